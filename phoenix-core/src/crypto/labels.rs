@@ -1,0 +1,131 @@
+//! protocol.md §3 — every signature, derived key and sealed message has a label of its own.
+//!
+//! A label ties a signature or ciphertext to the one use it was made for: nothing signed as one structure
+//! verifies as another. This file is the complete list; a test checks that no two are alike.
+
+/// The name of one use of one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Label(&'static str);
+
+impl Label {
+    /// The label as it enters signatures and derivations.
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+macro_rules! labels {
+    ($($(#[$meta:meta])* $name:ident = $text:literal;)*) => {
+        impl Label {
+            $($(#[$meta])* pub const $name: Self = Self(concat!("Phoenix 1.0 ", $text));)*
+
+            /// All labels.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+labels! {
+    // Signatures: what is signed.
+    /// A client's request (protocol.md §3).
+    REQUEST_AUTH = "RequestAuth";
+    /// Proof of possession of a root's key.
+    AS_CREDENTIAL_SELF = "AsCredential, by itself";
+    /// Proof of possession of an intermediate's key.
+    AS_INTERMEDIATE_SELF = "AsIntermediateCredential, by itself";
+    /// An intermediate credential, by its root.
+    AS_INTERMEDIATE_CREDENTIAL = "AsIntermediateCredential, by its root";
+    /// A client's request for a credential: proof of possession.
+    CLIENT_CREDENTIAL_SELF = "ClientCredential, by itself";
+    /// A client credential, by the intermediate.
+    CLIENT_CREDENTIAL = "ClientCredential, by the intermediate";
+    /// Proof of possession of a leaf's key.
+    LEAF_CREDENTIAL_SELF = "LeafCredential, by itself";
+    /// A leaf credential, by the client.
+    LEAF_CREDENTIAL = "LeafCredential, by the client";
+    /// A revocation of an authority's credential.
+    REVOCATION = "Revocation";
+    /// The set of an authentication service's credentials.
+    AS_CREDENTIAL_SET = "AsCredentialSet";
+    /// The set of a queuing service's keys.
+    QS_KEY_SET = "QsKeySet";
+    /// The set of a delivery service's keys.
+    DS_KEY_SET = "DsKeySet";
+    /// A connection package.
+    CONNECTION_PACKAGE = "ConnectionPackage";
+    /// A request for a connection.
+    CONNECTION_ESTABLISHMENT = "ConnectionEstablishmentPackage";
+    /// The key packages that a queuing service handed out together.
+    KEY_PACKAGE_BATCH = "KeyPackageBatch";
+    /// A queue configuration, by the client it leads to.
+    QUEUE_CONFIG = "QueueConfig";
+    /// Who invites into a group.
+    WELCOME_ATTRIBUTION = "WelcomeAttribution";
+    /// A batch of a federated stream.
+    FEDERATED_BATCH = "FederatedBatch";
+    /// Passing over dropped entries of a federated stream.
+    FEDERATED_SKIP = "Skip";
+    /// A report that a queue is no more.
+    QUEUE_DELETED = "QueueDeleted";
+
+    // Derivations: what the key or hash is for.
+    /// The fingerprint of a credential.
+    FINGERPRINT = "fingerprint";
+    /// The hash of a request's body, inside its authentication.
+    REQUEST_BODY = "request body";
+    /// The hash under which a request's answer is remembered.
+    REMEMBERED_ANSWER_ID = "remembered answer, name";
+    /// The key under which a request's answer is remembered.
+    REMEMBERED_ANSWER_KEY = "remembered answer, key";
+    /// A key for one write of encrypted state.
+    ENCRYPTION_AT_REST = "encryption at rest, one write";
+    /// A queue's next ratchet key.
+    RATCHET_NEXT = "ratchet, next key";
+    /// A queue's message key.
+    RATCHET_MESSAGE = "ratchet, message key";
+    /// A queue's rotation key.
+    RATCHET_ROTATION = "ratchet, rotation key";
+    /// A queue's ratchet key after rotation.
+    RATCHET_ROTATED = "ratchet, rotated key";
+    /// The nullifier of a token.
+    TOKEN_NULLIFIER = "token, nullifier";
+    /// The id of a token key.
+    TOKEN_KEY_ID = "token, key id";
+    /// Issuer key from its seed.
+    TOKEN_ISSUER = "token, issuer key";
+    /// The key for add packages, from the friendship token.
+    ADD_PACKAGES = "add packages";
+    /// The hash of a friendship token.
+    FRIENDSHIP_TOKEN = "friendship token";
+    /// What a client's record knows of a group.
+    GROUP_LIST = "group list entry";
+    /// The name of a sealed configuration in caches and rates.
+    SEALED_CONFIGURATION = "sealed configuration";
+    /// A pseudorandom row name.
+    ROW_NAME = "row name";
+
+    // Sealing to a public key: what is sealed.
+    /// A queue configuration, to its queuing service.
+    SEAL_QUEUE_CONFIG = "sealed QueueConfig";
+    /// A queue's first ratchet key, to its owner.
+    SEAL_RATCHET_KEY = "sealed ratchet key";
+    /// A queue's rotation, to its owner.
+    SEAL_RATCHET_ROTATION = "sealed ratchet rotation";
+    /// The seed of a stream's epoch, to the queuing service it leads to.
+    SEAL_STREAM_SEED = "sealed stream seed";
+    /// A connection request, to the client it is for.
+    SEAL_CONNECTION = "sealed ConnectionEstablishmentPackage";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_labels_are_alike() {
+        let mut texts: Vec<_> = Label::ALL.iter().map(|label| label.as_str()).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        assert_eq!(texts.len(), Label::ALL.len());
+    }
+}

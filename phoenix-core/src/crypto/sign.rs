@@ -1,0 +1,164 @@
+//! protocol.md §3 — labelled signatures (Ed25519): each structure is signed under a label of its own.
+
+use std::fmt;
+
+use ed25519_dalek::Signer as _;
+use tls_codec::{Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::labels::Label;
+use crate::{identifiers::HexId, rng::Random, wire::codec::encode};
+
+/// A structure that is signed, under its own label.
+pub trait Signable: Serialize {
+    /// The label, unique to the structure.
+    const LABEL: Label;
+}
+
+/// What is actually signed: `SignContent { label, content }`.
+fn sign_content<T: Signable>(content: &T) -> Vec<u8> {
+    sign_content_bytes(T::LABEL, &encode(content))
+}
+
+fn sign_content_bytes(label: Label, content: &[u8]) -> Vec<u8> {
+    let label = label.as_str().as_bytes();
+    let mut bytes = Vec::with_capacity(1 + label.len() + content.len());
+    // Labels are constants far below 256 bytes.
+    bytes.push(label.len() as u8);
+    bytes.extend_from_slice(label);
+    bytes.extend_from_slice(content);
+    bytes
+}
+
+/// The signature does not belong to this content, label and key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the signature is not valid")]
+pub struct InvalidSignature;
+
+/// A private signing key. Zeroized when dropped.
+#[derive(Clone)]
+pub struct SigningKey(ed25519_dalek::SigningKey);
+
+impl SigningKey {
+    /// A fresh key.
+    pub fn generate(random: &mut Random) -> Self {
+        Self::from_bytes(&random.array())
+    }
+
+    /// The key with this secret.
+    pub fn from_bytes(secret: &[u8; 32]) -> Self {
+        Self(ed25519_dalek::SigningKey::from_bytes(secret))
+    }
+
+    /// The secret, for keeping it in a key file.
+    pub fn to_bytes(&self) -> zeroize::Zeroizing<[u8; 32]> {
+        zeroize::Zeroizing::new(self.0.to_bytes())
+    }
+
+    /// The public half.
+    pub fn verifying_key(&self) -> VerifyingKey {
+        VerifyingKey(self.0.verifying_key().to_bytes())
+    }
+
+    /// Signs `content` under its label.
+    pub fn sign<T: Signable>(&self, content: &T) -> Signature {
+        Signature(self.0.sign(&sign_content(content)).to_bytes())
+    }
+
+    /// Signs `message` as it is: for MLS, which has labels of its own (RFC 9420 §5.1.2).
+    pub fn sign_mls(&self, message: &[u8]) -> Vec<u8> {
+        self.0.sign(message).to_bytes().to_vec()
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "SigningKey(public {})", HexId(&self.verifying_key().0))
+    }
+}
+
+/// A public signing key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct VerifyingKey(pub [u8; 32]);
+
+impl VerifyingKey {
+    /// Checks that `signature` was made over `content`, under its label, by this key's owner.
+    ///
+    /// # Errors
+    /// [`InvalidSignature`] otherwise, or if this is not a valid key (weak ones included).
+    pub fn verify<T: Signable>(&self, content: &T, signature: &Signature) -> Result<(), InvalidSignature> {
+        self.verify_bytes(&sign_content(content), &signature.0)
+    }
+
+    /// Checks a signature over `message` as it is: for MLS.
+    ///
+    /// # Errors
+    /// As [`VerifyingKey::verify`].
+    pub fn verify_bytes(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), InvalidSignature> {
+        let key = ed25519_dalek::VerifyingKey::from_bytes(&self.0).map_err(|_| InvalidSignature)?;
+        key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature))
+            .map_err(|_| InvalidSignature)
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "VerifyingKey({})", HexId(&self.0))
+    }
+}
+
+/// An Ed25519 signature.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct Signature(pub [u8; 64]);
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Signature({}…)", HexId(&self.0[..4]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(TlsSize, TlsSerialize)]
+    struct First(u32);
+    #[derive(TlsSize, TlsSerialize)]
+    struct Second(u32);
+
+    impl Signable for First {
+        const LABEL: Label = Label::REQUEST_AUTH;
+    }
+    impl Signable for Second {
+        const LABEL: Label = Label::QUEUE_CONFIG;
+    }
+
+    #[test]
+    fn a_signature_is_worth_nothing_for_another_structure_content_or_key() {
+        let mut random = Random::from_seed([1; 32]);
+        let key = SigningKey::generate(&mut random);
+        let signature = key.sign(&First(7));
+        assert_eq!(key.verifying_key().verify(&First(7), &signature), Ok(()));
+        assert!(key.verifying_key().verify(&First(8), &signature).is_err());
+        assert!(key.verifying_key().verify(&Second(7), &signature).is_err());
+        let other = SigningKey::generate(&mut random).verifying_key();
+        assert!(other.verify(&First(7), &signature).is_err());
+    }
+
+    /// RFC 8032 §7.1, test 3, through the calls that MLS uses.
+    #[test]
+    fn published_vector() {
+        let hex = |text: &str| -> Vec<u8> {
+            (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+        };
+        let secret = hex("c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7");
+        let public = hex("fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025");
+        let signature = hex(concat!(
+            "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac",
+            "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a"
+        ));
+        let key = SigningKey::from_bytes(&secret.try_into().unwrap());
+        assert_eq!(key.verifying_key().0.as_slice(), public);
+        assert_eq!(key.sign_mls(&[0xaf, 0x82]), signature);
+        assert_eq!(key.verifying_key().verify_bytes(&[0xaf, 0x82], &signature.try_into().unwrap()), Ok(()));
+    }
+}

@@ -1,0 +1,210 @@
+//! Time as it comes in from outside: milliseconds, never read from a clock (protocol.md §2).
+
+use std::time::Duration;
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+/// A point in time: milliseconds since the Unix epoch.
+///
+/// ```
+/// use phoenix_core::time::{Timestamp, HOUR};
+/// let now = Timestamp::from_milliseconds(1_800_000_000_000);
+/// assert_eq!((now + HOUR) - now, HOUR);
+/// ```
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    TlsSize,
+    TlsSerialize,
+    TlsDeserializeBytes,
+)]
+pub struct Timestamp(u64);
+
+/// One minute.
+pub const MINUTE: Duration = Duration::from_secs(60);
+/// One hour.
+pub const HOUR: Duration = Duration::from_secs(60 * 60);
+/// One day of 24 hours.
+pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Timestamp {
+    /// A timestamp of so many milliseconds since the Unix epoch.
+    pub const fn from_milliseconds(milliseconds: u64) -> Self {
+        Self(milliseconds)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn milliseconds(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the Unix epoch.
+    pub const fn seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// Time since `earlier`, zero if `earlier` is later.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Whole hours since the Unix epoch: what expiring records are keyed by (protocol.md §10).
+    pub const fn hour(self) -> Hour {
+        Hour((self.0 / 3_600_000) as u32)
+    }
+
+    /// Whole days since the Unix epoch.
+    pub const fn day(self) -> u32 {
+        (self.0 / 86_400_000) as u32
+    }
+
+    /// Year and month, all that is kept of when something was last used (protocol.md §10).
+    pub fn month(self) -> Month {
+        // Days to civil date, counting years from 1 March so that leap days come last.
+        let days = self.0 / 86_400_000 + 719_468;
+        let era_day = days % 146_097;
+        let year_of_era = (era_day - era_day / 1460 + era_day / 36_524 - era_day / 146_096) / 365;
+        let day_of_year = era_day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted_month = (5 * day_of_year + 2) / 153;
+        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+        let year = days / 146_097 * 400 + year_of_era + u64::from(month <= 2);
+        Month((year * 12 + month - 1) as u32)
+    }
+}
+
+impl std::ops::Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl std::ops::Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl std::ops::Sub for Timestamp {
+    type Output = Duration;
+
+    fn sub(self, earlier: Self) -> Duration {
+        self.since(earlier)
+    }
+}
+
+/// Hours since the Unix epoch.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    TlsSize,
+    TlsSerialize,
+    TlsDeserializeBytes,
+)]
+pub struct Hour(pub u32);
+
+/// A month: year × 12 + (month − 1).
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    TlsSize,
+    TlsSerialize,
+    TlsDeserializeBytes,
+)]
+pub struct Month(u32);
+
+impl Month {
+    /// The calendar year.
+    pub const fn year(self) -> u32 {
+        self.0 / 12
+    }
+
+    /// The month of the year, 1 to 12.
+    pub const fn month_of_year(self) -> u32 {
+        self.0 % 12 + 1
+    }
+}
+
+/// From when until when something is valid, both ends included (protocol.md §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct ExpirationData {
+    /// Not valid before.
+    pub not_before: Timestamp,
+    /// Not valid after.
+    pub not_after: Timestamp,
+}
+
+impl ExpirationData {
+    /// Valid from `now`, less a tolerance for clocks that run behind, for `lifetime`.
+    pub fn starting(now: Timestamp, lifetime: Duration) -> Self {
+        Self { not_before: now - HOUR, not_after: now + lifetime }
+    }
+
+    /// Whether `now` lies within.
+    pub fn contains(&self, now: Timestamp) -> bool {
+        self.not_before <= now && now <= self.not_after
+    }
+
+    /// Whether all of `other` lies within this.
+    pub fn encloses(&self, other: &Self) -> bool {
+        self.not_before <= other.not_before && other.not_after <= self.not_after
+    }
+
+    /// The part common to both (empty if they are disjoint: then it contains nothing).
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self {
+            not_before: self.not_before.max(other.not_before),
+            not_after: self.not_after.min(other.not_after),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_follow_the_calendar() {
+        let month = |seconds: u64| {
+            let month = Timestamp::from_milliseconds(seconds * 1000).month();
+            (month.year(), month.month_of_year())
+        };
+        assert_eq!(month(0), (1970, 1));
+        assert_eq!(month(951_782_400), (2000, 2)); // 29 February 2000
+        assert_eq!(month(951_868_800), (2000, 3));
+        assert_eq!(month(1_798_761_599), (2026, 12));
+        assert_eq!(month(1_798_761_600), (2027, 1));
+    }
+
+    #[test]
+    fn differences_never_wrap() {
+        let early = Timestamp::from_milliseconds(5);
+        let late = Timestamp::from_milliseconds(9);
+        assert_eq!(early - late, Duration::ZERO);
+        assert_eq!((early - HOUR).milliseconds(), 0);
+    }
+}
