@@ -159,9 +159,10 @@ pub struct ExpirationData {
 }
 
 impl ExpirationData {
-    /// Valid from `now`, less a tolerance for clocks that run behind, for `lifetime`.
+    /// Valid from `now`, less a tolerance for clocks that run behind, for `lifetime`. The tolerance is two hours:
+    /// leaf credentials lie within and are rounded inwards to the hour.
     pub fn starting(now: Timestamp, lifetime: Duration) -> Self {
-        Self { not_before: now - HOUR, not_after: now + lifetime }
+        Self { not_before: now - 2 * HOUR, not_after: now + lifetime }
     }
 
     /// Whether `now` lies within.

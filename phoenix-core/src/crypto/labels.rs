@@ -63,8 +63,6 @@ labels! {
     WELCOME_ATTRIBUTION = "WelcomeAttribution";
     /// A batch of a federated stream.
     FEDERATED_BATCH = "FederatedBatch";
-    /// Passing over dropped entries of a federated stream.
-    FEDERATED_SKIP = "Skip";
     /// A report that a queue is no more.
     QUEUE_DELETED = "QueueDeleted";
 
@@ -91,8 +89,14 @@ labels! {
     TOKEN_NULLIFIER = "token, nullifier";
     /// The id of a token key.
     TOKEN_KEY_ID = "token, key id";
+    /// What the output of a token is computed over.
+    TOKEN_INPUT = "token, input";
     /// Issuer key from its seed.
     TOKEN_ISSUER = "token, issuer key";
+    /// An OPAQUE server's setup, from its seed.
+    OPAQUE_SETUP = "OPAQUE, server setup";
+    /// The context of an OPAQUE login.
+    OPAQUE_LOGIN = "OPAQUE, login";
     /// The key for add packages, from the friendship token.
     ADD_PACKAGES = "add packages";
     /// The hash of a friendship token.

@@ -247,6 +247,38 @@ impl<T: DeserializeBytes, const MAX: usize> DeserializeBytes for List<T, MAX> {
     }
 }
 
+/// Yes or no, one byte.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    tls_codec::TlsSize,
+    tls_codec::TlsSerialize,
+    tls_codec::TlsDeserializeBytes,
+)]
+#[repr(u8)]
+pub enum Flag {
+    /// No.
+    No = 0,
+    /// Yes.
+    Yes = 1,
+}
+
+impl From<bool> for Flag {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+}
+
+impl From<Flag> for bool {
+    fn from(flag: Flag) -> Self {
+        flag == Flag::Yes
+    }
+}
+
 fn length_prefix(length: usize) -> Result<TlsVarInt, tls_codec::Error> {
     let length = u64::try_from(length).map_err(|_| tls_codec::Error::InvalidVectorLength)?;
     TlsVarInt::try_from(length)

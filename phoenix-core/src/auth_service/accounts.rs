@@ -1,0 +1,62 @@
+//! protocol.md §6 — users and their clients.
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use crate::{
+    context::Context,
+    credentials::ClientCredential,
+    dispatch::Call,
+    error::Refusal,
+    identifiers::{ClientId, UserId},
+    limits::MAX_CLIENTS,
+    operation::Interrupt,
+    store::{Record, RecordKind, Transaction},
+    wire::{
+        codec::{Bytes, List},
+        envelope::Sender,
+    },
+};
+
+/// A registered user.
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(super) struct User {
+    /// What OPAQUE keeps instead of a password.
+    pub password_file: Bytes<1024>,
+    /// The user's clients.
+    pub clients: List<[u8; 16], MAX_CLIENTS>,
+}
+
+impl Record for User {
+    type Name = UserId;
+    const KIND: RecordKind = RecordKind::User;
+}
+
+/// A client of a user.
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(super) struct Client {
+    /// Its credential.
+    pub credential: ClientCredential,
+}
+
+impl Record for Client {
+    type Name = ClientId;
+    const KIND: RecordKind = RecordKind::Client;
+}
+
+/// The local client `id`, once it is shown that it made the request.
+pub(super) fn authenticate<B>(
+    transaction: &mut Transaction,
+    context: &Context,
+    call: &Call<'_, B>,
+    id: &ClientId,
+) -> Result<Client, Interrupt> {
+    let client: Client = transaction.get(id)?.ok_or(Refusal::Unauthenticated)?;
+    let Sender::Client(fingerprint) = call.sender()? else { return Err(Refusal::Unauthenticated.into()) };
+    if *fingerprint != client.credential.fingerprint()
+        || !client.credential.expiration().contains(context.now)
+    {
+        return Err(Refusal::Unauthenticated.into());
+    }
+    call.authenticate(transaction, client.credential.verifying_key())?;
+    Ok(client)
+}

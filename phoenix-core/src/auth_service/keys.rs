@@ -1,0 +1,20 @@
+//! protocol.md §6, §9 — the authentication service's published credentials.
+
+use crate::{
+    context::Context,
+    dispatch::Call,
+    error::Refusal,
+    operation::Interrupt,
+    store::Transaction,
+    wire::auth_service::{GetAsCredentials, GetAsCredentialsReply},
+};
+
+/// `get_as_credentials`: roots, intermediates and revocations, signed, with their validity.
+pub(crate) fn get_as_credentials(
+    _: &mut Transaction,
+    context: &mut Context,
+    _: &Call<'_, GetAsCredentials>,
+) -> Result<GetAsCredentialsReply, Interrupt> {
+    let set = context.keys().as_credential_set(context.domain(), context.now, context.config().times.key_set);
+    Ok(GetAsCredentialsReply { credentials: set.ok_or(Refusal::Internal)? })
+}

@@ -1,0 +1,98 @@
+//! protocol.md §6 — registration: a credential and a password file, in two steps.
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::{
+    accounts::{Client, User},
+    connections, direct_queue, password,
+};
+use crate::{
+    config::RegistrationPolicy,
+    context::Context,
+    credentials::{ClientCredential, Fingerprint, validation::validate_client_credential_request},
+    dispatch::Call,
+    error::Refusal,
+    expiry::Expiring,
+    operation::Interrupt,
+    store::{Record, RecordKind, Transaction},
+    time::{ExpirationData, Timestamp},
+    wire::{
+        auth_service::{Done, FinishRegistration, InitRegistration, InitRegistrationReply},
+        codec::List,
+        envelope::Sender,
+    },
+};
+
+/// A registration between its two steps.
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct PendingRegistration {
+    credential: ClientCredential,
+    /// The name says the hour only.
+    expires_at: Timestamp,
+}
+
+impl Record for PendingRegistration {
+    type Name = Expiring<Fingerprint>;
+    const KIND: RecordKind = RecordKind::PendingRegistration;
+}
+
+/// `init_registration`: signs the credential request and answers the first OPAQUE message.
+pub(crate) fn init_registration(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    call: &Call<'_, InitRegistration>,
+) -> Result<InitRegistrationReply, Interrupt> {
+    match context.config().registration {
+        RegistrationPolicy::Open => {}
+        RegistrationPolicy::Closed => return Err(Refusal::RegistrationClosed.into()),
+    }
+    let now = context.now;
+    let request = validate_client_credential_request(&call.body.credential_request, context.domain(), now)
+        .map_err(Refusal::from)?;
+    let user_id = &request.client_id().user_id;
+    if transaction.get::<User>(user_id)?.is_some() {
+        return Err(Refusal::UserExists.into());
+    }
+    let opaque_response = password::start(context, user_id, call.body.opaque_request.as_slice())?;
+    let (intermediate, key) = context.keys().intermediate(now).ok_or(Refusal::Internal)?;
+    let expiration = ExpirationData::starting(now, context.config().times.client_credential);
+    let credential =
+        ClientCredential::issue(&request, key, intermediate, &expiration).map_err(Refusal::from)?;
+    let expires_at = now + context.config().times.registration;
+    let name = Expiring { hour: expires_at.hour(), name: credential.fingerprint() };
+    transaction.put(&name, &PendingRegistration { credential: credential.clone(), expires_at });
+    let opaque_response = opaque_response.try_into().map_err(|_| Refusal::Internal)?;
+    Ok(InitRegistrationReply { credential, opaque_response, expires_at })
+}
+
+/// `finish_registration`: creates user, client, direct queue and connection packages.
+pub(crate) fn finish_registration(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    call: &Call<'_, FinishRegistration>,
+) -> Result<Done, Interrupt> {
+    let body = call.body;
+    let Sender::Client(fingerprint) = call.sender()? else { return Err(Refusal::Unauthenticated.into()) };
+    let name = Expiring { hour: body.expires_at.hour(), name: *fingerprint };
+    let pending: PendingRegistration = transaction.get(&name)?.ok_or(Refusal::NoSuchRegistration)?;
+    let credential = pending.credential;
+    call.authenticate(transaction, credential.verifying_key())?;
+    if context.now > pending.expires_at {
+        return Err(Refusal::NoSuchRegistration.into());
+    }
+    let client_id = credential.client_id().clone();
+    // Two registrations for one name may be under way at once: the first to finish has it.
+    if transaction.get::<User>(&client_id.user_id)?.is_some() {
+        return Err(Refusal::UserExists.into());
+    }
+    let password_file = password::finish(context, body.opaque_upload.as_slice())?;
+    let password_file = password_file.try_into().map_err(|_| Refusal::Internal)?;
+    connections::replace(transaction, context, &credential, &body.connection_packages)?;
+    direct_queue::create(transaction, context, &client_id, body.queue_key)?;
+    let mut clients = List::default();
+    let _ = clients.push(client_id.uuid);
+    transaction.put(&client_id.user_id, &User { password_file, clients });
+    transaction.put(&client_id, &Client { credential });
+    transaction.delete::<PendingRegistration>(&name);
+    Ok(Done)
+}

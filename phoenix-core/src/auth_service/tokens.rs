@@ -1,0 +1,206 @@
+//! protocol.md §6, Tokens and Allowance — tokens issued to clients, here and elsewhere, and redeemed by every
+//! service of the homeserver.
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::accounts::Client;
+use crate::{
+    config::{Config, Plant},
+    context::Context,
+    credentials::{ClientCredential, validation::validate_client_credential},
+    crypto::{
+        kdf::{self, Hash},
+        labels::Label,
+        tokens::{Token, TokenIssuerKey, TokenKeyId, TokenPublicKey, TokenScope},
+    },
+    dispatch::Call,
+    error::Refusal,
+    expiry::Expiring,
+    federation::{key_cache, policy::Direction},
+    identifiers::Domain,
+    keys::ServiceKeys,
+    operation::Interrupt,
+    store::{Record, RecordKind, Transaction},
+    time::{ExpirationData, Timestamp},
+    wire::{
+        auth_service::{GetTokenKeys, GetTokenKeysReply, IssueTokens, IssueTokensReply},
+        codec::encode,
+        envelope::Sender,
+    },
+};
+
+mod allowance;
+
+/// The issuer keys in force: this period's, which issue, and the last one's, which are still redeemed.
+pub(crate) struct TokenKeys {
+    period: u64,
+    keys: Vec<(TokenIssuerKey, u64)>,
+}
+
+impl TokenKeys {
+    /// Derives the keys in force at `now`.
+    pub(crate) fn derive(keys: &ServiceKeys, config: &Config, now: Timestamp) -> Self {
+        let period = period(config, now);
+        let periods = [period, period.saturating_sub(1)];
+        let derived = periods.into_iter().flat_map(|period| {
+            [TokenScope::Local, TokenScope::Federated].into_iter().filter_map(move |scope| {
+                Some((TokenIssuerKey::derive(&keys.token_seed, scope, period).ok()?, period))
+            })
+        });
+        Self { period, keys: derived.collect() }
+    }
+
+    /// Whether these are the keys for `now`.
+    pub(crate) fn in_force(&self, config: &Config, now: Timestamp) -> bool {
+        self.period == period(config, now)
+    }
+
+    fn find(&self, id: &TokenKeyId) -> Option<(&TokenIssuerKey, u64)> {
+        self.keys.iter().find(|(key, _)| key.id() == *id).map(|(key, period)| (key, *period))
+    }
+
+    fn issuing(&self) -> impl Iterator<Item = (&TokenIssuerKey, u64)> {
+        self.keys.iter().filter(|(_, period)| *period == self.period).map(|(key, period)| (key, *period))
+    }
+}
+
+/// Periods count from the epoch, so that nodes agree without being told.
+fn period(config: &Config, now: Timestamp) -> u64 {
+    now.seconds() / config.times.token_key.as_secs().max(1)
+}
+
+/// From its period's start until the end of the next one, a key's tokens are redeemed.
+fn validity(config: &Config, period: u64) -> ExpirationData {
+    let start = |period: u64| {
+        let seconds = period.saturating_mul(config.times.token_key.as_secs().max(1));
+        Timestamp::from_milliseconds(seconds.saturating_mul(1000))
+    };
+    ExpirationData { not_before: start(period), not_after: start(period.saturating_add(2)) }
+}
+
+/// `get_token_keys`: the keys that issue now, one for each scope.
+pub(crate) fn get_token_keys(
+    _: &mut Transaction,
+    context: &mut Context,
+    _: &Call<'_, GetTokenKeys>,
+) -> Result<GetTokenKeysReply, Interrupt> {
+    let keys = context.homeserver().token_keys(context.now);
+    let public: Vec<TokenPublicKey> =
+        keys.issuing().map(|(key, period)| key.public_key(validity(context.config(), period))).collect();
+    Ok(GetTokenKeysReply { keys: public.try_into().map_err(|_| Refusal::Internal)? })
+}
+
+/// `issue_tokens`: tokens of the scope that the caller's homeserver earns it, within the allowances.
+pub(crate) fn issue_tokens(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    call: &Call<'_, IssueTokens>,
+) -> Result<IssueTokensReply, Interrupt> {
+    let body = call.body;
+    let credential = &body.credential;
+    let domain = &credential.client_id().user_id.domain;
+    let scope = if domain == context.domain() {
+        authenticate_local(transaction, context, call)?;
+        TokenScope::Local
+    } else {
+        authenticate_federated(transaction, context, call, domain)?;
+        TokenScope::Federated
+    };
+    let keys = context.homeserver().token_keys(context.now);
+    let known = keys.find(&body.key_id).filter(|(_, period)| *period == keys.period);
+    let (key, _) = known.ok_or(Refusal::UnknownTokenKey)?;
+    if key.scope() != scope {
+        return Err(Refusal::WrongTokenScope.into());
+    }
+    let count = body.blinded.len() as u64;
+    allowance::take(transaction, context, credential.client_id(), count)?;
+    let response = key.issue(&mut context.random, &body.blinded).map_err(|_| Refusal::Malformed)?;
+    Ok(IssueTokensReply { response })
+}
+
+/// A local client is the one on record, with the credential on record.
+fn authenticate_local(
+    transaction: &mut Transaction,
+    context: &Context,
+    call: &Call<'_, IssueTokens>,
+) -> Result<(), Interrupt> {
+    let client: Client =
+        transaction.get(call.body.credential.client_id())?.ok_or(Refusal::Unauthenticated)?;
+    if client.credential != call.body.credential {
+        return Err(Refusal::Unauthenticated.into());
+    }
+    if !client.credential.expiration().contains(context.now) {
+        return Err(Refusal::Unauthenticated.into());
+    }
+    authenticate_credential(transaction, call, &client.credential)
+}
+
+/// A federated client's credential is validated with its homeserver's: policy first, then the credentials,
+/// from the cache or fetched.
+fn authenticate_federated(
+    transaction: &mut Transaction,
+    context: &Context,
+    call: &Call<'_, IssueTokens>,
+    domain: &Domain,
+) -> Result<(), Interrupt> {
+    context.config().federation.check(Direction::Inbound, domain)?;
+    let signer = *call.body.credential.signer();
+    let authorities = key_cache::authentication_credentials(transaction, context, domain, |credentials| {
+        credentials.intermediate(&signer).is_some()
+    })?;
+    let valid = validate_client_credential(&call.body.credential, &authorities, context.now);
+    authenticate_credential(transaction, call, valid.map_err(Refusal::from)?.credential())
+}
+
+fn authenticate_credential(
+    transaction: &mut Transaction,
+    call: &Call<'_, IssueTokens>,
+    credential: &ClientCredential,
+) -> Result<(), Interrupt> {
+    let Sender::Client(fingerprint) = call.sender()? else { return Err(Refusal::Unauthenticated.into()) };
+    if *fingerprint != credential.fingerprint() {
+        return Err(Refusal::Unauthenticated.into());
+    }
+    Ok(call.authenticate(transaction, credential.verifying_key())?)
+}
+
+/// A spent token.
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct Nullifier {}
+
+impl Record for Nullifier {
+    type Name = Expiring<Hash>;
+    const KIND: RecordKind = RecordKind::Nullifier;
+}
+
+/// Redeems `token`: from here on it is spent, whatever becomes of the request.
+///
+/// The nullifier's absence is a precondition of the commit, its presence part of it.
+pub(crate) fn redeem(
+    transaction: &mut Transaction,
+    context: &Context,
+    token: &Token,
+    local_only: bool,
+) -> Result<(), Interrupt> {
+    let keys = context.homeserver().token_keys(context.now);
+    let (key, period) = keys.find(&token.key_id).ok_or(Refusal::TokenNeeded)?;
+    if local_only && key.scope() != TokenScope::Local {
+        return Err(Refusal::WrongTokenScope.into());
+    }
+    let hour = validity(context.config(), period).not_after.hour();
+    let name = Expiring { hour, name: token.nullifier() };
+    // Read before the public-key operation: a pass that has to come again has cost nothing.
+    let spent = transaction.get::<Nullifier>(&name)?.is_some();
+    key.verify(token).map_err(|_| Refusal::InvalidToken)?;
+    if spent && !context.planted(Plant::ReuseNullifier) {
+        return Err(Refusal::TokenSpent.into());
+    }
+    transaction.put(&name, &Nullifier {});
+    transaction.keep();
+    Ok(())
+}
+
+/// A name for a client's row that does not name the client.
+fn client_row(client: &crate::identifiers::ClientId) -> Hash {
+    kdf::hash(Label::ROW_NAME, &[&encode(client)])
+}

@@ -1,0 +1,112 @@
+//! protocol.md §6, Allowance — how many tokens a client, a domain and all new domains together get.
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::client_row;
+use crate::{
+    context::Context,
+    crypto::kdf::Hash,
+    error::Refusal,
+    identifiers::{ClientId, Domain},
+    operation::Interrupt,
+    store::{Record, RecordKind, Transaction},
+    time::Timestamp,
+};
+
+/// Tokens issued in a time frame.
+#[derive(Debug, Default, Clone, Copy, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct Issued {
+    frame: u64,
+    count: u64,
+}
+
+impl Issued {
+    /// Adds `count`, unless that is more than `limit` in this time frame.
+    fn take(&mut self, context: &Context, count: u64, limit: u64) -> Result<(), Refusal> {
+        let length = context.config().rates.token_time_frame.as_secs().max(1);
+        let frame = context.now.seconds() / length;
+        if self.frame != frame {
+            *self = Self { frame, count: 0 };
+        }
+        if self.count.saturating_add(count) > limit {
+            let next = Timestamp::from_milliseconds((frame + 1).saturating_mul(length).saturating_mul(1000));
+            return Err(Refusal::rate_limited(next - context.now));
+        }
+        self.count += count;
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct ClientAllowance(Issued);
+
+impl Record for ClientAllowance {
+    type Name = Hash;
+    const KIND: RecordKind = RecordKind::ClientAllowance;
+}
+
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct DomainAllowance {
+    /// The day it was first seen.
+    since: u32,
+    issued: Issued,
+}
+
+impl Record for DomainAllowance {
+    type Name = Domain;
+    const KIND: RecordKind = RecordKind::DomainAllowance;
+}
+
+#[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct NewDomainAllowance(Issued);
+
+impl Record for NewDomainAllowance {
+    type Name = ();
+    const KIND: RecordKind = RecordKind::NewDomainAllowance;
+}
+
+/// Takes `count` tokens off what `client`, and if it is not ours its domain, may have; or off nothing.
+pub(super) fn take(
+    transaction: &mut Transaction,
+    context: &Context,
+    client: &ClientId,
+    count: u64,
+) -> Result<(), Interrupt> {
+    let rates = &context.config().rates;
+    let name = client_row(client);
+    let ClientAllowance(mut issued) = transaction.get(&name)?.unwrap_or_default();
+    issued.take(context, count, rates.token_allowance)?;
+    let domain = &client.user_id.domain;
+    if domain != context.domain() {
+        take_from_domain(transaction, context, &domain.registrable(), count)?;
+    }
+    transaction.put(&name, &ClientAllowance(issued));
+    Ok(())
+}
+
+/// Slow start: a domain's allowance grows with the days it is known. In its first days it also shares a pool
+/// with all others that are new, so that newcomers, however many, never starve the established.
+fn take_from_domain(
+    transaction: &mut Transaction,
+    context: &Context,
+    domain: &Domain,
+    count: u64,
+) -> Result<(), Interrupt> {
+    let rates = &context.config().rates;
+    let today = context.now.day();
+    let row: Option<DomainAllowance> = transaction.get(domain)?;
+    let mut row = row.unwrap_or(DomainAllowance { since: today, issued: Issued::default() });
+    let days = u64::from(today.saturating_sub(row.since));
+    let limit = rates.domain_first_day.saturating_mul(days + 1).min(rates.domain_limit);
+    row.issued.take(context, count, limit)?;
+    if days < NEW_FOR_DAYS {
+        let NewDomainAllowance(mut shared) = transaction.get(&())?.unwrap_or_default();
+        shared.take(context, count, rates.new_domains)?;
+        transaction.put(&(), &NewDomainAllowance(shared));
+    }
+    transaction.put(domain, &row);
+    Ok(())
+}
+
+/// How long a domain counts as new.
+const NEW_FOR_DAYS: u64 = 7;

@@ -1,0 +1,155 @@
+//! protocol.md §8, §11 — making commits, and what becomes of them: pending, then merged or dropped.
+
+use openmls_traits::OpenMlsProvider;
+
+use super::{
+    ClientError,
+    groups::{CommitRequest, Group, Member, PendingCommit, message_bytes, seal_credential},
+    membership::Joiner,
+    messages::{AttributedWelcome, Invitation, WelcomeAttribution, associated},
+    state::State,
+};
+use crate::{
+    crypto::{aead::EarCiphertext, sign::SigningKey},
+    identifiers::{ClientId, GroupId},
+    limits::{MAX_ADDS, MAX_MLS_MESSAGE},
+    mls::GroupInfoUpdate,
+    rng::Random,
+    wire::{
+        codec::{Bytes, List, encode},
+        delivery_service::{AddUsers, CommitData, UpdateClient},
+        queuing_service::KeyPackageBatch,
+    },
+};
+
+impl State {
+    /// Makes the commit that adds users; it is pending then.
+    pub fn commit_adds(&mut self, id: &GroupId, joiners: &[Joiner]) -> Result<(), ClientError> {
+        let inviter = self.client_id.clone();
+        let Self { groups, provider, random, client_key, .. } = self;
+        let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
+        let credentials = joiners.iter().map(|joiner| {
+            let name = (id, &joiner.member.identity);
+            seal_credential(random, &group.credential_key, name, &joiner.member.credential)
+        });
+        let credentials: Result<Vec<_>, ClientError> = credentials.collect();
+        let data = CommitData { encrypted_credentials: credentials?.try_into()?, friendship_package: None };
+        group.mls.set_aad(encode(&data));
+        let packages = joiners.iter().map(|joiner| joiner.package.clone());
+        let bundle = group
+            .mls
+            .commit_builder()
+            .propose_adds(packages)
+            .load_psks(provider.storage())
+            .map_err(ClientError::mls)?
+            .create_group_info(true)
+            .use_ratchet_tree_extension(false)
+            .build(provider.rand(), provider.crypto(), &group.leaf_key, |_| true)
+            .map_err(ClientError::mls)?
+            .stage_commit(provider)
+            .map_err(ClientError::mls)?;
+        let group_info = bundle.group_info().ok_or(ClientError::Dishonest("no group information"))?;
+        let group_info = GroupInfoUpdate::from_group_info(group_info).map_err(ClientError::mls)?;
+        let welcome = bundle.to_welcome_msg().ok_or(ClientError::Dishonest("no Welcome"))?;
+        let welcome = message_bytes(&welcome)?.try_into()?;
+        let (welcome, attributions) = attributed(random, (&inviter, client_key), group, welcome, joiners)?;
+        let mut batches: Vec<KeyPackageBatch> = joiners.iter().map(|joiner| joiner.batch.clone()).collect();
+        batches.dedup();
+        let request = AddUsers {
+            group: group.access(),
+            commit: message_bytes(bundle.commit())?.try_into()?,
+            group_info,
+            welcome,
+            attributions,
+            batches: batches.try_into()?,
+        };
+        let added = joiners.iter().map(|joiner| joiner.member.clone()).collect();
+        group.await_fate(CommitRequest::AddUsers(request), added);
+        Ok(())
+    }
+
+    /// Makes the commit that renews the own leaf; it is pending then.
+    pub fn commit_update(&mut self, id: &GroupId) -> Result<(), ClientError> {
+        let Self { groups, provider, .. } = self;
+        let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
+        let data = CommitData { encrypted_credentials: Default::default(), friendship_package: None };
+        group.mls.set_aad(encode(&data));
+        let bundle = group
+            .mls
+            .commit_builder()
+            .force_self_update(true)
+            .load_psks(provider.storage())
+            .map_err(ClientError::mls)?
+            .create_group_info(true)
+            .use_ratchet_tree_extension(false)
+            .build(provider.rand(), provider.crypto(), &group.leaf_key, |_| true)
+            .map_err(ClientError::mls)?
+            .stage_commit(provider)
+            .map_err(ClientError::mls)?;
+        let group_info = bundle.group_info().ok_or(ClientError::Dishonest("no group information"))?;
+        let group_info = GroupInfoUpdate::from_group_info(group_info).map_err(ClientError::mls)?;
+        let commit = message_bytes(bundle.commit())?.try_into()?;
+        let request = UpdateClient { group: group.access(), commit, group_info };
+        group.await_fate(CommitRequest::Update(request), Vec::new());
+        Ok(())
+    }
+
+    /// Merges the pending commit: it was ordered. Nothing happens if that was known already.
+    pub fn merge_pending(&mut self, id: &GroupId) -> Result<(), ClientError> {
+        let Self { groups, provider, .. } = self;
+        let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
+        let Some(pending) = group.pending.take() else { return Ok(()) };
+        group.mls.merge_pending_commit(provider).map_err(ClientError::mls)?;
+        group.merged = true;
+        group.refresh_members(pending.added);
+        let changed = group.epoch_changed();
+        self.stirred = true;
+        self.emit(changed);
+        Ok(())
+    }
+
+    /// Drops the pending commit: it was refused, or another's is in its place.
+    pub fn drop_pending(&mut self, id: &GroupId) -> Result<(), ClientError> {
+        let Self { groups, provider, .. } = self;
+        let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
+        if group.pending.take().is_some() {
+            group.mls.clear_pending_commit(provider.storage()).map_err(ClientError::mls)?;
+        }
+        Ok(())
+    }
+}
+
+impl Group {
+    fn await_fate(&mut self, request: CommitRequest, added: Vec<Member>) {
+        self.merged = false;
+        self.pending = Some(PendingCommit { request, added, requests: Vec::new() });
+    }
+}
+
+/// The Welcome, and for each joiner who invites and what the group's keys are.
+fn attributed(
+    random: &mut Random,
+    (inviter, client_key): (&ClientId, &SigningKey),
+    group: &Group,
+    welcome: Bytes<MAX_MLS_MESSAGE>,
+    joiners: &[Joiner],
+) -> Result<(Bytes<MAX_MLS_MESSAGE>, List<EarCiphertext, MAX_ADDS>), ClientError> {
+    let invitation = Invitation {
+        inviter: inviter.clone(),
+        group_id: group.id.clone(),
+        group_key: group.group_key.clone(),
+        credential_key: group.credential_key.clone(),
+    };
+    let attributed = AttributedWelcome { invitation, welcome };
+    let signature = client_key.sign(&attributed);
+    let AttributedWelcome { invitation, welcome } = attributed;
+    let attribution = encode(&WelcomeAttribution { invitation, signature });
+    let name = attribution_name(&group.id);
+    let sealed = joiners.iter().map(|joiner| joiner.friendship_key.seal(random, &name, &attribution));
+    Ok((welcome, sealed.collect::<Result<Vec<_>, _>>()?.try_into()?))
+}
+
+/// What a joiner's attribution is bound to.
+pub(super) fn attribution_name(group: &GroupId) -> Vec<u8> {
+    associated("welcome attribution", &[&encode(group)])
+}

@@ -1,0 +1,65 @@
+//! protocol.md §11 — what whoever embeds a client decides.
+
+use std::time::Duration;
+
+use crate::{
+    crypto::opaque::PasswordHashing,
+    identifiers::Domain,
+    time::{DAY, HOUR},
+};
+
+/// The settings of a client. [`ClientConfig::new`] gives the defaults.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// The homeserver that the client registers with.
+    pub domain: Domain,
+    /// What stretching the password costs.
+    pub password_hashing: PasswordHashing,
+    /// How long to wait for an answer before the same bytes are sent again.
+    pub request_timeout: Duration,
+    /// How long the same bytes are sent again at most: the homeservers' authentication window.
+    pub request_window: Duration,
+    /// The first wait after a failure; it doubles with each further one.
+    pub backoff_first: Duration,
+    /// The longest wait after a failure.
+    pub backoff_limit: Duration,
+    /// How many tokens are fetched at once, at most [`crate::crypto::tokens::MAX_BATCH`].
+    pub tokens_per_batch: usize,
+    /// How many key packages are published besides the last resort.
+    pub key_packages: usize,
+    /// How many connection packages are published.
+    pub connection_packages: usize,
+    /// How often the queue is looked at while a procedure waits for what is on its way to it.
+    pub poll_interval: Duration,
+    /// Whether connection requests are accepted as they come. If not, each is an
+    /// [`Event::ConnectionRequested`](super::Event::ConnectionRequested).
+    pub auto_accept: bool,
+    /// How old the cached keys of a homeserver may be before they are fetched again.
+    pub key_refresh: Duration,
+    /// Validity of key packages, at most 83 days.
+    pub key_package_lifetime: Duration,
+    /// How long a queue configuration authorises deliveries.
+    pub queue_config_lifetime: Duration,
+}
+
+impl ClientConfig {
+    /// The default settings for a client of `domain`.
+    pub fn new(domain: Domain) -> Self {
+        Self {
+            domain,
+            password_hashing: PasswordHashing::default(),
+            request_timeout: Duration::from_secs(10),
+            request_window: HOUR,
+            backoff_first: Duration::from_millis(500),
+            backoff_limit: Duration::from_secs(30),
+            tokens_per_batch: 20,
+            key_packages: 10,
+            connection_packages: 5,
+            poll_interval: Duration::from_secs(2),
+            auto_accept: true,
+            key_refresh: HOUR,
+            key_package_lifetime: 60 * DAY,
+            queue_config_lifetime: 90 * DAY,
+        }
+    }
+}

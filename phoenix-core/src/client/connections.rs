@@ -1,0 +1,350 @@
+//! protocol.md §6, §8, §11 — connections by user id: asking for one, and accepting.
+//!
+//! Whoever asks creates a group and sends its keys, sealed to a connection package of the other; who accepts
+//! joins it by external commit and brings its own friendship package along.
+
+use openmls::{
+    messages::group_info::VerifiableGroupInfo,
+    prelude::{LeafNodeParameters, MlsGroup, MlsMessageBodyIn, RatchetTreeIn},
+};
+use openmls_traits::OpenMlsProvider;
+use tls_codec::Deserialize;
+
+use super::{
+    ClientError, Event,
+    groups::{self, Connection, Group, Member, join_config, message_bytes, seal_credential},
+    inbox::{self, Waiting},
+    joining::judge_members,
+    locks::LockName,
+    messages::{ConnectionRequest, ConnectionRequestContent, associated},
+    processing,
+    state::{Shared, State},
+};
+use crate::{
+    credentials::{MemberCredential, PublishedHpkeKey},
+    crypto::{hpke::HpkeCiphertext, labels::Label},
+    error::{Advice, Refusal},
+    identifiers::{ClientId, GroupId, RequestId, UserId},
+    mls::{GroupInfoUpdate, parse_message},
+    wire::{
+        auth_service::{ConnectionPackage, EnqueueDirect, GetConnectionPackage},
+        codec::{decode, encode},
+        delivery_service::{
+            CommitData, CommitReply, ExternalCommitInfo, ExternalCommitInfoReply, GroupAccess,
+            JoinConnectionGroup,
+        },
+        fan_out::FanOutContent,
+    },
+};
+
+/// How often a join begins anew because the group has moved on.
+const MAX_REBASES: usize = 16;
+
+/// Asks a user for a connection.
+pub(super) async fn connect(shared: Shared, user: UserId) -> Result<(), ClientError> {
+    let body = GetConnectionPackage { user_id: user.clone() };
+    let package = shared.call(&user.domain, &body, None).await?.package;
+    let recipient = package.content.credential.client_id().clone();
+    if recipient.user_id != user {
+        return Err(ClientError::Dishonest("a connection package of another user"));
+    }
+    check_package(&shared, &package).await?;
+    let id = groups::create(&shared, Some(Connection::Asked(user.clone()))).await?;
+    let body = shared.with(|state| {
+        let group = state.group(&id)?;
+        let (group_key, credential_key) = (group.group_key.clone(), group.credential_key.clone());
+        let content = ConnectionRequestContent {
+            sender: state.credential()?.clone(),
+            recipient: recipient.clone(),
+            group_id: id.clone(),
+            group_key,
+            credential_key,
+            friendship: state.friendship_package()?,
+        };
+        let signature = state.client_key.sign(&content);
+        let request = encode(&ConnectionRequest { content, signature });
+        let key = package.content.encryption_key;
+        let sealed =
+            key.seal(&mut state.random, Label::SEAL_CONNECTION, &request_name(&recipient), &request)?;
+        Ok::<_, ClientError>(EnqueueDirect { client_id: recipient.clone(), package: sealed })
+    })?;
+    shared.call(&user.domain, &body, None).await?;
+    Ok(())
+}
+
+async fn check_package(shared: &Shared, package: &ConnectionPackage) -> Result<(), ClientError> {
+    let content = &package.content;
+    shared.validate_client(&content.credential).await?;
+    content.credential.verifying_key().verify(content, &package.signature)?;
+    if !content.expiration.contains(shared.now()) {
+        return Err(ClientError::Dishonest("a connection package that has expired"));
+    }
+    Ok(())
+}
+
+/// What a sealed connection request is bound to.
+fn request_name(recipient: &ClientId) -> Vec<u8> {
+    associated("connection request", &[&encode(recipient)])
+}
+
+/// What a friendship package in a commit is bound to.
+pub(super) fn friendship_name(group: &GroupId) -> Vec<u8> {
+    associated("friendship package", &[&encode(group)])
+}
+
+/// Takes a connection request from the direct queue. What cannot be opened was sent by whoever knew no better.
+pub(super) fn receive(shared: &Shared, sealed: &HpkeCiphertext) {
+    if let Some(request) = shared.with(|state| state.open_request(sealed)) {
+        shared.spawn(consider(shared.clone(), request));
+    }
+}
+
+/// Checks a request, and accepts it or lets the user decide.
+async fn consider(shared: Shared, request: ConnectionRequest) -> Result<(), ClientError> {
+    let group = request.content.group_id.clone();
+    if let Err(reason) = check_request(&shared, &request).await {
+        shared.emit(Event::Declined { group, reason });
+        return Ok(());
+    }
+    if shared.with(|state| state.config.auto_accept) {
+        return accept(shared, request).await;
+    }
+    shared.with(|state| {
+        let user = request.content.sender.client_id().user_id.clone();
+        state.requests.insert(user.clone(), request);
+        state.emit(Event::ConnectionRequested(user));
+    });
+    Ok(())
+}
+
+async fn check_request(shared: &Shared, request: &ConnectionRequest) -> Result<(), ClientError> {
+    let content = &request.content;
+    loop {
+        match shared.validate_client(&content.sender).await {
+            // The request is gone from the queue: it is judged when its homeserver is back.
+            Err(ClientError::Unanswered { .. }) => {}
+            result => break result?,
+        }
+    }
+    content.sender.verifying_key().verify(content, &request.signature)?;
+    if content.group_id.domain != content.sender.client_id().user_id.domain {
+        return Err(ClientError::Dishonest("a connection at another homeserver than the sender's"));
+    }
+    Ok(())
+}
+
+/// The user's decision to accept a request that it was told of.
+pub(super) async fn accept_from(shared: Shared, user: UserId) -> Result<(), ClientError> {
+    let request = shared.with(|state| state.requests.remove(&user));
+    accept(shared, request.ok_or(ClientError::NotAContact(user))?).await
+}
+
+/// Joins the group that a valid request names.
+async fn accept(shared: Shared, request: ConnectionRequest) -> Result<(), ClientError> {
+    let content = request.content;
+    let id = content.group_id.clone();
+    let lock = shared.lock(LockName::Group(id.clone())).await;
+    let fresh = shared.with(|state| {
+        let fresh = !state.inboxes.contains_key(&id);
+        state.inboxes.entry(id.clone()).or_default();
+        fresh
+    });
+    if !fresh {
+        return Ok(());
+    }
+    if let Err(reason) = join(&shared, &content).await {
+        shared.with(|state| {
+            state.inboxes.remove(&id);
+            state.emit(Event::Declined { group: id, reason });
+        });
+        return Ok(());
+    }
+    drop(lock);
+    processing::follow(&shared, &id).await
+}
+
+async fn join(shared: &Shared, content: &ConnectionRequestContent) -> Result<(), ClientError> {
+    let id = &content.group_id;
+    let access = GroupAccess { group_id: id.clone(), group_key: content.group_key.clone() };
+    let to = shared.config_key().await?;
+    for _ in 0..MAX_REBASES {
+        let body = ExternalCommitInfo { group: access.clone() };
+        let info = loop {
+            match shared.call(&id.domain, &body, None).await {
+                Err(ClientError::Unanswered { .. }) => {}
+                result => break result?,
+            }
+        };
+        let (group, own, body) = shared.with(|state| state.external_commit(content, &access, &info, &to))?;
+        let asker = asker(shared, content, &group, &info).await?;
+        match order(shared, id, &body).await {
+            Ok(position) => {
+                shared.with(|state| state.enter_connection(group, (own, asker), position, content));
+                return Ok(());
+            }
+            Err(error) => {
+                shared.with(|state| {
+                    let mut group = group;
+                    group.mls.delete(state.provider.storage()).map_err(ClientError::mls)
+                })?;
+                match error {
+                    ClientError::Refused(refusal) if refusal.advice() == Advice::Rebase => {}
+                    error => return Err(error),
+                }
+            }
+        }
+    }
+    Err(ClientError::Contention)
+}
+
+/// The one other member, who must be the one who asks.
+async fn asker(
+    shared: &Shared,
+    content: &ConnectionRequestContent,
+    group: &Group,
+    info: &ExternalCommitInfoReply,
+) -> Result<Member, ClientError> {
+    let others = group.mls.members().filter(|member| member.index != group.mls.own_leaf_index());
+    let leaves: Vec<(u32, Vec<u8>)> =
+        others.map(|member| (member.index.u32(), member.credential.serialized_content().to_vec())).collect();
+    let key = &content.credential_key;
+    let members = judge_members(shared, (&group.id, key), &leaves, &info.credentials).await?;
+    match members.into_iter().map(|(_, member)| member).collect::<Vec<_>>().as_slice() {
+        [asker] if asker.credential.client_credential == content.sender => Ok(asker.clone()),
+        _ => Err(ClientError::Dishonest("a connection with others than who asks")),
+    }
+}
+
+/// Has the external commit ordered, however long that takes. Gives its position.
+async fn order(shared: &Shared, id: &GroupId, body: &JoinConnectionGroup) -> Result<u64, ClientError> {
+    let mut requests: Vec<RequestId> = Vec::new();
+    let mut lost = false;
+    loop {
+        let note = |_: &mut State, request| requests.push(request);
+        let reply: Result<CommitReply, ClientError> = shared.call_ordered(&id.domain, body, None, note).await;
+        match reply {
+            Ok(reply) => return Ok(reply.position),
+            // The group takes one joiner only: the same commit can be sent again without harm.
+            Err(ClientError::Unanswered { .. }) => lost = true,
+            Err(ClientError::Refused(Refusal::NotAwaitingConnection)) if lost => {
+                return receipt(shared, id, &requests).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Somebody has joined. If it was us, there is a receipt on its way.
+async fn receipt(shared: &Shared, id: &GroupId, requests: &[RequestId]) -> Result<u64, ClientError> {
+    let (patience, interval) =
+        shared.with(|state| (state.now + state.config.request_window, state.config.poll_interval));
+    while shared.now() < patience {
+        inbox::read_fan_out(shared).await?;
+        let found = shared.with(|state| {
+            state.inboxes.get(id)?.iter().find_map(|waiting| match waiting {
+                Waiting::Delivery(delivery) => match &delivery.content {
+                    FanOutContent::Receipt(receipt) if requests.contains(&receipt.request_id) => {
+                        Some(delivery.position)
+                    }
+                    _ => None,
+                },
+                Waiting::Gap(_) => None,
+            })
+        });
+        if let Some(position) = found {
+            return Ok(position);
+        }
+        shared.sleep(interval).await;
+    }
+    Err(Refusal::NotAwaitingConnection.into())
+}
+
+impl State {
+    /// Opens a request with whichever of our connection packages it was sealed to.
+    fn open_request(&self, sealed: &HpkeCiphertext) -> Option<ConnectionRequest> {
+        let name = request_name(&self.client_id);
+        let mut keys = self.connection_keys.iter();
+        let opened = keys.find_map(|key| key.open(Label::SEAL_CONNECTION, &name, sealed).ok())?;
+        let request: ConnectionRequest = decode(&opened).ok()?;
+        (request.content.recipient == self.client_id).then_some(request)
+    }
+
+    /// Joins by external commit; nobody knows of it yet.
+    fn external_commit(
+        &mut self,
+        content: &ConnectionRequestContent,
+        access: &GroupAccess,
+        info: &ExternalCommitInfoReply,
+        to: &PublishedHpkeKey,
+    ) -> Result<(Group, Member, JoinConnectionGroup), ClientError> {
+        let id = &access.group_id;
+        let leaf = self.new_leaf()?;
+        let identity = leaf.credential.leaf.payload.identity;
+        let credential: MemberCredential = self.member_credential(leaf.attribution_key.clone())?;
+        let key = &content.credential_key;
+        let sealed = seal_credential(&mut self.random, key, (id, &identity), &credential)?;
+        let friendship = encode(&self.friendship_package()?);
+        let friendship = key.seal(&mut self.random, &friendship_name(id), &friendship)?;
+        let data = CommitData {
+            encrypted_credentials: vec![sealed].try_into()?,
+            friendship_package: Some(friendship),
+        };
+        let queue_config = self.bound_config(to, id)?;
+        let provider = &self.provider;
+        let tree =
+            RatchetTreeIn::tls_deserialize(&mut info.ratchet_tree.as_slice()).map_err(ClientError::mls)?;
+        let parameters = LeafNodeParameters::builder().with_capabilities(Self::capabilities()).build();
+        let (mls, bundle) = MlsGroup::external_commit_builder()
+            .with_ratchet_tree(tree)
+            .with_config(join_config())
+            .with_aad(encode(&data))
+            .skip_lifetime_validation()
+            .build_group(provider, group_info(id, info)?, leaf.for_mls())
+            .map_err(ClientError::mls)?
+            .leaf_node_parameters(parameters)
+            .load_psks(provider.storage())
+            .map_err(ClientError::mls)?
+            .create_group_info(true)
+            .use_ratchet_tree_extension(false)
+            .build(provider.rand(), provider.crypto(), &leaf.key, |_| true)
+            .map_err(ClientError::mls)?
+            .finalize(provider)
+            .map_err(ClientError::mls)?;
+        let update = bundle.group_info().ok_or(ClientError::Dishonest("no group information"))?;
+        let body = JoinConnectionGroup {
+            group: access.clone(),
+            commit: message_bytes(bundle.commit())?.try_into()?,
+            group_info: GroupInfoUpdate::from_group_info(update).map_err(ClientError::mls)?,
+            queue_config,
+        };
+        let group = Group::new(access.clone(), key.clone(), mls, leaf.key);
+        Ok((group, Member { identity, credential }, body))
+    }
+
+    /// The joined group becomes ours, and who asked a contact.
+    fn enter_connection(
+        &mut self,
+        mut group: Group,
+        (own, asker): (Member, Member),
+        position: u64,
+        content: &ConnectionRequestContent,
+    ) {
+        group.refresh_members(vec![own, asker]);
+        group.last_position = Some(position);
+        group.connection = Some(Connection::Made);
+        let changed = group.epoch_changed();
+        self.groups.insert(group.id.clone(), group);
+        self.emit(changed);
+        self.connected(content.sender.clone(), content.friendship.clone());
+    }
+}
+
+/// The group information of the group that was asked for.
+fn group_info(id: &GroupId, info: &ExternalCommitInfoReply) -> Result<VerifiableGroupInfo, ClientError> {
+    match parse_message(info.group_info.as_slice()).map_err(ClientError::mls)?.extract() {
+        MlsMessageBodyIn::GroupInfo(group_info) if group_info.group_id().as_slice() == encode(id) => {
+            Ok(group_info)
+        }
+        _ => Err(ClientError::Dishonest("information about another group")),
+    }
+}

@@ -1,0 +1,194 @@
+//! protocol.md §4, §9, §11 — the published keys of homeservers, validated and kept for a while.
+
+use std::{collections::BTreeMap, future::Future, pin::Pin, time::Duration};
+
+use super::{
+    ClientError,
+    locks::LockName,
+    state::{Shared, State},
+};
+use crate::{
+    credentials::{
+        ClientCredential, LeafCredential, MemberCredential, PublishedHpkeKey, ValidationError,
+        validation::{
+            ValidatedAsCredentials, ValidatedQsKeys, validate_as_credential_set, validate_client_credential,
+            validate_ds_key_set, validate_leaf_credential, validate_qs_key_set,
+        },
+    },
+    crypto::sign::VerifyingKey,
+    identifiers::Domain,
+    time::{MINUTE, Timestamp},
+    wire::{auth_service::GetAsCredentials, delivery_service::GetDsKeys, queuing_service::GetQsKeys},
+};
+
+/// A set, and when it was fetched.
+struct Known<T> {
+    set: T,
+    fetched: Timestamp,
+}
+
+/// The published keys that the client has seen.
+#[derive(Default)]
+pub(super) struct KnownKeys {
+    authorities: BTreeMap<Domain, Known<ValidatedAsCredentials>>,
+    queuing: BTreeMap<Domain, Known<ValidatedQsKeys>>,
+}
+
+/// Why somebody's credential cannot be judged or is refused.
+pub(super) enum Judgement {
+    /// The credentials of this homeserver have to be fetched first.
+    Needs(Domain),
+    /// Refused.
+    Refused(ClientError),
+}
+
+impl From<ValidationError> for Judgement {
+    fn from(error: ValidationError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl From<ClientError> for Judgement {
+    fn from(error: ClientError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// How long after a fetch an unknown issuer is no reason for another.
+const REFETCH_AFTER: Duration = MINUTE;
+
+impl State {
+    /// Checks a client's credential with what is known of its homeserver.
+    pub fn judge_client(&self, credential: &ClientCredential) -> Result<(), Judgement> {
+        self.judge(credential, |_| Ok(()))
+    }
+
+    /// Checks that a leaf belongs to the client that `member` names.
+    pub fn judge_leaf(&self, leaf: &LeafCredential, member: &MemberCredential) -> Result<(), Judgement> {
+        self.judge(&member.client_credential, |client| {
+            validate_leaf_credential(leaf, &member.attribution_key, client, self.now).map(|_| ())
+        })
+    }
+
+    fn judge(
+        &self,
+        credential: &ClientCredential,
+        further: impl FnOnce(
+            &crate::credentials::validation::ValidatedClientCredential,
+        ) -> Result<(), ValidationError>,
+    ) -> Result<(), Judgement> {
+        let domain = &credential.client_id().user_id.domain;
+        let known = self.known_keys.authorities.get(domain);
+        let known = known.filter(|known| known.set.valid_until() >= self.now);
+        let known = known.ok_or_else(|| Judgement::Needs(domain.clone()))?;
+        match validate_client_credential(credential, &known.set, self.now) {
+            Err(ValidationError::UnknownSigner) if self.now.since(known.fetched) > REFETCH_AFTER => {
+                Err(Judgement::Needs(domain.clone()))
+            }
+            validated => Ok(further(&validated?)?),
+        }
+    }
+}
+
+impl Shared {
+    /// Checks a client's credential, with its homeserver's credentials fetched if need be.
+    pub async fn validate_client(&self, credential: &ClientCredential) -> Result<(), ClientError> {
+        self.judged(|state| state.judge_client(credential)).await
+    }
+
+    /// Has `judge` come to a result, fetching the credentials that it asks for.
+    pub async fn judged<T>(
+        &self,
+        mut judge: impl FnMut(&mut State) -> Result<T, Judgement>,
+    ) -> Result<T, ClientError> {
+        loop {
+            match self.with(&mut judge) {
+                Ok(result) => return Ok(result),
+                Err(Judgement::Refused(error)) => return Err(error),
+                Err(Judgement::Needs(domain)) => self.fetch_authorities(&domain).await?,
+            }
+        }
+    }
+
+    /// Fetches the credentials of a homeserver's authentication service. In a box, for those who wait for it
+    /// are many and large.
+    pub fn fetch_authorities<'a>(
+        &'a self,
+        domain: &'a Domain,
+    ) -> Pin<Box<dyn Future<Output = Result<(), ClientError>> + Send + 'a>> {
+        Box::pin(async move {
+            let asked = self.now();
+            let _lock = self.lock(LockName::Keys(domain.clone())).await;
+            let fetched =
+                |state: &mut State| state.known_keys.authorities.get(domain).map(|known| known.fetched);
+            if self.with(fetched).is_some_and(|fetched| fetched >= asked) {
+                return Ok(());
+            }
+            let reply = self.call(domain, &GetAsCredentials {}, None).await?;
+            self.with(|state| {
+                let previous = state.known_keys.authorities.get(domain).map(|known| &known.set);
+                let set = validate_as_credential_set(&reply.credentials, domain, state.now, previous)?;
+                let known = Known { set, fetched: state.now };
+                state.known_keys.authorities.insert(domain.clone(), known);
+                Ok(())
+            })
+        })
+    }
+
+    /// Fetches credentials that are about to be too old, if that is possible at once; those at hand serve on.
+    pub async fn refresh_authorities(&self, domain: &Domain) {
+        let (old, timeout) = self.with(|state| {
+            let known = state.known_keys.authorities.get(domain);
+            let old = known.is_some_and(|known| state.now.since(known.fetched) > state.config.key_refresh);
+            (old, state.config.request_timeout)
+        });
+        if !old {
+            return;
+        }
+        if let Ok(reply) = self.call_within(domain, &GetAsCredentials {}, None, timeout).await {
+            self.with(|state| {
+                let previous = state.known_keys.authorities.get(domain).map(|known| &known.set);
+                if let Ok(set) = validate_as_credential_set(&reply.credentials, domain, state.now, previous) {
+                    let known = Known { set, fetched: state.now };
+                    state.known_keys.authorities.insert(domain.clone(), known);
+                }
+            });
+        }
+    }
+
+    /// The keys of a homeserver's queuing service, at most as old as the settings say.
+    pub async fn queuing_keys(&self, domain: &Domain) -> Result<ValidatedQsKeys, ClientError> {
+        let known = self.with(|state| {
+            let known = state.known_keys.queuing.get(domain)?;
+            let fresh = state.now.since(known.fetched) <= state.config.key_refresh;
+            (fresh && known.set.valid_until() >= state.now).then(|| known.set.clone())
+        });
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let reply = self.call(domain, &GetQsKeys {}, None).await?;
+        self.with(|state| {
+            let set = validate_qs_key_set(&reply.keys, domain, state.now)?;
+            let known = Known { set: set.clone(), fetched: state.now };
+            state.known_keys.queuing.insert(domain.clone(), known);
+            Ok(set)
+        })
+    }
+
+    /// The key that the client's own queue configurations are sealed to.
+    pub async fn config_key(&self) -> Result<PublishedHpkeKey, ClientError> {
+        let domain = self.with(|state| state.config.domain.clone());
+        let keys = self.queuing_keys(&domain).await?;
+        let key = keys.current_config_key(self.now()).cloned();
+        key.ok_or(ClientError::Dishonest("no key for queue configurations"))
+    }
+
+    /// The key that the delivery service of `domain` signs its proposals with.
+    pub async fn delivery_key(&self, domain: &Domain) -> Result<VerifyingKey, ClientError> {
+        let reply = self.call(domain, &GetDsKeys {}, None).await?;
+        let now = self.now();
+        let keys = validate_ds_key_set(&reply.keys, domain, now)?;
+        let key = keys.current_verifying_key(now).map(|key| key.verifying_key);
+        key.ok_or(ClientError::Dishonest("no key of the delivery service"))
+    }
+}

@@ -1,0 +1,267 @@
+//! protocol.md §2, §11 — one request, made once: the same bytes until there is an answer, or none can come.
+//!
+//! Whatever is not known to have failed is only ever repeated with the same bytes, which a homeserver carries
+//! out once. A new request is made only after a refusal that says that the former one was not carried out.
+
+use std::{future::poll_fn, task::Poll, time::Duration};
+
+use super::{
+    ClientError, Exchange, ExchangeId, Output,
+    state::{Identity, Ordered, Shared, State},
+};
+use crate::{
+    error::{Advice, PeerFailure, Refusal},
+    identifiers::{Domain, RequestId},
+    operation::Service,
+    time::Timestamp,
+    wire::{
+        codec::encode,
+        delivery_service::{CommitReply, SendMessageReply},
+        envelope::{RequestEnvelope, ResponseEnvelope, Signer},
+        operations::{RequestBody, TokenRule},
+    },
+};
+
+/// How often a request is made anew with another token, or with keys fetched again.
+const MAX_NEW_REQUESTS: usize = 4;
+
+/// A reply that a receipt in the queue can stand for.
+pub(super) trait OrderedReply {
+    /// The reply that was lost.
+    fn from_receipt(receipt: Ordered) -> Self;
+}
+
+impl OrderedReply for SendMessageReply {
+    fn from_receipt(receipt: Ordered) -> Self {
+        Self { position: receipt.position, sent_at: receipt.sent_at }
+    }
+}
+
+impl OrderedReply for CommitReply {
+    fn from_receipt(receipt: Ordered) -> Self {
+        Self { position: receipt.position, epoch: receipt.epoch, sent_at: receipt.sent_at }
+    }
+}
+
+/// What came of sending the same bytes as often as it took.
+enum Delivered<R> {
+    Answer(Result<R, Refusal>),
+    Receipt(Ordered),
+}
+
+/// What came of sending them once.
+enum Sent {
+    Answer(Vec<u8>),
+    Failed,
+    Receipt(Ordered),
+}
+
+/// A request that was made.
+struct Made {
+    domain: Domain,
+    service: Service,
+    bytes: Vec<u8>,
+    id: RequestId,
+    /// Until when a homeserver takes it.
+    until: Timestamp,
+}
+
+impl Shared {
+    /// Asks for `body` until there is an answer.
+    pub async fn call<B: RequestBody + Sync>(
+        &self,
+        domain: &Domain,
+        body: &B,
+        identity: Option<&Identity>,
+    ) -> Result<B::Reply, ClientError> {
+        let window = self.with(|state| state.config.request_window);
+        self.call_within(domain, body, identity, window).await
+    }
+
+    /// As [`Shared::call`], but no longer than for `window`.
+    pub async fn call_within<B: RequestBody + Sync>(
+        &self,
+        domain: &Domain,
+        body: &B,
+        identity: Option<&Identity>,
+        window: Duration,
+    ) -> Result<B::Reply, ClientError> {
+        for _ in 0..MAX_NEW_REQUESTS {
+            let made = self.make(domain, body, identity, window).await?;
+            match self.deliver::<B::Reply>(&made).await? {
+                Delivered::Answer(Ok(reply)) => return Ok(reply),
+                Delivered::Answer(Err(refusal)) => self.with(|state| state.prepare_again(domain, refusal))?,
+                // Nobody waits for a receipt of this request.
+                Delivered::Receipt(_) => return Err(ClientError::Dishonest("a receipt for nothing")),
+            }
+        }
+        Err(Refusal::TokenNeeded.into())
+    }
+
+    /// Has something ordered: the answer or the receipt, whichever comes first. `note` hears of each request
+    /// that is made, before it is sent.
+    pub async fn call_ordered<B>(
+        &self,
+        domain: &Domain,
+        body: &B,
+        identity: Option<&Identity>,
+        mut note: impl FnMut(&mut State, RequestId),
+    ) -> Result<B::Reply, ClientError>
+    where
+        B: RequestBody + Sync,
+        B::Reply: OrderedReply,
+    {
+        let window = self.with(|state| state.config.request_window);
+        for _ in 0..MAX_NEW_REQUESTS {
+            let made = self.make(domain, body, identity, window).await?;
+            self.with(|state| {
+                state.receipts.insert(made.id, None);
+                note(state, made.id);
+            });
+            let delivered = self.deliver::<B::Reply>(&made).await;
+            self.with(|state| state.receipts.remove(&made.id));
+            match delivered? {
+                Delivered::Answer(Ok(reply)) => return Ok(reply),
+                Delivered::Receipt(receipt) => return Ok(B::Reply::from_receipt(receipt)),
+                Delivered::Answer(Err(refusal)) => self.with(|state| state.prepare_again(domain, refusal))?,
+            }
+        }
+        Err(Refusal::TokenNeeded.into())
+    }
+
+    /// Makes a request, with a token of its own if it needs one.
+    async fn make<B: RequestBody>(
+        &self,
+        domain: &Domain,
+        body: &B,
+        identity: Option<&Identity>,
+        window: Duration,
+    ) -> Result<Made, ClientError> {
+        let rules = B::KIND.rules();
+        let token = match rules.token {
+            TokenRule::None => None,
+            TokenRule::Any | TokenRule::Local => Some(self.take_token(domain).await?),
+        };
+        self.with(|state| {
+            let id = RequestId::random(&mut state.random);
+            let signer = identity.map(|identity| Signer { sender: &identity.sender, key: &identity.key });
+            let envelope = RequestEnvelope::new((domain.clone(), state.now, id), body, token, signer)?;
+            let until = state.now + window;
+            Ok(Made { domain: domain.clone(), service: rules.service, bytes: encode(&envelope), id, until })
+        })
+    }
+
+    /// Sends the same bytes until there is an answer or a receipt, or none can come any more.
+    async fn deliver<R: crate::wire::codec::Codec>(&self, made: &Made) -> Result<Delivered<R>, ClientError> {
+        let mut failures = 0;
+        loop {
+            let (wait, refusal) = match self.send(made).await {
+                Sent::Receipt(receipt) => return Ok(Delivered::Receipt(receipt)),
+                Sent::Failed => (self.with(|state| state.backoff(failures)), None),
+                Sent::Answer(bytes) => match ResponseEnvelope::read::<R>(&bytes) {
+                    Ok(Ok(reply)) => return Ok(Delivered::Answer(Ok(reply))),
+                    Ok(Err(refusal)) => match refusal.advice() {
+                        Advice::Retry(wait) => (wait, Some(refusal)),
+                        // Only the first copy can be too late or too early for certain.
+                        _ if failures > 0 && matches!(refusal, Refusal::OutsideTimeWindow { .. }) => {
+                            return Err(ClientError::Unanswered { domain: made.domain.clone() });
+                        }
+                        _ => return Ok(Delivered::Answer(Err(refusal))),
+                    },
+                    Err(_) => (self.with(|state| state.backoff(failures)), None),
+                },
+            };
+            failures += u32::from(refusal.is_none());
+            if self.now() + wait >= made.until {
+                return match refusal {
+                    Some(refusal) if failures == 0 => Err(refusal.into()),
+                    _ => Err(ClientError::Unanswered { domain: made.domain.clone() }),
+                };
+            }
+            if let Some(receipt) = self.pause(made.id, wait).await {
+                return Ok(Delivered::Receipt(receipt));
+            }
+        }
+    }
+
+    /// Sends the bytes once, and waits for what comes of it.
+    async fn send(&self, made: &Made) -> Sent {
+        let (id, timeout) = self.with(|state| {
+            state.next_exchange += 1;
+            let id = ExchangeId(state.next_exchange);
+            let request = made.bytes.clone();
+            let exchange = Exchange { id, domain: made.domain.clone(), service: made.service, request };
+            state.outputs.push_back(Output::Request(exchange));
+            state.exchanges.insert(id, None);
+            (id, state.now + state.config.request_timeout)
+        });
+        poll_fn(|_| {
+            self.with(|state| {
+                let answered = state.exchanges.get(&id).is_some_and(Option::is_some);
+                let sent = if answered {
+                    match state.exchanges.get_mut(&id).and_then(Option::take) {
+                        Some(Ok(bytes)) => Sent::Answer(bytes),
+                        Some(Err(PeerFailure)) | None => Sent::Failed,
+                    }
+                } else if let Some(receipt) = state.receipt(&made.id) {
+                    Sent::Receipt(receipt)
+                } else if state.now >= timeout {
+                    Sent::Failed
+                } else {
+                    state.wake_at(timeout);
+                    return Poll::Pending;
+                };
+                state.exchanges.remove(&id);
+                Poll::Ready(sent)
+            })
+        })
+        .await
+    }
+
+    /// Waits, but no longer than until the receipt arrives.
+    async fn pause(&self, id: RequestId, wait: Duration) -> Option<Ordered> {
+        let due = self.now() + wait;
+        poll_fn(|_| {
+            self.with(|state| {
+                let receipt = state.receipt(&id);
+                if receipt.is_some() || state.now >= due {
+                    return Poll::Ready(receipt);
+                }
+                state.wake_at(due);
+                Poll::Pending
+            })
+        })
+        .await
+    }
+}
+
+impl State {
+    fn receipt(&self, id: &RequestId) -> Option<Ordered> {
+        self.receipts.get(id).copied().flatten()
+    }
+
+    /// Whether a refused request may be made anew; if not, the refusal is the end of it.
+    fn prepare_again(&mut self, domain: &Domain, refusal: Refusal) -> Result<(), ClientError> {
+        match refusal.advice() {
+            Advice::GetToken => {
+                if refusal != Refusal::TokenSpent {
+                    self.tokens.forget(domain);
+                }
+                Ok(())
+            }
+            Advice::RefreshKeys => {
+                self.tokens.forget(domain);
+                Ok(())
+            }
+            Advice::Retry(_) | Advice::Rebase | Advice::Stop => Err(refusal.into()),
+        }
+    }
+
+    /// Exponential, between half of it and all of it.
+    fn backoff(&mut self, failures: u32) -> Duration {
+        let config = &self.config;
+        let longest = config.backoff_first.saturating_mul(1 << failures.min(16)).min(config.backoff_limit);
+        let half = u64::try_from(longest.as_millis() / 2).unwrap_or(u64::MAX);
+        Duration::from_millis(half + self.random.below(half + 1))
+    }
+}

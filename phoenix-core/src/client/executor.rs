@@ -1,0 +1,115 @@
+//! protocol.md §11 — procedures are futures that are polled by hand: no runtime, no threads, no clock.
+
+use std::{
+    future::poll_fn,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use super::{
+    ClientError, Event, Output, TaskId,
+    state::{Procedure, Shared},
+};
+use crate::time::Timestamp;
+
+/// The procedures under way, polled in the order in which they began.
+pub(super) struct Executor {
+    shared: Shared,
+    running: Vec<(Option<TaskId>, Procedure)>,
+}
+
+impl Executor {
+    pub fn new(shared: Shared) -> Self {
+        Self { shared, running: Vec::new() }
+    }
+
+    /// Starts a procedure that whoever embeds the client will hear of.
+    pub fn start(&mut self, id: TaskId, procedure: Procedure) {
+        self.shared.with(|state| {
+            state.spawned.push((Some(id), procedure));
+            state.stirred = true;
+        });
+    }
+
+    /// The next thing to do or tell at `now`, once all procedures have gone as far as they can.
+    pub fn poll(&mut self, now: Timestamp) -> Option<Output> {
+        self.shared.with(|state| state.now = state.now.max(now));
+        loop {
+            let (output, due) = self.shared.with(|state| {
+                let due = state.next_wake.is_some_and(|wake| wake <= state.now);
+                (state.outputs.pop_front(), due || state.stirred)
+            });
+            if output.is_some() || !due {
+                return output;
+            }
+            self.pass();
+        }
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.running.is_empty()
+            && self.shared.with(|state| state.spawned.is_empty() && state.outputs.is_empty())
+    }
+
+    /// Polls every procedure once.
+    fn pass(&mut self) {
+        let spawned = self.shared.with(|state| {
+            state.stirred = false;
+            state.next_wake = None;
+            std::mem::take(&mut state.spawned)
+        });
+        self.running.extend(spawned);
+        let mut context = Context::from_waker(Waker::noop());
+        let mut running = Vec::with_capacity(self.running.len());
+        for (id, mut procedure) in self.running.drain(..) {
+            match procedure.as_mut().poll(&mut context) {
+                Poll::Pending => running.push((id, procedure)),
+                Poll::Ready(result) => {
+                    // Dropped first: what it held is free before anybody hears of its end.
+                    drop(procedure);
+                    self.shared.with(|state| {
+                        state.stirred = true;
+                        match (id, result) {
+                            (Some(id), result) => state.outputs.push_back(Output::TaskDone(id, result)),
+                            (None, Err(error)) => state.emit(Event::BackgroundFailure(error)),
+                            (None, Ok(())) => {}
+                        }
+                    });
+                }
+            }
+        }
+        self.running = running;
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        // Procedures hold the state: those that the state holds would keep it for ever.
+        drop(self.shared.with(|state| std::mem::take(&mut state.spawned)));
+    }
+}
+
+impl Shared {
+    /// Starts a procedure that only shows when it fails.
+    pub fn spawn(&self, procedure: impl Future<Output = Result<(), ClientError>> + Send + 'static) {
+        self.with(|state| {
+            state.spawned.push((None, Box::pin(procedure)));
+            state.stirred = true;
+        });
+    }
+
+    /// Waits for `duration`.
+    pub async fn sleep(&self, duration: Duration) {
+        let due = self.now() + duration;
+        poll_fn(|_| {
+            self.with(|state| {
+                if state.now >= due {
+                    return Poll::Ready(());
+                }
+                state.wake_at(due);
+                Poll::Pending
+            })
+        })
+        .await;
+    }
+}

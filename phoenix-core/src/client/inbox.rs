@@ -1,0 +1,189 @@
+//! protocol.md §3, §6, §7, §11 — reading the queues: decrypt in order, sort by group, acknowledge what is kept.
+//!
+//! What was decrypted is part of the state, so the next reading acknowledges it. Following a group's deliveries
+//! is a procedure of its own for each group ([`super::processing`]): a homeserver that cannot be reached, and
+//! whose keys are needed for one group, holds up no other.
+
+use super::{
+    ClientError, Event, connections, joining,
+    locks::LockName,
+    processing,
+    state::{Ordered, Shared, State},
+};
+use crate::{
+    crypto::{
+        hpke::HpkeCiphertext,
+        ratchet::{QueueEntry, QueueReadError},
+    },
+    identifiers::GroupId,
+    limits::MAX_DEQUEUE,
+    queue::{direct_queue_name, fan_out_queue_name},
+    wire::{
+        auth_service::{DequeueDirect, DequeueRange},
+        codec::decode,
+        fan_out::{Delivery, FanOutContent, Gap, QueueMessage},
+        queuing_service::Dequeue,
+    },
+};
+
+/// What waits to be followed, in its group's order.
+#[derive(Clone)]
+pub(super) enum Waiting {
+    Delivery(Delivery),
+    Gap(Gap),
+}
+
+impl Waiting {
+    pub fn position(&self) -> u64 {
+        match self {
+            Self::Delivery(delivery) => delivery.position,
+            Self::Gap(gap) => gap.position,
+        }
+    }
+}
+
+/// What there is to do after reading.
+enum Found {
+    /// Something waits for a group that is there.
+    Deliveries(GroupId),
+    /// An invitation.
+    Welcome(Delivery),
+}
+
+/// Reads both queues to their ends.
+pub(super) async fn read_queues(shared: Shared) -> Result<(), ClientError> {
+    read_direct(&shared).await?;
+    read_fan_out(&shared).await
+}
+
+/// Reads the direct queue to its end.
+async fn read_direct(shared: &Shared) -> Result<(), ClientError> {
+    let _lock = shared.lock(LockName::Queues).await;
+    // Whoever asks from here on may find more than this reading does.
+    shared.with(|state| state.reading_asked = None);
+    loop {
+        let (domain, body, identity) = shared.with(|state| {
+            let range = range(state.direct_queue.next_sequence());
+            let body = DequeueDirect { client_id: state.client_id.clone(), range };
+            Ok::<_, ClientError>((state.config.domain.clone(), body, state.client_identity()?))
+        })?;
+        let reply = shared.call(&domain, &body, Some(&identity)).await?;
+        for sealed in shared.with(|state| state.open_direct(&reply.entries)) {
+            connections::receive(shared, &sealed);
+        }
+        if reply.remaining == 0 || reply.entries.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// Reads the fan-out queue to its end.
+pub(super) async fn read_fan_out(shared: &Shared) -> Result<(), ClientError> {
+    let _lock = shared.lock(LockName::Queues).await;
+    loop {
+        let (domain, body, identity) = shared.with(|state| {
+            let body = Dequeue { range: range(state.queuing()?.reader.next_sequence()) };
+            Ok::<_, ClientError>((state.config.domain.clone(), body, state.queuing_identity()?))
+        })?;
+        let reply = shared.call(&domain, &body, Some(&identity)).await?;
+        for found in shared.with(|state| state.take_in(&reply.entries))? {
+            start(shared, found);
+        }
+        if reply.remaining == 0 || reply.entries.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+fn start(shared: &Shared, found: Found) {
+    let context = shared.clone();
+    match found {
+        Found::Deliveries(group) => shared.spawn(async move { processing::follow(&context, &group).await }),
+        Found::Welcome(delivery) => shared.spawn(joining::join(context, delivery)),
+    }
+}
+
+fn range(first: u64) -> DequeueRange {
+    DequeueRange { first, maximum: MAX_DEQUEUE as u32 }
+}
+
+impl State {
+    /// Decrypts entries of the direct queue.
+    fn open_direct(&mut self, entries: &[QueueEntry]) -> Vec<HpkeCiphertext> {
+        let name = direct_queue_name(&self.client_id);
+        let mut opened = Vec::new();
+        for entry in entries {
+            match self.direct_queue.open(&name, entry) {
+                Ok(Some(plain)) => opened.extend(decode(&plain).ok()),
+                Ok(None) | Err(QueueReadError::AlreadyRead) => {}
+                Err(_) => self.emit(Event::QueueUnreadable { direct: true, sequence: entry.sequence }),
+            }
+        }
+        opened
+    }
+
+    /// Decrypts entries of the fan-out queue and sorts them by group.
+    fn take_in(&mut self, entries: &[QueueEntry]) -> Result<Vec<Found>, ClientError> {
+        let name = fan_out_queue_name(&self.queuing()?.client);
+        let mut found = Vec::new();
+        for entry in entries {
+            let queuing = self.queuing.as_mut().ok_or(ClientError::NotRegistered)?;
+            let opened = match queuing.reader.open(&name, entry) {
+                Ok(Some(plain)) => decode(&plain),
+                Ok(None) | Err(QueueReadError::AlreadyRead) => continue,
+                Err(_) => {
+                    self.emit(Event::QueueUnreadable { direct: false, sequence: entry.sequence });
+                    continue;
+                }
+            };
+            match opened {
+                Ok(message) => found.extend(self.sort(message)),
+                Err(_) => self.emit(Event::QueueUnreadable { direct: false, sequence: entry.sequence }),
+            }
+        }
+        Ok(found)
+    }
+
+    fn sort(&mut self, message: QueueMessage) -> Option<Found> {
+        match message {
+            QueueMessage::Gap(gap) => {
+                let group = gap.group_id.clone();
+                match self.inboxes.get_mut(&group) {
+                    Some(inbox) => inbox.push_back(Waiting::Gap(gap)),
+                    None => self.emit(Event::Gap {
+                        group: group.clone(),
+                        position: gap.position,
+                        reason: gap.reason,
+                    }),
+                }
+                Some(Found::Deliveries(group))
+            }
+            // Only the group's own homeserver speaks for it.
+            QueueMessage::Delivery(delivery) if delivery.source != delivery.group_id.domain => None,
+            QueueMessage::Delivery(delivery) => self.sort_delivery(delivery),
+        }
+    }
+
+    fn sort_delivery(&mut self, delivery: Delivery) -> Option<Found> {
+        let group = delivery.group_id.clone();
+        let known = self.inboxes.contains_key(&group);
+        match &delivery.content {
+            FanOutContent::Welcome(_) if !known => {
+                self.inboxes.entry(group).or_default();
+                return Some(Found::Welcome(delivery));
+            }
+            FanOutContent::Receipt(receipt) => {
+                // Whoever waits for it goes on at once.
+                if let Some(slot) = self.receipts.get_mut(&receipt.request_id) {
+                    let (position, epoch, sent_at) = (delivery.position, receipt.epoch, delivery.sent_at);
+                    *slot = Some(Ordered { position, epoch, sent_at });
+                    self.stirred = true;
+                }
+            }
+            _ => {}
+        }
+        // Of groups that were left or whose invitation was declined, nothing is kept.
+        self.inboxes.get_mut(&group)?.push_back(Waiting::Delivery(delivery));
+        Some(Found::Deliveries(group))
+    }
+}

@@ -1,0 +1,195 @@
+//! protocol.md §11 — the client, sans-IO: registration, connections, groups and messages, with real MLS.
+//!
+//! # The calling contract
+//!
+//! A [`Client`] does nothing by itself. Its methods start *procedures* and return at once; [`Client::poll`]
+//! carries all procedures on as far as they go and says, one by one, what comes of it:
+//!
+//! | output | what to do |
+//! | --- | --- |
+//! | [`Output::Request`] | send the bytes to that service of that homeserver; call [`Client::respond`] with the answer or the failure |
+//! | [`Output::Event`] | show it, keep it, or not |
+//! | [`Output::TaskDone`] | the procedure of this name is over |
+//!
+//! Call `poll` until it gives nothing, after every other call, and again at the time [`Client::next_wake`]
+//! names. An answer that never comes is noticed by its timeout; an answer to a request that was given up is
+//! ignored. The time comes in with each call and never goes back; randomness is drawn from the seed: equal calls
+//! give equal outputs.
+//!
+//! # What it takes care of
+//!
+//! * *Once.* A request is made once and its bytes repeated until there is an answer; what may have been done is
+//!   never asked for in other words, except where the group's epochs make sure that it is done once.
+//! * *In order.* A group's deliveries are followed by position; what comes again is dropped. Own commits and
+//!   messages are confirmed by the answer or by the receipt in the queue, whichever comes first.
+//! * *By turns.* Operations on one group wait for each other. When others were faster, the client reads its
+//!   queue until it has caught up, and begins anew.
+//! * *Verified.* Nobody becomes a contact or a member without a valid chain of credentials from leaf to root.
+//!
+//! # Where to look
+//!
+//! `account` sets up; `connections` asks for and accepts connections; `groups` holds and creates groups,
+//! `membership` changes and uses them by the `commits` it makes, `joining` enters them. `inbox` reads the queues, `processing` follows
+//! what was found. Below lie `exchange` (requests), `tokens`, `credentials` (keys of homeservers), `locks`,
+//! `executor` (procedures) and `state`.
+
+mod account;
+mod commits;
+mod config;
+mod connections;
+mod credentials;
+mod error;
+mod event;
+mod exchange;
+mod executor;
+mod groups;
+mod inbox;
+mod joining;
+mod locks;
+mod membership;
+mod messages;
+mod processing;
+mod state;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+pub use config::ClientConfig;
+pub use error::ClientError;
+pub use event::{Event, Exchange, ExchangeId, GroupView, Output, TaskId};
+
+use self::{
+    executor::Executor,
+    state::{Procedure, Shared, State},
+};
+use crate::{
+    error::PeerFailure,
+    identifiers::{ClientId, GroupId, QsClientId, UserId},
+    time::Timestamp,
+};
+
+/// A client of one user. See the [module](self) for how to drive it.
+pub struct Client {
+    shared: Shared,
+    executor: Executor,
+}
+
+impl Client {
+    /// A client that is not registered yet. Its ids and keys are drawn from `seed`: 32 random bytes that no
+    /// other client may get.
+    pub fn new(config: ClientConfig, seed: [u8; 32]) -> Self {
+        let shared = Shared::new(State::new(config, seed));
+        Self { executor: Executor::new(shared.clone()), shared }
+    }
+
+    /// The user.
+    pub fn user_id(&self) -> UserId {
+        self.client_id().user_id
+    }
+
+    /// The client.
+    pub fn client_id(&self) -> ClientId {
+        self.shared.with(|state| state.client_id.clone())
+    }
+
+    /// The client's pseudonym at its queuing service, once it has one.
+    pub fn qs_client(&self) -> Option<QsClientId> {
+        self.shared.with(|state| state.queuing.as_ref().map(|queuing| queuing.client))
+    }
+
+    /// Sets everything up: account, queue, key packages. If that fails half-way, another call goes on there.
+    pub fn register(&mut self, password: &[u8]) -> TaskId {
+        let password = password.to_vec();
+        self.start(|shared, _| Box::pin(account::register(shared, password)))
+    }
+
+    /// Asks `user`, of whatever homeserver, for a connection. The procedure is over when it is asked;
+    /// [`Event::Connected`] follows when it has accepted.
+    pub fn connect(&mut self, user: UserId) -> TaskId {
+        self.start(|shared, _| Box::pin(connections::connect(shared, user)))
+    }
+
+    /// Accepts the connection request of `user`, of which an [`Event::ConnectionRequested`] told.
+    pub fn accept(&mut self, user: UserId) -> TaskId {
+        self.start(|shared, _| Box::pin(connections::accept_from(shared, user)))
+    }
+
+    /// Creates a group, which [`Event::GroupCreated`] names.
+    pub fn create_group(&mut self) -> TaskId {
+        self.start(|shared, _| Box::pin(groups::create_group(shared)))
+    }
+
+    /// Adds contacts to a group.
+    pub fn invite(&mut self, group: &GroupId, users: &[UserId]) -> TaskId {
+        let (group, users) = (group.clone(), users.to_vec());
+        self.start(|shared, _| Box::pin(membership::invite(shared, group, users)))
+    }
+
+    /// Sends a message to a group.
+    pub fn send(&mut self, group: &GroupId, text: &[u8]) -> TaskId {
+        let (group, text) = (group.clone(), text.to_vec());
+        self.start(|shared, task| Box::pin(membership::send(shared, task, group, text)))
+    }
+
+    /// Renews the client's keys in a group, and commits what the delivery service has proposed.
+    pub fn update(&mut self, group: &GroupId) -> TaskId {
+        let group = group.clone();
+        self.start(|shared, _| Box::pin(membership::update(shared, group)))
+    }
+
+    /// Reads direct and fan-out queue to their ends, and follows what is found: messages, commits, connection
+    /// requests, invitations. Requests and invitations go on after the procedure is over.
+    ///
+    /// While one reading is under way and another waits, this is the one that waits: it will see whatever is
+    /// there now.
+    pub fn read_queues(&mut self) -> TaskId {
+        if let Some(waiting) = self.shared.with(|state| state.reading_asked) {
+            return waiting;
+        }
+        let task = self.start(|shared, _| Box::pin(inbox::read_queues(shared)));
+        self.shared.with(|state| state.reading_asked = Some(task));
+        task
+    }
+
+    /// The next thing to do or tell at `now`, if there is one.
+    pub fn poll(&mut self, now: Timestamp) -> Option<Output> {
+        self.executor.poll(now)
+    }
+
+    /// Tells what became of an [`Output::Request`]: the bytes of the answer, or that there is none.
+    pub fn respond(&mut self, exchange: ExchangeId, answer: Result<Vec<u8>, PeerFailure>, now: Timestamp) {
+        self.shared.with(|state| {
+            state.now = state.now.max(now);
+            if let Some(slot) = state.exchanges.get_mut(&exchange) {
+                *slot = Some(answer);
+                state.stirred = true;
+            }
+        });
+    }
+
+    /// When to call [`Client::poll`] again though nothing happens.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        self.shared.with(|state| if state.stirred { Some(state.now) } else { state.next_wake })
+    }
+
+    /// Whether no procedure is under way and nothing waits to be polled.
+    pub fn is_idle(&self) -> bool {
+        self.executor.is_idle()
+    }
+
+    /// The groups that the client is in, connections' included, by id.
+    pub fn groups(&self) -> Vec<GroupView> {
+        self.shared.with(|state| state.groups.values().map(groups::Group::view).collect())
+    }
+
+    /// The users that the client is connected with.
+    pub fn contacts(&self) -> Vec<UserId> {
+        self.shared.with(|state| state.contacts.keys().cloned().collect())
+    }
+
+    fn start(&mut self, procedure: impl FnOnce(Shared, TaskId) -> Procedure) -> TaskId {
+        let task = self.shared.with(State::task_id);
+        self.executor.start(task, procedure(self.shared.clone(), task));
+        task
+    }
+}

@@ -1,0 +1,243 @@
+//! protocol.md §11 — everything that a client knows, in one place that its procedures share.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{
+    ClientConfig, ClientError, Event, ExchangeId, Output, TaskId,
+    credentials::KnownKeys,
+    groups::Group,
+    inbox::Waiting,
+    locks::Locks,
+    messages::{ConnectionRequest, FriendshipPackage},
+    tokens::TokenStock,
+};
+use crate::{
+    credentials::{ClientCredential, MemberCredential},
+    crypto::{
+        aead::EarKey,
+        hpke::HpkePrivateKey,
+        provider::{MlsCrypto, MlsProvider},
+        ratchet::QueueReader,
+        sign::SigningKey,
+    },
+    error::PeerFailure,
+    identifiers::{ClientId, GroupId, QsClientId, QsUserId, RequestId, UserId},
+    rng::Random,
+    time::Timestamp,
+    wire::{envelope::Sender, queuing_service::FriendshipToken},
+};
+
+/// A procedure under way.
+pub(super) type Procedure = Pin<Box<dyn Future<Output = Result<(), ClientError>> + Send>>;
+
+/// Everything that a client knows.
+pub(super) struct State {
+    pub config: ClientConfig,
+    pub now: Timestamp,
+    pub random: Random,
+    pub provider: MlsProvider,
+
+    pub outputs: VecDeque<Output>,
+    /// Procedures that start with the next pass; those without a name are the client's own.
+    pub spawned: Vec<(Option<TaskId>, Procedure)>,
+    /// Whether a procedure may have become able to go on.
+    pub stirred: bool,
+    /// The earliest time at which a waiting procedure goes on.
+    pub next_wake: Option<Timestamp>,
+    pub locks: Locks,
+    pub next_task: u64,
+    pub next_exchange: u64,
+    /// What is asked, and once it is there, the answer.
+    pub exchanges: BTreeMap<ExchangeId, Option<Result<Vec<u8>, PeerFailure>>>,
+    /// Requests whose receipts are waited for, and once they are there, the receipts.
+    pub receipts: BTreeMap<RequestId, Option<Ordered>>,
+
+    pub client_id: ClientId,
+    pub client_key: SigningKey,
+    pub credential: Option<ClientCredential>,
+    pub direct_queue: QueueReader,
+    pub connection_keys: Vec<HpkePrivateKey>,
+    pub friendship_token: FriendshipToken,
+    pub friendship_key: EarKey,
+    pub queuing: Option<Queuing>,
+    /// By MLS reference.
+    pub key_packages: BTreeMap<Vec<u8>, OwnPackage>,
+    /// Key packages that were used since some were last published.
+    pub used_packages: usize,
+
+    pub tokens: TokenStock,
+    pub known_keys: KnownKeys,
+
+    pub contacts: BTreeMap<UserId, Contact>,
+    /// Connection requests that wait for the user's decision.
+    pub requests: BTreeMap<UserId, ConnectionRequest>,
+    pub groups: BTreeMap<GroupId, Group>,
+    /// Deliveries of groups that are not processed yet.
+    pub inboxes: BTreeMap<GroupId, VecDeque<Waiting>>,
+    /// A reading of the queues that has not begun.
+    pub reading_asked: Option<TaskId>,
+}
+
+/// Where something was ordered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ordered {
+    pub position: u64,
+    pub epoch: u64,
+    pub sent_at: Timestamp,
+}
+
+/// The client's records at its queuing service.
+pub(super) struct Queuing {
+    pub user: QsUserId,
+    pub client: QsClientId,
+    /// For changes of the user record.
+    #[expect(dead_code, reason = "user records are not changed yet")]
+    pub user_key: SigningKey,
+    pub client_key: SigningKey,
+    pub config_key: SigningKey,
+    pub list_key: EarKey,
+    pub reader: QueueReader,
+}
+
+/// A key package of ours that somebody may use.
+#[derive(Clone)]
+pub(super) struct OwnPackage {
+    pub leaf_key: SigningKey,
+    pub last_resort: bool,
+}
+
+/// A user that we are connected with.
+#[derive(Clone)]
+pub(super) struct Contact {
+    pub credential: ClientCredential,
+    pub friendship: FriendshipPackage,
+}
+
+/// Under which name and key requests are made.
+#[derive(Clone)]
+pub(super) struct Identity {
+    pub sender: Sender,
+    pub key: SigningKey,
+}
+
+impl State {
+    pub fn new(config: ClientConfig, seed: [u8; 32]) -> Self {
+        let mut random = Random::derive(&seed, "client", &[]);
+        let crypto = MlsCrypto::new(random.array());
+        let user_id = UserId { uuid: random.array(), domain: config.domain.clone() };
+        let client_id = ClientId { user_id, uuid: random.array() };
+        Self {
+            now: Timestamp::default(),
+            provider: MlsProvider::new(crypto),
+            outputs: VecDeque::new(),
+            spawned: Vec::new(),
+            stirred: false,
+            next_wake: None,
+            locks: Locks::default(),
+            next_task: 0,
+            next_exchange: 0,
+            exchanges: BTreeMap::new(),
+            receipts: BTreeMap::new(),
+            client_id,
+            client_key: SigningKey::generate(&mut random),
+            credential: None,
+            direct_queue: QueueReader::new(HpkePrivateKey::generate(&mut random)),
+            connection_keys: Vec::new(),
+            friendship_token: FriendshipToken(EarKey::random(&mut random)),
+            friendship_key: EarKey::random(&mut random),
+            queuing: None,
+            key_packages: BTreeMap::new(),
+            used_packages: 0,
+            tokens: TokenStock::default(),
+            known_keys: KnownKeys::default(),
+            contacts: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            inboxes: BTreeMap::new(),
+            reading_asked: None,
+            config,
+            random,
+        }
+    }
+
+    pub fn emit(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// A name for a procedure.
+    pub fn task_id(&mut self) -> TaskId {
+        self.next_task += 1;
+        TaskId(self.next_task)
+    }
+
+    /// Notes that somebody wants to go on at `due`.
+    pub fn wake_at(&mut self, due: Timestamp) {
+        self.next_wake = Some(self.next_wake.map_or(due, |earliest| earliest.min(due)));
+    }
+
+    pub fn credential(&self) -> Result<&ClientCredential, ClientError> {
+        self.credential.as_ref().ok_or(ClientError::NotRegistered)
+    }
+
+    pub fn queuing(&self) -> Result<&Queuing, ClientError> {
+        self.queuing.as_ref().ok_or(ClientError::NotRegistered)
+    }
+
+    pub fn group(&mut self, id: &GroupId) -> Result<&mut Group, ClientError> {
+        self.groups.get_mut(id).ok_or(ClientError::UnknownGroup)
+    }
+
+    /// How the client signs as itself.
+    pub fn client_identity(&self) -> Result<Identity, ClientError> {
+        let sender = Sender::Client(self.credential()?.fingerprint());
+        Ok(Identity { sender, key: self.client_key.clone() })
+    }
+
+    /// How the client signs at its queuing service.
+    pub fn queuing_identity(&self) -> Result<Identity, ClientError> {
+        let queuing = self.queuing()?;
+        Ok(Identity { sender: Sender::QsClient(queuing.client), key: queuing.client_key.clone() })
+    }
+
+    /// What the client's contacts get.
+    pub fn friendship_package(&self) -> Result<FriendshipPackage, ClientError> {
+        Ok(FriendshipPackage {
+            user: self.queuing()?.user,
+            token: self.friendship_token.clone(),
+            key: self.friendship_key.clone(),
+        })
+    }
+
+    /// What other members of a group get of this client, with the key to its leaf's attribution.
+    pub fn member_credential(&self, attribution_key: EarKey) -> Result<MemberCredential, ClientError> {
+        Ok(MemberCredential { client_credential: self.credential()?.clone(), attribution_key })
+    }
+}
+
+/// The state as procedures hold it. The lock is held for one closure at a time, never while waiting.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Mutex<State>>);
+
+impl Shared {
+    pub fn new(state: State) -> Self {
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// Uses the state. `action` must not come back here.
+    pub fn with<T>(&self, action: impl FnOnce(&mut State) -> T) -> T {
+        action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.with(|state| state.now)
+    }
+
+    pub fn emit(&self, event: Event) {
+        self.with(|state| state.emit(event));
+    }
+}

@@ -1,0 +1,79 @@
+//! protocol.md §6, §11 — tokens in stock, for each homeserver: fetched in batches, each used in one request.
+
+use std::{collections::BTreeMap, future::Future, pin::Pin};
+
+use super::{ClientError, locks::LockName, state::Shared};
+use crate::{
+    crypto::tokens::{Token, TokenPublicKey, TokenRequest, TokenScope},
+    error::Refusal,
+    identifiers::Domain,
+    time::Timestamp,
+    wire::auth_service::{GetTokenKeys, IssueTokens},
+};
+
+/// What is left of the tokens of each homeserver.
+#[derive(Default)]
+pub(super) struct TokenStock {
+    tokens: BTreeMap<Domain, Vec<(Token, Timestamp)>>,
+}
+
+impl TokenStock {
+    /// Takes one that is still good.
+    fn take(&mut self, domain: &Domain, now: Timestamp) -> Option<Token> {
+        let stock = self.tokens.get_mut(domain)?;
+        stock.retain(|(_, not_after)| now <= *not_after);
+        stock.pop().map(|(token, _)| token)
+    }
+
+    fn add(&mut self, domain: &Domain, tokens: Vec<Token>, not_after: Timestamp) {
+        let stock = self.tokens.entry(domain.clone()).or_default();
+        stock.extend(tokens.into_iter().map(|token| (token, not_after)));
+    }
+
+    /// Drops all of a homeserver: their key is not in force any more.
+    pub fn forget(&mut self, domain: &Domain) {
+        self.tokens.remove(domain);
+    }
+}
+
+impl Shared {
+    /// A token of `domain`, from stock or fetched. In a box, for fetching tokens is a request itself.
+    pub fn take_token<'a>(
+        &'a self,
+        domain: &'a Domain,
+    ) -> Pin<Box<dyn Future<Output = Result<Token, ClientError>> + Send + 'a>> {
+        Box::pin(async move {
+            let _lock = self.lock(LockName::Tokens(domain.clone())).await;
+            if let Some(token) = self.with(|state| state.tokens.take(domain, state.now)) {
+                return Ok(token);
+            }
+            self.refill(domain).await?;
+            let token = self.with(|state| state.tokens.take(domain, state.now));
+            token.ok_or(ClientError::Refused(Refusal::TokenNeeded))
+        })
+    }
+
+    async fn refill(&self, domain: &Domain) -> Result<(), ClientError> {
+        let published = self.call(domain, &GetTokenKeys {}, None).await?;
+        let (request, body, identity) = self.with(|state| {
+            let local = *domain == state.config.domain;
+            let scope = if local { TokenScope::Local } else { TokenScope::Federated };
+            let key = newest(&published.keys, scope, state.now).ok_or(Refusal::UnknownTokenKey)?;
+            let count = state.config.tokens_per_batch;
+            let (request, blinded) = TokenRequest::blind(&mut state.random, key, count)?;
+            let blinded = blinded.try_into()?;
+            let body = IssueTokens { key_id: key.id, blinded, credential: state.credential()?.clone() };
+            Ok::<_, ClientError>((request, body, state.client_identity()?))
+        })?;
+        let reply = self.call(domain, &body, Some(&identity)).await?;
+        let not_after = request.key().validity.not_after;
+        let tokens = request.finish(&reply.response)?;
+        self.with(|state| state.tokens.add(domain, tokens, not_after));
+        Ok(())
+    }
+}
+
+fn newest(keys: &[TokenPublicKey], scope: TokenScope, now: Timestamp) -> Option<TokenPublicKey> {
+    let valid = keys.iter().filter(|key| key.scope == scope && key.validity.contains(now));
+    valid.max_by_key(|key| key.validity.not_before).copied()
+}

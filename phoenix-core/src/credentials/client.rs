@@ -1,0 +1,93 @@
+//! protocol.md §4 — a client's credential: requested by the client, signed by an intermediate.
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::{
+    AsIntermediateCredential, Issued, IssuedPayload, Payload, SelfSigned, Suite, ValidationError,
+    validation::ValidatedClientCredentialRequest,
+};
+use crate::{
+    crypto::{
+        labels::Label,
+        sign::{Signable, SigningKey, VerifyingKey},
+    },
+    identifiers::ClientId,
+    time::ExpirationData,
+};
+
+/// What a client says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct ClientCredentialPayload {
+    /// What the key is for.
+    pub suite: Suite,
+    /// Who the client is, and at which homeserver.
+    pub client_id: ClientId,
+    /// The client's key.
+    pub verifying_key: VerifyingKey,
+    /// The validity asked for.
+    pub expiration: ExpirationData,
+}
+
+impl Signable for ClientCredentialPayload {
+    const LABEL: Label = Label::CLIENT_CREDENTIAL_SELF;
+}
+
+impl Payload for ClientCredentialPayload {
+    fn verifying_key(&self) -> &VerifyingKey {
+        &self.verifying_key
+    }
+
+    fn expiration(&self) -> &ExpirationData {
+        &self.expiration
+    }
+}
+
+impl IssuedPayload for ClientCredentialPayload {
+    const ISSUED_LABEL: Label = Label::CLIENT_CREDENTIAL;
+}
+
+/// A client's request for a credential (CSR).
+pub type ClientCredentialRequest = SelfSigned<ClientCredentialPayload>;
+
+impl ClientCredentialRequest {
+    /// Asks for a credential for `key`. Renewal is the same with the same key and a later `expiration`.
+    pub fn create(key: &SigningKey, client_id: ClientId, expiration: ExpirationData) -> Self {
+        let payload = ClientCredentialPayload {
+            suite: Suite::Ed25519Sha256Aes128GcmX25519,
+            client_id,
+            verifying_key: key.verifying_key(),
+            expiration,
+        };
+        Self::sign(payload, key)
+    }
+}
+
+/// A client's credential: signs leaf credentials, welcome attributions and connection packages.
+pub type ClientCredential = Issued<ClientCredentialPayload>;
+
+impl ClientCredential {
+    /// Grants a request. The validity is the part that `expiration`, the request and the intermediate's own
+    /// validity have in common.
+    ///
+    /// # Errors
+    /// [`ValidationError::WrongDomain`] if the client belongs to another homeserver than the intermediate,
+    /// [`ValidationError::UnknownSigner`] if `key` is not the key of `intermediate`,
+    /// [`ValidationError::OutsideSignersValidity`] if no validity is left.
+    pub fn issue(
+        request: &ValidatedClientCredentialRequest,
+        key: &SigningKey,
+        intermediate: &AsIntermediateCredential,
+        expiration: &ExpirationData,
+    ) -> Result<Self, ValidationError> {
+        let request = request.request().clone();
+        if request.payload.client_id.user_id.domain != intermediate.payload().domain {
+            return Err(ValidationError::WrongDomain);
+        }
+        Self::grant(request, key, intermediate.as_issuer(), expiration)
+    }
+
+    /// Whose credential it is.
+    pub fn client_id(&self) -> &ClientId {
+        &self.payload().client_id
+    }
+}

@@ -1,0 +1,233 @@
+//! protocol.md §4 and §9 — the sets of credentials and keys that each service publishes, with their validity.
+
+use std::fmt;
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::{AsCredential, AsIntermediateCredential, Fingerprint, RevocationList, Suite, ValidationError};
+use crate::{
+    crypto::{
+        kdf,
+        labels::Label,
+        sign::{Signable, Signature, SigningKey, VerifyingKey},
+    },
+    identifiers::{Domain, HexId},
+    time::{ExpirationData, Timestamp},
+    wire::codec::{List, encode},
+};
+
+/// How many roots a set can hold. A revoked root stays listed until it expires.
+pub const MAX_ROOTS: usize = 8;
+/// How many intermediates a set can hold.
+pub const MAX_INTERMEDIATES: usize = 16;
+/// How many verifying keys a service can publish. Retired ones stay listed while something names them.
+pub const MAX_VERIFYING_KEYS: usize = 32;
+/// How many HPKE keys for one use a service can publish.
+pub const MAX_HPKE_KEYS: usize = 16;
+
+/// Everything that others need to know of an authentication service, as it is signed.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct AsCredentialSetContent {
+    /// The homeserver.
+    pub domain: Domain,
+    /// Roots, revoked ones included until they expire.
+    pub roots: List<AsCredential, MAX_ROOTS>,
+    /// Intermediates, revoked ones included until they expire.
+    pub intermediates: List<AsIntermediateCredential, MAX_INTERMEDIATES>,
+    /// What is revoked.
+    pub revocations: RevocationList,
+    /// When the set was made.
+    pub issued_at: Timestamp,
+    /// Until when it may be used.
+    pub valid_until: Timestamp,
+    /// The intermediate that signs the set: roots are offline.
+    pub signer: Fingerprint,
+}
+
+impl Signable for AsCredentialSetContent {
+    const LABEL: Label = Label::AS_CREDENTIAL_SET;
+}
+
+/// Everything that others need to know of an authentication service.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct AsCredentialSet {
+    /// What is published.
+    pub content: AsCredentialSetContent,
+    /// By the intermediate `content.signer`.
+    pub signature: Signature,
+}
+
+impl AsCredentialSet {
+    /// Signs the set; `key` is the key of the credential `content.signer`.
+    pub fn create(key: &SigningKey, content: AsCredentialSetContent) -> Self {
+        let signature = key.sign(&content);
+        Self { content, signature }
+    }
+}
+
+/// Names a published key: the first bytes of a hash of it, so one id cannot stand for two keys.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct KeyId(pub [u8; 8]);
+
+impl KeyId {
+    /// The name of the public key with these bytes.
+    pub fn of(suite: Suite, key: &[u8; 32]) -> Self {
+        let hash = kdf::hash(Label::FINGERPRINT, &[&encode(&suite), key]);
+        let mut id = [0; 8];
+        id.copy_from_slice(&hash[..8]);
+        Self(id)
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        HexId(&self.0).fmt(formatter)
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "KeyId({self})")
+    }
+}
+
+/// A verifying key that a service publishes.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct PublishedKey {
+    /// What the key is for.
+    pub suite: Suite,
+    /// [`KeyId::of`] the key.
+    pub id: KeyId,
+    /// The key.
+    pub verifying_key: VerifyingKey,
+    /// When it is valid.
+    pub expiration: ExpirationData,
+}
+
+impl PublishedKey {
+    /// Publishes `verifying_key` under its id.
+    pub fn new(verifying_key: VerifyingKey, expiration: ExpirationData) -> Self {
+        let suite = Suite::Ed25519Sha256Aes128GcmX25519;
+        Self { suite, id: KeyId::of(suite, &verifying_key.0), verifying_key, expiration }
+    }
+}
+
+/// A key that a service publishes for sealing to it (X25519).
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct PublishedHpkeKey {
+    /// What the key is for.
+    pub suite: Suite,
+    /// [`KeyId::of`] the key.
+    pub id: KeyId,
+    /// The public key.
+    pub key: [u8; 32],
+    /// When it is valid.
+    pub expiration: ExpirationData,
+}
+
+impl PublishedHpkeKey {
+    /// Publishes `key` under its id.
+    pub fn new(key: [u8; 32], expiration: ExpirationData) -> Self {
+        let suite = Suite::Ed25519Sha256Aes128GcmX25519;
+        Self { suite, id: KeyId::of(suite, &key), key, expiration }
+    }
+}
+
+/// The keys of a queuing service, as they are signed.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct QsKeySetContent {
+    /// The homeserver.
+    pub domain: Domain,
+    /// What the service signs with.
+    pub keys: List<PublishedKey, MAX_VERIFYING_KEYS>,
+    /// What queue configurations are sealed to.
+    pub config_keys: List<PublishedHpkeKey, MAX_HPKE_KEYS>,
+    /// What federated streams are sealed to.
+    pub stream_keys: List<PublishedHpkeKey, MAX_HPKE_KEYS>,
+    /// When the set was made.
+    pub issued_at: Timestamp,
+    /// Until when it may be used.
+    pub valid_until: Timestamp,
+}
+
+impl Signable for QsKeySetContent {
+    const LABEL: Label = Label::QS_KEY_SET;
+}
+
+/// The keys of a queuing service.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct QsKeySet {
+    /// What is published.
+    pub content: QsKeySetContent,
+    /// By the newest of the set's keys that was valid when the set was made.
+    pub signature: Signature,
+}
+
+impl QsKeySet {
+    /// Signs the set with `key`, the newest of its keys (see [`newest`]).
+    ///
+    /// # Errors
+    /// [`ValidationError::UnknownSigner`] if `key` is another.
+    pub fn create(key: &SigningKey, content: QsKeySetContent) -> Result<Self, ValidationError> {
+        check_newest(&content.keys, content.issued_at, key)?;
+        let signature = key.sign(&content);
+        Ok(Self { content, signature })
+    }
+}
+
+/// The keys of a delivery service, as they are signed.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct DsKeySetContent {
+    /// The homeserver.
+    pub domain: Domain,
+    /// What the service signs proposals with.
+    pub keys: List<PublishedKey, MAX_VERIFYING_KEYS>,
+    /// When the set was made.
+    pub issued_at: Timestamp,
+    /// Until when it may be used.
+    pub valid_until: Timestamp,
+}
+
+impl Signable for DsKeySetContent {
+    const LABEL: Label = Label::DS_KEY_SET;
+}
+
+/// The keys of a delivery service.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct DsKeySet {
+    /// What is published.
+    pub content: DsKeySetContent,
+    /// By the newest of the set's keys that was valid when the set was made.
+    pub signature: Signature,
+}
+
+impl DsKeySet {
+    /// Signs the set with `key`, the newest of its keys (see [`newest`]).
+    ///
+    /// # Errors
+    /// [`ValidationError::UnknownSigner`] if `key` is another.
+    pub fn create(key: &SigningKey, content: DsKeySetContent) -> Result<Self, ValidationError> {
+        check_newest(&content.keys, content.issued_at, key)?;
+        let signature = key.sign(&content);
+        Ok(Self { content, signature })
+    }
+}
+
+/// The key among `keys` whose validity began last, of those valid at `now`; a tie goes to the higher id.
+pub fn newest(keys: &[PublishedKey], now: Timestamp) -> Option<&PublishedKey> {
+    let valid = keys.iter().filter(|key| key.expiration.contains(now));
+    valid.max_by_key(|key| (key.expiration.not_before, key.id))
+}
+
+/// As [`newest`], for HPKE keys.
+pub fn newest_hpke(keys: &[PublishedHpkeKey], now: Timestamp) -> Option<&PublishedHpkeKey> {
+    let valid = keys.iter().filter(|key| key.expiration.contains(now));
+    valid.max_by_key(|key| (key.expiration.not_before, key.id))
+}
+
+fn check_newest(keys: &[PublishedKey], now: Timestamp, key: &SigningKey) -> Result<(), ValidationError> {
+    match newest(keys, now) {
+        Some(newest) if newest.verifying_key == key.verifying_key() => Ok(()),
+        _ => Err(ValidationError::UnknownSigner),
+    }
+}

@@ -1,0 +1,171 @@
+//! protocol.md §4 — leaf credentials: pseudonymous, with the client's signature readable only to members.
+//!
+//! The fingerprint of the client credential would link the leaf to the user as well as the signature would,
+//! so both are encrypted together.
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::{ClientCredential, Fingerprint, Payload, SelfSigned, Suite, ValidationError};
+use crate::{
+    crypto::{
+        aead::{AEAD_TAG_LENGTH, EarCiphertext, EarKey},
+        labels::Label,
+        sign::{Signable, Signature, SigningKey, VerifyingKey},
+    },
+    rng::Random,
+    time::{ExpirationData, Timestamp},
+    wire::codec::{decode, encode},
+};
+
+/// What a leaf says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct LeafCredentialPayload {
+    /// What the key is for.
+    pub suite: Suite,
+    /// The leaf's pseudonym, unique in its group.
+    pub identity: [u8; 16],
+    /// The leaf's key.
+    pub verifying_key: VerifyingKey,
+    /// When it is valid.
+    pub expiration: ExpirationData,
+}
+
+impl Signable for LeafCredentialPayload {
+    const LABEL: Label = Label::LEAF_CREDENTIAL_SELF;
+}
+
+impl Payload for LeafCredentialPayload {
+    fn verifying_key(&self) -> &VerifyingKey {
+        &self.verifying_key
+    }
+
+    fn expiration(&self) -> &ExpirationData {
+        &self.expiration
+    }
+}
+
+/// What the client signs.
+#[derive(TlsSize, TlsSerialize)]
+struct AttributedLeaf {
+    leaf: SelfSigned<LeafCredentialPayload>,
+    signer: Fingerprint,
+}
+
+impl Signable for AttributedLeaf {
+    const LABEL: Label = Label::LEAF_CREDENTIAL;
+}
+
+/// Whose leaf it is.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct LeafAttribution {
+    /// The client's credential.
+    pub signer: Fingerprint,
+    /// By the client.
+    pub signature: Signature,
+}
+
+/// A [`LeafAttribution`] has one length, and so has its ciphertext: it tells nothing and holds nothing else.
+const ENCRYPTED_ATTRIBUTION_LENGTH: usize = 32 + 64 + AEAD_TAG_LENGTH;
+
+/// The credential of one leaf in one group.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct LeafCredential {
+    /// The pseudonym and the proof that its key is held.
+    pub leaf: SelfSigned<LeafCredentialPayload>,
+    /// A [`LeafAttribution`], for those who have the attribution key.
+    pub encrypted_attribution: EarCiphertext,
+}
+
+impl LeafCredential {
+    /// A credential for `leaf_key`, vouched for by the client.
+    ///
+    /// Where `expiration` exceeds the client credential's, it is clipped to the last full hour inside: the
+    /// exact time would tell whose leaf it is.
+    ///
+    /// # Errors
+    /// [`ValidationError::UnknownSigner`] if `client_key` is not the key of `client_credential`,
+    /// [`ValidationError::OutsideSignersValidity`] if no validity is left.
+    pub fn create(
+        random: &mut Random,
+        leaf_key: &SigningKey,
+        client_key: &SigningKey,
+        client_credential: &ClientCredential,
+        attribution_key: &EarKey,
+        identity: [u8; 16],
+        expiration: ExpirationData,
+    ) -> Result<Self, ValidationError> {
+        if client_key.verifying_key() != *client_credential.verifying_key() {
+            return Err(ValidationError::UnknownSigner);
+        }
+        let payload = LeafCredentialPayload {
+            suite: Suite::Ed25519Sha256Aes128GcmX25519,
+            identity,
+            verifying_key: leaf_key.verifying_key(),
+            expiration: clip(&expiration, client_credential.expiration())?,
+        };
+        let leaf = SelfSigned::sign(payload, leaf_key);
+        let signer = client_credential.fingerprint();
+        let signature = client_key.sign(&AttributedLeaf { leaf: leaf.clone(), signer });
+        let attribution = encode(&LeafAttribution { signer, signature });
+        let encrypted_attribution = attribution_key
+            .seal(random, &encode(&leaf), &attribution)
+            .map_err(|_| ValidationError::TooMany)?;
+        Ok(Self { leaf, encrypted_attribution })
+    }
+
+    /// Whose leaf it claims to be. The claim is checked by
+    /// [`validate_leaf_credential`](super::validation::validate_leaf_credential).
+    ///
+    /// # Errors
+    /// [`ValidationError::Undecryptable`] if the key is another, or the attribution belongs to another leaf.
+    pub fn attribution(&self, key: &EarKey) -> Result<LeafAttribution, ValidationError> {
+        let opened = key
+            .open(&encode(&self.leaf), &self.encrypted_attribution)
+            .map_err(|_| ValidationError::Undecryptable)?;
+        decode(&opened).map_err(|_| ValidationError::Undecryptable)
+    }
+
+    pub(super) fn check_length(&self) -> Result<(), ValidationError> {
+        if self.encrypted_attribution.ciphertext.as_slice().len() == ENCRYPTED_ATTRIBUTION_LENGTH {
+            Ok(())
+        } else {
+            Err(ValidationError::Undecryptable)
+        }
+    }
+
+    pub(super) fn verify_attribution(
+        &self,
+        attribution: &LeafAttribution,
+        key: &VerifyingKey,
+    ) -> Result<(), ValidationError> {
+        let content = AttributedLeaf { leaf: self.leaf.clone(), signer: attribution.signer };
+        key.verify(&content, &attribution.signature).map_err(|_| ValidationError::BadSignature)
+    }
+}
+
+fn clip(asked: &ExpirationData, signers: &ExpirationData) -> Result<ExpirationData, ValidationError> {
+    const HOUR: u64 = 3_600_000;
+    let mut clipped = *asked;
+    if clipped.not_before < signers.not_before {
+        let hours = signers.not_before.milliseconds().div_ceil(HOUR);
+        clipped.not_before = Timestamp::from_milliseconds(hours.saturating_mul(HOUR));
+    }
+    if clipped.not_after > signers.not_after {
+        let hours = signers.not_after.milliseconds() / HOUR;
+        clipped.not_after = Timestamp::from_milliseconds(hours * HOUR);
+    }
+    if clipped.not_before <= clipped.not_after && signers.encloses(&clipped) {
+        Ok(clipped)
+    } else {
+        Err(ValidationError::OutsideSignersValidity)
+    }
+}
+
+/// What the other members of a group get of a member, encrypted: who it is, and the key to see it by.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct MemberCredential {
+    /// The client's credential.
+    pub client_credential: ClientCredential,
+    /// Opens the attribution in the member's leaf credential.
+    pub attribution_key: EarKey,
+}

@@ -1,0 +1,207 @@
+//! protocol.md §4 and §9 — validation of an authentication service's credentials and revocations.
+
+use super::{ValidationError, check_issued, check_possession, check_set_times, check_time};
+use crate::{
+    credentials::{
+        AsCredential, AsCredentialSet, AsCredentialSetContent, AsIntermediateCredential, Fingerprint,
+        Revocation,
+    },
+    crypto::sign::VerifyingKey,
+    identifiers::Domain,
+    time::{ExpirationData, Timestamp},
+};
+
+/// The credentials of an authentication service, found good. What is kept of it is [`Self::set`]; reading
+/// it back is validating it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidatedAsCredentials {
+    set: AsCredentialSet,
+    /// Of the roots, in the order of the set.
+    roots: Vec<Fingerprint>,
+    /// Of the intermediates, in the order of the set.
+    intermediates: Vec<Fingerprint>,
+}
+
+/// Checks what an authentication service published, and that nothing it revoked before is good again.
+///
+/// A credential in the set may not be valid yet, or no longer: sets list what comes next, and outlive in a
+/// cache what is about to end. But the one that signs the set has to be valid.
+///
+/// # Errors
+/// The reason why the set is refused. A set that is still valid should then be kept in use.
+pub fn validate_as_credential_set(
+    set: &AsCredentialSet,
+    expected_domain: &Domain,
+    now: Timestamp,
+    previous: Option<&ValidatedAsCredentials>,
+) -> Result<ValidatedAsCredentials, ValidationError> {
+    let content = &set.content;
+    if content.domain != *expected_domain || previous.is_some_and(|set| set.domain() != expected_domain) {
+        return Err(ValidationError::WrongDomain);
+    }
+    check_set_times(content.issued_at, content.valid_until, now)?;
+    if content.roots.is_empty() || content.intermediates.is_empty() {
+        return Err(ValidationError::Empty);
+    }
+    let validated = ValidatedAsCredentials {
+        set: set.clone(),
+        roots: content.roots.iter().map(AsCredential::fingerprint).collect(),
+        intermediates: content.intermediates.iter().map(AsIntermediateCredential::fingerprint).collect(),
+    };
+    validated.check_distinct()?;
+    if let Some(previous) = previous {
+        check_continues(content, &previous.set.content)?;
+    }
+    validated.check_set_signature(now)?;
+    validated.check_roots()?;
+    validated.check_intermediates()?;
+    validated.check_revocations(previous)?;
+    Ok(validated)
+}
+
+impl ValidatedAsCredentials {
+    /// The set as it was published.
+    pub fn set(&self) -> &AsCredentialSet {
+        &self.set
+    }
+
+    /// The homeserver.
+    pub fn domain(&self) -> &Domain {
+        &self.set.content.domain
+    }
+
+    /// Until when the set may be used.
+    pub fn valid_until(&self) -> Timestamp {
+        self.set.content.valid_until
+    }
+
+    /// The number of the revocation list.
+    pub fn revocation_number(&self) -> u64 {
+        self.set.content.revocations.number
+    }
+
+    /// The listed intermediate of this name, revoked or not.
+    pub fn intermediate(&self, fingerprint: &Fingerprint) -> Option<&AsIntermediateCredential> {
+        let index = self.intermediates.iter().position(|listed| listed == fingerprint)?;
+        self.set.content.intermediates.get(index)
+    }
+
+    /// Whether a root or intermediate is revoked, itself or through its root.
+    pub fn is_revoked(&self, fingerprint: &Fingerprint) -> bool {
+        let revoked = |name: &Fingerprint| self.set.content.revocations.find(name).is_some();
+        revoked(fingerprint)
+            || self.intermediate(fingerprint).is_some_and(|intermediate| revoked(intermediate.signer()))
+    }
+
+    /// Whether a credential is revoked by this issuer: nobody revokes what another issued.
+    pub fn is_revoked_by(&self, fingerprint: &Fingerprint, issuer: &Fingerprint) -> bool {
+        let revocation = self.set.content.revocations.find(fingerprint);
+        revocation.is_some_and(|revocation| revocation.content.signer == *issuer)
+    }
+
+    fn root(&self, fingerprint: &Fingerprint) -> Option<&AsCredential> {
+        let index = self.roots.iter().position(|listed| listed == fingerprint)?;
+        self.set.content.roots.get(index)
+    }
+
+    fn check_distinct(&self) -> Result<(), ValidationError> {
+        let mut names: Vec<&Fingerprint> = self.roots.iter().chain(&self.intermediates).collect();
+        names.sort_unstable();
+        if names.is_sorted_by(|left, right| left < right) && self.set.content.revocations.is_ascending() {
+            Ok(())
+        } else {
+            Err(ValidationError::Contradiction)
+        }
+    }
+
+    /// The signer's own credential is checked with all others afterwards: its root is listed, and its
+    /// validity lies within its root's.
+    fn check_set_signature(&self, now: Timestamp) -> Result<(), ValidationError> {
+        let content = &self.set.content;
+        let signer = self.intermediate(&content.signer).ok_or(ValidationError::UnknownSigner)?;
+        if self.is_revoked(&content.signer) {
+            return Err(ValidationError::Revoked);
+        }
+        check_time(signer.expiration(), now)?;
+        if content.valid_until > signer.expiration().not_after {
+            return Err(ValidationError::OutsideSignersValidity);
+        }
+        let verified = signer.verifying_key().verify(content, &self.set.signature);
+        verified.map_err(|_| ValidationError::BadSignature)
+    }
+
+    fn check_roots(&self) -> Result<(), ValidationError> {
+        for root in &self.set.content.roots {
+            self.check_listing(&root.payload.domain, &root.payload.expiration)?;
+            check_possession(root)?;
+        }
+        Ok(())
+    }
+
+    fn check_intermediates(&self) -> Result<(), ValidationError> {
+        for intermediate in &self.set.content.intermediates {
+            self.check_listing(&intermediate.payload().domain, intermediate.expiration())?;
+            let root = self.root(intermediate.signer()).ok_or(ValidationError::UnknownSigner)?;
+            check_issued(intermediate, &root.as_issuer())?;
+        }
+        Ok(())
+    }
+
+    /// The set lists only its own homeserver's credentials, and none that were dead when it was made.
+    fn check_listing(&self, domain: &Domain, expiration: &ExpirationData) -> Result<(), ValidationError> {
+        if *domain != self.set.content.domain {
+            Err(ValidationError::WrongDomain)
+        } else if expiration.not_after < self.set.content.issued_at {
+            Err(ValidationError::Expired)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn check_revocations(&self, previous: Option<&Self>) -> Result<(), ValidationError> {
+        let known = previous.map(|previous| &previous.set.content.revocations);
+        for revocation in &self.set.content.revocations.entries {
+            let key = self.revoker(revocation)?;
+            // A list can be long and changes little: what was verified before needs no second look.
+            if known.and_then(|known| known.find(&revocation.content.fingerprint)) != Some(revocation) {
+                revocation.verify(key).map_err(|_| ValidationError::BadSignature)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The key of the issuer of what is revoked: a root itself for a root, its root for an intermediate. For
+    /// a credential that is not listed, whichever authority claims to have issued it.
+    fn revoker(&self, revocation: &Revocation) -> Result<&VerifyingKey, ValidationError> {
+        let content = &revocation.content;
+        let issuer = if self.root(&content.fingerprint).is_some() {
+            Some(content.fingerprint)
+        } else {
+            self.intermediate(&content.fingerprint).map(|intermediate| *intermediate.signer())
+        };
+        if issuer.is_some_and(|issuer| issuer != content.signer) {
+            return Err(ValidationError::UnknownSigner);
+        }
+        let root = self.root(&content.signer).map(|root| &root.payload.verifying_key);
+        let intermediate = || self.intermediate(&content.signer).map(AsIntermediateCredential::verifying_key);
+        root.or_else(intermediate).ok_or(ValidationError::UnknownSigner)
+    }
+}
+
+/// The number grows with every change, and what is revoked stays revoked for as long as it would be valid.
+fn check_continues(
+    content: &AsCredentialSetContent,
+    previous: &AsCredentialSetContent,
+) -> Result<(), ValidationError> {
+    let (now, before) = (&content.revocations, &previous.revocations);
+    if now.number < before.number {
+        return Err(ValidationError::RevocationListShrank);
+    }
+    if now.number == before.number && now.entries != before.entries {
+        return Err(ValidationError::Contradiction);
+    }
+    let kept = |old: &Revocation| {
+        old.content.expires < content.issued_at || now.find(&old.content.fingerprint).is_some()
+    };
+    if before.entries.iter().all(kept) { Ok(()) } else { Err(ValidationError::RevocationListShrank) }
+}

@@ -1,0 +1,141 @@
+//! protocol.md §6 — passwords by OPAQUE, the client's side.
+
+use std::fmt;
+
+use opaque_ke::{
+    ClientLoginFinishParameters, ClientRegistrationFinishParameters, CredentialResponse,
+    RegistrationResponse,
+    rand::{CryptoRng, RngCore},
+};
+use zeroize::Zeroizing;
+
+use super::{
+    labels::Label,
+    opaque::{Generator, OpaqueError, PasswordHashing, SessionKey, Stretching, Suite, read},
+};
+use crate::rng::Random;
+
+/// A registration that waits for the server's answer.
+pub struct ClientRegistration(opaque_ke::ClientRegistration<Suite>);
+
+impl ClientRegistration {
+    /// Starts a registration: its state, and the message to the server.
+    ///
+    /// # Errors
+    /// [`OpaqueError::InvalidMessage`] if the password is empty or longer than 65535 bytes.
+    pub fn start(random: &mut Random, password: &[u8]) -> Result<(Self, Vec<u8>), OpaqueError> {
+        Self::start_raw(&mut Generator(random), password)
+    }
+
+    pub(super) fn start_raw(
+        generator: &mut (impl RngCore + CryptoRng),
+        password: &[u8],
+    ) -> Result<(Self, Vec<u8>), OpaqueError> {
+        let password = checked(password)?;
+        let started = opaque_ke::ClientRegistration::start(generator, password)?;
+        Ok((Self(started.state), started.message.serialize().to_vec()))
+    }
+
+    /// The last message of the registration, from the server's answer.
+    ///
+    /// # Errors
+    /// [`OpaqueError::InvalidMessage`] if the answer is not valid, [`OpaqueError::InvalidHashing`] if the
+    /// password cannot be stretched at this cost.
+    pub fn finish(
+        self,
+        random: &mut Random,
+        password: &[u8],
+        response: &[u8],
+        hashing: PasswordHashing,
+    ) -> Result<Vec<u8>, OpaqueError> {
+        self.finish_raw(&mut Generator(random), password, response, &Stretching::Argon2(hashing))
+    }
+
+    pub(super) fn finish_raw(
+        self,
+        generator: &mut (impl RngCore + CryptoRng),
+        password: &[u8],
+        response: &[u8],
+        stretching: &Stretching,
+    ) -> Result<Vec<u8>, OpaqueError> {
+        let response = read!(RegistrationResponse<Suite>, response);
+        let parameters = ClientRegistrationFinishParameters { ksf: Some(stretching), ..Default::default() };
+        let finished = self.0.finish(generator, checked(password)?, response, parameters)?;
+        Ok(finished.message.serialize().to_vec())
+    }
+}
+
+impl fmt::Debug for ClientRegistration {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ClientRegistration(…)")
+    }
+}
+
+/// A login that waits for the server's answer.
+pub struct ClientLogin(opaque_ke::ClientLogin<Suite>);
+
+impl ClientLogin {
+    /// Starts a login: its state, and the message to the server.
+    ///
+    /// # Errors
+    /// [`OpaqueError::InvalidMessage`] if the password is empty or longer than 65535 bytes.
+    pub fn start(random: &mut Random, password: &[u8]) -> Result<(Self, Vec<u8>), OpaqueError> {
+        Self::start_raw(&mut Generator(random), password)
+    }
+
+    pub(super) fn start_raw(
+        generator: &mut (impl RngCore + CryptoRng),
+        password: &[u8],
+    ) -> Result<(Self, Vec<u8>), OpaqueError> {
+        let started = opaque_ke::ClientLogin::start(generator, checked(password)?)?;
+        Ok((Self(started.state), started.message.serialize().to_vec()))
+    }
+
+    /// The last message of the login, and the key that both sides share then.
+    ///
+    /// # Errors
+    /// [`OpaqueError::InvalidLogin`] if the password is wrong, the user does not exist or the server is not
+    /// the one of the registration; [`OpaqueError::InvalidMessage`] if the answer is not valid;
+    /// [`OpaqueError::InvalidHashing`] if the password cannot be stretched at this cost.
+    pub fn finish(
+        self,
+        random: &mut Random,
+        password: &[u8],
+        response: &[u8],
+        hashing: PasswordHashing,
+    ) -> Result<(Vec<u8>, SessionKey), OpaqueError> {
+        let context = Label::OPAQUE_LOGIN.as_str().as_bytes();
+        self.finish_raw(&mut Generator(random), context, password, response, &Stretching::Argon2(hashing))
+    }
+
+    pub(super) fn finish_raw(
+        self,
+        generator: &mut (impl RngCore + CryptoRng),
+        context: &[u8],
+        password: &[u8],
+        response: &[u8],
+        stretching: &Stretching,
+    ) -> Result<(Vec<u8>, SessionKey), OpaqueError> {
+        let response = read!(CredentialResponse<Suite>, response);
+        let parameters = ClientLoginFinishParameters {
+            context: Some(context),
+            ksf: Some(stretching),
+            ..Default::default()
+        };
+        let finished = self.0.finish(generator, checked(password)?, response, parameters)?;
+        let session_key = Zeroizing::new(<[u8; 64]>::from(finished.session_key));
+        Ok((finished.message.serialize().to_vec(), SessionKey::new(session_key.as_slice())?))
+    }
+}
+
+impl fmt::Debug for ClientLogin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ClientLogin(…)")
+    }
+}
+
+/// The password, if it is one.
+fn checked(password: &[u8]) -> Result<&[u8], OpaqueError> {
+    let fits = !password.is_empty() && password.len() <= usize::from(u16::MAX);
+    if fits { Ok(password) } else { Err(OpaqueError::InvalidMessage) }
+}

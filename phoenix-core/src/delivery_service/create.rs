@@ -1,0 +1,149 @@
+//! protocol.md §8 — reserving a group's id, and creating the group.
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::{
+    commit::pseudonym,
+    group::Group,
+    sections::{Member, MembersSection, RestSection, Section},
+};
+use crate::{
+    context::Context,
+    crypto::provider::MlsCrypto,
+    dispatch::Call,
+    error::Refusal,
+    expiry::Expiring,
+    identifiers::GroupId,
+    mls::{self, GroupInfoBytes, LeafView, Roles},
+    operation::Interrupt,
+    store::{Record, RecordKind, Transaction},
+    time::Timestamp,
+    wire::{
+        auth_service::Done,
+        codec::{List, encode},
+        delivery_service::{CreateGroup, LeafProfile, RequestGroupId, RequestGroupIdReply},
+        envelope::Sender,
+    },
+};
+
+/// An id that was handed out for a group to be.
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct GroupReservation {
+    /// The name says the hour only.
+    until: Timestamp,
+}
+
+impl Record for GroupReservation {
+    type Name = Expiring<[u8; 16]>;
+    const KIND: RecordKind = RecordKind::GroupReservation;
+}
+
+/// `request_group_id`: reserves a fresh id for an hour.
+pub(crate) fn request_group_id(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    call: &Call<'_, RequestGroupId>,
+) -> Result<RequestGroupIdReply, Interrupt> {
+    call.redeem(transaction, context)?;
+    let group_id = GroupId { uuid: context.random.array(), domain: context.domain().clone() };
+    let reserved_until = context.now + context.config().times.group_reservation;
+    transaction.put(
+        &Expiring { hour: reserved_until.hour(), name: group_id.uuid },
+        &GroupReservation { until: reserved_until },
+    );
+    Ok(RequestGroupIdReply { group_id, reserved_until })
+}
+
+/// `create_group`: under a reserved id, with the creator as its only member and first admin.
+pub(crate) fn create_group(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    call: &Call<'_, CreateGroup>,
+) -> Result<Done, Interrupt> {
+    let body = call.body;
+    let id = &body.group.group_id;
+    if id.domain != *context.domain() {
+        return Err(Refusal::NotReserved.into());
+    }
+    let reservation = Expiring { hour: body.reserved_until.hour(), name: id.uuid };
+    let now = context.now;
+    let reserved = transaction.get::<GroupReservation>(&reservation)?.is_some_and(|row| row.until >= now);
+    let exists = Group::exists(transaction, id)?;
+    let (state, group_info, leaf) = validated_state(context, body)?;
+    if call.sender()? != &Sender::Leaf(0) {
+        return Err(Refusal::Unauthenticated.into());
+    }
+    call.authenticate(transaction, &leaf.signature_key)?;
+    call.redeem(transaction, context)?;
+    if !reserved || exists {
+        return Err(Refusal::NotReserved.into());
+    }
+    transaction.delete::<GroupReservation>(&reservation);
+    let identity = check_creator(context, body, &state, &leaf)?;
+    let mut group = Group::new(&body.group, body.awaiting_connection, context);
+    let member = Member {
+        leaf: 0,
+        identity,
+        key: leaf.signature_key,
+        queue_config: body.queue_config.clone(),
+        active: context.now.month(),
+    };
+    let profile = LeafProfile { leaf: 0, encrypted_credential: body.encrypted_credential.clone() };
+    let members = MembersSection { epoch: 0, roles: roles(&state), members: one(member) };
+    let group_info = group_info.into_vec().try_into().map_err(|_| Refusal::InvalidGroupState)?;
+    let rest = RestSection { group_info, credentials: one(profile), past: List::default() };
+    group.write_tree(transaction, context, &state)?;
+    group.write(transaction, context, Section::Members, &members)?;
+    group.write(transaction, context, Section::Rest, &rest)?;
+    group.save(transaction, context);
+    Ok(Done)
+}
+
+/// The MLS state that the creator sent, and its own leaf in it.
+fn validated_state(
+    context: &mut Context,
+    body: &CreateGroup,
+) -> Result<(mls::GroupState, GroupInfoBytes, LeafView), Refusal> {
+    let crypto = MlsCrypto::with_memo(context.random.array(), context.homeserver().hash_memo());
+    let (tree, group_info) = (body.ratchet_tree.as_slice(), body.group_info.as_slice());
+    let (state, group_info) =
+        mls::GroupState::create(&crypto, tree, group_info).map_err(|_| Refusal::InvalidGroupState)?;
+    state.check_fresh().map_err(|_| Refusal::InvalidGroupState)?;
+    if state.group_id() != encode(&body.group.group_id) {
+        return Err(Refusal::InvalidGroupState);
+    }
+    let leaf = state.leaf(0).ok_or(Refusal::InvalidGroupState)?;
+    Ok((state, group_info, leaf))
+}
+
+/// The creator is a client of ours, an admin, and lets this delivery service propose removals.
+fn check_creator(
+    context: &Context,
+    body: &CreateGroup,
+    state: &mls::GroupState,
+    leaf: &LeafView,
+) -> Result<[u8; 16], Refusal> {
+    let identity = pseudonym(context, &leaf.credential, &leaf.signature_key)?;
+    if !roles(state).is_admin(&identity) {
+        return Err(Refusal::InvalidGroupState);
+    }
+    let senders = state.external_senders();
+    let ours = |key: &[u8]| context.keys().delivery.iter().any(|(known, _)| known.verifying_key().0 == *key);
+    if !senders.first().is_some_and(|sender| ours(&sender.signature_key)) {
+        return Err(Refusal::InvalidGroupState);
+    }
+    if body.queue_config.domain != *context.domain() {
+        return Err(Refusal::InvalidQueueConfig);
+    }
+    Ok(identity)
+}
+
+fn roles(state: &mls::GroupState) -> Roles {
+    Roles::read(state.roles().as_deref())
+}
+
+fn one<T, const MAX: usize>(value: T) -> List<T, MAX> {
+    let mut list = List::default();
+    let _ = list.push(value);
+    list
+}

@@ -1,0 +1,200 @@
+//! protocol.md §8 — a group: its head row, and access to its state for whoever brings its key.
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+use zeroize::Zeroizing;
+
+use super::sections::{GroupSection, Member, MembersSection, Section, SectionName, TreeSection};
+use crate::{
+    context::Context,
+    crypto::{
+        aead::{EarCiphertext, EarKey},
+        padding,
+    },
+    dispatch::Call,
+    error::Refusal,
+    identifiers::GroupId,
+    mls,
+    operation::Interrupt,
+    store::{Key, Record, RecordKind, Transaction},
+    time::Month,
+    wire::{
+        codec::{Bytes, Codec, Flag, decode, encode},
+        delivery_service::GroupAccess,
+        envelope::Sender,
+    },
+};
+
+/// The head row of a group: all that is not encrypted under its key.
+#[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(super) struct GroupHead {
+    /// The generations of the sections Tree, Members and Rest.
+    generations: (u64, u64, u64),
+    /// The next position in the group's order.
+    next_position: u64,
+    /// When the group was last used.
+    last_used: Month,
+    /// Whether somebody may join who has nothing but the group's key.
+    pub awaiting_connection: Flag,
+}
+
+impl Record for GroupHead {
+    type Name = [u8; 16];
+    const KIND: RecordKind = RecordKind::GroupHead;
+}
+
+/// A group that was opened with its key.
+pub(super) struct Group {
+    /// Its id.
+    pub id: GroupId,
+    /// Its head, as it will be written.
+    pub head: GroupHead,
+    key: EarKey,
+}
+
+impl Group {
+    /// A new group; nothing is written yet.
+    pub fn new(access: &GroupAccess, awaiting_connection: Flag, context: &Context) -> Self {
+        let head = GroupHead {
+            generations: (0, 0, 0),
+            next_position: 0,
+            last_used: context.now.month(),
+            awaiting_connection,
+        };
+        Self { id: access.group_id.clone(), head, key: access.group_key.clone() }
+    }
+
+    /// Whether there is, or ever was, a group of this id.
+    pub fn exists(transaction: &mut Transaction, id: &GroupId) -> Result<bool, Interrupt> {
+        Ok(transaction.get::<GroupHead>(&id.uuid)?.is_some())
+    }
+
+    /// Opens the group and the section of its members: whoever can, has the key.
+    ///
+    /// A group that does not exist and a key that is not the group's are one refusal, after the same work.
+    pub fn open(
+        transaction: &mut Transaction,
+        context: &Context,
+        access: &GroupAccess,
+    ) -> Result<(Self, MembersSection), Interrupt> {
+        let id = &access.group_id;
+        let name = SectionName { group: id.uuid, section: Section::Members };
+        transaction.load([Key::of::<GroupHead>(&id.uuid), Key::of::<GroupSection>(&name)])?;
+        let head: Option<GroupHead> = transaction.get(&id.uuid)?;
+        let Some(head) = head.filter(|_| id.domain == *context.domain()) else {
+            pretend_to_open(context, &access.group_key);
+            return Err(Refusal::NoSuchGroup.into());
+        };
+        let group = Self { id: id.clone(), head, key: access.group_key.clone() };
+        let members = group.read(transaction, Section::Members)?;
+        Ok((group, members))
+    }
+
+    /// Reads a section.
+    pub fn read<S: Codec>(&self, transaction: &mut Transaction, section: Section) -> Result<S, Interrupt> {
+        let name = SectionName { group: self.id.uuid, section };
+        let GroupSection(sealed) = transaction.get(&name)?.ok_or(Refusal::NoSuchGroup)?;
+        let padded = self.key.open(&self.associated(&name), &sealed).map_err(|_| Refusal::NoSuchGroup)?;
+        let damaged = Refusal::StoredData { kind: RecordKind::GroupSection as u8 };
+        let plain = padding::unpad(&padded).map_err(|_| damaged.clone())?;
+        Ok(decode(plain).map_err(|_| damaged)?)
+    }
+
+    /// Writes a section, as its next generation.
+    pub fn write<S: Codec>(
+        &mut self,
+        transaction: &mut Transaction,
+        context: &mut Context,
+        section: Section,
+        content: &S,
+    ) -> Result<(), Refusal> {
+        if let Some(generation) = self.generation_mut(section) {
+            *generation += 1;
+        }
+        let name = SectionName { group: self.id.uuid, section };
+        let minimum = context.config().sizes.section_padding;
+        let padded = Zeroizing::new(padding::pad(&Zeroizing::new(encode(content)), minimum)?);
+        let sealed = self.key.seal(&mut context.random, &self.associated(&name), &padded)?;
+        transaction.put(&name, &GroupSection(sealed));
+        Ok(())
+    }
+
+    /// Deletes a section that is over.
+    pub fn delete(&self, transaction: &mut Transaction, section: Section) {
+        transaction.delete::<GroupSection>(&SectionName { group: self.id.uuid, section });
+    }
+
+    /// Reads the MLS public group.
+    pub fn tree(&self, transaction: &mut Transaction) -> Result<mls::GroupState, Interrupt> {
+        let tree: TreeSection = self.read(transaction, Section::Tree)?;
+        let damaged = Refusal::StoredData { kind: RecordKind::GroupSection as u8 };
+        Ok(mls::GroupState::load(tree.snapshot.as_slice(), &encode(&self.id)).map_err(|_| damaged)?)
+    }
+
+    /// Writes the MLS public group.
+    pub fn write_tree(
+        &mut self,
+        transaction: &mut Transaction,
+        context: &mut Context,
+        state: &mls::GroupState,
+    ) -> Result<(), Refusal> {
+        let snapshot =
+            state.snapshot().ok().and_then(|bytes| Bytes::new(bytes).ok()).ok_or(Refusal::GroupFull)?;
+        self.write(transaction, context, Section::Tree, &TreeSection { snapshot })
+    }
+
+    /// Hands out the next position in the group's order.
+    pub fn next_position(&mut self) -> u64 {
+        let position = self.head.next_position;
+        self.head.next_position += 1;
+        position
+    }
+
+    /// Writes the head. Last, for it names what the sections have become.
+    pub fn save(mut self, transaction: &mut Transaction, context: &Context) {
+        self.head.last_used = context.now.month();
+        transaction.put(&self.id.uuid, &self.head);
+    }
+
+    fn generation_mut(&mut self, section: Section) -> Option<&mut u64> {
+        let (tree, members, rest) = &mut self.head.generations;
+        match section {
+            Section::Tree => Some(tree),
+            Section::Members => Some(members),
+            Section::Rest => Some(rest),
+            Section::Past(_) => None,
+        }
+    }
+
+    /// What a section is bound to: service, kind, group, section and generation.
+    fn associated(&self, name: &SectionName) -> Vec<u8> {
+        let (tree, members, rest) = self.head.generations;
+        let generation = match name.section {
+            Section::Tree => tree,
+            Section::Members => members,
+            Section::Rest => rest,
+            // Written once: the epoch says it all.
+            Section::Past(_) => 0,
+        };
+        [Key::of::<GroupSection>(name).to_bytes(), encode(&generation)].concat()
+    }
+}
+
+/// As much work as opening a section of the smallest size.
+fn pretend_to_open(context: &Context, key: &EarKey) {
+    let size = context.config().sizes.section_padding;
+    if let Ok(ciphertext) = Bytes::new(vec![0; size]) {
+        let _ = key.open(&[], &EarCiphertext { salt: [0; 32], ciphertext });
+    }
+}
+
+/// The member that made a request, once its signature is verified with its leaf's key.
+pub(super) fn authenticate<'a, B>(
+    transaction: &mut Transaction,
+    call: &Call<'_, B>,
+    members: &'a MembersSection,
+) -> Result<&'a Member, Refusal> {
+    let Sender::Leaf(leaf) = call.sender()? else { return Err(Refusal::Unauthenticated) };
+    let member = members.find(*leaf).ok_or(Refusal::Unauthenticated)?;
+    call.authenticate(transaction, &member.key)?;
+    Ok(member)
+}

@@ -1,0 +1,75 @@
+//! protocol.md §8 — application messages, and where a member's messages go.
+
+use super::{
+    fan_out::FanOut,
+    group::{self, Group},
+    sections::{RestSection, Section},
+    welcome,
+};
+use crate::{
+    context::Context,
+    dispatch::Call,
+    error::Refusal,
+    mls,
+    operation::Interrupt,
+    store::Transaction,
+    wire::{
+        auth_service::Done,
+        codec::encode,
+        delivery_service::{SendMessage, SendMessageReply, UpdateQueueInfo},
+    },
+};
+
+/// `send_message`: group, epoch and sender are checked; the content nobody here can see.
+///
+/// Reads the head and the members, writes the head: nothing of the tree.
+pub(crate) fn send_message(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    call: &Call<'_, SendMessage>,
+) -> Result<SendMessageReply, Interrupt> {
+    let body = call.body;
+    let (mut group, members) = Group::open(transaction, context, &body.group)?;
+    let sender = group::authenticate(transaction, call, &members)?;
+    call.redeem(transaction, context)?;
+    let message =
+        mls::check_application_message(body.message.as_slice()).map_err(|_| Refusal::InvalidMlsMessage)?;
+    if message.group_id != encode(&group.id) {
+        return Err(Refusal::InvalidMlsMessage.into());
+    }
+    if message.epoch != members.epoch {
+        return Err(Refusal::WrongEpoch { current: members.epoch }.into());
+    }
+    let about = (call.envelope.request_id, members.epoch);
+    let fan_out = FanOut::new(&body.message, &members.members, sender.leaf, about)?;
+    let position = fan_out.append(transaction, context, &mut group);
+    group.save(transaction, context);
+    Ok(SendMessageReply { position, sent_at: context.now })
+}
+
+/// `update_queue_info`: replaces the sender's queue configuration. From a joiner, it is the sign that it has
+/// picked up its welcome information.
+pub(crate) fn update_queue_info(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    call: &Call<'_, UpdateQueueInfo>,
+) -> Result<Done, Interrupt> {
+    let body = call.body;
+    let (mut group, mut members) = Group::open(transaction, context, &body.group)?;
+    let leaf = group::authenticate(transaction, call, &members)?.leaf;
+    call.redeem(transaction, context)?;
+    let mut rest: RestSection = group.read(transaction, Section::Rest)?;
+    if welcome::picked_up(transaction, &group, &mut rest, leaf) {
+        group.write(transaction, context, Section::Rest, &rest)?;
+    }
+    if let Some(member) = members.find_mut(leaf) {
+        // A member's homeserver stays its homeserver.
+        if member.queue_config.domain != body.queue_config.domain {
+            return Err(Refusal::InvalidQueueConfig.into());
+        }
+        member.queue_config = body.queue_config.clone();
+    }
+    group.write(transaction, context, Section::Members, &members)?;
+    group.save(transaction, context);
+    Ok(Done)
+}

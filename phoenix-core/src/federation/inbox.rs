@@ -1,0 +1,314 @@
+//! protocol.md §9, QS-to-QS delivery — what another homeserver delivers: each check in its order, then one batch.
+//!
+//! version and size (the dispatch) → destination → policy → source's rate → time window → key → signature →
+//! stream position → decrypt → fan-out rows and the stream's new position. The per-recipient checks follow when
+//! the rows are distributed: one bad recipient never holds up a stream.
+
+use std::time::Duration;
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::{
+    key_cache, peer,
+    policy::Direction,
+    rate_limit::{Bucket, Rate},
+    stream::{Chain, StreamContext},
+};
+use crate::{
+    config::Plant,
+    context::Context,
+    crypto::{labels::Label, ratchet::RatchetSecret},
+    dispatch::Call,
+    error::Refusal,
+    fan_out::{self, LogId},
+    identifiers::Domain,
+    limits::{MAX_INBOUND_STREAMS, MAX_STREAM_EPOCH},
+    operation::Interrupt,
+    store::{Record, RecordKind, Transaction},
+    time::{DAY, Timestamp},
+    wire::{
+        codec::{List, decode},
+        fan_out::{FanOutContent, FanOutMessage, Recipient},
+        federation::{
+            EnqueueFederated, EnqueueFederatedReply, FederatedBatch, Frame, FrameContent, FramePayload, Skip,
+            StreamId,
+        },
+    },
+};
+
+/// How far a stream from another homeserver is accepted.
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct InboundStream {
+    /// The next entry.
+    next: u64,
+    /// The log that its messages go to: drawn when the stream is first seen, so that a stream whose row was
+    /// lost never meets the log that it had before.
+    log: StreamId,
+    /// The next position there.
+    log_next: u64,
+    /// The ratchet at the next entry, if the epoch is known.
+    chain: Option<Chain>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct InboundName {
+    source: Domain,
+    stream_id: StreamId,
+}
+
+impl Record for InboundStream {
+    type Name = InboundName;
+    const KIND: RecordKind = RecordKind::InboundStream;
+}
+
+/// What is known of a source: its streams, and how much came lately.
+#[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct InboundSource {
+    streams: List<SeenStream, MAX_INBOUND_STREAMS>,
+    taken: Bucket,
+}
+
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct SeenStream {
+    stream_id: StreamId,
+    last: Timestamp,
+}
+
+/// A stream that was silent for so long makes room for a new one. Longer than the time window by far: what was
+/// accepted in it cannot come again.
+const SILENCE: Duration = DAY;
+
+impl Record for InboundSource {
+    type Name = Domain;
+    const KIND: RecordKind = RecordKind::InboundSource;
+}
+
+/// `enqueue_federated`: accepts a frame of a stream.
+pub(crate) fn enqueue_federated(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    call: &Call<'_, EnqueueFederated>,
+) -> Result<EnqueueFederatedReply, Interrupt> {
+    let frame = &call.body.frame;
+    let content = &frame.content;
+    if content.destination != *context.domain() {
+        return Err(Refusal::WrongDestination.into());
+    }
+    context.config().federation.check(Direction::Inbound, &content.source)?;
+    let rate = source_rate(context);
+    let source: InboundSource = transaction.get(&content.source)?.unwrap_or_default();
+    source.taken.check(context.now, rate).map_err(Refusal::rate_limited)?;
+    check_time(context, content)?;
+    check_signature(transaction, context, frame)?;
+    call.vouch(transaction);
+    // The source is authenticated: it is there, so what waits for it can go.
+    peer::reachable(transaction, context, &content.source)?;
+    transaction.keep();
+    let name = InboundName { source: content.source.clone(), stream_id: content.stream_id };
+    let stream = transaction.get(&name)?;
+    let mut stream = known_stream(transaction, (&name, source), stream, (context, content))?;
+    match &content.payload {
+        FramePayload::Batch(batch) => accept_batch(transaction, context, &name, &mut stream, batch)?,
+        FramePayload::Skip(skip) => accept_skip(transaction, context, &name, &mut stream, skip)?,
+    }
+    transaction.put(&name, &stream);
+    Ok(EnqueueFederatedReply { accepted_through: stream.next })
+}
+
+fn source_rate(context: &Context) -> Rate {
+    let rates = &context.config().rates;
+    Rate { per_second: rates.source_entries_per_second, burst: rates.source_burst }
+}
+
+fn check_time(context: &Context, content: &FrameContent) -> Result<(), Refusal> {
+    let window = context.config().times.frame_window;
+    let off = content.timestamp.since(context.now).max(context.now.since(content.timestamp));
+    if off > window {
+        let by_milliseconds = u64::try_from((off - window).as_millis()).unwrap_or(u64::MAX);
+        return Err(Refusal::FrameOutsideTimeWindow { by_milliseconds });
+    }
+    Ok(())
+}
+
+/// The key by its id, fetched if it is not known; then the signature.
+fn check_signature(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    frame: &Frame,
+) -> Result<(), Interrupt> {
+    let content = &frame.content;
+    let keys = key_cache::queuing_keys(transaction, context, &content.source, Some(content.key_id))?;
+    let key = keys.verifying_key(content.key_id, context.now).ok_or(Refusal::UnknownFrameKey)?;
+    if context.planted(Plant::SkipSignature) {
+        return Ok(());
+    }
+    Ok(key.verify(content, &frame.signature).map_err(|_| Refusal::InvalidFrameSignature)?)
+}
+
+/// The stream; a new one if the source has room for it. Takes the entries off the source's rate.
+fn known_stream(
+    transaction: &mut Transaction,
+    (name, mut source): (&InboundName, InboundSource),
+    stream: Option<InboundStream>,
+    (context, content): (&mut Context, &FrameContent),
+) -> Result<InboundStream, Refusal> {
+    let (first, amount) = match &content.payload {
+        FramePayload::Batch(batch) => (batch.first_sequence, batch.entries.len() as u64),
+        FramePayload::Skip(skip) => (skip.from, 1),
+    };
+    let seen = source.streams.iter_mut().find(|seen| seen.stream_id == name.stream_id);
+    match seen {
+        Some(seen) => seen.last = context.now,
+        None => {
+            let seen = SeenStream { stream_id: name.stream_id, last: context.now };
+            if let Err(seen) = source.streams.push(seen) {
+                forget_silent(transaction, context, (&name.source, &mut source))?;
+                source.streams.push(seen).map_err(|_| Refusal::TooManyStreams)?;
+            }
+        }
+    }
+    source.taken.take(context.now, source_rate(context), amount);
+    transaction.put(&name.source, &source);
+    // Where a new one starts is for the source to say: either side may have lost its state.
+    Ok(stream.unwrap_or_else(|| InboundStream {
+        next: first,
+        log: StreamId(context.random.array()),
+        log_next: 0,
+        chain: None,
+    }))
+}
+
+/// Forgets the stream that was silent for longest.
+fn forget_silent(
+    transaction: &mut Transaction,
+    context: &Context,
+    (domain, source): (&Domain, &mut InboundSource),
+) -> Result<(), Refusal> {
+    let silent = source.streams.iter().enumerate().min_by_key(|(_, seen)| seen.last);
+    let (index, _) =
+        silent.filter(|(_, seen)| context.now.since(seen.last) >= SILENCE).ok_or(Refusal::TooManyStreams)?;
+    let SeenStream { stream_id, .. } = source.streams.remove(index);
+    transaction.delete::<InboundStream>(&InboundName { source: domain.clone(), stream_id });
+    Ok(())
+}
+
+/// Accepts the entries of a batch that are new.
+fn accept_batch(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    name: &InboundName,
+    stream: &mut InboundStream,
+    batch: &FederatedBatch,
+) -> Result<(), Interrupt> {
+    // A stream ends before numbers do.
+    let end = batch.first_sequence.checked_add(batch.entries.len() as u64).ok_or(Refusal::Malformed)?;
+    if context.planted(Plant::IgnorePosition) {
+        stream.next = batch.first_sequence;
+        stream.chain = None;
+    }
+    if batch.first_sequence > stream.next {
+        return Err(Refusal::StreamPosition { expected: stream.next }.into());
+    }
+    // What was accepted before is passed over: the answer was lost, and this is the repeat.
+    let already = stream.next - batch.first_sequence;
+    if end <= stream.next {
+        return Ok(());
+    }
+    let mut chain = chain_at(context, name, stream, batch)?;
+    let ours = context.domain().clone();
+    let of = StreamContext { source: &name.source, destination: &ours, stream_id: name.stream_id };
+    let first_new = stream.next;
+    for entry in batch.entries.iter().skip(already as usize) {
+        let sequence = stream.next;
+        let mut after = chain.clone();
+        let message = after.open(&of, entry).ok().and_then(|plain| decode::<FanOutMessage>(&plain).ok());
+        let Some(message) = message else {
+            if sequence > first_new {
+                // Those before it are accepted; it will be refused when it comes first.
+                break;
+            }
+            return Err(Refusal::UnreadableEntry { sequence }.into());
+        };
+        accept_message(transaction, context, name, stream, message);
+        chain = after;
+        stream.next += 1;
+    }
+    debug_assert_eq!(chain.sequence, stream.next);
+    stream.chain = Some(chain);
+    Ok(())
+}
+
+/// The epoch's ratchet at the next entry.
+fn chain_at(
+    context: &Context,
+    name: &InboundName,
+    stream: &InboundStream,
+    batch: &FederatedBatch,
+) -> Result<Chain, Refusal> {
+    if let Some(chain) = &stream.chain
+        && chain.epoch == batch.epoch
+        && chain.sequence == stream.next
+    {
+        return Ok(chain.clone());
+    }
+    let lost = Refusal::StreamEpoch { epoch: batch.epoch };
+    let far = stream.next.checked_sub(batch.epoch_first_sequence).ok_or_else(|| lost.clone())?;
+    if far > MAX_STREAM_EPOCH {
+        return Err(lost);
+    }
+    let key = context.keys().stream_key(&batch.seed_key_id).ok_or_else(|| lost.clone())?;
+    let of = StreamContext { source: &name.source, destination: context.domain(), stream_id: name.stream_id };
+    let associated = of.seed(batch.epoch, batch.epoch_first_sequence);
+    let seed =
+        key.open(Label::SEAL_STREAM_SEED, &associated, &batch.sealed_seed).map_err(|_| lost.clone())?;
+    let seed: [u8; 32] = seed.as_slice().try_into().map_err(|_| lost)?;
+    Ok(Chain::start(batch.epoch, RatchetSecret::from_bytes(seed), batch.epoch_first_sequence)
+        .forward(stream.next))
+}
+
+/// Hands a message to the distributor, unless the group is not the source's to deliver for.
+fn accept_message(
+    transaction: &mut Transaction,
+    context: &Context,
+    name: &InboundName,
+    stream: &mut InboundStream,
+    message: FanOutMessage,
+) {
+    if !super::authorization::may_deliver(&name.source, &message) {
+        return;
+    }
+    let log = LogId::Stream { source: name.source.clone(), stream_id: stream.log };
+    fan_out::append(transaction, context, log, stream.log_next, message);
+    stream.log_next += 1;
+}
+
+/// Passes over entries; whoever missed something is told.
+fn accept_skip(
+    transaction: &mut Transaction,
+    context: &Context,
+    name: &InboundName,
+    stream: &mut InboundStream,
+    skip: &Skip,
+) -> Result<(), Interrupt> {
+    if skip.from > stream.next {
+        return Err(Refusal::StreamPosition { expected: stream.next }.into());
+    }
+    if skip.to <= stream.next {
+        return Ok(());
+    }
+    stream.next = skip.to;
+    stream.chain = None;
+    for dropped in &skip.dropped {
+        let recipients =
+            dropped.recipients.iter().map(|config| Recipient { content: 0, config: config.clone() });
+        let message = FanOutMessage {
+            group_id: dropped.group_id.clone(),
+            position: dropped.position,
+            sent_at: context.now,
+            contents: vec![FanOutContent::Dropped].try_into().unwrap_or_default(),
+            recipients: recipients.collect::<Vec<_>>().try_into().unwrap_or_default(),
+        };
+        accept_message(transaction, context, name, stream, message);
+    }
+    Ok(())
+}

@@ -1,0 +1,348 @@
+//! protocol.md §9, Outbox — streams to other homeservers: appended to by the distributor, delivered by a timer,
+//! kept across restarts and outages, bounded by count and age.
+
+use tls_codec::{Size as _, TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::{
+    peer,
+    policy::Direction,
+    stream::{Chain, StreamContext},
+};
+use crate::{
+    context::Context,
+    credentials::{KeyId, validation::ValidatedQsKeys},
+    crypto::{
+        hpke::{HpkeCiphertext, HpkePublicKey},
+        kdf,
+        labels::Label,
+        ratchet::{RatchetCiphertext, RatchetSecret},
+    },
+    error::Refusal,
+    identifiers::Domain,
+    limits::MAX_STREAM_EPOCH,
+    operation::{Effect, Interrupt, Report, Timer},
+    store::{Key, Record, RecordKind, Transaction},
+    time::Timestamp,
+    timers,
+    wire::{
+        codec::encode,
+        fan_out::{ClientQueueConfig, FanOutMessage},
+        federation::{DroppedMessage, StreamId},
+    },
+};
+
+mod answers;
+mod delivery;
+
+pub(crate) use delivery::deliver;
+
+/// The most bytes of entries, or of recipients to be told, in one frame; a larger entry goes alone.
+const MAX_BATCH: usize = 4 << 20;
+
+/// One of the streams to a homeserver: its groups are spread over a few.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct StreamName {
+    /// Where it leads.
+    pub destination: Domain,
+    /// Which one.
+    pub shard: u8,
+}
+
+/// Where entries are appended: written by the distributor alone.
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct OutboundEnd {
+    stream_id: StreamId,
+    /// The next entry.
+    next: u64,
+    /// Where the current epoch's ratchet stands; `None` before the first entry.
+    chain: Option<Chain>,
+    /// When the current epoch began.
+    epoch_started: Timestamp,
+    /// The current epoch's first entry.
+    epoch_first: u64,
+    /// The contents of entries before this one are dropped: there were too many.
+    kept: u64,
+    /// The rows of entries before this one are dropped: there were far too many.
+    present: u64,
+}
+
+impl Record for OutboundEnd {
+    type Name = StreamName;
+    const KIND: RecordKind = RecordKind::OutboundEnd;
+}
+
+/// From where entries are delivered: a row of its own, so that delivering and appending never conflict.
+#[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct OutboundStart {
+    /// The oldest undelivered entry.
+    first: u64,
+    /// What the peer still expects but has lost its row here: a skip begins there.
+    skip_from: Option<u64>,
+    /// Entries of this epoch and those before it can be read by nobody any more.
+    lost_epoch: Option<u64>,
+    /// The oldest epoch whose row may still be there.
+    oldest_epoch: u64,
+    /// How many answers in a row brought nothing forward.
+    stalled: u32,
+    /// Not to be delivered before: the peer limits our rate, or makes no sense.
+    wait_until: Timestamp,
+}
+
+impl Record for OutboundStart {
+    type Name = StreamName;
+    const KIND: RecordKind = RecordKind::OutboundStart;
+}
+
+/// One epoch: what the receiver needs to read it.
+#[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct OutboundEpoch {
+    first_sequence: u64,
+    seed: Seed,
+}
+
+/// The seed of an epoch.
+#[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
+enum Seed {
+    /// The peer's key was not known yet. The row is sealed under the service key.
+    #[tls_codec(discriminant = 1)]
+    Pending(RatchetSecret),
+    /// Sealed to the peer; nobody else can read the epoch any more.
+    #[tls_codec(discriminant = 2)]
+    Sealed(SealedSeed),
+}
+
+#[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct SealedSeed {
+    key_id: KeyId,
+    seed: HpkeCiphertext,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct EpochName {
+    stream: StreamName,
+    epoch: u64,
+}
+
+impl Record for OutboundEpoch {
+    type Name = EpochName;
+    const KIND: RecordKind = RecordKind::OutboundEpoch;
+}
+
+/// An entry that waits.
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct OutboundEntry {
+    epoch: u64,
+    appended_at: Timestamp,
+    /// The encrypted message; `None` once it is dropped.
+    content: Option<RatchetCiphertext>,
+    /// Whom to tell if it is dropped.
+    recipients: DroppedMessage,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct EntryName {
+    stream: StreamName,
+    sequence: u64,
+}
+
+impl Record for OutboundEntry {
+    type Name = EntryName;
+    const KIND: RecordKind = RecordKind::OutboundEntry;
+}
+
+impl StreamName {
+    /// The stream that a group's messages take.
+    fn of(context: &Context, destination: &Domain, message: &FanOutMessage) -> Self {
+        let shards = context.config().sizes.stream_shards.max(1);
+        let shard = kdf::hash(Label::ROW_NAME, &[&message.group_id.uuid])[0] % shards;
+        Self { destination: destination.clone(), shard }
+    }
+
+    fn entry(&self, sequence: u64) -> EntryName {
+        EntryName { stream: self.clone(), sequence }
+    }
+
+    fn epoch(&self, epoch: u64) -> EpochName {
+        EpochName { stream: self.clone(), epoch }
+    }
+}
+
+/// The rows that appending `message` will read: so that many appends in one commit read in one round.
+pub(crate) fn rows(context: &Context, destination: &Domain, message: &FanOutMessage) -> Vec<Key> {
+    let name = StreamName::of(context, destination, message);
+    vec![Key::of::<OutboundEnd>(&name), Key::of::<OutboundStart>(&name), peer::row(destination)]
+}
+
+/// The row that it will read besides, if the stream is over its bound. Those of [`rows`] are there.
+pub(crate) fn row_over_bound(
+    transaction: &mut Transaction,
+    context: &Context,
+    destination: &Domain,
+    message: &FanOutMessage,
+) -> Result<Option<Key>, Interrupt> {
+    let name = StreamName::of(context, destination, message);
+    let Some(end) = transaction.peek::<OutboundEnd>(&name)? else { return Ok(None) };
+    let start: OutboundStart = transaction.peek(&name)?.unwrap_or_default();
+    let kept = end.kept.max(start.first);
+    let over = (end.next + 1).saturating_sub(kept) > bound(context);
+    Ok(over.then(|| Key::of::<OutboundEntry>(&name.entry(kept))))
+}
+
+/// Appends `message`, which has recipients at `destination` only, to a stream there.
+pub(crate) fn append(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    destination: &Domain,
+    message: &FanOutMessage,
+) -> Result<(), Interrupt> {
+    if context.config().federation.check(Direction::Outbound, destination).is_err() {
+        return Ok(());
+    }
+    let name = StreamName::of(context, destination, message);
+    let (mut end, start) = ends(transaction, context, &name)?;
+    let mut chain = current_chain(transaction, context, &name, &mut end, start.lost_epoch);
+    let (ours, stream_id) = (context.domain().clone(), end.stream_id);
+    let stream = StreamContext { source: &ours, destination, stream_id };
+    let entry = OutboundEntry {
+        epoch: chain.epoch,
+        appended_at: context.now,
+        // What is too long for any frame is dropped here and now, and its recipients told in its turn.
+        content: chain.seal(&mut context.random, &stream, &encode(message)).ok(),
+        recipients: dropped_message(message),
+    };
+    if entry.content.is_none() {
+        chain = chain.forward(end.next + 1);
+    }
+    transaction.put(&name.entry(end.next), &entry);
+    end.next += 1;
+    end.chain = Some(chain);
+    keep_bound(transaction, context, &name, (&mut end, start.first))?;
+    transaction.put(&name, &end);
+    // Each time: whether a delivery under way will find this entry cannot be known here.
+    timers::schedule(transaction, Timer::Deliver(name), context.now);
+    Ok(())
+}
+
+/// Both ends of the stream; a new stream's, if there is none yet.
+fn ends(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    name: &StreamName,
+) -> Result<(OutboundEnd, OutboundStart), Interrupt> {
+    if let Some(end) = transaction.get::<OutboundEnd>(name)? {
+        return Ok((end, transaction.peek(name)?.unwrap_or_default()));
+    }
+    let end = OutboundEnd {
+        stream_id: StreamId(context.random.array()),
+        next: 0,
+        chain: None,
+        epoch_started: context.now,
+        epoch_first: 0,
+        kept: 0,
+        present: 0,
+    };
+    // Whatever start an earlier stream may have left behind is not this one's.
+    let start = OutboundStart::default();
+    transaction.put(name, &start);
+    Ok((end, start))
+}
+
+/// Whom to tell if the message is dropped: as many as a frame holds.
+fn dropped_message(message: &FanOutMessage) -> DroppedMessage {
+    let mut size = 0;
+    let configs = message.recipients.iter().map(|recipient| &recipient.config);
+    let told = configs.take_while(|config| {
+        size += config.tls_serialized_len();
+        size <= MAX_BATCH
+    });
+    let recipients: Vec<ClientQueueConfig> = told.cloned().collect();
+    DroppedMessage {
+        group_id: message.group_id.clone(),
+        position: message.position,
+        recipients: recipients.try_into().unwrap_or_default(),
+    }
+}
+
+/// The chain at the stream's end; a new epoch's, where the old one is full, over or of no use to the peer.
+fn current_chain(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    name: &StreamName,
+    end: &mut OutboundEnd,
+    lost_epoch: Option<u64>,
+) -> Chain {
+    let over = end.next - end.epoch_first >= MAX_STREAM_EPOCH
+        || context.now.since(end.epoch_started) >= context.config().times.stream_epoch;
+    if let Some(chain) = &end.chain
+        && !over
+        && lost_epoch.is_none_or(|lost| lost < chain.epoch)
+    {
+        return chain.clone();
+    }
+    let epoch = end.chain.as_ref().map_or(0, |chain| chain.epoch + 1);
+    let seed = RatchetSecret::random(&mut context.random);
+    end.epoch_started = context.now;
+    end.epoch_first = end.next;
+    let row = OutboundEpoch { first_sequence: end.next, seed: Seed::Pending(seed.clone()) };
+    transaction.put(&name.epoch(epoch), &row);
+    Chain::start(epoch, seed, end.next)
+}
+
+/// How many entries of one stream keep their content.
+fn bound(context: &Context) -> u64 {
+    let sizes = &context.config().sizes;
+    (sizes.outbox_entries / u64::from(sizes.stream_shards.max(1))).max(1)
+}
+
+/// Drops the content of the oldest entry when there are too many; and its row too, when there are as many again.
+///
+/// What is dropped is noted at the stream's end, so that appending and delivering do not get in each other's way.
+fn keep_bound(
+    transaction: &mut Transaction,
+    context: &Context,
+    name: &StreamName,
+    (end, first): (&mut OutboundEnd, u64),
+) -> Result<(), Interrupt> {
+    let bound = bound(context);
+    end.kept = end.kept.max(first);
+    end.present = end.present.max(first);
+    if end.next.saturating_sub(end.kept) <= bound {
+        return Ok(());
+    }
+    drop_content(transaction, name, end.kept)?;
+    end.kept += 1;
+    if end.kept - end.present > bound {
+        transaction.delete::<OutboundEntry>(&name.entry(end.present));
+        end.present += 1;
+    }
+    let since = peer::failing_since(transaction, &name.destination)?.unwrap_or(context.now);
+    let report = Report::OutboxDropped { destination: name.destination.clone(), count: 1, since };
+    transaction.effect(Effect::Report(report));
+    Ok(())
+}
+
+/// Drops the content of an entry; whom to tell stays.
+fn drop_content(transaction: &mut Transaction, name: &StreamName, sequence: u64) -> Result<(), Interrupt> {
+    let entry_name = name.entry(sequence);
+    if let Some(mut entry) = transaction.get_intact::<OutboundEntry>(&entry_name)? {
+        entry.content = None;
+        transaction.put(&entry_name, &entry);
+    }
+    Ok(())
+}
+
+/// Seals an epoch's seed to the peer's current stream key.
+fn seal_seed(
+    context: &mut Context,
+    stream: &StreamContext<'_>,
+    (epoch, row): (u64, &OutboundEpoch),
+    keys: &ValidatedQsKeys,
+    seed: &RatchetSecret,
+) -> Result<SealedSeed, Refusal> {
+    let key = keys.current_stream_key(context.now).ok_or(Refusal::UnknownFrameKey)?;
+    let associated = stream.seed(epoch, row.first_sequence);
+    let public = HpkePublicKey(key.key);
+    let seed = public.seal(&mut context.random, Label::SEAL_STREAM_SEED, &associated, seed.as_bytes())?;
+    Ok(SealedSeed { key_id: key.id, seed })
+}

@@ -1,0 +1,208 @@
+//! protocol.md §9, Outbox — what the answer to a frame means for the stream that it is of.
+
+use std::time::Duration;
+
+use super::{
+    OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, StreamName, delivery::Sent, drop_content, peer,
+};
+use crate::{
+    context::Context,
+    error::Refusal,
+    federation::backoff,
+    limits::MAX_STREAM_EPOCH,
+    operation::{Effect, Interrupt, Report, Timer},
+    store::Transaction,
+    timers,
+    wire::federation::{EnqueueFederatedReply, StreamId},
+};
+
+/// What the peer said. `None`: nothing, or nothing that could be read.
+pub(super) type Answer = Option<Result<EnqueueFederatedReply, Refusal>>;
+
+/// So many answers in a row may bring nothing forward before the stream waits between attempts: each lost epoch
+/// or unreadable entry takes one.
+const FREE_STALLS: u32 = 3;
+
+/// The shortest wait for a peer that limits our rate.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+
+/// Notes what came of a frame.
+pub(super) fn note(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    name: &StreamName,
+    (start, end): (&mut OutboundStart, &OutboundEnd),
+    (sent, answer): (&Sent, Answer),
+) -> Result<(), Interrupt> {
+    let refusal = match answer {
+        None => return back_off(transaction, context, name, None),
+        Some(Ok(reply)) => {
+            peer::reachable(transaction, context, &name.destination)?;
+            return stands_at(transaction, context, name, (start, end), reply.accepted_through);
+        }
+        Some(Err(refusal)) => refusal,
+    };
+    match &refusal {
+        Refusal::StreamPosition { expected } => {
+            peer::reachable(transaction, context, &name.destination)?;
+            return stands_at(transaction, context, name, (start, end), *expected);
+        }
+        // It cannot read an entry: that one is passed over, those behind it go on.
+        Refusal::UnreadableEntry { sequence } if (start.first..sent.through).contains(sequence) => {
+            drop_content(transaction, name, *sequence)?;
+        }
+        // It has lost the key that the epoch's seed is sealed to: nobody can read these entries any more. What
+        // is still to be appended begins a new epoch, with a seed that the peer can open.
+        Refusal::StreamEpoch { epoch } if sent.epoch == Some(*epoch) => {
+            start.lost_epoch = start.lost_epoch.max(sent.epoch);
+        }
+        Refusal::RateLimited { retry_after_milliseconds } => {
+            let longest = context.config().times.backoff_limit;
+            let wait = Duration::from_millis(*retry_after_milliseconds).max(SHORTEST_WAIT).min(longest);
+            wait_for(transaction, context, name, (start, wait));
+            return Ok(());
+        }
+        // It will have none of this stream. Others may fare better.
+        Refusal::TooManyStreams
+        | Refusal::UnreadableEntry { .. }
+        | Refusal::StreamEpoch { .. }
+        | Refusal::StoredData { .. }
+        | Refusal::Malformed
+        | Refusal::TooLarge { .. }
+        | Refusal::Internal => start.stalled = start.stalled.max(FREE_STALLS),
+        other => return back_off(transaction, context, name, Some(other)),
+    }
+    peer::reachable(transaction, context, &name.destination)?;
+    report(transaction, name, &refusal);
+    stalled(transaction, context, name, start);
+    Ok(())
+}
+
+/// The peer has accepted every entry before `position`, and says so.
+fn stands_at(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    name: &StreamName,
+    (start, end): (&mut OutboundStart, &OutboundEnd),
+    position: u64,
+) -> Result<(), Interrupt> {
+    if position > end.next && start_over(transaction, context, name, start, position)? {
+        report(transaction, name, &Refusal::StreamPosition { expected: position });
+        stalled(transaction, context, name, start);
+        return Ok(());
+    }
+    if position > start.first || start.skip_from.is_some_and(|from| position > from) {
+        return advance(transaction, context, name, (start, end), position.min(end.next));
+    }
+    if position < start.first {
+        // It expects what is gone here.
+        start.skip_from = Some(position);
+    }
+    stalled(transaction, context, name, start);
+    Ok(())
+}
+
+/// The peer has more of the stream than there ever was here: this store is an older copy of what it was. The
+/// peer would take what is new for what it has already, so all goes on in a new stream, and those whose
+/// messages waited are told. Whether that is so.
+fn start_over(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    name: &StreamName,
+    start: &mut OutboundStart,
+    position: u64,
+) -> Result<bool, Interrupt> {
+    // Now it must not be old: what was appended meanwhile, another node may have delivered.
+    let Some(mut end) = transaction.get::<OutboundEnd>(name)?.filter(|end| position > end.next) else {
+        return Ok(false);
+    };
+    end.stream_id = StreamId(context.random.array());
+    transaction.put(name, &end);
+    start.lost_epoch = start.lost_epoch.max(end.chain.map(|chain| chain.epoch));
+    start.skip_from = None;
+    Ok(true)
+}
+
+/// Drops what is accepted, and goes on: if there is nothing more, the next run finds that out.
+fn advance(
+    transaction: &mut Transaction,
+    context: &Context,
+    name: &StreamName,
+    (start, end): (&mut OutboundStart, &OutboundEnd),
+    accepted: u64,
+) -> Result<(), Interrupt> {
+    let first = start.first.max(end.present);
+    // At most what is in one frame, or what the peer had already: bounded by what a commit takes.
+    let accepted = accepted.clamp(start.first, first.saturating_add(2 * MAX_STREAM_EPOCH));
+    for sequence in first..accepted {
+        transaction.delete::<OutboundEntry>(&name.entry(sequence));
+    }
+    // Not read for good: the entry may be one that is being appended.
+    let next = transaction.peek_intact::<OutboundEntry>(&name.entry(accepted))?;
+    let epoch = match next {
+        Some(entry) => entry.epoch,
+        None if accepted >= end.next => end.chain.as_ref().map_or(0, |chain| chain.epoch),
+        None => start.oldest_epoch,
+    };
+    let over = start.oldest_epoch..epoch.min(start.oldest_epoch.saturating_add(2 * MAX_STREAM_EPOCH));
+    start.oldest_epoch = start.oldest_epoch.max(over.end);
+    for epoch in over {
+        transaction.delete::<OutboundEpoch>(&name.epoch(epoch));
+    }
+    start.first = accepted;
+    start.skip_from = None;
+    start.stalled = 0;
+    transaction.put(name, &*start);
+    timers::schedule(transaction, Timer::Deliver(name.clone()), context.now);
+    Ok(())
+}
+
+/// The answer brought nothing forward. It is tried again: at once a few times, for the frame will be another
+/// one; then later and later, for the peer does not make sense. Only this stream waits.
+pub(super) fn stalled(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    name: &StreamName,
+    start: &mut OutboundStart,
+) {
+    start.stalled = start.stalled.saturating_add(1);
+    let times = &context.config().times;
+    let (first, longest) = (times.backoff_first, times.backoff_limit);
+    let wait = match start.stalled.saturating_sub(FREE_STALLS) {
+        0 => Duration::ZERO,
+        failures => backoff::wait(&mut context.random, failures, first, longest),
+    };
+    wait_for(transaction, context, name, (start, wait));
+}
+
+/// Has the stream wait, whatever is appended meanwhile.
+fn wait_for(
+    transaction: &mut Transaction,
+    context: &Context,
+    name: &StreamName,
+    (start, wait): (&mut OutboundStart, Duration),
+) {
+    start.wait_until = context.now + wait;
+    transaction.put(name, &*start);
+    timers::schedule(transaction, Timer::Deliver(name.clone()), start.wait_until);
+}
+
+/// Nothing was delivered, and nothing would be in other streams: tries again later.
+pub(super) fn back_off(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    name: &StreamName,
+    refusal: Option<&Refusal>,
+) -> Result<(), Interrupt> {
+    let retry_at = peer::failed(transaction, context, name)?;
+    if let Some(refusal) = refusal {
+        report(transaction, name, refusal);
+    }
+    timers::schedule(transaction, Timer::Deliver(name.clone()), retry_at);
+    Ok(())
+}
+
+fn report(transaction: &mut Transaction, name: &StreamName, refusal: &Refusal) {
+    let report = Report::PeerRefuses { destination: name.destination.clone(), refusal: refusal.clone() };
+    transaction.effect(Effect::Report(report));
+}

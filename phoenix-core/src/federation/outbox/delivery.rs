@@ -1,0 +1,242 @@
+//! protocol.md §9, Outbox — delivering a stream: one frame at a time, from the oldest undelivered entry on.
+
+use tls_codec::Size as _;
+
+use super::{
+    EpochName, MAX_BATCH, OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, SealedSeed, Seed,
+    StreamName, answers, peer, seal_seed,
+};
+use crate::{
+    context::Context,
+    crypto::ratchet::RatchetCiphertext,
+    error::Refusal,
+    federation::{key_cache, peer::Permission, policy::Direction, stream::StreamContext},
+    identifiers::RequestId,
+    limits::MAX_STREAM_EPOCH,
+    operation::{Ask, Interrupt, Service, Timer},
+    store::{Key, Transaction},
+    time::{HOUR, Timestamp},
+    timers,
+    wire::{
+        codec::{List, encode},
+        envelope::{RequestEnvelope, ResponseEnvelope},
+        federation::{
+            DroppedMessage, EnqueueFederated, EnqueueFederatedReply, FederatedBatch, Frame, FrameContent,
+            FramePayload, Skip,
+        },
+    },
+};
+
+/// What is sent in one frame.
+pub(super) struct Sent {
+    /// It reaches up to this entry, not included.
+    pub through: u64,
+    /// The epoch of its entries, if it has any.
+    pub epoch: Option<u64>,
+}
+
+/// Delivers the next frame of a stream, and notes what came of it.
+pub(crate) fn deliver(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    name: &StreamName,
+) -> Result<(), Interrupt> {
+    let timer = Timer::Deliver(name.clone());
+    let mut start: OutboundStart = transaction.get(name)?.unwrap_or_default();
+    // A little old does no harm: what is there, is there to stay until it is delivered.
+    let end = transaction.peek::<OutboundEnd>(name)?;
+    let Some(end) = end.filter(|end| start.first < end.next || start.skip_from.is_some()) else {
+        // Now it must not be old: whoever appends has the timer run again.
+        transaction.get::<OutboundEnd>(name)?;
+        timers::clear(transaction, &timer);
+        return Ok(());
+    };
+    if context.config().federation.check(Direction::Outbound, &name.destination).is_err() {
+        timers::schedule(transaction, timer, context.now + HOUR);
+        return Ok(());
+    }
+    // Once a question is out, its answer counts, whatever else became known of the peer meanwhile.
+    if !transaction.has_asked() {
+        let longest = context.now + context.config().times.backoff_limit;
+        if context.now < start.wait_until && start.wait_until <= longest {
+            timers::schedule(transaction, timer, start.wait_until);
+            return Ok(());
+        }
+        match peer::permission(transaction, context, name)? {
+            Permission::Go => {}
+            Permission::Wait(until) => {
+                timers::schedule(transaction, timer, until);
+                return Ok(());
+            }
+            Permission::Probe => {
+                timers::schedule(transaction, timer, context.now);
+                return Ok(());
+            }
+        }
+    }
+    let (payload, sent) = match next_payload(transaction, context, name, (&mut start, &end)) {
+        Ok(Some(payload)) => payload,
+        Ok(None) => return Ok(()),
+        Err(Interrupt::Refuse(_)) => return answers::back_off(transaction, context, name, None),
+        Err(interrupt) => return Err(interrupt),
+    };
+    let answer = send(transaction, context, name, &end, payload)?;
+    answers::note(transaction, context, name, (&mut start, &end), (&sent, answer))
+}
+
+/// What to send next. Nothing, if something must be put right first: then that is done.
+fn next_payload(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    name: &StreamName,
+    (start, end): (&mut OutboundStart, &OutboundEnd),
+) -> Result<Option<(FramePayload, Sent)>, Interrupt> {
+    let Waiting { entries, dropped, sent } = waiting(transaction, context, name, (start, end))?;
+    let Some(epoch) = sent.epoch else {
+        let from = start.skip_from.unwrap_or(start.first);
+        let skip = Skip { from, to: sent.through, dropped };
+        return Ok(Some((FramePayload::Skip(skip), sent)));
+    };
+    let Some((row, sealed)) = sealed_epoch(transaction, context, name, end, epoch)? else {
+        // Without the epoch's seed, nobody can read its entries.
+        start.lost_epoch = start.lost_epoch.max(Some(epoch));
+        answers::stalled(transaction, context, name, start);
+        return Ok(None);
+    };
+    let batch = FederatedBatch {
+        epoch,
+        seed_key_id: sealed.key_id,
+        sealed_seed: sealed.seed,
+        epoch_first_sequence: row.first_sequence,
+        first_sequence: start.first,
+        entries,
+    };
+    Ok(Some((FramePayload::Batch(batch), sent)))
+}
+
+/// What stands at the stream's start and goes into one frame: entries to deliver, or entries to pass over.
+struct Waiting {
+    entries: List<RatchetCiphertext, { MAX_STREAM_EPOCH as usize }>,
+    dropped: List<DroppedMessage, { MAX_STREAM_EPOCH as usize }>,
+    sent: Sent,
+}
+
+fn waiting(
+    transaction: &mut Transaction,
+    context: &Context,
+    name: &StreamName,
+    (start, end): (&OutboundStart, &OutboundEnd),
+) -> Result<Waiting, Interrupt> {
+    let limit = context.config().sizes.batch_entries.clamp(1, MAX_STREAM_EPOCH);
+    // The rows of entries before that are dropped: there is nothing to be read of them.
+    let first = start.first.max(end.present);
+    let range = first..end.next.min(first.saturating_add(limit));
+    transaction.load(range.clone().map(|sequence| Key::of::<OutboundEntry>(&name.entry(sequence))))?;
+    let oldest = context.now - context.config().times.outbox_age;
+    let mut waiting = Waiting {
+        entries: List::default(),
+        dropped: List::default(),
+        sent: Sent { through: first, epoch: None },
+    };
+    let Waiting { entries, dropped, sent } = &mut waiting;
+    // A skip comes first, and alone.
+    let mut skips = first > start.first || start.skip_from.is_some();
+    let mut size = 0;
+    for sequence in range {
+        let entry = transaction.get_intact::<OutboundEntry>(&name.entry(sequence))?;
+        match entry.map(|entry| entry.deliverable(start, oldest)) {
+            Some(Ok((epoch, content))) => {
+                let length = content.tls_serialized_len();
+                let fits = sent.epoch.is_none_or(|first| first == epoch && size + length <= MAX_BATCH);
+                if skips || !fits || entries.push(content).is_err() {
+                    break;
+                }
+                sent.epoch = Some(epoch);
+                size += length;
+            }
+            _ if sent.epoch.is_some() => break,
+            Some(Err(recipients)) => {
+                let length = recipients.tls_serialized_len();
+                let fits = dropped.is_empty() || size + length <= MAX_BATCH;
+                if !fits || dropped.push(recipients).is_err() {
+                    break;
+                }
+                skips = true;
+                size += length;
+            }
+            // The row is lost: nobody can be told, and those behind it go on.
+            None => skips = true,
+        }
+        sent.through = sequence + 1;
+    }
+    Ok(waiting)
+}
+
+impl OutboundEntry {
+    /// What is to be delivered, of which epoch; or whom to tell, if it is dropped, too old, or can be read by
+    /// nobody any more.
+    fn deliverable(
+        self,
+        start: &OutboundStart,
+        oldest: Timestamp,
+    ) -> Result<(u64, RatchetCiphertext), DroppedMessage> {
+        let over = self.appended_at < oldest || start.lost_epoch.is_some_and(|lost| self.epoch <= lost);
+        match self.content {
+            Some(content) if !over => Ok((self.epoch, content)),
+            _ => Err(self.recipients),
+        }
+    }
+}
+
+/// The epoch, its seed sealed to the peer: now, if its key was not known before. `None` if its row is lost.
+fn sealed_epoch(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    name: &StreamName,
+    end: &OutboundEnd,
+    epoch: u64,
+) -> Result<Option<(OutboundEpoch, SealedSeed)>, Interrupt> {
+    let epoch_name: EpochName = name.epoch(epoch);
+    let Some(mut row) = transaction.get_intact::<OutboundEpoch>(&epoch_name)? else { return Ok(None) };
+    let sealed = match &row.seed {
+        Seed::Sealed(sealed) => sealed.clone(),
+        Seed::Pending(seed) => {
+            let keys = key_cache::queuing_keys(transaction, context, &name.destination, None)?;
+            let ours = context.domain().clone();
+            let stream =
+                StreamContext { source: &ours, destination: &name.destination, stream_id: end.stream_id };
+            let seed = seed.clone();
+            let sealed = seal_seed(context, &stream, (epoch, &row), &keys, &seed)?;
+            row.seed = Seed::Sealed(sealed.clone());
+            transaction.put(&epoch_name, &row);
+            sealed
+        }
+    };
+    Ok(Some((row, sealed)))
+}
+
+/// Sends a frame. `None`: no answer, or none that could be read.
+fn send(
+    transaction: &mut Transaction,
+    context: &Context,
+    name: &StreamName,
+    end: &OutboundEnd,
+    payload: FramePayload,
+) -> Result<answers::Answer, Interrupt> {
+    let (key, key_id) = context.keys().queuing_key().ok_or(Refusal::Internal)?;
+    let content = FrameContent {
+        source: context.domain().clone(),
+        destination: name.destination.clone(),
+        stream_id: end.stream_id,
+        timestamp: context.now,
+        key_id,
+        payload,
+    };
+    let signature = key.sign(&content);
+    let body = EnqueueFederated { frame: Frame { content, signature } };
+    let about = (name.destination.clone(), context.now, RequestId([0; 16]));
+    let request = RequestEnvelope::new(about, &body, None, None).map_err(|_| Refusal::Internal)?;
+    let ask = Ask { domain: name.destination.clone(), service: Service::Queuing, request: encode(&request) };
+    let answer = transaction.ask(ask)?;
+    Ok(answer.ok().and_then(|bytes| ResponseEnvelope::read::<EnqueueFederatedReply>(&bytes).ok()))
+}

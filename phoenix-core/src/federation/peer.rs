@@ -1,0 +1,149 @@
+//! protocol.md §9, Outbox — what is known of a peer's reachability: backoff and circuit breaker.
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::{backoff, outbox::StreamName};
+use crate::{
+    context::Context,
+    identifiers::Domain,
+    operation::{Interrupt, Timer},
+    store::{Key, Record, RecordKind, Transaction},
+    time::Timestamp,
+    timers,
+    wire::codec::List,
+};
+
+/// How deliveries to a peer go. There is no row while all is well.
+#[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(super) struct PeerState {
+    /// Failures in a row.
+    failures: u32,
+    /// When the first of them was.
+    pub since: Timestamp,
+    /// Not to be tried before.
+    retry_at: Timestamp,
+    /// The stream that alone may try while the breaker is open, and until when it may.
+    probe: Option<Probe>,
+    /// Streams that wait for the peer.
+    waiting: List<StreamName, 256>,
+}
+
+#[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct Probe {
+    stream: StreamName,
+    until: Timestamp,
+}
+
+impl Record for PeerState {
+    type Name = Domain;
+    const KIND: RecordKind = RecordKind::PeerState;
+}
+
+/// The row with what is known of a peer.
+pub(super) fn row(domain: &Domain) -> Key {
+    Key::of::<PeerState>(domain)
+}
+
+/// From so many failures on, the breaker is open: one stream tries for all.
+const BREAKER_OPENS: u32 = 5;
+
+/// Whether a stream may try now.
+pub(super) enum Permission {
+    /// Yes.
+    Go,
+    /// Not before.
+    Wait(Timestamp),
+    /// It is to try for all others, once that is committed.
+    Probe,
+}
+
+/// Asks whether `stream` may be delivered now.
+pub(super) fn permission(
+    transaction: &mut Transaction,
+    context: &Context,
+    stream: &StreamName,
+) -> Result<Permission, Interrupt> {
+    let Some(mut state) = transaction.get::<PeerState>(&stream.destination)? else {
+        return Ok(Permission::Go);
+    };
+    let now = context.now;
+    // A time that lies further ahead than any wait was noted while the clock was wrong.
+    if now < state.retry_at && state.retry_at <= now + context.config().times.backoff_limit {
+        let retry_at = state.retry_at;
+        wait_for_peer(transaction, stream, state);
+        return Ok(Permission::Wait(retry_at));
+    }
+    if state.failures < BREAKER_OPENS {
+        return Ok(Permission::Go);
+    }
+    let lease = context.config().times.lease;
+    match state.probe.clone().filter(|probe| probe.until > now && probe.until <= now + lease) {
+        Some(probe) if probe.stream == *stream => Ok(Permission::Go),
+        Some(probe) => {
+            wait_for_peer(transaction, stream, state);
+            Ok(Permission::Wait(probe.until))
+        }
+        None => {
+            state.probe = Some(Probe { stream: stream.clone(), until: now + lease });
+            transaction.put(&stream.destination, &state);
+            Ok(Permission::Probe)
+        }
+    }
+}
+
+/// Notes that `stream` waits, so that it is woken when the peer is back.
+fn wait_for_peer(transaction: &mut Transaction, stream: &StreamName, mut state: PeerState) {
+    if !state.waiting.contains(stream) && state.waiting.push(stream.clone()).is_ok() {
+        transaction.put(&stream.destination, &state);
+    }
+}
+
+/// Notes a failure; gives the time of the next attempt.
+pub(super) fn failed(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    stream: &StreamName,
+) -> Result<Timestamp, Interrupt> {
+    let now = context.now;
+    let state = transaction.get::<PeerState>(&stream.destination)?;
+    let mut state = state.unwrap_or(PeerState {
+        failures: 0,
+        since: now,
+        retry_at: now,
+        probe: None,
+        waiting: List::default(),
+    });
+    state.failures = state.failures.saturating_add(1);
+    let times = context.config().times.clone();
+    state.retry_at =
+        now + backoff::wait(&mut context.random, state.failures, times.backoff_first, times.backoff_limit);
+    state.probe = None;
+    let retry_at = state.retry_at;
+    if !state.waiting.contains(stream) {
+        let _ = state.waiting.push(stream.clone());
+    }
+    transaction.put(&stream.destination, &state);
+    Ok(retry_at)
+}
+
+/// Notes that the peer is there: it answered, or it delivered something authenticated. All that waits goes on.
+pub(super) fn reachable(
+    transaction: &mut Transaction,
+    context: &Context,
+    domain: &Domain,
+) -> Result<(), Interrupt> {
+    let Some(state) = transaction.get::<PeerState>(domain)? else { return Ok(()) };
+    transaction.delete::<PeerState>(domain);
+    for stream in state.waiting {
+        timers::schedule(transaction, Timer::Deliver(stream), context.now);
+    }
+    Ok(())
+}
+
+/// Since when deliveries to the peer fail, if they do.
+pub(super) fn failing_since(
+    transaction: &mut Transaction,
+    domain: &Domain,
+) -> Result<Option<Timestamp>, Interrupt> {
+    Ok(transaction.peek::<PeerState>(domain)?.map(|state| state.since))
+}

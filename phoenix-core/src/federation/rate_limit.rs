@@ -1,0 +1,61 @@
+//! protocol.md §9, Rate limits — a leaky bucket, kept in a row.
+
+use std::time::Duration;
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use crate::time::Timestamp;
+
+/// How much was taken lately: drains at a steady rate, and holds so much at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(crate) struct Bucket {
+    /// Thousandths.
+    level: u64,
+    at: Timestamp,
+}
+
+/// A rate: so much a second, sustained, and so much at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rate {
+    pub per_second: u64,
+    pub burst: u64,
+}
+
+impl Bucket {
+    fn drained(&self, now: Timestamp, rate: Rate) -> u64 {
+        let elapsed = u64::try_from(now.since(self.at).as_millis()).unwrap_or(u64::MAX);
+        self.level.saturating_sub(elapsed.saturating_mul(rate.per_second))
+    }
+
+    /// Whether anything may be taken now; if not, how long to wait.
+    pub fn check(&self, now: Timestamp, rate: Rate) -> Result<(), Duration> {
+        let over = self.drained(now, rate).saturating_sub(rate.burst.saturating_mul(1000));
+        if over == 0 {
+            return Ok(());
+        }
+        Err(Duration::from_millis(over.div_ceil(rate.per_second.max(1))))
+    }
+
+    /// Takes `amount`. It may go over the limit once; then nothing may be taken until it has drained.
+    pub fn take(&mut self, now: Timestamp, rate: Rate, amount: u64) {
+        self.level = self.drained(now, rate).saturating_add(amount.saturating_mul(1000));
+        self.at = self.at.max(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_as_told_may_go_on() {
+        let rate = Rate { per_second: 10, burst: 20 };
+        let mut bucket = Bucket::default();
+        let mut now = Timestamp::from_milliseconds(1_000_000);
+        bucket.take(now, rate, 50);
+        let wait = bucket.check(now, rate).unwrap_err();
+        assert_eq!(wait, Duration::from_secs(3));
+        now = now + wait;
+        assert_eq!(bucket.check(now, rate), Ok(()));
+    }
+}

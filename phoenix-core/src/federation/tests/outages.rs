@@ -1,0 +1,250 @@
+//! protocol.md §9, Outbox — outages: bounds, backoff, breaker, and that nothing waits for ever.
+
+use std::time::Duration;
+
+use super::{
+    driver::{NOW, Net, domain, group, message, mls_message},
+    outbox::{A, B, pair},
+    sender::{TestSender, deliver},
+};
+use crate::{
+    fan_out::LogId,
+    operation::{Report, Timer},
+    queuing_service::tests::client::{LONG, TestClient},
+    store::RecordKind,
+    time::{DAY, HOUR},
+    wire::fan_out::GapReason,
+};
+
+/// One stream, four entries with content, four more to tell.
+fn small(net: &mut Net) {
+    net.install(A, |config, _| {
+        config.sizes.stream_shards = 1;
+        config.sizes.outbox_entries = 4;
+    });
+}
+
+#[test]
+fn over_the_bound_the_oldest_are_dropped_and_everybody_is_told() {
+    let mut pair = pair();
+    small(&mut pair.net);
+    pair.net.down.insert(domain(B));
+    pair.send(1);
+    pair.net.settle(Duration::from_secs(5));
+    pair.send(19);
+    pair.net.settle(Duration::from_secs(5));
+    assert_eq!(pair.net.count(A, RecordKind::OutboundEntry), 8);
+    let dropped: Vec<_> =
+        pair.net.reports.iter().filter(|r| matches!(r, Report::OutboxDropped { .. })).collect();
+    assert_eq!(dropped.len(), 16);
+    for report in dropped {
+        let Report::OutboxDropped { destination, count, since } = report else { continue };
+        assert_eq!((destination, *count, *since), (&domain(B), 1, NOW));
+    }
+    pair.net.down.clear();
+    assert!(pair.net.settle(LONG));
+    assert_eq!(pair.positions(), [16, 17, 18, 19]);
+    assert_eq!(pair.client.reasons(), [GapReason::Dropped]);
+    for kind in [RecordKind::OutboundEntry, RecordKind::PeerState, RecordKind::Timer] {
+        assert_eq!(pair.net.count(A, kind), 0);
+    }
+}
+
+/// Epochs whose entries were all dropped go too.
+#[test]
+fn a_long_outage_leaves_nothing_behind() {
+    let mut pair = pair();
+    small(&mut pair.net);
+    pair.net.down.insert(domain(B));
+    for _ in 0..30 {
+        pair.send(1);
+        pair.net.settle(HOUR);
+    }
+    pair.net.down.clear();
+    assert!(pair.net.settle(LONG));
+    assert_eq!(pair.positions(), [26, 27, 28, 29]);
+    assert!(pair.net.count(A, RecordKind::OutboundEpoch) <= 1);
+}
+
+#[test]
+fn entries_that_are_too_old_become_markers() {
+    let mut pair = pair();
+    pair.net.down.insert(domain(B));
+    pair.send(3);
+    pair.net.settle(8 * DAY);
+    pair.send(1);
+    pair.net.settle(Duration::from_secs(1));
+    pair.net.down.clear();
+    assert!(pair.net.settle(LONG));
+    assert_eq!(pair.positions(), [3]);
+    assert_eq!(pair.client.reasons(), [GapReason::Dropped]);
+}
+
+/// When `B` was asked, in order, while `pair` settles for so long.
+fn attempts(net: &mut Net, longest: Duration) -> Vec<Duration> {
+    let (begin, mut at) = (net.now, Vec::new());
+    while net.now < begin + longest {
+        let asked = net.asks.len();
+        while net.round() {}
+        at.extend(std::iter::repeat_n(net.now - begin, net.asks.len() - asked));
+        let next = net.timers().into_iter().map(|(_, _, due)| due).min();
+        net.now = next.unwrap_or(begin + longest).min(begin + longest);
+    }
+    at
+}
+
+#[test]
+fn backoff_grows_is_capped_and_resets_on_success_and_on_contact() {
+    let mut pair = pair();
+    pair.send(1);
+    assert!(pair.net.settle(LONG));
+    pair.net.down.insert(domain(B));
+    pair.send(1);
+    let day = attempts(&mut pair.net, DAY);
+    assert!(day.iter().filter(|at| **at < Duration::from_secs(10)).count() >= 3, "at first in seconds");
+    assert!(day.len() > 24 && day.len() < 120, "then not more often than needed: {}", day.len());
+    let longest = day.windows(2).map(|two| two[1] - two[0]).max().unwrap();
+    assert!(longest <= HOUR + Duration::from_secs(30) && longest > HOUR / 3, "{longest:?}");
+    // The peer comes back and contacts us: all that waits goes at once.
+    pair.net.down.clear();
+    let other = TestSender::new(B, A, 1, 0);
+    let frame = other.sign(other.skip(0, 1, pair.net.now));
+    assert_eq!(deliver(&mut pair.net, A, frame), Ok(1));
+    assert_eq!(pair.net.count(A, RecordKind::PeerState), 0);
+    assert!(pair.net.settle(Duration::ZERO));
+    assert_eq!(pair.positions(), [0, 1]);
+}
+
+#[test]
+fn two_seconds_of_trouble_cost_seconds() {
+    let mut pair = pair();
+    pair.net.down.insert(domain(B));
+    pair.send(1);
+    pair.net.settle(Duration::from_secs(2));
+    pair.net.down.clear();
+    let from = pair.net.now;
+    assert!(pair.net.settle(LONG));
+    assert!(pair.net.now - from < Duration::from_secs(10));
+    assert_eq!(pair.positions(), [0]);
+}
+
+#[test]
+fn one_stream_tries_for_all_of_a_dead_peer() {
+    let mut net = Net::new(&[A, B]);
+    let mut client = TestClient::new(&mut net, B, 1);
+    net.down.insert(domain(B));
+    for number in 1..40 {
+        let group = group(A, number);
+        let config = client.bound(&group);
+        net.send(message(&group, 0, mls_message(&group), &[config]));
+    }
+    net.settle(2 * HOUR);
+    assert_eq!(net.timers().len(), 4, "all shards wait");
+    let day = attempts(&mut net, DAY);
+    assert!(day.len() < 150, "as often as one stream would: {}", day.len());
+    assert!(day.windows(2).all(|two| two[0] < two[1]), "one at a time");
+    net.down.clear();
+    assert!(net.settle(LONG), "and all shards go on");
+    while !client.dequeue(&mut net).is_empty() {}
+    assert_eq!(client.read.len(), 39);
+}
+
+#[test]
+fn a_dead_peer_does_not_delay_another() {
+    let mut net = Net::new(&[A, B, "c.example"]);
+    let (mut there, mut dead) = (TestClient::new(&mut net, "c.example", 1), TestClient::new(&mut net, B, 2));
+    net.down.insert(domain(B));
+    let group = group(A, 1);
+    let configs = [there.bound(&group), dead.bound(&group)];
+    for position in 0..30 {
+        net.send(message(&group, position, mls_message(&group), &configs));
+    }
+    net.settle(Duration::ZERO);
+    assert_eq!(there.positions(&mut net, &group), (0..30).collect::<Vec<_>>(), "at once");
+    net.settle(DAY);
+    net.down.clear();
+    assert!(net.settle(LONG));
+    assert_eq!(dead.positions(&mut net, &group), (0..30).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_rate_limited_stream_waits_as_told_and_loses_nothing() {
+    let mut pair = pair();
+    pair.net.install(B, |config, _| {
+        config.rates.source_entries_per_second = 10;
+        config.rates.source_burst = 20;
+    });
+    pair.net.down.insert(domain(B));
+    pair.send(600);
+    pair.net.settle(Duration::ZERO);
+    pair.net.down.clear();
+    assert!(!pair.net.settle(Duration::from_secs(30)));
+    // What is appended meanwhile does not shorten the wait.
+    pair.send(10);
+    assert!(pair.net.settle(LONG));
+    let took = pair.net.now - NOW;
+    assert!(took >= Duration::from_secs(40) && took <= Duration::from_secs(70), "{took:?}");
+    assert_eq!(pair.frames().len(), 5, "no attempt in vain but those that were told to wait");
+    assert_eq!(pair.positions(), (0..610).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_appended_while_a_question_is_under_way_does_not_disturb_it() {
+    let mut pair = pair();
+    pair.send(1);
+    assert!(pair.net.settle(LONG));
+    let before = pair.frames().len();
+    pair.send(1);
+    pair.net.timer(&domain(A), &Timer::Distribute(LogId::Group([1; 16])));
+    let next = pair.next();
+    pair.net.meanwhile = Some(next);
+    assert!(pair.net.settle(LONG));
+    assert_eq!(pair.frames().len(), before + 2, "each frame was sent once");
+    assert_eq!(pair.positions(), [0, 1, 2]);
+}
+
+/// Over the bound, every append drops something: deliveries go on all the same.
+#[test]
+fn appending_over_the_bound_does_not_disturb_a_delivery() {
+    let mut pair = pair();
+    small(&mut pair.net);
+    pair.net.down.insert(domain(B));
+    pair.send(30);
+    pair.net.settle(Duration::from_secs(1));
+    pair.net.down.clear();
+    let mut sent = 0;
+    while pair.positions().is_empty() {
+        sent += 1;
+        assert!(sent < 30, "deliveries go on");
+        let next = pair.next();
+        pair.net.meanwhile = Some(next);
+        pair.net.settle(Duration::from_secs(1));
+    }
+    assert!(pair.net.settle(LONG));
+}
+
+/// A peer that answers without sense is not asked in a loop.
+#[test]
+fn an_answer_that_brings_nothing_forward_is_waited_after() {
+    let mut pair = pair();
+    // For the sender, the peer's stream rows never last: it expects the beginning each time.
+    pair.send(3);
+    assert!(pair.net.settle(LONG));
+    let too_many: Vec<_> = (1..=64).map(|stream| TestSender::new(A, "c.example", stream, 0)).collect();
+    pair.net.install("c.example", |_, _| ());
+    let mut client = TestClient::new(&mut pair.net, "c.example", 3);
+    for other in &too_many {
+        let frame = other.sign(other.skip(0, 1, pair.net.now));
+        deliver(&mut pair.net, "c.example", frame).unwrap();
+    }
+    let group = group(A, 1);
+    pair.config = client.bound(&group);
+    pair.send(1);
+    let hour = attempts(&mut pair.net, HOUR);
+    assert!(hour.len() > 5 && hour.len() < 40, "{}", hour.len());
+    assert_eq!(pair.net.count(A, RecordKind::PeerState), 0, "the peer is there: others do not wait");
+    // Once there is room for the stream, all goes on.
+    pair.net.now = pair.net.now + DAY;
+    assert!(pair.net.settle(LONG));
+    assert_eq!(client.positions(&mut pair.net, &group), [3]);
+}

@@ -1,0 +1,142 @@
+//! A hand-made sender of frames: everything about a frame can be wrong.
+
+use super::driver::{Net, domain, keys, message, mls_message};
+use crate::{
+    crypto::{
+        hpke::{HpkeCiphertext, HpkePublicKey},
+        labels::Label,
+        ratchet::{RatchetCiphertext, RatchetSecret},
+    },
+    error::Refusal,
+    federation::stream::{Chain, StreamContext},
+    identifiers::{Domain, GroupId, RequestId},
+    rng::Random,
+    time::Timestamp,
+    wire::{
+        codec::encode,
+        envelope::{RequestEnvelope, ResponseEnvelope},
+        fan_out::{ClientQueueConfig, FanOutMessage},
+        federation::{
+            EnqueueFederated, EnqueueFederatedReply, FederatedBatch, Frame, FrameContent, FramePayload, Skip,
+            StreamId,
+        },
+    },
+};
+
+pub struct TestSender {
+    pub source: Domain,
+    pub destination: Domain,
+    pub stream_id: StreamId,
+    pub random: Random,
+    epoch: u64,
+    chain: Chain,
+    epoch_first: u64,
+    sealed_seed: HpkeCiphertext,
+    pub sequence: u64,
+}
+
+impl TestSender {
+    /// A stream whose first entry has this number.
+    pub fn new(source: &str, destination: &str, stream: u8, first: u64) -> Self {
+        let mut random = Random::from_seed([stream; 32]);
+        let (source, destination, stream_id) = (domain(source), domain(destination), StreamId([stream; 16]));
+        let of = StreamContext { source: &source, destination: &destination, stream_id };
+        let seed: [u8; 32] = random.array();
+        let to = HpkePublicKey(keys(destination.as_str()).stream[0].0.public_key().0);
+        let sealed_seed = to.seal(&mut random, Label::SEAL_STREAM_SEED, &of.seed(0, first), &seed).unwrap();
+        let chain = Chain::start(0, RatchetSecret::from_bytes(seed), first);
+        Self {
+            source,
+            destination,
+            stream_id,
+            random,
+            epoch: 0,
+            chain,
+            epoch_first: first,
+            sealed_seed,
+            sequence: first,
+        }
+    }
+
+    /// Encrypts whatever is to be the next entry.
+    pub fn raw(&mut self, bytes: &[u8]) -> RatchetCiphertext {
+        let of =
+            StreamContext { source: &self.source, destination: &self.destination, stream_id: self.stream_id };
+        let entry = self.chain.seal(&mut self.random, &of, bytes).unwrap();
+        self.sequence += 1;
+        entry
+    }
+
+    pub fn entry(&mut self, message: &FanOutMessage) -> RatchetCiphertext {
+        self.raw(&encode(message))
+    }
+
+    /// The next entries: messages of `group` from `position` on.
+    pub fn entries(
+        &mut self,
+        group: &GroupId,
+        positions: std::ops::Range<u64>,
+        to: &[ClientQueueConfig],
+    ) -> Vec<RatchetCiphertext> {
+        let each = |position| self.entry(&message(group, position, mls_message(group), to));
+        positions.map(each).collect()
+    }
+
+    /// What a batch of these entries says, at this time.
+    pub fn batch(&self, first: u64, entries: Vec<RatchetCiphertext>, timestamp: Timestamp) -> FrameContent {
+        let keys = keys(self.destination.as_str());
+        let set = keys.qs_key_set(&self.destination, super::driver::NOW, crate::time::DAY).unwrap();
+        let batch = FederatedBatch {
+            epoch: self.epoch,
+            seed_key_id: set.content.stream_keys[0].id,
+            sealed_seed: self.sealed_seed.clone(),
+            epoch_first_sequence: self.epoch_first,
+            first_sequence: first,
+            entries: entries.try_into().unwrap(),
+        };
+        self.content(FramePayload::Batch(batch), timestamp)
+    }
+
+    pub fn skip(&self, from: u64, to: u64, timestamp: Timestamp) -> FrameContent {
+        self.content(FramePayload::Skip(Skip { from, to, dropped: Default::default() }), timestamp)
+    }
+
+    pub fn content(&self, payload: FramePayload, timestamp: Timestamp) -> FrameContent {
+        FrameContent {
+            source: self.source.clone(),
+            destination: self.destination.clone(),
+            stream_id: self.stream_id,
+            timestamp,
+            key_id: keys(self.source.as_str()).queuing_key().unwrap().1,
+            payload,
+        }
+    }
+
+    /// Signs with the source's key.
+    pub fn sign(&self, content: FrameContent) -> Frame {
+        let signature = keys(self.source.as_str()).queuing_key().unwrap().0.sign(&content);
+        Frame { content, signature }
+    }
+}
+
+/// What `at` answers to the frame.
+pub fn deliver(net: &mut Net, at: &str, frame: Frame) -> Result<u64, Refusal> {
+    let about = (domain(at), net.now, RequestId([0; 16]));
+    let request = RequestEnvelope::new(about, &EnqueueFederated { frame }, None, None).unwrap();
+    let answer = net.request(&domain(at), &encode(&request)).unwrap();
+    let reply = ResponseEnvelope::read::<EnqueueFederatedReply>(&answer).unwrap();
+    reply.map(|reply| reply.accepted_through)
+}
+
+/// As [`deliver`]; refused, it must have changed nothing but the cache of keys.
+pub fn refused(net: &mut Net, at: &str, frame: Frame) -> Refusal {
+    let rows = |net: &mut Net| {
+        let mut rows = net.server(at).store.clone();
+        rows.retain(|key, _| key.kind() != crate::store::RecordKind::PeerKeys);
+        rows
+    };
+    let before = rows(net);
+    let refusal = deliver(net, at, frame).unwrap_err();
+    assert_eq!(rows(net), before, "refused with {refusal:?}, but rows changed");
+    refusal
+}

@@ -1,0 +1,123 @@
+//! The homeserver: configuration and keys, from which inputs become operations.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::{
+    auth_service::tokens::TokenKeys,
+    config::Config,
+    crypto::hash_memo::HashMemo,
+    dispatch,
+    identifiers::Domain,
+    keys::ServiceKeys,
+    operation::{Operation, Timer},
+    queuing_service::config::OpenedConfigs,
+    time::Timestamp,
+    timers,
+};
+
+/// A homeserver: authentication, queuing and delivery service of one domain.
+///
+/// It is cheap to clone and to share between threads, and holds no protocol state: what it knows of users,
+/// queues and groups is in the store, and passes through an [`Operation`]. What it does keep are caches of
+/// pure computations, bounded, which change no result.
+///
+/// ```
+/// use phoenix_core::{
+///     config::Config, homeserver::{Homeserver, Input}, keys::ServiceKeys, operation::Step, rng::Random,
+///     time::Timestamp,
+/// };
+///
+/// let now = Timestamp::from_milliseconds(1_800_000_000_000);
+/// let domain: phoenix_core::identifiers::Domain = "example.com".parse().unwrap();
+/// let keys = ServiceKeys::generate(&domain, &mut Random::from_seed([1; 32]), now);
+/// let homeserver = Homeserver::new(Config::new(domain), keys);
+///
+/// // Bytes that are no request are answered at once, with the reason.
+/// let mut operation = homeserver.accept(Input::Request(b"\0\0"), now, [2; 32]);
+/// let Step::Done(outcome) = operation.poll() else { panic!("nothing to read") };
+/// assert!(outcome.reply.is_some());
+/// ```
+#[derive(Clone)]
+pub struct Homeserver(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    keys: ServiceKeys,
+    hash_memo: Arc<HashMemo>,
+    opened_configs: Mutex<OpenedConfigs>,
+    token_keys: Mutex<Option<Arc<TokenKeys>>>,
+}
+
+/// Some 100 bytes each: two trees of 5000 members.
+const HASH_MEMO_ENTRIES: usize = 65_536;
+
+/// Something that happens to a homeserver.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// The bytes of a request arrived.
+    Request(&'a [u8]),
+    /// A timer is due.
+    Timer(&'a Timer),
+}
+
+impl Homeserver {
+    /// A homeserver of these settings and keys.
+    pub fn new(config: Config, keys: ServiceKeys) -> Self {
+        let hash_memo = Arc::new(HashMemo::new(*keys.cache_seed, HASH_MEMO_ENTRIES));
+        Self(Arc::new(Inner {
+            config,
+            keys,
+            hash_memo,
+            opened_configs: Mutex::default(),
+            token_keys: Mutex::default(),
+        }))
+    }
+
+    /// Begins to serve `input`. `now` is the time; `seed` is 32 fresh random bytes, which no other call may get.
+    ///
+    /// See [`crate::operation`] for how to go on.
+    pub fn accept(&self, input: Input<'_>, now: Timestamp, seed: [u8; 32]) -> Operation {
+        match input {
+            Input::Request(bytes) => dispatch::accept(self, bytes, now, seed),
+            Input::Timer(timer) => timers::accept(self, timer.clone(), now, seed),
+        }
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &ServiceKeys {
+        &self.0.keys
+    }
+
+    /// The domain.
+    pub fn domain(&self) -> &Domain {
+        &self.0.config.domain
+    }
+
+    /// The memo of hashes that makes validating commits in large groups fast.
+    pub(crate) fn hash_memo(&self) -> Arc<HashMemo> {
+        Arc::clone(&self.0.hash_memo)
+    }
+
+    /// Uses the cache of opened queue configurations.
+    pub(crate) fn with_opened_configs<T>(&self, use_cache: impl FnOnce(&mut OpenedConfigs) -> T) -> T {
+        use_cache(&mut self.0.opened_configs.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The token keys in force at `now`: derived once per period.
+    pub(crate) fn token_keys(&self, now: Timestamp) -> Arc<TokenKeys> {
+        let mut cached = self.0.token_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*cached {
+            Some(keys) if keys.in_force(self.config(), now) => Arc::clone(keys),
+            _ => {
+                let keys = Arc::new(TokenKeys::derive(self.keys(), self.config(), now));
+                *cached = Some(Arc::clone(&keys));
+                keys
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! protocol.md §4, §8 — key packages: what a queuing service takes in and a delivery service lets be added.
+
+use openmls::prelude::{KeyPackage, KeyPackageIn, KeyPackageRef, ProtocolVersion};
+use tls_codec::Serialize;
+
+use super::{CIPHERSUITE, LeafError, LeafView, MalformedMessage, QUEUE_CONFIG_EXTENSION, read};
+use crate::crypto::{provider::MlsCrypto, sign::VerifyingKey};
+
+/// The longest time that a key package may be valid: 100 days.
+pub const MAX_KEY_PACKAGE_LIFETIME_SECONDS: u64 = 100 * 24 * 60 * 60;
+
+const REFERENCE_LABEL: &[u8] = b"MLS 1.0 KeyPackage Reference";
+
+/// A valid key package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPackageView {
+    /// Its `KeyPackageRef`.
+    pub reference: Vec<u8>,
+    /// The encoded leaf credential.
+    pub credential: Vec<u8>,
+    /// The leaf's key.
+    pub signature_key: VerifyingKey,
+    /// The sealed queue configuration.
+    pub queue_config: Vec<u8>,
+    /// Valid from when until when, in seconds since the Unix epoch, the end not included.
+    pub lifetime: (u64, u64),
+    /// Whether it may be used more than once.
+    pub last_resort: bool,
+}
+
+impl KeyPackageView {
+    /// The view of a key package whose signatures were checked, if it is one that our groups admit.
+    pub(super) fn new(crypto: &MlsCrypto, package: &KeyPackage) -> Result<Self, KeyPackageError> {
+        if package.ciphersuite() != CIPHERSUITE {
+            return Err(KeyPackageError::Ciphersuite);
+        }
+        let leaf = LeafView::new(0, package.leaf_node())?;
+        let queue_config = package
+            .extensions()
+            .unknown(QUEUE_CONFIG_EXTENSION)
+            .ok_or(KeyPackageError::NoQueueConfig)?
+            .0
+            .clone();
+        let lifetime = (package.life_time().not_before(), package.life_time().not_after());
+        let duration = lifetime.1.checked_sub(lifetime.0);
+        if duration.is_none_or(|seconds| seconds > MAX_KEY_PACKAGE_LIFETIME_SECONDS) {
+            return Err(KeyPackageError::LifetimeRange);
+        }
+        let bytes = package.tls_serialize_detached().map_err(|_| MalformedMessage)?;
+        Ok(Self {
+            reference: reference(crypto, &bytes)?,
+            credential: leaf.credential,
+            signature_key: leaf.signature_key,
+            queue_config,
+            lifetime,
+            last_resort: package.last_resort(),
+        })
+    }
+
+    /// Whether it is valid at `now_seconds` after the Unix epoch.
+    pub fn is_valid_at(&self, now_seconds: u64) -> bool {
+        self.lifetime.0 <= now_seconds && now_seconds < self.lifetime.1
+    }
+}
+
+/// Why a key package is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyPackageError {
+    /// Not a key package at all.
+    #[error(transparent)]
+    Malformed(#[from] MalformedMessage),
+    /// Of another ciphersuite than ours.
+    #[error("the key package is of another ciphersuite")]
+    Ciphersuite,
+    /// Its leaf has no place in our groups.
+    #[error(transparent)]
+    Leaf(#[from] LeafError),
+    /// It does not say where its owner's messages go.
+    #[error("the key package has no queue configuration")]
+    NoQueueConfig,
+    /// It is valid for longer than [`MAX_KEY_PACKAGE_LIFETIME_SECONDS`], or its end lies before its start.
+    #[error("the key package's lifetime is too long")]
+    LifetimeRange,
+    /// Not valid now.
+    #[error("the key package is not valid now")]
+    Expired,
+    /// MLS refuses it, for example because of a signature.
+    #[error("the key package is not valid: {0}")]
+    Invalid(String),
+}
+
+/// Checks a key package (the bare `KeyPackage` structure, without `MLSMessage` around it).
+///
+/// openmls also compares the lifetime with the system's clock; `now_seconds` is checked besides.
+///
+/// # Errors
+/// [`KeyPackageError`], with the precise reason.
+pub fn validate_key_package(
+    crypto: &MlsCrypto,
+    bytes: &[u8],
+    now_seconds: u64,
+) -> Result<KeyPackageView, KeyPackageError> {
+    let package: KeyPackageIn = read(bytes)?;
+    let package = package
+        .validate(crypto, ProtocolVersion::Mls10)
+        .map_err(|error| KeyPackageError::Invalid(error.to_string()))?;
+    let view = KeyPackageView::new(crypto, &package)?;
+    if view.is_valid_at(now_seconds) { Ok(view) } else { Err(KeyPackageError::Expired) }
+}
+
+/// The reference (RFC 9420 §5.2) of a key package, which is not validated here.
+///
+/// # Errors
+/// [`MalformedMessage`] if `bytes` are not a bare `KeyPackage`.
+pub fn key_package_reference(crypto: &MlsCrypto, bytes: &[u8]) -> Result<Vec<u8>, MalformedMessage> {
+    read::<KeyPackageIn>(bytes)?;
+    reference(crypto, bytes)
+}
+
+fn reference(crypto: &MlsCrypto, key_package: &[u8]) -> Result<Vec<u8>, MalformedMessage> {
+    KeyPackageRef::new(key_package, CIPHERSUITE, crypto, REFERENCE_LABEL)
+        .map(|reference| reference.as_slice().to_vec())
+        .map_err(|_| MalformedMessage)
+}

@@ -1,0 +1,200 @@
+//! protocol.md §8 — a group as the delivery service sees it: members, epoch, pending proposals, no secrets.
+
+use openmls::{
+    messages::group_info::GroupInfo,
+    prelude::{
+        ExternalSender, GroupContext, LeafNodeIndex, MlsMessageBodyIn, ProposalStore, PublicGroup,
+        RatchetTreeIn,
+    },
+};
+
+use super::{
+    CIPHERSUITE, ExternalSenderView, GroupInfoBytes, GroupInfoError, LeafError, LeafView, MalformedMessage,
+    PendingProposal, ROLES_EXTENSION, StagedChange, StoredStateError, external_proposal::pending_removal,
+    parse_body, read, storage::PublicGroupStorage,
+};
+use crate::{crypto::provider::MlsCrypto, wire::codec::encode};
+
+/// A group's public state, advanced by commits: [`GroupState::stage_commit`] checks one,
+/// [`GroupState::merge`] applies it.
+pub struct GroupState {
+    pub(super) group: PublicGroup,
+    pub(super) storage: PublicGroupStorage,
+    /// What the storage's proposals are, in the order in which they were made.
+    pub(super) pending: Vec<PendingProposal>,
+}
+
+/// Why a group cannot be created.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ValidationError {
+    /// The tree or the GroupInfo is not well-formed.
+    #[error(transparent)]
+    Malformed(#[from] MalformedMessage),
+    /// Another ciphersuite than ours.
+    #[error("the group is of another ciphersuite")]
+    Ciphersuite,
+    /// A leaf that has no place in our groups.
+    #[error(transparent)]
+    Leaf(#[from] LeafError),
+    /// Joiners could not use the GroupInfo.
+    #[error(transparent)]
+    GroupInfo(#[from] GroupInfoError),
+    /// MLS refuses it: tree and GroupInfo do not belong together, or a signature is wrong.
+    #[error("the group is not valid: {0}")]
+    Invalid(String),
+}
+
+/// The group has a past: it was not created just now, by one member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the group is not at epoch 0 with one member")]
+pub struct NotFresh;
+
+/// Why a checked commit cannot be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MergeError {
+    /// It was checked against another state than this.
+    #[error("the commit was checked against another state of the group")]
+    OtherState,
+    /// The new state cannot be written; this one must be dropped.
+    #[error(transparent)]
+    Storage(#[from] StoredStateError),
+}
+
+impl GroupState {
+    /// Starts with a ratchet tree and a GroupInfo (an `MLSMessage`, without a tree inside), as a client sends
+    /// them that has just created the group. Call [`GroupState::check_fresh`] besides.
+    ///
+    /// openmls compares the lifetimes of leaves that come from key packages with the system's clock.
+    ///
+    /// # Errors
+    /// [`ValidationError`] if the two do not belong together, a signature is wrong, a leaf is not of our kind
+    /// or the GroupInfo does not serve joiners.
+    pub fn create(
+        crypto: &MlsCrypto,
+        ratchet_tree: &[u8],
+        group_info: &[u8],
+    ) -> Result<(Self, GroupInfoBytes), ValidationError> {
+        let tree: RatchetTreeIn = read(ratchet_tree)?;
+        let MlsMessageBodyIn::GroupInfo(group_info) = parse_body(group_info)? else {
+            return Err(MalformedMessage.into());
+        };
+        if group_info.ciphersuite() != CIPHERSUITE {
+            return Err(ValidationError::Ciphersuite);
+        }
+        let storage = PublicGroupStorage::default();
+        let created: Result<(PublicGroup, GroupInfo), _> =
+            PublicGroup::from_external(crypto, &storage, tree, group_info, ProposalStore::default());
+        let (group, group_info) = created.map_err(|error| ValidationError::Invalid(error.to_string()))?;
+        let state = Self { group, storage, pending: Vec::new() };
+        for (index, leaf) in state.group.treesync().full_leaves() {
+            LeafView::new(index.u32(), leaf)?;
+        }
+        Ok((state, GroupInfoBytes::new(group_info)?))
+    }
+
+    /// Whether the group is new: at epoch 0, with one member and no history.
+    ///
+    /// # Errors
+    /// [`NotFresh`] otherwise.
+    pub fn check_fresh(&self) -> Result<(), NotFresh> {
+        let members: Vec<_> = self.group.treesync().full_leaves().map(|(index, _)| index.u32()).collect();
+        let history = !self.context().confirmed_transcript_hash().is_empty() || !self.pending.is_empty();
+        if self.epoch() == 0 && members == [0] && !history { Ok(()) } else { Err(NotFresh) }
+    }
+
+    /// The state as one blob.
+    ///
+    /// # Errors
+    /// [`StoredStateError::Unwritable`], for states far larger than any group's.
+    pub fn snapshot(&self) -> Result<Vec<u8>, StoredStateError> {
+        self.storage.snapshot(&self.group)
+    }
+
+    /// The state that [`GroupState::snapshot`] wrote. Its signatures are not checked again.
+    ///
+    /// # Errors
+    /// [`StoredStateError`] if it is damaged or not this group's.
+    pub fn load(bytes: &[u8], group_id: &[u8]) -> Result<Self, StoredStateError> {
+        let (group, storage) = PublicGroupStorage::load(bytes, group_id)?;
+        let queued = group.queued_proposals(&storage)?;
+        let pending = queued.iter().map(|(_, proposal)| pending_removal(proposal));
+        let pending = pending.collect::<Option<_>>().ok_or(StoredStateError::Malformed)?;
+        Ok(Self { group, storage, pending })
+    }
+
+    /// The current epoch.
+    pub fn epoch(&self) -> u64 {
+        self.context().epoch().as_u64()
+    }
+
+    /// The group's id.
+    pub fn group_id(&self) -> &[u8] {
+        self.group.group_id().as_slice()
+    }
+
+    /// All members, by leaf index.
+    pub fn members(&self) -> Vec<LeafView> {
+        self.group
+            .treesync()
+            .full_leaves()
+            .filter_map(|(index, leaf)| LeafView::new(index.u32(), leaf).ok())
+            .collect()
+    }
+
+    /// The member at `index`, if there is one.
+    pub fn leaf(&self, index: u32) -> Option<LeafView> {
+        let leaf = self.group.leaf(LeafNodeIndex::new(index))?;
+        LeafView::new(index, leaf).ok()
+    }
+
+    /// The proposals that wait for a commit, in the order in which they were made.
+    pub fn pending_proposals(&self) -> &[PendingProposal] {
+        &self.pending
+    }
+
+    /// The ratchet tree, encoded for joiners.
+    pub fn export_tree(&self) -> Vec<u8> {
+        encode(&self.group.export_ratchet_tree())
+    }
+
+    /// The content of the roles extension, if the group has one.
+    pub fn roles(&self) -> Option<Vec<u8>> {
+        roles(self.context())
+    }
+
+    /// Whose proposals the members accept from outside, in order.
+    pub fn external_senders(&self) -> Vec<ExternalSenderView> {
+        external_senders(self.context())
+    }
+
+    /// Applies a commit that was checked against this very state.
+    ///
+    /// # Errors
+    /// [`MergeError`]. After [`MergeError::Storage`] this state is of no more use; load the stored one.
+    pub fn merge(&mut self, change: StagedChange) -> Result<(), MergeError> {
+        if !change.is_based_on(self) {
+            return Err(MergeError::OtherState);
+        }
+        // openmls knows of no other failure here than the storage's.
+        self.group
+            .merge_commit(&self.storage, change.into_staged())
+            .map_err(|_| MergeError::Storage(StoredStateError::Unwritable))?;
+        self.pending.clear();
+        Ok(())
+    }
+
+    pub(super) fn context(&self) -> &GroupContext {
+        self.group.group_context()
+    }
+}
+
+/// The content of the roles extension.
+pub(super) fn roles(context: &GroupContext) -> Option<Vec<u8>> {
+    context.extensions().unknown(ROLES_EXTENSION).map(|extension| extension.0.clone())
+}
+
+/// The external senders.
+pub(super) fn external_senders(context: &GroupContext) -> Vec<ExternalSenderView> {
+    let senders: &[ExternalSender] = context.extensions().external_senders().map_or(&[], Vec::as_slice);
+    senders.iter().filter_map(ExternalSenderView::new).collect()
+}

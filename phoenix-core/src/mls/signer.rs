@@ -1,0 +1,19 @@
+//! protocol.md §3 — our signing keys as MLS signs with them.
+
+use openmls_traits::{
+    signatures::{Signer, SignerError},
+    types::SignatureScheme,
+};
+
+use crate::crypto::sign::SigningKey;
+
+impl Signer for SigningKey {
+    fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
+        // MLS puts a label of its own into `payload`.
+        Ok(self.sign_mls(payload))
+    }
+
+    fn signature_scheme(&self) -> SignatureScheme {
+        SignatureScheme::ED25519
+    }
+}

@@ -1,0 +1,347 @@
+//! protocol.md §8 — a commit, checked as a receiving member would, and what it would change.
+
+use std::collections::BTreeSet;
+
+use openmls::prelude::{
+    ContentType, GroupContext, LeafNodeIndex, MlsMessageBodyIn, ProcessedMessage, ProcessedMessageContent,
+    Proposal, ProposalOrRefType, ProtocolMessage, PublicMessageIn, QueuedProposal, Sender, StagedCommit,
+};
+use tls_codec::Serialize;
+
+use super::{
+    ExternalSenderView, GroupInfoBytes, GroupInfoError, GroupInfoUpdate, GroupState, KeyPackageError,
+    KeyPackageView, LeafError, LeafView, MalformedMessage, group_info, parse_body, public_group,
+};
+use crate::crypto::provider::MlsCrypto;
+
+/// Who sent a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitSender {
+    /// The member at this leaf.
+    Member(u32),
+    /// Somebody who joins by this commit, or joins anew.
+    NewMember,
+}
+
+/// The kinds of proposals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProposalKind {
+    /// Adds a member by key package.
+    Add,
+    /// Replaces the leaf of the proposal's sender.
+    Update,
+    /// Removes a member.
+    Remove,
+    /// Mixes a secret in.
+    PreSharedKey,
+    /// Ends the group in favour of another.
+    ReInit,
+    /// Lets the committer join.
+    ExternalInit,
+    /// Replaces the group context's extensions.
+    GroupContextExtensions,
+    /// Removes the proposal's sender.
+    SelfRemove,
+    /// Something that openmls knows nothing of.
+    Other,
+}
+
+/// A proposal that a commit covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommittedProposal {
+    /// Its kind.
+    pub kind: ProposalKind,
+    /// Whether the commit names it by reference, rather than contain it.
+    pub by_reference: bool,
+}
+
+/// A member to be added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddView {
+    /// The encoded key package.
+    pub key_package: Vec<u8>,
+    /// What it says.
+    pub view: KeyPackageView,
+    /// Where the member will be.
+    pub leaf: u32,
+}
+
+/// A member to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemoveView {
+    /// Where the member is.
+    pub leaf: u32,
+    /// Whether the removal was proposed before, rather than by the committer.
+    pub by_reference: bool,
+}
+
+/// What a valid commit is and does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitSummary {
+    /// Who sent it.
+    pub sender: CommitSender,
+    /// The committer's leaf after the commit; its index is the committer's place.
+    pub committer: LeafView,
+    /// The authenticated data of the commit.
+    pub authenticated_data: Vec<u8>,
+    /// All proposals, in order.
+    pub proposals: Vec<CommittedProposal>,
+    /// Who is added, in order.
+    pub adds: Vec<AddView>,
+    /// Who is removed, in order, by Remove or SelfRemove.
+    pub removes: Vec<RemoveView>,
+    /// Whether the committer's keys change.
+    pub has_path: bool,
+    /// Whether every pending proposal is covered.
+    pub covers_pending: bool,
+    /// Whether the group context's extensions change.
+    pub group_context_changes: bool,
+    /// The content of the roles extension after the commit.
+    pub roles_after: Option<Vec<u8>>,
+    /// The external senders after the commit.
+    pub external_senders_after: Vec<ExternalSenderView>,
+    /// The epoch that the commit leads to.
+    pub epoch_after: u64,
+    /// The verified GroupInfo of that epoch.
+    pub group_info: GroupInfoBytes,
+}
+
+impl CommitSummary {
+    /// Whether all proposals are of this kind and contained in the commit, as in "inline Adds only".
+    pub fn is_only_inline(&self, kind: ProposalKind) -> bool {
+        self.proposals.iter().all(|proposal| *proposal == CommittedProposal { kind, by_reference: false })
+    }
+
+    /// Refuses a commit that leaves pending proposals out.
+    ///
+    /// # Errors
+    /// [`CommitError::PendingProposals`].
+    pub fn require_pending_covered(&self) -> Result<(), CommitError> {
+        if self.covers_pending { Ok(()) } else { Err(CommitError::PendingProposals) }
+    }
+}
+
+/// Why a commit is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// Not an MLS message at all.
+    #[error(transparent)]
+    Malformed(#[from] MalformedMessage),
+    /// Not a commit in the clear: encrypted, an application message, a proposal, a Welcome.
+    #[error("the message is not a commit that the delivery service can read")]
+    NotACommit,
+    /// For another group.
+    #[error("the commit is for another group")]
+    WrongGroup,
+    /// For another epoch; the sender must rebase.
+    #[error("the commit is for epoch {commit}, the group is at epoch {current}")]
+    WrongEpoch {
+        /// The commit's epoch.
+        commit: u64,
+        /// The group's epoch.
+        current: u64,
+    },
+    /// It does not cover all pending proposals.
+    #[error("the commit leaves pending proposals out")]
+    PendingProposals,
+    /// A leaf that has no place in our groups.
+    #[error(transparent)]
+    Leaf(#[from] LeafError),
+    /// It adds a key package that our groups do not admit.
+    #[error("added {0}")]
+    KeyPackage(#[from] KeyPackageError),
+    /// The GroupInfo that came along is wrong.
+    #[error(transparent)]
+    GroupInfo(#[from] GroupInfoError),
+    /// A member would refuse it.
+    #[error("the commit is not valid: {0}")]
+    Invalid(String),
+}
+
+/// A valid commit, not applied yet.
+pub struct StagedChange {
+    parent: GroupContext,
+    /// How many proposals were pending; within an epoch they only grow in number.
+    pending: usize,
+    staged: Box<StagedCommit>,
+    summary: CommitSummary,
+}
+
+impl StagedChange {
+    /// What the commit is and does.
+    pub fn summary(&self) -> &CommitSummary {
+        &self.summary
+    }
+
+    /// Whether `state` is the one that the commit was checked against.
+    pub(super) fn is_based_on(&self, state: &GroupState) -> bool {
+        self.parent == *state.context() && self.pending == state.pending.len()
+    }
+
+    pub(super) fn into_staged(self) -> StagedCommit {
+        *self.staged
+    }
+}
+
+impl GroupState {
+    /// Checks a commit as a receiving member would, and the GroupInfo that comes with it. What a member could
+    /// check and the delivery service cannot: the membership tag and the encrypted secrets of the path.
+    ///
+    /// openmls compares the lifetimes of added key packages with the system's clock; callers compare
+    /// [`KeyPackageView::lifetime`] with the time they were given.
+    ///
+    /// # Errors
+    /// [`CommitError`]; of these, [`CommitError::WrongEpoch`] is nobody's fault. Pending proposals are for
+    /// the caller to insist on, see [`CommitSummary::require_pending_covered`].
+    pub fn stage_commit(
+        &self,
+        crypto: &MlsCrypto,
+        commit: &[u8],
+        update: &GroupInfoUpdate,
+    ) -> Result<StagedChange, CommitError> {
+        let message = self.readable_commit(commit)?;
+        // Gone after processing, and the GroupInfo needs it.
+        let tag = message.confirmation_tag().cloned().ok_or(CommitError::NotACommit)?;
+        let processed = self
+            .group
+            .process_message(crypto, ProtocolMessage::from(message))
+            .map_err(|error| CommitError::Invalid(error.to_string()))?;
+        let authenticated_data = processed.aad().to_vec();
+        let (sender, staged) = staged_commit(processed)?;
+        let committer = self.committer(sender, &staged)?;
+        let context = staged.group_context();
+        let group_info = group_info::verify_update(
+            crypto,
+            update,
+            context.clone(),
+            tag,
+            committer.index,
+            &committer.signature_key,
+        )?;
+        let removes = removals(&staged);
+        let summary = CommitSummary {
+            sender,
+            authenticated_data,
+            proposals: staged.queued_proposals().map(committed_proposal).collect(),
+            adds: self.additions(crypto, &staged, &removes)?,
+            has_path: staged.update_path_leaf_node().is_some(),
+            covers_pending: self.covers_pending(&staged),
+            group_context_changes: context.extensions() != self.context().extensions(),
+            roles_after: public_group::roles(context),
+            external_senders_after: public_group::external_senders(context),
+            epoch_after: context.epoch().as_u64(),
+            committer,
+            removes,
+            group_info,
+        };
+        Ok(StagedChange { parent: self.context().clone(), pending: self.pending.len(), staged, summary })
+    }
+
+    fn readable_commit(&self, commit: &[u8]) -> Result<PublicMessageIn, CommitError> {
+        let MlsMessageBodyIn::PublicMessage(message) = parse_body(commit)? else {
+            return Err(CommitError::NotACommit);
+        };
+        if message.content_type() != ContentType::Commit {
+            return Err(CommitError::NotACommit);
+        }
+        if message.group_id() != self.group.group_id() {
+            return Err(CommitError::WrongGroup);
+        }
+        let (commit, current) = (message.epoch().as_u64(), self.epoch());
+        if commit == current { Ok(message) } else { Err(CommitError::WrongEpoch { commit, current }) }
+    }
+
+    /// The committer's leaf as it will be.
+    fn committer(&self, sender: CommitSender, staged: &StagedCommit) -> Result<LeafView, CommitError> {
+        let index = match sender {
+            CommitSender::Member(index) => LeafNodeIndex::new(index),
+            CommitSender::NewMember => self
+                .group
+                .ext_commit_sender_index(staged)
+                .map_err(|error| CommitError::Invalid(error.to_string()))?,
+        };
+        let leaf = staged.update_path_leaf_node().or_else(|| self.group.leaf(index));
+        let leaf = leaf.ok_or_else(|| CommitError::Invalid("the committer has no leaf".into()))?;
+        Ok(LeafView::new(index.u32(), leaf)?)
+    }
+
+    fn covers_pending(&self, staged: &StagedCommit) -> bool {
+        let covered: BTreeSet<&[u8]> = staged
+            .queued_proposals()
+            .filter(|queued| queued.proposal_or_ref_type() == ProposalOrRefType::Reference)
+            .map(|queued| queued.proposal_reference_ref().as_slice())
+            .collect();
+        self.pending.iter().all(|proposal| covered.contains(proposal.reference.as_slice()))
+    }
+
+    /// The added members and where they will be: MLS fills the leftmost empty leaves, after all removals
+    /// (RFC 9420 §12.1.1, §12.3).
+    fn additions(
+        &self,
+        crypto: &MlsCrypto,
+        staged: &StagedCommit,
+        removes: &[RemoveView],
+    ) -> Result<Vec<AddView>, CommitError> {
+        let leaves = self.group.treesync().full_leaves();
+        let mut taken: BTreeSet<u32> = leaves.map(|(index, _)| index.u32()).collect();
+        for remove in removes {
+            taken.remove(&remove.leaf);
+        }
+        let mut free = (0..u32::MAX).filter(|index| !taken.contains(index));
+        let mut adds = Vec::new();
+        for add in staged.add_proposals() {
+            let package = add.add_proposal().key_package();
+            adds.push(AddView {
+                key_package: package.tls_serialize_detached().map_err(|_| MalformedMessage)?,
+                view: KeyPackageView::new(crypto, package)?,
+                leaf: free.next().ok_or_else(|| CommitError::Invalid("the tree is full".into()))?,
+            });
+        }
+        Ok(adds)
+    }
+}
+
+fn staged_commit(processed: ProcessedMessage) -> Result<(CommitSender, Box<StagedCommit>), CommitError> {
+    let sender = match processed.sender() {
+        Sender::Member(index) => CommitSender::Member(index.u32()),
+        Sender::NewMemberCommit => CommitSender::NewMember,
+        Sender::External(_) | Sender::NewMemberProposal => return Err(CommitError::NotACommit),
+    };
+    match processed.into_content() {
+        ProcessedMessageContent::StagedCommitMessage(staged) => Ok((sender, staged)),
+        _ => Err(CommitError::NotACommit),
+    }
+}
+
+fn by_reference(queued: &QueuedProposal) -> bool {
+    queued.proposal_or_ref_type() == ProposalOrRefType::Reference
+}
+
+fn committed_proposal(queued: &QueuedProposal) -> CommittedProposal {
+    let kind = match queued.proposal() {
+        Proposal::Add(_) => ProposalKind::Add,
+        Proposal::Update(_) => ProposalKind::Update,
+        Proposal::Remove(_) => ProposalKind::Remove,
+        Proposal::PreSharedKey(_) => ProposalKind::PreSharedKey,
+        Proposal::ReInit(_) => ProposalKind::ReInit,
+        Proposal::ExternalInit(_) => ProposalKind::ExternalInit,
+        Proposal::GroupContextExtensions(_) => ProposalKind::GroupContextExtensions,
+        Proposal::SelfRemove => ProposalKind::SelfRemove,
+        Proposal::Custom(_) => ProposalKind::Other,
+    };
+    CommittedProposal { kind, by_reference: by_reference(queued) }
+}
+
+fn removals(staged: &StagedCommit) -> Vec<RemoveView> {
+    let removed = |queued: &QueuedProposal| match (queued.proposal(), queued.sender()) {
+        (Proposal::Remove(remove), _) => Some(remove.removed().u32()),
+        (Proposal::SelfRemove, Sender::Member(leaf)) => Some(leaf.u32()),
+        _ => None,
+    };
+    staged
+        .queued_proposals()
+        .filter_map(|queued| {
+            removed(queued).map(|leaf| RemoveView { leaf, by_reference: by_reference(queued) })
+        })
+        .collect()
+}

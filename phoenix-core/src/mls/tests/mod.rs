@@ -1,0 +1,6 @@
+//! protocol.md §8 — tests of the delivery service's view of a group, against real MLS clients.
+#![cfg(feature = "client")]
+
+mod changes;
+mod client;
+mod refusals;

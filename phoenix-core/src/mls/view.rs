@@ -1,0 +1,85 @@
+//! protocol.md §8 — what the delivery service sees of a group's leaves, senders and proposals.
+
+use openmls::prelude::{CredentialType, ExternalSender, LeafNode, SignaturePublicKey};
+use tls_codec::{Deserialize, Serialize};
+
+use super::{LEAF_CREDENTIAL_TYPE, supports_ours};
+use crate::crypto::sign::VerifyingKey;
+
+/// A member's leaf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeafView {
+    /// Where in the tree.
+    pub index: u32,
+    /// The key that the member signs with.
+    pub signature_key: VerifyingKey,
+    /// The encoded leaf credential, which MLS does not look into.
+    pub credential: Vec<u8>,
+}
+
+impl LeafView {
+    /// The view of `leaf`, if it is one that our groups admit.
+    pub(super) fn new(index: u32, leaf: &LeafNode) -> Result<Self, LeafError> {
+        if leaf.credential().credential_type() != CredentialType::Other(LEAF_CREDENTIAL_TYPE) {
+            return Err(LeafError::CredentialType);
+        }
+        if !supports_ours(leaf) {
+            return Err(LeafError::Capabilities);
+        }
+        Ok(Self {
+            index,
+            signature_key: verifying_key(leaf.signature_key())?,
+            credential: leaf.credential().serialized_content().to_vec(),
+        })
+    }
+}
+
+/// Why a leaf has no place in our groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LeafError {
+    /// Its credential is not of our type.
+    #[error("the leaf's credential is not of the required type")]
+    CredentialType,
+    /// It does not declare what every client must support.
+    #[error("the leaf does not declare the required capabilities")]
+    Capabilities,
+    /// Its signature key is not an Ed25519 key.
+    #[error("the leaf's signature key is not of the required kind")]
+    SignatureKey,
+}
+
+pub(super) fn verifying_key(key: &SignaturePublicKey) -> Result<VerifyingKey, LeafError> {
+    key.as_slice().try_into().map(VerifyingKey).map_err(|_| LeafError::SignatureKey)
+}
+
+/// Somebody outside of the group whose proposals its members accept: the delivery service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalSenderView {
+    /// The key that its proposals are signed with.
+    pub signature_key: Vec<u8>,
+    /// Who it is, as encoded in the credential.
+    pub credential: Vec<u8>,
+}
+
+impl ExternalSenderView {
+    pub(super) fn new(sender: &ExternalSender) -> Option<Self> {
+        // openmls keeps the parts to itself, but writes them one after the other.
+        let encoded = sender.tls_serialize_detached().ok()?;
+        let mut rest = encoded.as_slice();
+        let key = SignaturePublicKey::tls_deserialize(&mut rest).ok()?;
+        let credential = openmls::prelude::Credential::tls_deserialize(&mut rest).ok()?;
+        Some(Self {
+            signature_key: key.as_slice().to_vec(),
+            credential: credential.serialized_content().to_vec(),
+        })
+    }
+}
+
+/// A proposal that waits for a commit: always the delivery service's, to remove a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingProposal {
+    /// The reference that a commit names it by.
+    pub reference: Vec<u8>,
+    /// Whose removal is proposed.
+    pub removed: u32,
+}

@@ -1,0 +1,145 @@
+//! protocol.md §7, Enqueue — whether one delivery is authorised by the client it goes to, and what becomes of it.
+//!
+//! Called by the distributor for each recipient. The checks come in the order of the protocol; one bad
+//! recipient never fails the others.
+
+use super::{config, queue, records::QsClient};
+use crate::{
+    config::Plant,
+    context::Context,
+    crypto::kdf::Hash,
+    identifiers::{Domain, QsClientId},
+    operation::{Effect, Interrupt},
+    store::{Key, Transaction},
+    wire::fan_out::{
+        Binding, Delivery, FanOutContent, FanOutMessage, Gap, GapReason, Notify, QueueConfig, QueueMessage,
+        Recipient,
+    },
+};
+
+/// What a delivery to `recipient` will read.
+pub(crate) fn rows(context: &Context, recipient: &Recipient) -> Vec<Key> {
+    config::open(context, &recipient.config).map_or_else(Vec::new, |config| {
+        let client = config.content.client;
+        vec![Key::of::<QsClient>(&client), queue::row(&client)]
+    })
+}
+
+/// What is to become of a delivery.
+enum Verdict {
+    /// It goes into the queue. For a Welcome that came through an unbound configuration, the group is pinned.
+    Deliver { pin: bool },
+    /// A marker goes into the queue in its place.
+    Mark(GapReason),
+    /// Nothing: neither side is told.
+    Nothing,
+}
+
+/// Delivers `message`, which `source` is authenticated to have sent, to one recipient; or marks the gap.
+pub(crate) fn enqueue(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    source: &Domain,
+    message: &FanOutMessage,
+    recipient: &Recipient,
+) -> Result<(), Interrupt> {
+    let Some(config) = config::open(context, &recipient.config) else { return Ok(()) };
+    let Some(content) = message.contents.get(usize::from(recipient.content)) else { return Ok(()) };
+    let id = config.content.client;
+    let Some(mut client) = transaction.get_intact::<QsClient>(&id)? else { return Ok(()) };
+    if !config::verify(context, &recipient.config, &config, &client.config_key) {
+        // Not the client's word at all: nobody it could concern.
+        return Ok(());
+    }
+    let entry = config.content.list_entry(source, &message.group_id);
+    let Some(mut head) = queue::head(transaction, &id)? else { return Ok(()) };
+    let verdict = match authorise(context, source, message, content, (&config, &client, &entry)) {
+        Verdict::Deliver { .. } if head.is_full(context) => Verdict::Mark(GapReason::QueueFull),
+        Verdict::Deliver { .. } if !head.admit(context, &entry) => Verdict::Mark(GapReason::Rate),
+        verdict => verdict,
+    };
+    match verdict {
+        Verdict::Nothing => Ok(()),
+        Verdict::Mark(reason) => {
+            let gap = Gap { group_id: message.group_id.clone(), position: message.position, reason };
+            let _ = head.mark(transaction, context, &id, (entry, gap));
+            Ok(())
+        }
+        Verdict::Deliver { pin } => {
+            if pin && !client.pinned.contains(&entry) {
+                remember_pin(&mut client, entry);
+                transaction.put(&id, &client);
+            }
+            let delivery = Delivery {
+                source: source.clone(),
+                group_id: message.group_id.clone(),
+                position: message.position,
+                sent_at: message.sent_at,
+                content: content.clone(),
+            };
+            if head.deliver(transaction, context, &id, &QueueMessage::Delivery(delivery)).is_ok() {
+                signal(transaction, &config, id);
+                return Ok(());
+            }
+            // Too long for any entry. That must not hold up the others.
+            let gap = Gap {
+                group_id: message.group_id.clone(),
+                position: message.position,
+                reason: GapReason::Dropped,
+            };
+            if let Some(head) = queue::head(transaction, &id)? {
+                let _ = head.mark(transaction, context, &id, (entry, gap));
+            }
+            Ok(())
+        }
+    }
+}
+
+/// What the client has blocked, then expiry, then binding or pin.
+fn authorise(
+    context: &Context,
+    source: &Domain,
+    message: &FanOutMessage,
+    content: &FanOutContent,
+    (config, client, entry): (&QueueConfig, &QsClient, &Hash),
+) -> Verdict {
+    // Only the group's own homeserver can deliver for it; what claims otherwise concerns nobody.
+    if message.group_id.domain != *source {
+        return Verdict::Nothing;
+    }
+    // Silent both ways, whatever else there would be to say.
+    if client.blocked.contains(entry) {
+        return Verdict::Nothing;
+    }
+    if config.content.not_after < context.now {
+        return Verdict::Mark(GapReason::Expired);
+    }
+    let (authorised, pin) = match &config.content.binding {
+        Binding::Bound { ds_domain, group_id } => {
+            (ds_domain == source && *group_id == message.group_id, false)
+        }
+        Binding::Unbound if matches!(content, FanOutContent::Welcome(_)) => (true, true),
+        Binding::Unbound => (client.pinned.contains(entry) || context.planted(Plant::UnboundForever), false),
+    };
+    if !authorised {
+        return Verdict::Mark(GapReason::NotAuthorised);
+    }
+    match content {
+        FanOutContent::Dropped => Verdict::Mark(GapReason::Dropped),
+        _ => Verdict::Deliver { pin },
+    }
+}
+
+/// Pins a group; the oldest pin makes room.
+fn remember_pin(client: &mut QsClient, entry: Hash) {
+    if let Err(entry) = client.pinned.push(entry) {
+        client.pinned.remove(0);
+        let _ = client.pinned.push(entry);
+    }
+}
+
+fn signal(transaction: &mut Transaction, config: &QueueConfig, client: QsClientId) {
+    if config.content.notify == Notify::Always {
+        transaction.effect(Effect::Signal(client));
+    }
+}

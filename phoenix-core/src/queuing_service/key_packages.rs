@@ -1,0 +1,159 @@
+//! protocol.md §7 — key packages: published by a client, handed out to its friends, each once.
+
+use std::collections::BTreeSet;
+
+use subtle::ConstantTimeEq as _;
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::records::{self, QsUser};
+use crate::{
+    context::Context,
+    crypto::{
+        aead::{EarCiphertext, EarKey},
+        kdf::Hash,
+        provider::MlsCrypto,
+    },
+    dispatch::Call,
+    error::Refusal,
+    identifiers::QsClientId,
+    limits::MAX_CLIENTS,
+    mls,
+    operation::Interrupt,
+    pool::{self, PackageName},
+    store::{Key, Record, RecordKind, Transaction},
+    wire::{
+        auth_service::Done,
+        codec::{List, decode, encode},
+        fan_out::ClientQueueConfig,
+        queuing_service::{
+            AddPackage, GetKeyPackage, GetKeyPackageReply, KeyPackageBatch, KeyPackageBatchContent,
+            PublishKeyPackages,
+        },
+    },
+};
+
+/// A package and its reference, encrypted under a key derived from the friendship token.
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct StoredKeyPackage(EarCiphertext);
+
+impl Record for StoredKeyPackage {
+    type Name = PackageName<QsClientId>;
+    const KIND: RecordKind = RecordKind::KeyPackage;
+}
+
+pool::pool! {
+    /// A client's key packages; the last resort is the last.
+    KeyPackages, QsClientId, KeyPackagePool, StoredKeyPackage
+}
+
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct Content {
+    reference: Hash,
+    /// Seconds since the Unix epoch; not handed out from then on.
+    not_after: u64,
+    package: AddPackage,
+}
+
+/// `publish_key_packages`: replaces all of a client's key packages.
+pub(crate) fn publish_key_packages(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    call: &Call<'_, PublishKeyPackages>,
+) -> Result<Done, Interrupt> {
+    let (client, record) = records::authenticate(transaction, call)?;
+    let user: QsUser = transaction.get(&record.user)?.ok_or(Refusal::Unauthenticated)?;
+    call.redeem(transaction, context)?;
+    check_friend(&user, &call.body.friendship_token.hash())?;
+    let contents = validated(context, &call.body.packages)?;
+    let key = call.body.friendship_token.add_package_key();
+    pool::replace::<KeyPackages, _>(transaction, &client, &contents, |name, content| {
+        Ok(StoredKeyPackage(key.seal(&mut context.random, &associated(name), &encode(content))?))
+    })?;
+    Ok(Done)
+}
+
+/// The packages, each valid and no two alike, with the one last resort at the end.
+fn validated(context: &mut Context, packages: &[AddPackage]) -> Result<Vec<Content>, Refusal> {
+    let crypto = MlsCrypto::with_memo(context.random.array(), context.homeserver().hash_memo());
+    let mut contents = Vec::new();
+    let mut last_resort = Vec::new();
+    let mut references = BTreeSet::new();
+    for package in packages {
+        let view = mls::validate_key_package(&crypto, package.key_package.as_slice(), context.now.seconds())
+            .map_err(|_| Refusal::InvalidKeyPackage)?;
+        let config: ClientQueueConfig =
+            decode(&view.queue_config).map_err(|_| Refusal::InvalidQueueConfig)?;
+        if config.domain != *context.domain() {
+            return Err(Refusal::InvalidQueueConfig);
+        }
+        let reference: Hash = view.reference.try_into().map_err(|_| Refusal::InvalidKeyPackage)?;
+        if !references.insert(reference) {
+            return Err(Refusal::InvalidKeyPackage);
+        }
+        let content = Content { reference, not_after: view.lifetime.1, package: package.clone() };
+        if view.last_resort { last_resort.push(content) } else { contents.push(content) }
+    }
+    if last_resort.len() != 1 {
+        return Err(Refusal::NoLastResort);
+    }
+    contents.append(&mut last_resort);
+    Ok(contents)
+}
+
+fn check_friend(user: &QsUser, hash: &Hash) -> Result<(), Refusal> {
+    if bool::from(user.friendship_hash.ct_eq(hash)) { Ok(()) } else { Err(Refusal::NoFriend) }
+}
+
+fn associated(name: &PackageName<QsClientId>) -> Vec<u8> {
+    Key::of::<StoredKeyPackage>(name).to_bytes()
+}
+
+/// `get_key_package`: one for each client of the user, and the batch that vouches for them.
+pub(crate) fn get_key_package(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    call: &Call<'_, GetKeyPackage>,
+) -> Result<GetKeyPackageReply, Interrupt> {
+    // No such user and no friend of the user are one answer.
+    let user: QsUser = transaction.get(&call.body.user)?.ok_or(Refusal::NoFriend)?;
+    check_friend(&user, &call.body.friendship_token.hash())?;
+    call.vouch(transaction);
+    call.redeem(transaction, context)?;
+    let key = call.body.friendship_token.add_package_key();
+    transaction.load(user.clients.iter().map(Key::of::<KeyPackagePool>))?;
+    let mut packages: List<AddPackage, MAX_CLIENTS> = List::default();
+    let mut references: List<Hash, MAX_CLIENTS> = List::default();
+    for client in &user.clients {
+        if let Some(content) = take(transaction, context, &key, client)? {
+            let _ = references.push(content.reference);
+            let _ = packages.push(content.package);
+        }
+    }
+    if packages.is_empty() {
+        return Err(Refusal::NotFound.into());
+    }
+    Ok(GetKeyPackageReply { packages, batch: sign_batch(context, references)? })
+}
+
+/// The client's next package that has not expired. `None` if it has none.
+fn take(
+    transaction: &mut Transaction,
+    context: &Context,
+    key: &EarKey,
+    client: &QsClientId,
+) -> Result<Option<Content>, Interrupt> {
+    pool::take::<KeyPackages, Content>(transaction, client, |name, StoredKeyPackage(sealed)| {
+        let damaged = Refusal::StoredData { kind: RecordKind::KeyPackage as u8 };
+        let plain = key.open(&associated(name), &sealed).map_err(|_| damaged.clone())?;
+        let content: Content = decode(&plain).map_err(|_| damaged)?;
+        Ok(Some(content).filter(|content| context.now.seconds() < content.not_after))
+    })
+}
+
+fn sign_batch(context: &Context, references: List<Hash, MAX_CLIENTS>) -> Result<KeyPackageBatch, Refusal> {
+    let (key, key_id) = context.keys().queuing_key().ok_or(Refusal::Internal)?;
+    let domain = context.domain().clone();
+    let content = KeyPackageBatchContent { domain, references, issued_at: context.now, key_id };
+    let signature = key.sign(&content);
+    Ok(KeyPackageBatch { content, signature })
+}

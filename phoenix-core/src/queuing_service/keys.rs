@@ -1,0 +1,32 @@
+//! protocol.md §7 — the queuing service's published keys.
+
+use crate::{
+    context::Context,
+    dispatch::Call,
+    error::Refusal,
+    operation::Interrupt,
+    store::Transaction,
+    wire::queuing_service::{GetConfigKey, GetConfigKeyReply, GetQsKeys, GetQsKeysReply},
+};
+
+/// `get_config_key`: the key that clients seal queue configurations to.
+pub(crate) fn get_config_key(
+    _: &mut Transaction,
+    context: &mut Context,
+    _: &Call<'_, GetConfigKey>,
+) -> Result<GetConfigKeyReply, Interrupt> {
+    let now = context.now;
+    let mut keys = context.keys().config_keys().filter(|key| key.expiration.contains(now));
+    let key = keys.next().ok_or(Refusal::Internal)?;
+    Ok(GetConfigKeyReply { key })
+}
+
+/// `get_qs_keys`: all published keys, signed, with their validity.
+pub(crate) fn get_qs_keys(
+    _: &mut Transaction,
+    context: &mut Context,
+    _: &Call<'_, GetQsKeys>,
+) -> Result<GetQsKeysReply, Interrupt> {
+    let set = context.keys().qs_key_set(context.domain(), context.now, context.config().times.key_set);
+    Ok(GetQsKeysReply { keys: set.ok_or(Refusal::Internal)? })
+}

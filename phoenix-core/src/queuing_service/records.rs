@@ -1,0 +1,100 @@
+//! protocol.md §7 — the records of pseudonymous users and clients.
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::queue;
+use crate::{
+    context::Context,
+    crypto::{kdf::Hash, sign::VerifyingKey},
+    dispatch::Call,
+    error::Refusal,
+    identifiers::{QsClientId, QsUserId},
+    limits::{MAX_CLIENTS, MAX_LISTED_GROUPS},
+    operation::Interrupt,
+    store::{Record, RecordKind, Transaction},
+    time::Month,
+    wire::{
+        codec::List,
+        envelope::Sender,
+        queuing_service::{CreateUserRecord, CreateUserRecordReply},
+    },
+};
+
+/// A pseudonymous user.
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(super) struct QsUser {
+    /// Authenticates the record's owner.
+    pub key: VerifyingKey,
+    /// What the friendship token hashes to.
+    pub friendship_hash: Hash,
+    /// The user's clients.
+    pub clients: List<QsClientId, MAX_CLIENTS>,
+}
+
+impl Record for QsUser {
+    type Name = QsUserId;
+    const KIND: RecordKind = RecordKind::QsUser;
+}
+
+/// A pseudonymous client.
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(super) struct QsClient {
+    /// Whose it is.
+    pub user: QsUserId,
+    /// Authenticates the client.
+    pub key: VerifyingKey,
+    /// Verifies its queue configurations.
+    pub config_key: VerifyingKey,
+    /// The groups whose Welcome came through an unbound configuration: hashes that mean nothing without the
+    /// key in the client's configurations. The oldest goes when there are too many.
+    pub pinned: List<Hash, MAX_LISTED_GROUPS>,
+    /// The groups that the client does not want to hear from, hashed alike.
+    pub blocked: List<Hash, MAX_LISTED_GROUPS>,
+    /// When the client was last active.
+    pub active: Month,
+}
+
+impl Record for QsClient {
+    type Name = QsClientId;
+    const KIND: RecordKind = RecordKind::QsClient;
+}
+
+/// `create_user_record`: a user with its first client and queue, under fresh pseudonyms.
+pub(crate) fn create_user_record(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    call: &Call<'_, CreateUserRecord>,
+) -> Result<CreateUserRecordReply, Interrupt> {
+    call.redeem(transaction, context)?;
+    let body = call.body;
+    let user = QsUserId::random(&mut context.random);
+    let client = QsClientId::random(&mut context.random);
+    // A queue that nothing can be sealed for is refused before anything is written.
+    queue::create(transaction, context, client, body.queue_key)?;
+    let mut clients = List::default();
+    let _ = clients.push(client);
+    transaction.put(&user, &QsUser { key: body.user_key, friendship_hash: body.friendship_hash, clients });
+    transaction.put(
+        &client,
+        &QsClient {
+            user,
+            key: body.client_key,
+            config_key: body.config_key,
+            pinned: List::default(),
+            blocked: List::default(),
+            active: context.now.month(),
+        },
+    );
+    Ok(CreateUserRecordReply { user, client })
+}
+
+/// The client that made a request, once its signature is verified with its record's key.
+pub(super) fn authenticate<B>(
+    transaction: &mut Transaction,
+    call: &Call<'_, B>,
+) -> Result<(QsClientId, QsClient), Interrupt> {
+    let Sender::QsClient(id) = call.sender()? else { return Err(Refusal::Unauthenticated.into()) };
+    let client: QsClient = transaction.get(id)?.ok_or(Refusal::Unauthenticated)?;
+    call.authenticate(transaction, &client.key)?;
+    Ok((*id, client))
+}

@@ -1,0 +1,150 @@
+//! A client of a queuing service: its record, its configurations, and its queue as it reads it.
+
+use std::time::Duration;
+
+use crate::{
+    crypto::{aead::EarKey, hpke::HpkePrivateKey, ratchet::QueueReader, sign::SigningKey},
+    federation::tests::driver::{NOW, Net, domain, keys},
+    identifiers::{Domain, GroupId, QsClientId, QsUserId, RequestId},
+    queue::fan_out_queue_name,
+    queuing_service::{queue, records::QsClient},
+    rng::Random,
+    time::{DAY, Timestamp},
+    wire::{
+        auth_service::DequeueRange,
+        codec::{List, decode, encode},
+        envelope::{RequestEnvelope, ResponseEnvelope, Sender, Signer},
+        fan_out::{Binding, ClientQueueConfig, Gap, GapReason, Notify, QueueConfigContent, QueueMessage},
+        queuing_service::Dequeue,
+    },
+};
+
+pub struct TestClient {
+    pub domain: Domain,
+    pub id: QsClientId,
+    pub key: SigningKey,
+    pub config_key: SigningKey,
+    pub list_key: EarKey,
+    reader: QueueReader,
+    random: Random,
+    /// Everything read so far.
+    pub read: Vec<QueueMessage>,
+}
+
+impl TestClient {
+    /// A client at `home` with an empty queue.
+    pub fn new(net: &mut Net, home: &str, number: u8) -> Self {
+        let mut random = Random::from_seed([number; 32]);
+        let owner = HpkePrivateKey::generate(&mut random);
+        let id = QsClientId([number; 16]);
+        let (key, config_key) = (SigningKey::generate(&mut random), SigningKey::generate(&mut random));
+        let (public, verifying, config_verifying) =
+            (owner.public_key(), key.verifying_key(), config_key.verifying_key());
+        net.perform(&domain(home), move |transaction, context| {
+            queue::create(transaction, context, id, public)?;
+            let record = QsClient {
+                user: QsUserId([number; 16]),
+                key: verifying,
+                config_key: config_verifying,
+                pinned: List::default(),
+                blocked: List::default(),
+                active: context.now.month(),
+            };
+            transaction.put(&id, &record);
+            Ok(())
+        });
+        let list_key = EarKey::random(&mut random);
+        let reader = QueueReader::new(owner);
+        Self { domain: domain(home), id, key, config_key, list_key, reader, random, read: Vec::new() }
+    }
+
+    pub fn content(&self, binding: Binding, not_after: Timestamp) -> QueueConfigContent {
+        QueueConfigContent {
+            client: self.id,
+            push_token_key: None,
+            list_key: self.list_key.clone(),
+            notify: Notify::Always,
+            binding,
+            not_after,
+        }
+    }
+
+    /// Seals a configuration, signed with `key`.
+    pub fn seal(&mut self, content: QueueConfigContent, key: &SigningKey) -> ClientQueueConfig {
+        let to = keys(self.domain.as_str()).config_keys().next().unwrap();
+        ClientQueueConfig::seal(&mut self.random, self.domain.clone(), &to, content, key).unwrap()
+    }
+
+    /// A configuration for the messages of `group`.
+    pub fn bound(&mut self, group: &GroupId) -> ClientQueueConfig {
+        let binding = Binding::Bound { ds_domain: group.domain.clone(), group_id: group.clone() };
+        let (content, key) = (self.content(binding, NOW + 365 * DAY), self.config_key.clone());
+        self.seal(content, &key)
+    }
+
+    /// A configuration as in a key package.
+    pub fn unbound(&mut self) -> ClientQueueConfig {
+        let (content, key) = (self.content(Binding::Unbound, NOW + 365 * DAY), self.config_key.clone());
+        self.seal(content, &key)
+    }
+
+    /// Has the queuing service refuse deliveries for `group`.
+    pub fn block(&self, net: &mut Net, group: &GroupId) {
+        let entry = self.content(Binding::Unbound, NOW).list_entry(&group.domain, group);
+        let id = self.id;
+        net.perform(&self.domain, move |transaction, _| {
+            let mut record: QsClient = transaction.get(&id)?.unwrap();
+            record.blocked.push(entry).unwrap();
+            transaction.put(&id, &record);
+            Ok(())
+        });
+    }
+
+    /// Reads what is new in the queue, once, and gives it.
+    pub fn dequeue(&mut self, net: &mut Net) -> Vec<QueueMessage> {
+        let first = self.reader.next_sequence();
+        let body = Dequeue { range: DequeueRange { first, maximum: 500 } };
+        let sender = Sender::QsClient(self.id);
+        let signer = Signer { sender: &sender, key: &self.key };
+        let about = (self.domain.clone(), net.now, RequestId([1; 16]));
+        let request = RequestEnvelope::new(about, &body, None, Some(signer)).unwrap();
+        let (chaos, crash_at) = (std::mem::take(&mut net.faults.chaos), net.faults.crash_at.take());
+        let answer = net.request(&self.domain, &encode(&request)).unwrap();
+        (net.faults.chaos, net.faults.crash_at) = (chaos, crash_at);
+        let reply =
+            ResponseEnvelope::read::<crate::wire::auth_service::DequeueReply>(&answer).unwrap().unwrap();
+        let mut new = Vec::new();
+        for entry in &reply.entries {
+            if let Some(message) = self.reader.open(&fan_out_queue_name(&self.id), entry).unwrap() {
+                new.push(decode::<QueueMessage>(&message).unwrap());
+            }
+        }
+        self.read.extend(new.iter().cloned());
+        new
+    }
+
+    /// Reads everything; gives the positions of what was delivered for `group`, in order.
+    pub fn positions(&mut self, net: &mut Net, group: &GroupId) -> Vec<u64> {
+        while !self.dequeue(net).is_empty() {}
+        let of = |message: &QueueMessage| match message {
+            QueueMessage::Delivery(delivery) if delivery.group_id == *group => Some(delivery.position),
+            _ => None,
+        };
+        self.read.iter().filter_map(of).collect()
+    }
+
+    /// The markers read so far.
+    pub fn gaps(&self) -> Vec<&Gap> {
+        let of = |message: &QueueMessage| matches!(message, QueueMessage::Gap(_));
+        let gaps = self.read.iter().filter(|message| of(message));
+        gaps.map(|message| if let QueueMessage::Gap(gap) = message { gap } else { unreachable!() }).collect()
+    }
+
+    /// Their reasons.
+    pub fn reasons(&self) -> Vec<GapReason> {
+        self.gaps().iter().map(|gap| gap.reason).collect()
+    }
+}
+
+/// Long enough for whatever a peer's absence of a few minutes delays.
+pub const LONG: Duration = Duration::from_secs(3 * 60 * 60);

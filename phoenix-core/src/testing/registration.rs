@@ -1,0 +1,130 @@
+//! protocol.md §6 — registration: races, half-way ends, wrong messages.
+
+use super::fixtures::{Fixture, Sample};
+use crate::{
+    config::RegistrationPolicy,
+    error::Refusal,
+    homeserver::Input,
+    operation::Timer,
+    store::RecordKind,
+    time::{HOUR, MINUTE},
+    wire::{
+        auth_service::{Done, FinishRegistration},
+        codec::{decode, encode},
+        operations::OperationKind,
+    },
+};
+
+/// Two registrations under way for one user name, by two people.
+fn rivals(fixture: &mut Fixture) -> [Sample; 2] {
+    let (mut one, mut other) = (fixture.somebody(), fixture.somebody());
+    other.client_id.user_id = one.client_id.user_id.clone();
+    [&mut one, &mut other].map(|person| fixture.registration(person).unwrap().0)
+}
+
+#[test]
+fn of_two_registrations_for_one_name_the_first_to_finish_has_it() {
+    let mut fixture = Fixture::new();
+    let home = fixture.home.clone();
+    let users = fixture.world.store(&home).count(RecordKind::User);
+    let [first, second] = rivals(&mut fixture);
+    assert_eq!(fixture.answer::<Done>(&second), Ok(Done));
+    assert_eq!(fixture.answer::<Done>(&first), Err(Refusal::UserExists));
+    let store = fixture.world.store(&home);
+    assert_eq!((store.count(RecordKind::User), store.count(RecordKind::Client)), (users + 1, users + 1));
+}
+
+#[test]
+fn of_two_registrations_that_finish_at_once_one_has_the_name() {
+    let mut fixture = Fixture::new();
+    let home = fixture.home.clone();
+    let requests = rivals(&mut fixture).map(|sample| fixture.bytes(&sample));
+    let world = &mut fixture.world;
+    let mut running = requests.map(|bytes| world.begin(&home, Input::Request(&bytes)));
+    let commits = running.each_mut().map(|running| world.until_commit(running).unwrap());
+    for (running, commit) in running.iter_mut().zip(commits) {
+        world.settle(running, commit);
+    }
+    let [first, second] = running.map(|running| world.finish(running).refusal());
+    assert_eq!((first, second), (None, Some(Refusal::UserExists)));
+}
+
+#[test]
+fn a_name_that_is_taken_cannot_be_asked_for() {
+    let mut fixture = Fixture::new();
+    let mut person = fixture.somebody();
+    person.client_id.user_id = fixture.alice.client_id.user_id.clone();
+    let refusal = fixture.registration(&mut person).err();
+    assert_eq!(refusal, Some(Refusal::UserExists));
+}
+
+#[test]
+fn an_abandoned_registration_is_over_after_its_time_and_goes_with_the_sweep() {
+    let mut fixture = Fixture::new();
+    let home = fixture.home.clone();
+    let mut person = fixture.somebody();
+    let (finish, reply) = fixture.registration(&mut person).unwrap();
+    assert_eq!(fixture.world.store(&home).count(RecordKind::PendingRegistration), 1);
+    fixture.world.now = reply.expires_at + MINUTE;
+    assert_eq!(fixture.answer::<Done>(&finish), Err(Refusal::NoSuchRegistration));
+    fixture.world.timer(&home, &Timer::Sweep);
+    assert_eq!(fixture.world.store(&home).count(RecordKind::PendingRegistration), 1, "its hour is not over");
+    fixture.world.now = fixture.world.now + HOUR;
+    fixture.world.timer(&home, &Timer::Sweep);
+    assert_eq!(fixture.world.store(&home).count(RecordKind::PendingRegistration), 0);
+    assert_eq!(fixture.registration(&mut person).err(), None, "the name is free");
+}
+
+#[test]
+fn nobody_can_give_a_registration_more_time() {
+    let mut fixture = Fixture::new();
+    let mut person = fixture.somebody();
+    let (finish, reply) = fixture.registration(&mut person).unwrap();
+    let mut body: FinishRegistration = decode(&finish.body).unwrap();
+    body.expires_at = reply.expires_at + 5 * MINUTE;
+    fixture.world.now = reply.expires_at + MINUTE;
+    let signer = Some(person.as_client());
+    let refusal = fixture.answer::<Done>(&Sample::new(person.domain(), &body, signer));
+    assert_eq!(refusal, Err(Refusal::NoSuchRegistration));
+}
+
+#[test]
+fn a_wrong_password_message_creates_nothing() {
+    let mut fixture = Fixture::new();
+    let home = fixture.home.clone();
+    let mut person = fixture.somebody();
+    let (finish, _) = fixture.registration(&mut person).unwrap();
+    let body: FinishRegistration = decode(&finish.body).unwrap();
+    let before = fixture.world.store(&home).clone();
+    for upload in [vec![], vec![0; 10], vec![0xff; body.opaque_upload.as_slice().len()]] {
+        let mut wrong = finish.clone();
+        wrong.body =
+            encode(&FinishRegistration { opaque_upload: upload.try_into().unwrap(), ..body.clone() });
+        assert_eq!(fixture.answer::<Done>(&wrong), Err(Refusal::PasswordProtocol));
+        let changed = fixture.world.store(&home).changed_kinds(&before);
+        assert_eq!(changed, [RecordKind::RememberedAnswer].into());
+    }
+    assert_eq!(fixture.answer::<Done>(&finish), Ok(Done));
+}
+
+#[test]
+fn a_finished_registration_cannot_be_finished_again() {
+    let mut fixture = Fixture::new();
+    let mut person = fixture.somebody();
+    let (finish, _) = fixture.registration(&mut person).unwrap();
+    assert_eq!(fixture.answer::<Done>(&finish), Ok(Done));
+    assert_eq!(fixture.answer::<Done>(&finish), Err(Refusal::NoSuchRegistration));
+}
+
+#[test]
+fn a_closed_homeserver_registers_nobody() {
+    let mut fixture = Fixture::new();
+    let sample = super::samples::sample_request(&mut fixture, OperationKind::InitRegistration);
+    let home = fixture.home.clone();
+    let now = fixture.world.now;
+    let closed = super::fixtures::homeserver(&mut fixture.random, &home, now, &|config| {
+        config.registration = RegistrationPolicy::Closed;
+    });
+    fixture.world.add(closed);
+    assert_eq!(fixture.send(&sample).refusal(), Some(Refusal::RegistrationClosed));
+}

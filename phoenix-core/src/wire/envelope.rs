@@ -1,0 +1,224 @@
+//! protocol.md §2, §3 — the envelope around every request and answer.
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::{
+    codec::{Bytes, Codec, DecodeError, decode, encode},
+    operations::{OperationKind, RequestBody},
+};
+use crate::{
+    credentials::Fingerprint,
+    crypto::{
+        kdf::{self, Hash},
+        labels::Label,
+        sign::{InvalidSignature, Signable, Signature, SigningKey, VerifyingKey},
+        tokens::Token,
+    },
+    error::Refusal,
+    identifiers::{Domain, QsClientId, QsUserId, RequestId},
+    limits::{MAX_LARGE_REQUEST, SUPPORTED_VERSIONS},
+    time::Timestamp,
+};
+
+/// The version written into every request and answer.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// A request as it travels.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct RequestEnvelope {
+    /// The protocol's version; read before anything else.
+    pub version: u16,
+    /// The code of the operation.
+    pub operation: u16,
+    /// The homeserver that it is meant for.
+    pub service_domain: Domain,
+    /// When it was made.
+    pub timestamp: Timestamp,
+    /// Names it, so that a repetition is recognised.
+    pub request_id: RequestId,
+    /// The token to redeem, if the operation wants one.
+    pub token: Option<Token>,
+    /// Who sent it.
+    pub authentication: Option<Authentication>,
+    /// The operation's own part.
+    pub body: Bytes<MAX_LARGE_REQUEST>,
+}
+
+/// Who sent a request, and the proof.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct Authentication {
+    /// Whose key signed.
+    pub sender: Sender,
+    /// Over [`RequestAuth`].
+    pub signature: Signature,
+}
+
+/// By which name a sender goes.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
+pub enum Sender {
+    /// A client, by the fingerprint of its credential.
+    #[tls_codec(discriminant = 1)]
+    Client(Fingerprint),
+    /// A pseudonymous user of the queuing service.
+    #[tls_codec(discriminant = 2)]
+    QsUser(QsUserId),
+    /// A pseudonymous client of the queuing service.
+    #[tls_codec(discriminant = 3)]
+    QsClient(QsClientId),
+    /// A member of a group, by its leaf.
+    #[tls_codec(discriminant = 4)]
+    Leaf(u32),
+    /// A joiner that was not merged yet, by its key package.
+    #[tls_codec(discriminant = 5)]
+    KeyPackage(Bytes<64>),
+}
+
+/// What a request's signature covers: worth nothing for another homeserver, operation, sender, time or body.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct RequestAuth {
+    service_domain: Domain,
+    operation: u16,
+    sender: Sender,
+    timestamp: Timestamp,
+    request_id: RequestId,
+    body_hash: Hash,
+}
+
+impl Signable for RequestAuth {
+    const LABEL: Label = Label::REQUEST_AUTH;
+}
+
+/// Whose name and key a request is signed with.
+#[derive(Clone, Copy)]
+pub struct Signer<'a> {
+    /// The name.
+    pub sender: &'a Sender,
+    /// The key.
+    pub key: &'a SigningKey,
+}
+
+impl RequestEnvelope {
+    /// A request for `body` to the homeserver `service_domain`.
+    pub fn new<B: RequestBody>(
+        (service_domain, timestamp, request_id): (Domain, Timestamp, RequestId),
+        body: &B,
+        token: Option<Token>,
+        signer: Option<Signer<'_>>,
+    ) -> Result<Self, DecodeError> {
+        let mut envelope = Self {
+            version: PROTOCOL_VERSION,
+            operation: B::KIND.code(),
+            service_domain,
+            timestamp,
+            request_id,
+            token,
+            authentication: None,
+            body: Bytes::new(encode(body))?,
+        };
+        envelope.authentication = signer.map(|Signer { sender, key }| Authentication {
+            sender: sender.clone(),
+            signature: key.sign(&envelope.request_auth(sender)),
+        });
+        Ok(envelope)
+    }
+
+    /// Signs the request as it is now: for tests of what a signature is worth elsewhere.
+    #[cfg(all(test, feature = "client"))]
+    pub(crate) fn sign(&mut self, sender: &Sender, key: &SigningKey) {
+        let signature = key.sign(&self.request_auth(sender));
+        self.authentication = Some(Authentication { sender: sender.clone(), signature });
+    }
+
+    fn request_auth(&self, sender: &Sender) -> RequestAuth {
+        RequestAuth {
+            service_domain: self.service_domain.clone(),
+            operation: self.operation,
+            sender: sender.clone(),
+            timestamp: self.timestamp,
+            request_id: self.request_id,
+            body_hash: kdf::hash(Label::REQUEST_BODY, &[&encode(&self.token), self.body.as_slice()]),
+        }
+    }
+
+    /// Checks that the owner of `key` made this request under the name it gives.
+    ///
+    /// # Errors
+    /// [`InvalidSignature`] if not, or if the request is not signed at all.
+    pub fn verify(&self, key: &VerifyingKey) -> Result<(), InvalidSignature> {
+        let authentication = self.authentication.as_ref().ok_or(InvalidSignature)?;
+        key.verify(&self.request_auth(&authentication.sender), &authentication.signature)
+    }
+
+    /// Reads a request: version, operation and size first, so that an unknown or oversized one costs nothing.
+    ///
+    /// # Errors
+    /// The refusal to answer with.
+    pub fn read(bytes: &[u8]) -> Result<(OperationKind, Self), Refusal> {
+        let [version, operation] = match bytes {
+            [a, b, c, d, ..] => [u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])],
+            _ => return Err(Refusal::Malformed),
+        };
+        if !SUPPORTED_VERSIONS.contains(&version) {
+            let supported = SUPPORTED_VERSIONS.to_vec().try_into().unwrap_or_default();
+            return Err(Refusal::UnsupportedVersion { supported });
+        }
+        let kind = OperationKind::from_code(operation).ok_or(Refusal::UnknownOperation)?;
+        let limit = kind.rules().size_limit;
+        if bytes.len() > limit {
+            return Err(Refusal::TooLarge { limit: limit as u64 });
+        }
+        Ok((kind, decode(bytes).map_err(|_| Refusal::Malformed)?))
+    }
+}
+
+/// An answer as it travels.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct ResponseEnvelope {
+    /// The protocol's version.
+    pub version: u16,
+    /// What came of the request.
+    pub outcome: ResponseOutcome,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
+pub enum ResponseOutcome {
+    /// The operation's reply.
+    #[tls_codec(discriminant = 1)]
+    Reply(Bytes<MAX_LARGE_REQUEST>),
+    /// Why it was not done.
+    #[tls_codec(discriminant = 2)]
+    Refused(Refusal),
+}
+
+impl ResponseEnvelope {
+    /// The encoded answer that carries `reply`.
+    pub fn reply<R: Codec>(reply: &R) -> Vec<u8> {
+        match Bytes::new(encode(reply)) {
+            Ok(reply) => Self::encoded(ResponseOutcome::Reply(reply)),
+            Err(_) => Self::refused(&Refusal::TooLarge { limit: MAX_LARGE_REQUEST as u64 }),
+        }
+    }
+
+    /// The encoded answer that refuses.
+    pub fn refused(refusal: &Refusal) -> Vec<u8> {
+        Self::encoded(ResponseOutcome::Refused(refusal.clone()))
+    }
+
+    fn encoded(outcome: ResponseOutcome) -> Vec<u8> {
+        encode(&Self { version: PROTOCOL_VERSION, outcome })
+    }
+
+    /// Reads the answer to a request whose reply is an `R`.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the bytes are no such answer: the homeserver, or something before it, is at fault.
+    pub fn read<R: Codec>(bytes: &[u8]) -> Result<Result<R, Refusal>, DecodeError> {
+        match decode::<Self>(bytes)?.outcome {
+            ResponseOutcome::Reply(reply) => Ok(Ok(decode(reply.as_slice())?)),
+            ResponseOutcome::Refused(refusal) => Ok(Err(refusal)),
+        }
+    }
+}
