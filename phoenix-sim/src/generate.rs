@@ -1,0 +1,211 @@
+//! From a seed to a plan.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use phoenix_core::{
+    config::{Config, Plant},
+    identifiers::Domain,
+    rng::Random,
+};
+
+use crate::{
+    disk::Trouble,
+    network::{Conditions, Delays, PerThousand},
+    plan::{Action, Fault, FaultKind, Intent, Plan, ServerPlan, Settings},
+};
+
+/// When the first message is written: by then most are registered and in their groups, and none have to be.
+const MESSAGES_FROM: Duration = Duration::from_secs(60);
+
+/// For how many milliseconds messages are written.
+fn messages_for(settings: &Settings) -> u64 {
+    (1_000 * settings.messages as u64).clamp(30_000, 600_000)
+}
+
+/// The plan that follows from `settings`.
+pub fn plan(settings: &Settings) -> Plan {
+    let seed = seed_bytes(settings.seed);
+    let random = |label: &str| Random::derive(&seed, label, &[]);
+    let servers = servers(&mut random("servers"), settings);
+    let users: Vec<usize> = (0..settings.users).map(|user| user % settings.servers.max(1)).collect();
+    let groups = groups(&mut random("groups"), settings);
+    let faults_end = MESSAGES_FROM + Duration::from_millis(messages_for(settings));
+    let mut intents = beginnings(&mut random("beginnings"), settings, &groups);
+    intents.extend(messages(&mut random("messages"), settings, &groups));
+    Plan {
+        settings: settings.clone(),
+        faults: faults(&mut random("faults"), &servers, faults_end),
+        servers,
+        users,
+        intents,
+        network: network(&mut random("network")),
+        trouble: trouble(&mut random("trouble")),
+        faults_end,
+        attempts: attempts(&mut random("attempts"), faults_end),
+    }
+}
+
+/// The seed in the form that randomness is derived from.
+pub fn seed_bytes(seed: u64) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_be_bytes());
+    bytes
+}
+
+/// The honest homeservers, the first with two processes, and the dishonest one.
+fn servers(random: &mut Random, settings: &Settings) -> Vec<ServerPlan> {
+    let names = (0..settings.servers).map(|number| format!("server{number}.example"));
+    let names = names.chain(std::iter::once("dishonest.example.org".to_owned()));
+    let domains = names.filter_map(|name| name.parse::<Domain>().ok());
+    let plan = |(number, domain): (usize, Domain)| ServerPlan {
+        config: config(domain, settings.plant),
+        nodes: if number == 0 { 2 } else { 1 },
+        skew_milliseconds: random.below(120_000) as i64 - 60_000,
+    };
+    domains.enumerate().map(plan).collect()
+}
+
+fn config(domain: Domain, plant: Option<Plant>) -> Config {
+    let mut config = Config::new(domain);
+    config.plant = plant;
+    // An outage of minutes must not cost an hour: the liveness bound is short.
+    config.times.backoff_limit = Duration::from_secs(60);
+    config.rates.token_allowance = 5_000;
+    config.rates.domain_first_day = 20_000;
+    config.rates.new_domains = 100_000;
+    // Small, so that batches, shards and rounds of distribution all have more than one element.
+    config.sizes.batch_entries = 8;
+    config.sizes.stream_shards = 2;
+    config.sizes.recipients_per_commit = 2;
+    config.sizes.section_padding = 4 << 10;
+    config
+}
+
+/// A group to be: who creates it, and who is invited.
+struct GroupPlan {
+    creator: usize,
+    others: Vec<usize>,
+}
+
+fn groups(random: &mut Random, settings: &Settings) -> Vec<GroupPlan> {
+    let users = settings.users;
+    let count = (users / 3).max(1);
+    let group = |number: usize| {
+        let creator = number % users.max(1);
+        let wanted = (2 + random.below(4) as usize).min(users.saturating_sub(1));
+        let mut others = BTreeSet::new();
+        while others.len() < wanted {
+            let other = random.below(users as u64) as usize;
+            if other != creator {
+                others.insert(other);
+            }
+        }
+        GroupPlan { creator, others: others.into_iter().collect() }
+    };
+    (0..count).map(group).collect()
+}
+
+/// Everybody registers; whoever makes a group connects with those it will invite.
+fn beginnings(random: &mut Random, settings: &Settings, groups: &[GroupPlan]) -> Vec<Intent> {
+    let mut within = |from: u64, range: u64| Duration::from_millis(from + random.below(range));
+    let mut intents: Vec<Intent> = (0..settings.users)
+        .map(|user| Intent { at: within(0, 3_000), user, action: Action::Register })
+        .collect();
+    let mut connected = BTreeSet::new();
+    for (number, group) in groups.iter().enumerate() {
+        let user = group.creator;
+        for other in &group.others {
+            // One direction is enough, and two at once are a case of their own.
+            if connected.insert((user.min(*other), user.max(*other))) || number % 2 == 1 {
+                intents.push(Intent { at: within(4_000, 10_000), user, action: Action::Connect(*other) });
+            }
+        }
+        intents.push(Intent { at: within(5_000, 20_000), user, action: Action::CreateGroup(number) });
+        for (index, other) in group.others.iter().enumerate() {
+            // Most are there before the first message, some join in the middle of it all.
+            let range = if is_late(number, index) { 100_000 } else { 15_000 };
+            let at = within(15_000, range);
+            intents.push(Intent { at, user, action: Action::Invite(number, *other) });
+        }
+    }
+    intents
+}
+
+/// One of every other group is invited late.
+fn is_late(group: usize, index: usize) -> bool {
+    group % 2 == 1 && index == 1
+}
+
+/// Members of all groups write, and renew their keys now and then.
+fn messages(random: &mut Random, settings: &Settings, groups: &[GroupPlan]) -> Vec<Intent> {
+    let mut intents = Vec::new();
+    let spread = messages_for(settings);
+    let member = |random: &mut Random| {
+        let number = random.below(groups.len() as u64) as usize;
+        let group = &groups[number];
+        let index = random.below(group.others.len() as u64 + 1) as usize;
+        (number, group.others.get(index).copied().unwrap_or(group.creator))
+    };
+    for message in 0..settings.messages {
+        let (group, user) = member(random);
+        let at = MESSAGES_FROM + Duration::from_millis(random.below(spread));
+        let text = format!("message {message} of user {user} to group {group}");
+        intents.push(Intent { at, user, action: Action::Send(group, text) });
+    }
+    for _ in 0..settings.messages.div_ceil(10) {
+        let (group, user) = member(random);
+        let at = MESSAGES_FROM + Duration::from_millis(random.below(spread));
+        intents.push(Intent { at, user, action: Action::Update(group) });
+    }
+    intents
+}
+
+/// Crashes of processes, the two of one homeserver at once among them, and splits of the network.
+fn faults(random: &mut Random, servers: &[ServerPlan], end: Duration) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let span = end.as_millis() as u64;
+    let honest = servers.len() as u64 - 1;
+    for _ in 0..2 + random.below(10) {
+        let server = random.below(honest) as usize;
+        let node = random.below(servers[server].nodes as u64) as usize;
+        let at = Duration::from_millis(random.below(span));
+        let longest = if random.below(3) == 0 { 60_000 } else { 3_000 };
+        let lasts = Duration::from_millis(20 + random.below(longest));
+        faults.push(Fault { at, lasts, kind: FaultKind::Crash { server, node } });
+    }
+    for _ in 0..random.below(4) {
+        let side = (0..servers.len()).filter(|_| random.below(2) == 0).collect();
+        let at = Duration::from_millis(random.below(span));
+        let lasts = Duration::from_millis(1_000 + random.below(60_000));
+        faults.push(Fault { at, lasts, kind: FaultKind::Split(side) });
+    }
+    faults
+}
+
+fn network(random: &mut Random) -> Conditions {
+    let ms = Duration::from_millis;
+    let straggler = ms(100 + random.below(4_000));
+    let most = ms(2 + random.below(80));
+    let delays = Delays { least: ms(1), most, stragglers: PerThousand(random.below(60) as u16), straggler };
+    Conditions {
+        delays,
+        loss: PerThousand(random.below(80) as u16),
+        duplication: PerThousand(random.below(80) as u16),
+    }
+}
+
+fn trouble(random: &mut Random) -> Trouble {
+    Trouble {
+        conflicts: PerThousand(random.below(80) as u16),
+        unknown: PerThousand(random.below(40) as u16),
+        unreadable: PerThousand(random.below(5) as u16),
+        latency: Duration::from_millis(2 + random.below(20)),
+    }
+}
+
+/// From the first messages until a little after faults end, so that some attempts surely come through.
+fn attempts(random: &mut Random, end: Duration) -> Vec<Duration> {
+    let from = Duration::from_secs(10);
+    let span = (end + Duration::from_secs(30) - from).as_millis() as u64;
+    (0..40).map(|_| from + Duration::from_millis(random.below(span))).collect()
+}

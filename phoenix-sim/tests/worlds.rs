@@ -1,0 +1,42 @@
+//! Whole worlds: honest ones hold what must hold, and each is the same whenever it is run.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::sync::atomic::AtomicU64;
+
+use phoenix_sim::{plan::Settings, report::Report, world};
+
+fn settings(seed: u64) -> Settings {
+    Settings { seed, servers: 3, users: 5, messages: 30, plant: None }
+}
+
+fn run(seed: u64) -> Report {
+    world::run(&settings(seed), &AtomicU64::new(0)).unwrap()
+}
+
+#[test]
+fn what_must_hold_holds() {
+    for seed in 1..=6 {
+        let report = run(seed);
+        assert!(report.passed(), "{report}");
+        assert!(report.delivered > 30 && report.acknowledged == 30, "{report}");
+        assert_eq!((report.lost, report.duplicated, report.unchecked), (0, 0, 0));
+    }
+}
+
+#[test]
+fn one_seed_is_one_world() {
+    let first = run(7);
+    let other = run(8);
+    assert_ne!(first.trace_hash, other.trace_hash);
+    assert_eq!(run(7), first);
+}
+
+#[test]
+fn worlds_at_the_same_time_do_not_disturb_each_other() {
+    let (first, second) = std::thread::scope(|scope| {
+        let threads = [scope.spawn(|| run(9)), scope.spawn(|| run(9))];
+        let [first, second] = threads.map(|thread| thread.join().unwrap());
+        (first, second)
+    });
+    assert_eq!(first, second);
+}
