@@ -1,0 +1,16 @@
+//! Any bytes as each kind of MLS object that a homeserver looks into.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use phoenix_core::{crypto::provider::MlsCrypto, mls};
+
+fuzz_target!(|bytes: &[u8]| {
+    let crypto = MlsCrypto::new([7; 32]);
+    let _ = mls::parse_message(bytes);
+    let _ = mls::check_application_message(bytes);
+    let _ = mls::message_group_id(bytes);
+    let _ = mls::welcome_references(bytes);
+    let _ = mls::validate_key_package(&crypto, bytes, 1_800_000_000);
+    let (tree, group_info) = bytes.split_at(bytes.len() / 2);
+    let _ = mls::GroupState::create(&crypto, tree, group_info);
+});
