@@ -7,7 +7,10 @@ use super::accounts::Client;
 use crate::{
     config::{Config, Plant},
     context::Context,
-    credentials::{ClientCredential, validation::validate_client_credential},
+    credentials::{
+        ClientCredential,
+        validation::{ValidatedAsCredentials, validate_client_credential},
+    },
     crypto::{
         kdf::{self, Hash},
         labels::Label,
@@ -16,7 +19,10 @@ use crate::{
     dispatch::Call,
     error::Refusal,
     expiry::Expiring,
-    federation::{key_cache, policy::Direction},
+    federation::{
+        key_cache::{self, Patience},
+        policy::Direction,
+    },
     identifiers::Domain,
     keys::ServiceKeys,
     operation::Interrupt,
@@ -145,9 +151,8 @@ fn authenticate_federated(
 ) -> Result<(), Interrupt> {
     context.config().federation.check(Direction::Inbound, domain)?;
     let signer = *call.body.credential.signer();
-    let authorities = key_cache::authentication_credentials(transaction, context, domain, |credentials| {
-        credentials.intermediate(&signer).is_some()
-    })?;
+    let knows_signer = |authorities: &ValidatedAsCredentials| authorities.intermediate(&signer).is_some();
+    let authorities = key_cache::current(transaction, context, domain, knows_signer, Patience::None)?;
     let valid = validate_client_credential(&call.body.credential, &authorities, context.now);
     authenticate_credential(transaction, call, valid.map_err(Refusal::from)?.credential())
 }

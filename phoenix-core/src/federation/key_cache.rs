@@ -5,7 +5,7 @@
 //! asked for again too soon. Equal questions under way at the same time are one fetch: see
 //! [`Ask`] and [`crate::operation`].
 
-use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+use tls_codec::{DeserializeBytes, Serialize, Size, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
     config::Config,
@@ -23,27 +23,37 @@ use crate::{
     store::{Record, RecordKind, Transaction},
     time::Timestamp,
     wire::{
-        auth_service::GetAsCredentials,
-        codec::encode,
+        auth_service::{GetAsCredentials, GetAsCredentialsReply},
+        codec::{Codec, encode},
         envelope::{RequestEnvelope, ResponseEnvelope},
         operations::RequestBody,
-        queuing_service::GetQsKeys,
+        queuing_service::{GetQsKeys, GetQsKeysReply},
     },
 };
 
 /// What is kept of one homeserver's keys.
 #[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct PeerKeys {
-    queuing: Option<Cached<QsKeySet>>,
-    authentication: Option<Cached<AsCredentialSet>>,
-    /// Not to be asked for queuing keys again before.
-    queuing_retry_at: Timestamp,
-    /// Not to be asked for credentials again before.
-    authentication_retry_at: Timestamp,
+pub(crate) struct PeerKeys {
+    queuing: Slot<QsKeySet>,
+    authentication: Slot<AsCredentialSet>,
 }
 
-#[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Cached<S: tls_codec::Size + tls_codec::Serialize + tls_codec::DeserializeBytes> {
+/// What is kept of one set.
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(crate) struct Slot<S: Size + Serialize + DeserializeBytes> {
+    cached: Option<Cached<S>>,
+    /// Not to be asked for again before.
+    retry_at: Timestamp,
+}
+
+impl<S: Codec> Default for Slot<S> {
+    fn default() -> Self {
+        Self { cached: None, retry_at: Timestamp::default() }
+    }
+}
+
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct Cached<S: Size + Serialize + DeserializeBytes> {
     set: S,
     fetched_at: Timestamp,
 }
@@ -53,91 +63,165 @@ impl Record for PeerKeys {
     const KIND: RecordKind = RecordKind::PeerKeys;
 }
 
+/// A kind of set that homeservers publish, once it is validated.
+pub(crate) trait Published: Clone {
+    /// The set as it is published.
+    type Set: Codec + Clone;
+    /// What it is asked for with.
+    type Request: RequestBody;
+
+    /// The question.
+    const REQUEST: Self::Request;
+
+    /// The set in its answer.
+    fn in_reply(reply: <Self::Request as RequestBody>::Reply) -> Self::Set;
+
+    /// Our own set.
+    fn ours(context: &Context) -> Option<Self::Set>;
+
+    /// Validates a set of `domain`, which follows `previous`.
+    fn validate(
+        set: &Self::Set,
+        domain: &Domain,
+        now: Timestamp,
+        previous: Option<&Self>,
+    ) -> Result<Self, ValidationError>;
+
+    /// The set that was validated.
+    fn set(&self) -> &Self::Set;
+
+    /// Where it is kept.
+    fn slot(row: &mut PeerKeys) -> &mut Slot<Self::Set>;
+}
+
+impl Published for ValidatedQsKeys {
+    type Set = QsKeySet;
+    type Request = GetQsKeys;
+
+    const REQUEST: GetQsKeys = GetQsKeys {};
+
+    fn in_reply(reply: GetQsKeysReply) -> QsKeySet {
+        reply.keys
+    }
+
+    fn ours(context: &Context) -> Option<QsKeySet> {
+        context.keys().qs_key_set(context.domain(), context.now, context.config().times.key_set)
+    }
+
+    fn validate(
+        set: &QsKeySet,
+        domain: &Domain,
+        now: Timestamp,
+        _: Option<&Self>,
+    ) -> Result<Self, ValidationError> {
+        validate_qs_key_set(set, domain, now)
+    }
+
+    fn set(&self) -> &QsKeySet {
+        self.set()
+    }
+
+    fn slot(row: &mut PeerKeys) -> &mut Slot<QsKeySet> {
+        &mut row.queuing
+    }
+}
+
+impl Published for ValidatedAsCredentials {
+    type Set = AsCredentialSet;
+    type Request = GetAsCredentials;
+
+    const REQUEST: GetAsCredentials = GetAsCredentials {};
+
+    fn in_reply(reply: GetAsCredentialsReply) -> AsCredentialSet {
+        reply.credentials
+    }
+
+    fn ours(context: &Context) -> Option<AsCredentialSet> {
+        context.keys().as_credential_set(context.domain(), context.now, context.config().times.key_set)
+    }
+
+    fn validate(
+        set: &AsCredentialSet,
+        domain: &Domain,
+        now: Timestamp,
+        previous: Option<&Self>,
+    ) -> Result<Self, ValidationError> {
+        validate_as_credential_set(set, domain, now, previous)
+    }
+
+    fn set(&self) -> &AsCredentialSet {
+        self.set()
+    }
+
+    fn slot(row: &mut PeerKeys) -> &mut Slot<AsCredentialSet> {
+        &mut row.authentication
+    }
+}
+
+/// How a caller takes it that there is nothing to be had just now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// It is refused, and told to come back.
+    None,
+    /// It waits between attempts by itself, and not longer than it needs to.
+    OwnWaits,
+}
+
 /// The queuing keys of `domain`, which may be our own. With `wanted`, a set that lacks it is refreshed once.
 ///
 /// # Errors
-/// Leaves to ask; refuses with [`Refusal::PeerUnavailable`] if there is no valid set to be had.
+/// As [`current`].
 pub(crate) fn queuing_keys(
     transaction: &mut Transaction,
     context: &Context,
     domain: &Domain,
     wanted: Option<KeyId>,
 ) -> Result<ValidatedQsKeys, Interrupt> {
-    let now = context.now;
-    let validate = |set: &QsKeySet| validate_qs_key_set(set, domain, now);
+    let patience = if wanted.is_some() { Patience::None } else { Patience::OwnWaits };
+    let suffices =
+        |keys: &ValidatedQsKeys| wanted.is_none_or(|id| keys.verifying_key(id, context.now).is_some());
+    current(transaction, context, domain, suffices, patience)
+}
+
+/// The set of `domain` that is in force, which may be our own. One that is old, or does not suffice, is refreshed.
+///
+/// # Errors
+/// Leaves to ask; refuses with [`Refusal::PeerUnavailable`] if there is no valid set to be had.
+pub(crate) fn current<K: Published>(
+    transaction: &mut Transaction,
+    context: &Context,
+    domain: &Domain,
+    suffices: impl Fn(&K) -> bool,
+    patience: Patience,
+) -> Result<K, Interrupt> {
+    let (now, times) = (context.now, &context.config().times);
     if domain == context.domain() {
-        let set = context.keys().qs_key_set(domain, now, context.config().times.key_set);
-        return Ok(validate(&set.ok_or(Refusal::Internal)?).map_err(Refusal::from)?);
+        let ours = K::ours(context).ok_or(Refusal::Internal)?;
+        return Ok(K::validate(&ours, domain, now, None).map_err(Refusal::from)?);
     }
     let mut row: PeerKeys = transaction.get(domain)?.unwrap_or_default();
-    let known = row.queuing.clone().and_then(|cached| Some((validate(&cached.set).ok()?, cached.fetched_at)));
-    let suffices = |keys: &ValidatedQsKeys| wanted.is_none_or(|id| keys.verifying_key(id, now).is_some());
+    let slot = K::slot(&mut row);
+    let cached = slot.cached.as_ref();
+    let known = cached
+        .and_then(|cached| Some((K::validate(&cached.set, domain, now, None).ok()?, cached.fetched_at)));
     if let Some((keys, fetched_at)) = &known
         && suffices(keys)
-        && now.since(*fetched_at) < context.config().times.key_refresh
+        && now.since(*fetched_at) < times.key_refresh
     {
         return Ok(keys.clone());
     }
     let known = known.map(|(keys, _)| keys);
-    // Whoever wants to deliver waits between attempts by itself, and not longer than it needs to.
-    if is_ahead(context, row.queuing_retry_at) && (wanted.is_some() || known.is_some()) {
-        return known.ok_or_else(|| Refusal::peer_unavailable(domain, row.queuing_retry_at - now).into());
+    if is_ahead(context, slot.retry_at) && (patience == Patience::None || known.is_some()) {
+        return known.ok_or_else(|| Refusal::peer_unavailable(domain, slot.retry_at - now).into());
     }
-    let fetched = fetch(transaction, context, domain, &GetQsKeys {})?;
-    let fetched = fetched.and_then(|reply| validate(&reply.keys).map_err(Failure::Invalid));
+    let fetched = fetch::<K>(transaction, context, domain)?;
+    let fetched =
+        fetched.and_then(|set| K::validate(&set, domain, now, known.as_ref()).map_err(Failure::Invalid));
     if !fetched.as_ref().is_ok_and(suffices) {
-        row.queuing_retry_at = now + context.config().times.key_retry;
+        slot.retry_at = now + times.key_retry;
     }
     if let Ok(keys) = &fetched {
-        row.queuing = Some(Cached { set: keys.set().clone(), fetched_at: now });
-    }
-    transaction.put(domain, &row);
-    transaction.keep();
-    conclude(fetched, known, (domain, context.config()))
-}
-
-/// The credentials of the authentication service of `domain`, which may be our own. `unknown_signer` says
-/// whether those that are kept were too old to validate something, so that a refresh is worth it.
-///
-/// # Errors
-/// As [`queuing_keys`].
-pub(crate) fn authentication_credentials(
-    transaction: &mut Transaction,
-    context: &Context,
-    domain: &Domain,
-    suffices: impl Fn(&ValidatedAsCredentials) -> bool,
-) -> Result<ValidatedAsCredentials, Interrupt> {
-    let now = context.now;
-    if domain == context.domain() {
-        let set = context.keys().as_credential_set(domain, now, context.config().times.key_set);
-        let valid = validate_as_credential_set(&set.ok_or(Refusal::Internal)?, domain, now, None);
-        return Ok(valid.map_err(Refusal::from)?);
-    }
-    let mut row: PeerKeys = transaction.get(domain)?.unwrap_or_default();
-    let validate = |set: &AsCredentialSet, previous: Option<&ValidatedAsCredentials>| {
-        validate_as_credential_set(set, domain, now, previous)
-    };
-    let cached = row.authentication.clone();
-    let known = cached.and_then(|cached| Some((validate(&cached.set, None).ok()?, cached.fetched_at)));
-    if let Some((credentials, fetched_at)) = &known
-        && suffices(credentials)
-        && now.since(*fetched_at) < context.config().times.key_refresh
-    {
-        return Ok(credentials.clone());
-    }
-    let known = known.map(|(credentials, _)| credentials);
-    if is_ahead(context, row.authentication_retry_at) {
-        return known
-            .ok_or_else(|| Refusal::peer_unavailable(domain, row.authentication_retry_at - now).into());
-    }
-    let fetched = fetch(transaction, context, domain, &GetAsCredentials {})?;
-    let fetched =
-        fetched.and_then(|reply| validate(&reply.credentials, known.as_ref()).map_err(Failure::Invalid));
-    if !fetched.as_ref().is_ok_and(&suffices) {
-        row.authentication_retry_at = now + context.config().times.key_retry;
-    }
-    if let Ok(credentials) = &fetched {
-        row.authentication = Some(Cached { set: credentials.set().clone(), fetched_at: now });
+        slot.cached = Some(Cached { set: keys.set().clone(), fetched_at: now });
     }
     transaction.put(domain, &row);
     transaction.keep();
@@ -173,17 +257,16 @@ fn conclude<K>(
 }
 
 /// Asks `domain`. The question has neither time nor name, so that equal ones are one.
-fn fetch<B: RequestBody>(
+fn fetch<K: Published>(
     transaction: &mut Transaction,
     context: &Context,
     domain: &Domain,
-    body: &B,
-) -> Result<Result<B::Reply, Failure>, Interrupt> {
+) -> Result<Result<K::Set, Failure>, Interrupt> {
     context.config().federation.check(Direction::Outbound, domain)?;
     let about = (domain.clone(), Timestamp::default(), RequestId([0; 16]));
-    let request = RequestEnvelope::new(about, body, None, None).map_err(|_| Refusal::Internal)?;
-    let ask = Ask { domain: domain.clone(), service: B::KIND.rules().service, request: encode(&request) };
-    let answer = transaction.ask(ask)?;
-    let reply = answer.ok().and_then(|bytes| ResponseEnvelope::read::<B::Reply>(&bytes).ok()?.ok());
-    Ok(reply.ok_or(Failure::NoAnswer))
+    let request = RequestEnvelope::new(about, &K::REQUEST, None, None).map_err(|_| Refusal::Internal)?;
+    let service = K::Request::KIND.rules().service;
+    let answer = transaction.ask(Ask { domain: domain.clone(), service, request: encode(&request) })?;
+    let reply = answer.ok().and_then(|bytes| ResponseEnvelope::read(&bytes).ok()?.ok());
+    Ok(reply.map(K::in_reply).ok_or(Failure::NoAnswer))
 }
