@@ -152,7 +152,11 @@ async fn accept(shared: Shared, request: ConnectionRequest) -> Result<(), Client
     if !fresh {
         return Ok(());
     }
-    if let Err(reason) = join(&shared, &content).await {
+    let asker = content.sender.client_id().user_id.clone();
+    shared.with(|state| state.accepting.insert(asker.clone()));
+    let joined = join(&shared, &content).await;
+    shared.with(|state| state.accepting.remove(&asker));
+    if let Err(reason) = joined {
         shared.with(|state| {
             state.inboxes.remove(&id);
             state.emit(Event::Declined { group: id, reason });

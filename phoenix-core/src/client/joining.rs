@@ -9,14 +9,14 @@ use tls_codec::Deserialize;
 use super::{
     ClientError, Event, account,
     commits::attribution_name,
-    groups::{Group, Member, join_config, leaf_credential, open_credential},
+    groups::{Connection, Group, Member, join_config, leaf_credential, open_credential},
     locks::LockName,
     messages::{AttributedWelcome, Invitation, WelcomeAttribution},
     processing,
     state::{Identity, OwnPackage, Shared, State},
 };
 use crate::{
-    identifiers::GroupId,
+    identifiers::{GroupId, UserId},
     mls::{parse_message, welcome_references},
     wire::{
         codec::{Bytes, decode, encode},
@@ -39,7 +39,7 @@ struct Opened {
 pub(super) async fn join(shared: Shared, delivery: Delivery) -> Result<(), ClientError> {
     let id = delivery.group_id.clone();
     let lock = shared.lock(LockName::Group(id.clone())).await;
-    if let Err(reason) = join_group(&shared, &delivery).await {
+    if let Err(reason) = join_once_connected(&shared, &delivery).await {
         shared.with(|state| {
             state.inboxes.remove(&id);
             state.emit(Event::Declined { group: id, reason });
@@ -52,6 +52,22 @@ pub(super) async fn join(shared: Shared, delivery: Delivery) -> Result<(), Clien
     processing::follow(&shared, &id).await?;
     bound?;
     replenish(&shared).await
+}
+
+/// Joins; an invitation that has overtaken the connection with who invites waits until that is made or has failed.
+async fn join_once_connected(shared: &Shared, delivery: &Delivery) -> Result<(), ClientError> {
+    let (patience, interval) =
+        shared.with(|state| (state.now + state.config.request_window, state.config.poll_interval));
+    loop {
+        match join_group(shared, delivery).await {
+            Err(ClientError::NotAContact(user))
+                if shared.with(|state| state.is_connecting(&user) && state.now < patience) =>
+            {
+                shared.sleep(interval).await;
+            }
+            result => return result,
+        }
+    }
 }
 
 async fn join_group(shared: &Shared, delivery: &Delivery) -> Result<(), ClientError> {
@@ -171,6 +187,12 @@ async fn replenish(shared: &Shared) -> Result<(), ClientError> {
 }
 
 impl State {
+    /// Whether a connection with this user is asked for, or being accepted.
+    fn is_connecting(&self, user: &UserId) -> bool {
+        let asked = Some(Connection::Asked(user.clone()));
+        self.accepting.contains(user) || self.groups.values().any(|group| group.connection == asked)
+    }
+
     /// Opens the invitation, checks that a contact signed it, and decrypts the Welcome.
     fn open_welcome(&mut self, id: &GroupId, bundle: &WelcomeBundle) -> Result<Opened, ClientError> {
         let opened = self.friendship_key.open(&attribution_name(id), &bundle.attribution)?;

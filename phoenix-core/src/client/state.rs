@@ -1,7 +1,7 @@
 //! protocol.md §11 — everything that a client knows, in one place that its procedures share.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -76,6 +76,8 @@ pub(super) struct State {
     pub contacts: BTreeMap<UserId, Contact>,
     /// Connection requests that wait for the user's decision.
     pub requests: BTreeMap<UserId, ConnectionRequest>,
+    /// Whose connection requests are being accepted.
+    pub accepting: BTreeSet<UserId>,
     pub groups: BTreeMap<GroupId, Group>,
     /// Deliveries of groups that are not processed yet.
     pub inboxes: BTreeMap<GroupId, VecDeque<Waiting>>,
@@ -156,6 +158,7 @@ impl State {
             tokens: TokenStock::default(),
             known_keys: KnownKeys::default(),
             contacts: BTreeMap::new(),
+            accepting: BTreeSet::new(),
             requests: BTreeMap::new(),
             groups: BTreeMap::new(),
             inboxes: BTreeMap::new(),
