@@ -2,6 +2,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::{
+    fs,
+    path::PathBuf,
     process::ExitCode,
     sync::{
         atomic::{AtomicU64, Ordering},
@@ -43,6 +45,9 @@ struct Run {
     /// Prints one JSON object for each seed.
     #[arg(long)]
     json: bool,
+    /// Writes all events of the last seed to this file.
+    #[arg(long)]
+    log: Option<PathBuf>,
     /// Plants a bug, which must be found.
     #[arg(long)]
     plant: Option<PlantName>,
@@ -84,8 +89,13 @@ fn main() -> ExitCode {
             messages: run.messages,
             plant: run.plant.map(Plant::from),
         };
-        match run_watched(&settings) {
-            Ok(report) => {
+        match run_watched(&settings, if run.log.is_some() { usize::MAX } else { 0 }) {
+            Ok((report, log)) => {
+                if let Some(file) = &run.log
+                    && let Err(error) = fs::write(file, log.join("\n"))
+                {
+                    eprintln!("{}: {error}", file.display());
+                }
                 passed &= report.passed();
                 print(&report, run.json);
             }
@@ -110,12 +120,12 @@ fn print(report: &Report, json: bool) {
 }
 
 /// Runs a world, and tells how far it is once a second.
-fn run_watched(settings: &Settings) -> Result<Report, WorldError> {
+fn run_watched(settings: &Settings, lines: usize) -> Result<(Report, Vec<String>), WorldError> {
     let progress = AtomicU64::new(0);
     let (ended, end) = mpsc::channel();
     thread::scope(|scope| {
         let world = scope.spawn(|| {
-            let result = world::run(settings, &progress);
+            let result = world::run_logged(settings, &progress, lines);
             drop(ended);
             result
         });

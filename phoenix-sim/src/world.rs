@@ -79,18 +79,23 @@ pub(crate) struct Randoms {
 /// # Errors
 /// [`WorldError`] if the world could not run to an end; what oracles find is in the report.
 pub fn run(settings: &Settings, progress: &AtomicU64) -> Result<Report, WorldError> {
-    run_plan(&generate::plan(settings), progress)
+    run_logged(settings, progress, 0).map(|(report, _)| report)
 }
 
-/// Runs a plan that was made before.
+/// As [`run`]; gives up to `lines` of the last events too.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_plan(plan: &Plan, progress: &AtomicU64) -> Result<Report, WorldError> {
-    interpose::in_world(plan.settings.seed, || {
-        let mut world = World::new(plan.clone());
+pub fn run_logged(
+    settings: &Settings,
+    progress: &AtomicU64,
+    lines: usize,
+) -> Result<(Report, Vec<String>), WorldError> {
+    interpose::in_world(settings.seed, || {
+        let mut world = World::new(generate::plan(settings));
         world.run(progress);
-        world.into_report()
+        let log = world.trace.last(lines);
+        (world.into_report(), log)
     })
 }
 

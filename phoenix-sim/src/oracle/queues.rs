@@ -15,7 +15,9 @@ pub fn observe(observation: &Observation<'_>) -> Result<(), Violation> {
             let own = observation.groups.iter().any(|view| view.group_id == *group);
             *reason != GapReason::NotAuthorised || own
         }
-        Event::Missing { .. }
+        // Attackers make no invitations, and nobody here invites or asks whom it should not.
+        Event::Declined { .. }
+        | Event::Missing { .. }
         | Event::MessageUnreadable { .. }
         | Event::CommitUnprocessable { .. }
         | Event::QueueUnreadable { .. }
