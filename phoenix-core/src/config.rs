@@ -103,8 +103,6 @@ pub struct Times {
     pub backoff_limit: Duration,
     /// The oldest that an undelivered entry may become.
     pub outbox_age: Duration,
-    /// How long an unused pseudonymous record is kept, and how long members may stay inactive.
-    pub max_inactivity: Duration,
     /// How often expired records are looked for.
     pub sweep: Duration,
 }
@@ -129,7 +127,6 @@ impl Default for Times {
             backoff_first: Duration::from_secs(1),
             backoff_limit: HOUR,
             outbox_age: 7 * DAY,
-            max_inactivity: 90 * DAY,
             sweep: 10 * MINUTE,
         }
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use phoenix_core::{
     config::Plant,
     error::PeerFailure,
+    federation::single_flight::SingleFlight,
     homeserver::{Homeserver, Input},
     operation::{Ask, Lane, Operation, Outcome, Step, Timer},
     store::{Commit, Key, Reads, Row, Settlement, commit::Rows},
@@ -39,7 +40,7 @@ pub struct Node<O> {
     next: u64,
     running: BTreeMap<OperationId, (Operation, O)>,
     lanes: BTreeMap<Vec<u8>, VecDeque<OperationId>>,
-    asking: BTreeMap<Ask, Vec<OperationId>>,
+    asking: SingleFlight<OperationId>,
     timers: BTreeMap<Timer, Timestamp>,
     buffered: VecDeque<Commit>,
 }
@@ -52,7 +53,7 @@ impl<O> Node<O> {
             next: 0,
             running: BTreeMap::new(),
             lanes: BTreeMap::new(),
-            asking: BTreeMap::new(),
+            asking: SingleFlight::new(),
             timers: BTreeMap::new(),
             buffered: VecDeque::new(),
         }
@@ -108,7 +109,7 @@ impl<O> Node<O> {
 
     /// Gives a peer's answer to all operations that asked the same.
     pub fn answer(&mut self, ask: &Ask, answer: &Result<Vec<u8>, PeerFailure>) -> Vec<Work<O>> {
-        let waiting = self.asking.remove(ask).unwrap_or_default();
+        let waiting = self.asking.complete(ask);
         let each =
             waiting.into_iter().map(|id| self.resume(id, |operation| operation.answer(answer.clone())));
         each.flatten().collect()
@@ -168,9 +169,7 @@ impl<O> Node<O> {
 
     /// Equal questions under way are one.
     fn ask(&mut self, id: OperationId, ask: Ask, work: &mut Vec<Work<O>>) {
-        let waiting = self.asking.entry(ask.clone()).or_default();
-        waiting.push(id);
-        if waiting.len() == 1 {
+        if self.asking.join(ask.clone(), id) {
             work.push(Work::Ask(ask));
         }
     }

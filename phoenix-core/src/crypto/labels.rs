@@ -63,8 +63,6 @@ labels! {
     WELCOME_ATTRIBUTION = "WelcomeAttribution";
     /// A batch of a federated stream.
     FEDERATED_BATCH = "FederatedBatch";
-    /// A report that a queue is no more.
-    QUEUE_DELETED = "QueueDeleted";
 
     // Derivations: what the key or hash is for.
     /// The fingerprint of a credential.

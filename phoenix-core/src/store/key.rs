@@ -59,7 +59,7 @@ record_kinds! {
     /// A spent token.
     Nullifier = 4, "core", "hour of expiry, nullifier", Plain, "with the token key";
     /// The published keys of another homeserver.
-    PeerKeys = 5, "federation", "domain", Plain, "at the set's valid_until";
+    PeerKeys = 5, "federation", "domain", Plain, "kept; out of use at the set's valid_until";
 
     /// A registered user: password file, clients.
     User = 16, "AS", "user id", Plain, "deletion";
@@ -76,16 +76,16 @@ record_kinds! {
     /// An entry of a direct queue.
     DirectQueueEntry = 22, "AS", "client id, sequence", Ratchet, "when acknowledged";
     /// Tokens issued to a client.
-    ClientAllowance = 23, "AS", "hash of the client id", Plain, "with the token time frame";
+    ClientAllowance = 23, "AS", "hash of the client id", Plain, "kept; starts afresh with the token time frame";
     /// Tokens issued to the clients of a registrable domain.
-    DomainAllowance = 24, "AS", "registrable domain", Plain, "90 days unused";
+    DomainAllowance = 24, "AS", "registrable domain", Plain, "kept";
     /// Tokens issued to all domains that are new.
     NewDomainAllowance = 25, "AS", "(one row)", Plain, "never";
 
     /// A pseudonymous user of the queuing service.
-    QsUser = 48, "QS", "QS user id", Plain, "90 days unused";
+    QsUser = 48, "QS", "QS user id", Plain, "kept";
     /// A pseudonymous client of the queuing service.
-    QsClient = 49, "QS", "QS client id", Plain, "90 days unused";
+    QsClient = 49, "QS", "QS client id", Plain, "kept";
     /// The count of a client's key packages.
     KeyPackagePool = 50, "QS", "QS client id", Plain, "with the client";
     /// One key package.
@@ -108,19 +108,19 @@ record_kinds! {
     FanOutProgress = 113, "fan-out", "log", Plain, "with the log";
 
     /// The end of a stream to another homeserver, where entries are appended.
-    OutboundEnd = 128, "federation", "destination, shard", ServiceKey, "90 days unused";
+    OutboundEnd = 128, "federation", "destination, shard", ServiceKey, "kept";
     /// The start of a stream to another homeserver, from where entries are delivered.
-    OutboundStart = 134, "federation", "destination, shard", Plain, "90 days unused";
+    OutboundStart = 134, "federation", "destination, shard", Plain, "kept";
     /// One epoch of an outbound stream.
     OutboundEpoch = 129, "federation", "destination, shard, epoch", ServiceKey, "when its entries are delivered";
     /// An entry of an outbound stream.
     OutboundEntry = 130, "federation", "destination, shard, sequence", ServiceKey, "when delivered, or over the bound";
     /// What is known of a peer's reachability.
-    PeerState = 131, "federation", "domain", Plain, "90 days unused";
+    PeerState = 131, "federation", "domain", Plain, "kept";
     /// The position of a stream from another homeserver.
-    InboundStream = 132, "federation", "source, stream id", ServiceKey, "90 days unused";
+    InboundStream = 132, "federation", "source, stream id", ServiceKey, "kept";
     /// The streams and rate of another homeserver.
-    InboundSource = 133, "federation", "source", Plain, "90 days unused";
+    InboundSource = 133, "federation", "source", Plain, "kept";
 }
 
 impl RecordKind {
