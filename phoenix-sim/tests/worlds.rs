@@ -40,3 +40,14 @@ fn worlds_at_the_same_time_do_not_disturb_each_other() {
     });
     assert_eq!(first, second);
 }
+
+/// In these worlds an invitation comes before the invited client knows that its connection is made: from the one
+/// who asked for it, and from the one who was asked.
+#[test]
+fn an_invitation_that_overtakes_its_connection_is_followed() {
+    for seed in [10243, 10362] {
+        let settings = Settings { seed, servers: 3, users: 4, messages: 6, plant: None };
+        let report = world::run(&settings, &AtomicU64::new(0)).unwrap();
+        assert!(report.passed(), "{report}");
+    }
+}
