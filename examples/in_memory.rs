@@ -1,57 +1,59 @@
-//! Two homeservers and three users in one process: no async, no network, no disk.
+//! Two homeservers, a user of each, and a message from one to the other: no async, no network, no disk.
 //!
-//! What a driver of `phoenix-core` has to do is all here: keep rows, run operations step by step, fire timers.
+//! What an embedder of `phoenix-core` has to do is all here: keep rows, run operations step by step, fire timers.
 //! Run it with `cargo run -p phoenix-examples --example in_memory`.
 #![allow(clippy::print_stdout)]
 
-use std::{collections::BTreeMap, error::Error};
+use std::{collections::BTreeMap, error::Error, time::SystemTime};
 
 use phoenix_core::{
     client::{Client, ClientConfig, Event, Output},
     config::Config,
+    error::PeerFailure,
     homeserver::{Homeserver, Input},
     identifiers::Domain,
     keys::ServiceKeys,
-    operation::{Ask, Effect, Outcome, Step, Timer},
+    operation::{Effect, Step, Timer},
     rng::Random,
     store::{Commit, Key, Reads, Row, Settlement, commit::Rows},
     time::Timestamp,
 };
 
-/// A store: what a database must be able to do for a homeserver.
+/// What a database must be able to do for a homeserver: read rows, and commit.
 #[derive(Default)]
-struct Store(BTreeMap<Key, Row>);
+struct Store(BTreeMap<Vec<u8>, Row>);
 
 impl Store {
     fn read(&self, reads: Reads) -> Rows {
-        let rows = reads.keys.into_iter().map(|key| (key.clone(), self.0.get(&key).cloned())).collect();
+        let rows = reads.keys.into_iter().map(|key| (key.clone(), self.0.get(&key.to_bytes()).cloned()));
         let scans = reads.scans.into_iter().map(|scan| {
-            let within = |key: &&Key| (&scan.first..&scan.end).contains(&&key.to_bytes());
-            let keys = self.0.keys().filter(within).take(scan.limit).cloned().collect();
+            let found = self.0.range(scan.first.clone()..scan.end.clone()).take(scan.limit);
+            let keys = found.filter_map(|(key, _)| Key::from_bytes(key)).collect();
             (scan, keys)
         });
-        Rows { rows, scans: scans.collect() }
+        Rows { rows: rows.collect(), scans: scans.collect() }
     }
 
     /// All of it if every row still has the version that was read, else nothing.
     fn commit(&mut self, commit: Commit) -> Settlement {
-        let version = |key: &Key| self.0.get(key).map(|row| row.version);
+        let version = |key: &Key| self.0.get(&key.to_bytes()).map(|row| row.version);
         if commit.expect.iter().any(|expectation| version(&expectation.key) != expectation.version) {
             return Settlement::Conflict;
         }
         for write in commit.writes {
             match write.bytes {
-                Some(bytes) => self.0.insert(write.key, Row { version: commit.version, bytes }),
-                None => self.0.remove(&write.key),
+                Some(bytes) => self.0.insert(write.key.to_bytes(), Row { version: commit.version, bytes }),
+                None => self.0.remove(&write.key.to_bytes()),
             };
         }
         Settlement::Committed
     }
 }
 
-/// Everything there is: the homeservers with their stores, the timers that are due, the time.
+/// Homeservers with their stores, clients, timers, and the time, which stands still.
 struct World {
     homeservers: BTreeMap<Domain, (Homeserver, Store)>,
+    clients: [Client; 2],
     timers: Vec<(Domain, Timer, Timestamp)>,
     random: Random,
     now: Timestamp,
@@ -59,62 +61,55 @@ struct World {
 
 impl World {
     /// Serves one input of one homeserver to its end.
-    fn serve(&mut self, domain: &Domain, input: Input<'_>) -> Option<Vec<u8>> {
-        let mut operation = self.homeservers.get(domain)?.0.accept(input, self.now, self.random.array());
+    fn serve(&mut self, domain: &Domain, input: Input<'_>) -> Result<Vec<u8>, PeerFailure> {
+        let (homeserver, _) = self.homeservers.get(domain).ok_or(PeerFailure)?;
+        let mut operation = homeserver.accept(input, self.now, self.random.array());
         loop {
             let step = operation.poll();
-            let store = &mut self.homeservers.get_mut(domain)?.1;
+            let (_, store) = self.homeservers.get_mut(domain).ok_or(PeerFailure)?;
             match step {
                 Step::Read(reads) => operation.supply(store.read(reads)),
                 Step::Commit(commit) => operation.settle(store.commit(commit)),
-                Step::Ask(Ask { domain: peer, request, .. }) => {
-                    let answer = self.serve(&peer, Input::Request(&request));
-                    operation.answer(answer.ok_or(phoenix_core::error::PeerFailure));
-                }
-                Step::Done(Outcome { reply, effects }) => {
-                    for effect in effects {
+                Step::Ask(ask) => operation.answer(self.serve(&ask.domain, Input::Request(&ask.request))),
+                Step::Done(outcome) => {
+                    for effect in outcome.effects {
                         if let Effect::Wake { timer, due } = effect {
                             self.timers.push((domain.clone(), timer, due));
                         }
                     }
-                    return reply;
+                    return outcome.reply.ok_or(PeerFailure);
                 }
             }
         }
     }
 
-    /// Runs the timers that are due, and those that they make due.
-    fn run_timers(&mut self) {
-        while let Some(index) = self.timers.iter().position(|(_, _, due)| *due <= self.now) {
-            let (domain, timer, _) = self.timers.swap_remove(index);
-            self.serve(&domain, Input::Timer(&timer));
-        }
-    }
-
-    /// Lets clients and homeservers talk until nobody has anything more to say.
-    fn run(&mut self, clients: &mut [Client]) -> Result<Vec<(usize, Event)>, Box<dyn Error>> {
+    /// Has clients read their queues and serves them, and the timers that are due, until nobody has anything to
+    /// tell. What they told.
+    fn run(&mut self) -> Result<Vec<Event>, Box<dyn Error>> {
         let mut events = Vec::new();
         loop {
-            let mut quiet = true;
-            for (index, client) in clients.iter_mut().enumerate() {
-                while let Some(output) = client.poll(self.now) {
-                    quiet = false;
+            let told = events.len();
+            for number in [0, 1] {
+                if self.clients[number].qs_client().is_some() {
+                    self.clients[number].read_queues();
+                }
+                while let Some(output) = self.clients[number].poll(self.now) {
                     match output {
                         Output::Request(exchange) => {
                             let answer = self.serve(&exchange.domain, Input::Request(&exchange.request));
-                            client.respond(
-                                exchange.id,
-                                answer.ok_or(phoenix_core::error::PeerFailure),
-                                self.now,
-                            );
+                            self.clients[number].respond(exchange.id, answer, self.now);
                         }
-                        Output::Event(event) => events.push((index, event)),
+                        Output::Event(event) => events.push(event),
                         Output::TaskDone(_, result) => result?,
                     }
                 }
+                while let Some(due) = self.timers.iter().position(|(_, _, due)| *due <= self.now) {
+                    let (domain, timer, _) = self.timers.swap_remove(due);
+                    // Timers have no answer.
+                    let _ = self.serve(&domain, Input::Timer(&timer));
+                }
             }
-            self.run_timers();
-            if quiet {
+            if events.len() == told {
                 return Ok(events);
             }
         }
@@ -122,58 +117,32 @@ impl World {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut random = Random::from_seed([1; 32]);
-    let now = Timestamp::from_milliseconds(u64::try_from(
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis(),
-    )?);
+    let (mut random, since) = (Random::from_seed([1; 32]), SystemTime::UNIX_EPOCH.elapsed()?);
+    let now = Timestamp::from_milliseconds(u64::try_from(since.as_millis())?);
     let domains: [Domain; 2] = ["a.example".parse()?, "b.example".parse()?];
     let homeservers = domains.clone().map(|domain| {
         let keys = ServiceKeys::generate(&domain, &mut random, now);
         (domain.clone(), (Homeserver::new(Config::new(domain), keys), Store::default()))
     });
-    let mut world = World { homeservers: homeservers.into(), timers: Vec::new(), random, now };
+    let clients = domains.map(|domain| Client::new(ClientConfig::new(domain), random.array()));
+    let mut world = World { homeservers: homeservers.into(), clients, timers: Vec::new(), random, now };
 
-    // alice at a.example; bob and carol at b.example.
-    let mut clients: Vec<Client> = [(0, 10), (1, 11), (1, 12)]
-        .map(|(domain, seed): (usize, u8)| {
-            Client::new(ClientConfig::new(domains[domain].clone()), [seed; 32])
-        })
-        .into();
-    for client in &mut clients {
+    for client in &mut world.clients {
         client.register(b"correct horse battery staple");
     }
-    world.run(&mut clients)?;
-    println!("three users are registered");
+    world.run()?;
 
-    // alice asks bob and carol for a connection; they find it in their direct queues and accept.
-    let users: Vec<_> = clients.iter().map(Client::user_id).collect();
-    clients[0].connect(users[1].clone());
-    clients[0].connect(users[2].clone());
-    for _ in 0..3 {
-        world.run(&mut clients)?;
-        clients.iter_mut().for_each(|client| _ = client.read_queues());
-    }
-    world.run(&mut clients)?;
-    println!("alice has {} contacts", clients[0].contacts().len());
+    // Alice, at a.example, asks Bob, at b.example, for a connection, which his client accepts.
+    let bob = world.clients[1].user_id();
+    world.clients[0].connect(bob.clone());
+    world.run()?;
 
-    clients[0].create_group();
-    let events = world.run(&mut clients)?;
-    let group = events.into_iter().find_map(|(_, event)| match event {
-        Event::GroupCreated(group) => Some(group),
-        _ => None,
-    });
-    let group = group.ok_or("no group")?;
-    clients[0].invite(&group, &users[1..]);
-    world.run(&mut clients)?;
-    clients.iter_mut().for_each(|client| _ = client.read_queues());
-    world.run(&mut clients)?;
-
-    clients[0].send(&group, b"hello across homeservers");
-    world.run(&mut clients)?;
-    clients.iter_mut().for_each(|client| _ = client.read_queues());
-    for (reader, event) in world.run(&mut clients)? {
+    // A connection is a group of two: with what she says in it, he hears from her.
+    let connection = world.clients[0].groups().remove(0).group_id;
+    world.clients[0].send(&connection, b"hello across homeservers");
+    for event in world.run()? {
         if let Event::Message { from, text, .. } = event {
-            println!("{} reads {:?} from {from}", users[reader], String::from_utf8_lossy(&text));
+            println!("{bob} reads {:?} from {from}", String::from_utf8_lossy(&text));
         }
     }
     Ok(())

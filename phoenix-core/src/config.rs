@@ -101,7 +101,7 @@ pub struct Times {
     pub backoff_first: Duration,
     /// Longest wait between deliveries.
     pub backoff_limit: Duration,
-    /// The oldest that an undelivered entry may become.
+    /// The oldest that an undelivered entry may become. Whom to tell that it was dropped is kept as long again.
     pub outbox_age: Duration,
     /// How often expired records are looked for.
     pub sweep: Duration,
@@ -136,6 +136,9 @@ impl Default for Times {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rates {
+    /// Registrations begun per minute, by all users together: nothing else holds back who may register. More than a
+    /// large public homeserver sees, and what can wait to be finished stays below 100 MB.
+    pub registrations_per_minute: u32,
     /// Tokens per client and [`Rates::token_time_frame`].
     pub token_allowance: u64,
     /// The time frame of all token allowances.
@@ -144,12 +147,18 @@ pub struct Rates {
     pub domain_first_day: u64,
     /// The most that a domain's allowance grows to.
     pub domain_limit: u64,
-    /// Tokens for all domains together that were first seen today.
+    /// Tokens for all domains together that were first seen in the last seven days.
     pub new_domains: u64,
-    /// Entries per second that one source homeserver may deliver, sustained.
+    /// Entries per second that one source homeserver may deliver, sustained; one with several recipients counts
+    /// once for each. A message to the largest group is a second's worth.
     pub source_entries_per_second: u64,
-    /// Entries that one source may deliver at once.
+    /// As many it may deliver at once.
     pub source_burst: u64,
+    /// How often per second, sustained, those who are not authenticated yet can have us ask homeservers that we
+    /// know nothing of. Each costs a connection and a row that lasts as long as what the homeserver publishes.
+    pub first_contacts_per_second: u64,
+    /// How often they can at once.
+    pub first_contact_burst: u64,
     /// Deliveries to one client per minute.
     pub client_per_minute: u32,
     /// Deliveries to one membership (client and group) per minute.
@@ -159,13 +168,16 @@ pub struct Rates {
 impl Default for Rates {
     fn default() -> Self {
         Self {
+            registrations_per_minute: 600,
             token_allowance: 500,
             token_time_frame: DAY,
             domain_first_day: 2_000,
             domain_limit: 100_000,
             new_domains: 20_000,
-            source_entries_per_second: 1_000,
-            source_burst: 10_000,
+            source_entries_per_second: 5_000,
+            source_burst: 50_000,
+            first_contacts_per_second: 2,
+            first_contact_burst: 100,
             client_per_minute: 6_000,
             membership_per_minute: 3_000,
         }
@@ -202,7 +214,7 @@ impl Default for Sizes {
             outbox_entries: 100_000,
             stream_shards: 4,
             batch_entries: 256,
-            recipients_per_commit: 32,
+            recipients_per_commit: 128,
             section_padding: 32 << 10,
             sweep_batch: 256,
         }
@@ -211,12 +223,15 @@ impl Default for Sizes {
 
 /// Bugs that the simulator can plant, to show that its oracles find them. Without the feature `plant` they
 /// have no effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Plant {
     /// Frames are accepted whatever their signature.
     SkipSignature,
     /// Requests are answered before their commit is durable.
     AckBeforeCommit,
+    /// Frames are accepted whatever their destination.
+    IgnoreDestination,
     /// Entries of a stream are accepted whatever their position.
     IgnorePosition,
     /// Spent tokens are accepted.

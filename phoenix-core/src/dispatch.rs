@@ -15,7 +15,7 @@ use crate::{
     operation::{Interrupt, Lane, Operation},
     queuing_service as queuing,
     remembered::Memory,
-    store::Transaction,
+    store::{Key, Transaction},
     time::Timestamp,
     wire::{
         codec::encode,
@@ -144,6 +144,7 @@ fn serve(
     if rules.timed() {
         check_time(context, envelope)?;
     }
+    prefetch(transaction, context, (rules, &memory, envelope))?;
     if rules.remembered
         && let Some(answer) = memory.recall(transaction)?
     {
@@ -159,6 +160,20 @@ fn serve(
         memory.remember(transaction, context, &answer);
     }
     Ok(answer)
+}
+
+/// Fetches the rows that the envelope names in one round, before anything is decrypted or verified: no pass
+/// that has done so has to come again for them. Nothing is decided by it.
+fn prefetch(
+    transaction: &mut Transaction,
+    context: &Context,
+    (rules, memory, envelope): (Rules, &Memory, &RequestEnvelope),
+) -> Result<(), Interrupt> {
+    let answer = rules.remembered.then(|| memory.row());
+    let token = envelope.token.as_ref().filter(|_| rules.token != TokenRule::None);
+    let nullifier = token.and_then(|token| tokens::row(context, token));
+    let rows: Vec<Key> = answer.into_iter().chain(nullifier).collect();
+    transaction.prefetch(&rows)
 }
 
 fn check_time(context: &Context, envelope: &RequestEnvelope) -> Result<(), Refusal> {
@@ -199,6 +214,7 @@ fn dispatch(
         Request::PublishKeyPackages(body) => to!(body, queuing::key_packages::publish_key_packages),
         Request::GetKeyPackage(body) => to!(body, queuing::key_packages::get_key_package),
         Request::Dequeue(body) => to!(body, queuing::queue::dequeue),
+        Request::Listen(body) => to!(body, queuing::queue::listen),
         Request::EnqueueFederated(body) => to!(body, inbox::enqueue_federated),
 
         Request::GetDsKeys(body) => to!(body, delivery::keys::get_ds_keys),
@@ -228,7 +244,8 @@ fn lane(envelope: &RequestEnvelope, request: &Request) -> Lane {
         Request::GetQsKeys(_) | Request::GetDsKeys(_) | Request::RequestGroupId(_) => Lane::Free,
         Request::CreateUserRecord(_) => Lane::Free,
         Request::InitRegistration(body) => {
-            Lane::Of(encode(&body.credential_request.payload.client_id.user_id))
+            let user_id = &body.credential_request.payload.client_id.user_id;
+            of(&[b"registrations", &[authentication::registration::shard(user_id)]])
         }
         Request::FinishRegistration(_) => match &envelope.authentication {
             Some(authentication) => of(&[&encode(&authentication.sender)]),
@@ -238,11 +255,14 @@ fn lane(envelope: &RequestEnvelope, request: &Request) -> Lane {
         Request::PublishConnectionPackages(body) => Lane::Of(encode(&body.client_id.user_id)),
         Request::GetConnectionPackage(body) => Lane::Of(encode(&body.user_id)),
         Request::EnqueueDirect(body) => of(&[b"direct", &encode(&body.client_id)]),
-        Request::DequeueDirect(body) => of(&[b"direct", &encode(&body.client_id)]),
-        Request::PublishKeyPackages(_) | Request::Dequeue(_) => match &envelope.authentication {
-            Some(authentication) => of(&[&encode(&authentication.sender)]),
-            None => Lane::Free,
-        },
+        // Not with those who fill the queue: however many they are, its owner does not wait behind them.
+        Request::DequeueDirect(body) => of(&[b"direct reading", &encode(&body.client_id)]),
+        Request::PublishKeyPackages(_) | Request::Dequeue(_) | Request::Listen(_) => {
+            match &envelope.authentication {
+                Some(authentication) => of(&[&encode(&authentication.sender)]),
+                None => Lane::Free,
+            }
+        }
         Request::GetKeyPackage(body) => Lane::Of(encode(&body.user)),
         Request::EnqueueFederated(body) => {
             of(&[b"stream", &encode(&body.frame.content.source), &encode(&body.frame.content.stream_id)])

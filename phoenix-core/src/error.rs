@@ -262,6 +262,11 @@ pub enum Refusal {
         /// Its sequence number.
         sequence: u64,
     },
+    /// What the batch repeats is not what was accepted: the sender's state is an older copy of what it was. It
+    /// goes on in a new stream.
+    #[error("the stream is not the one that was accepted so far; go on in a new one")]
+    #[tls_codec(discriminant = 710)]
+    StreamDiverged,
 
     /// The store cannot be reached, or there is too much contention.
     #[error("the homeserver cannot do this just now; try again in {retry_after_milliseconds} ms")]

@@ -1,14 +1,25 @@
-//! protocol.md §10 — what has an expiry is keyed by the hour of it, so that sweeps find it by a bounded scan.
+//! protocol.md §10 — what goes when, a bounded number at a time.
+//!
+//! What has an expiry from the start is keyed by the hour of it, so that a sweep finds it by a scan. What goes when
+//! it was not used for long says in itself when it was: a sweep looks at the next few, again and again all around.
+
+use std::time::Duration;
 
 use tls_codec::{DeserializeBytes, Serialize, Size, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
+    auth_service::tokens::allowance,
     context::Context,
+    federation::{inbox, key_cache},
     operation::{Interrupt, Timer},
-    store::{Key, RecordKind, Scan, Transaction},
-    time::Hour,
+    store::{Key, Record, RecordKind, Scan, Transaction},
+    time::{DAY, Hour},
     timers,
+    wire::codec::Bytes,
 };
+
+/// What was not used for so long, nobody needs.
+pub(crate) const UNUSED: Duration = DAY.saturating_mul(90);
 
 /// The name of a record that goes with the hour.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, TlsSize, TlsSerialize, TlsDeserializeBytes)]
@@ -20,14 +31,35 @@ pub struct Expiring<N: Size + Serialize + DeserializeBytes> {
 }
 
 /// The kinds of records whose names are [`Expiring`].
-const EXPIRING: [RecordKind; 4] = [
+const EXPIRING: [RecordKind; 6] = [
     RecordKind::RememberedAnswer,
     RecordKind::Nullifier,
     RecordKind::PendingRegistration,
     RecordKind::GroupReservation,
+    RecordKind::PeerKeysExpiry,
+    RecordKind::VainFetch,
 ];
 
-/// Drops a bounded number of expired records, and comes back: at once if there may be more, else later.
+/// Whether nobody needs the record with this key any more; drops what belongs to it, if so.
+type IsOver = fn(&mut Transaction, &Context, &Key) -> Result<bool, Interrupt>;
+
+/// The kinds of records that go when they were not used for long.
+const PATROLLED: [(RecordKind, IsOver); 2] =
+    [(RecordKind::ClientAllowance, allowance::is_over), (RecordKind::InboundSource, inbox::is_over)];
+
+/// The last key of its kind that was looked at.
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct Patrol(Bytes<MAX_KEY>);
+
+/// Domains and hashes are shorter by far.
+const MAX_KEY: usize = 1024;
+
+impl Record for Patrol {
+    type Name = u8;
+    const KIND: RecordKind = RecordKind::Patrol;
+}
+
+/// Drops a bounded number of records, and comes back: at once if there may be more to drop, else later.
 pub(crate) fn sweep(transaction: &mut Transaction, context: &Context) -> Result<(), Interrupt> {
     let config = context.config();
     let limit = config.sizes.sweep_batch;
@@ -38,10 +70,47 @@ pub(crate) fn sweep(transaction: &mut Transaction, context: &Context) -> Result<
         let expired: Vec<Key> = transaction.scan(scan)?;
         more |= expired.len() == limit;
         for key in expired {
+            if let Some(set) = key_cache::expired(&key) {
+                transaction.delete_key(set);
+            }
             transaction.delete_key(key);
         }
+    }
+    transaction.load(PATROLLED.iter().map(|(kind, _)| Key::of::<Patrol>(&(*kind as u8))))?;
+    for patrolled in PATROLLED {
+        more |= patrol(transaction, context, patrolled)?;
     }
     let due = if more { context.now } else { context.now + config.times.sweep };
     timers::schedule(transaction, Timer::Sweep, due);
     Ok(())
+}
+
+/// Looks at the next few records of a kind. Whether there are more, and some of these have gone.
+fn patrol(
+    transaction: &mut Transaction,
+    context: &Context,
+    (kind, is_over): (RecordKind, IsOver),
+) -> Result<bool, Interrupt> {
+    let limit = context.config().sizes.sweep_batch;
+    let before = transaction.get_intact::<Patrol>(&(kind as u8))?;
+    let scan = before
+        .as_ref()
+        .map_or_else(|| Scan::kind(kind, limit), |Patrol(last)| Scan::after(kind, last.as_slice(), limit));
+    let keys = transaction.scan(scan)?;
+    transaction.prefetch(&keys)?;
+    let mut dropped = false;
+    for key in &keys {
+        if is_over(transaction, context, key)? {
+            transaction.delete_key(key.clone());
+            dropped = true;
+        }
+    }
+    let last = keys.last().filter(|_| keys.len() == limit);
+    match last.and_then(|last| Bytes::new(last.to_bytes()).ok()) {
+        Some(last) => transaction.put(&(kind as u8), &Patrol(last)),
+        // From the first one on, next time.
+        None if before.is_some() => transaction.delete::<Patrol>(&(kind as u8)),
+        None => {}
+    }
+    Ok(dropped && last.is_some())
 }

@@ -1,10 +1,14 @@
 //! The homeserver: configuration and keys, from which inputs become operations.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use crate::{
     auth_service::tokens::TokenKeys,
     config::Config,
+    credentials::AsCredentialSet,
     crypto::hash_memo::HashMemo,
     dispatch,
     identifiers::Domain,
@@ -46,6 +50,7 @@ struct Inner {
     hash_memo: Arc<HashMemo>,
     opened_configs: Mutex<OpenedConfigs>,
     token_keys: Mutex<Option<Arc<TokenKeys>>>,
+    as_credentials: Mutex<Option<Arc<AsCredentialSet>>>,
 }
 
 /// Some 100 bytes each: two trees of 5000 members.
@@ -70,6 +75,7 @@ impl Homeserver {
             hash_memo,
             opened_configs: Mutex::default(),
             token_keys: Mutex::default(),
+            as_credentials: Mutex::default(),
         }))
     }
 
@@ -106,6 +112,20 @@ impl Homeserver {
     /// Uses the cache of opened queue configurations.
     pub(crate) fn with_opened_configs<T>(&self, use_cache: impl FnOnce(&mut OpenedConfigs) -> T) -> T {
         use_cache(&mut self.0.opened_configs.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The credentials as they are published at `now`: made once an hour, as of its start, since a list of revocations
+    /// can be long and anybody can ask. `None` if there is nothing to sign them with.
+    pub(crate) fn as_credentials(&self, now: Timestamp) -> Option<Arc<AsCredentialSet>> {
+        let start = now - Duration::from_millis(now.milliseconds() % 3_600_000);
+        let mut cached = self.0.as_credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        let valid = self.config().times.key_set;
+        let made = |at| self.keys().as_credential_set(self.domain(), at, valid).map(Arc::new);
+        if cached.as_ref().is_none_or(|set| set.content.issued_at != start) {
+            *cached = made(start);
+        }
+        // In the hour in which a signer begins or ends, it may be another one's.
+        cached.clone().filter(|set| set.content.valid_until > now).or_else(|| made(now))
     }
 
     /// The token keys in force at `now`: derived once per period.

@@ -6,17 +6,37 @@ pub const SUPPORTED_VERSIONS: &[u16] = &[1];
 /// An ordinary request, 1 MiB: far above what any of them needs, far below what hurts.
 pub const MAX_REQUEST: usize = 1 << 20;
 
-/// Group creation, welcome information and federated batches, 8 MiB: a tree of 5000 members fits.
+/// Commits that add users, welcome information and federated batches, 8 MiB: a tree of 5000 members fits.
 pub const MAX_LARGE_REQUEST: usize = 8 << 20;
 
 /// One MLS message: must fit, with the rest of the request, into [`MAX_REQUEST`].
 pub const MAX_MLS_MESSAGE: usize = 768 << 10;
+
+/// The ratchet tree, and the group information, of a group that is being created: one leaf, of less than 1 KiB, and
+/// as many admins as a group can have (1 KiB) fit with room to spare.
+pub const MAX_FIRST_STATE: usize = 16 << 10;
 
 /// Members of a group: validating a commit takes 80 ms at this size.
 pub const MAX_MEMBERS: usize = 5000;
 
 /// Users added in one commit: each costs the validation of a key package (about 0.3 ms).
 pub const MAX_ADDS: usize = 128;
+
+/// Homeservers whose users are added in one commit: each may have to be asked for its keys while the committer
+/// waits, one after the other.
+pub const MAX_ADDED_DOMAINS: usize = 16;
+
+/// All Welcomes of one commit together, which each joiner gets a copy of: [`MAX_ADDS`] copies of a Welcome to as many
+/// (26 KiB) fit, and the row that fans them out stays below what a federated stream takes in one entry.
+pub const MAX_WELCOMES: usize = 4 << 20;
+
+/// The sealed part of a queue configuration: those for the longest domains take some 700 bytes. Every member's is
+/// read with each message, and sent with it to the member's homeserver.
+pub const MAX_SEALED_CONFIG: usize = 1 << 10;
+
+/// A member's credential or attribution, encrypted for other clients: less than 1 KiB with the longest domains. Those of
+/// [`MAX_MEMBERS`] are one section of a group, and one answer.
+pub const MAX_MEMBER_SECRET: usize = 2 << 10;
 
 /// Clients of one user.
 pub const MAX_CLIENTS: usize = 10;

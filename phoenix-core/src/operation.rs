@@ -113,6 +113,9 @@ pub enum Effect {
     },
     /// Tell this client, if it is connected, that its queue has grown.
     Signal(QsClientId),
+    /// Whoever made the request may be told of every [`Effect::Signal`] for this client, as long as it stays
+    /// connected; and once now, for what came before.
+    Listening(QsClientId),
     /// Something the operator should know.
     Report(Report),
 }
@@ -128,6 +131,15 @@ pub enum Report {
         count: u64,
         /// Since when deliveries to it fail.
         since: Timestamp,
+    },
+    /// A message on its way to its recipients is damaged in the store, or sealed under another service key.
+    DamagedMessage {
+        /// The log that it is in.
+        log: LogId,
+        /// Where in the log.
+        position: u64,
+        /// Whether it was given up. If not, nothing behind it can be read either: it waits, and they with it.
+        lost: bool,
     },
     /// A peer refuses what we deliver, for this reason.
     PeerRefuses {

@@ -21,6 +21,14 @@ pub(crate) struct PoolHead {
     last: u64,
 }
 
+impl PoolHead {
+    /// What may be handed out next. Packages that were published together expire together: past the first few,
+    /// only the last is worth a look.
+    fn candidates(&self) -> impl Iterator<Item = u64> + use<> {
+        (self.next..self.last).take(LOOK_AHEAD).chain([self.last])
+    }
+}
+
 /// Which records a kind of pool is kept in.
 pub(crate) trait Pool {
     /// What names a pool.
@@ -73,12 +81,10 @@ pub(crate) fn take<P: Pool, C>(
     pool: &P::Name,
     open: impl Fn(&PackageName<P::Name>, P::Package) -> Result<Option<C>, Refusal>,
 ) -> Result<Option<C>, Interrupt> {
+    load::<P>(transaction, std::slice::from_ref(pool))?;
     let Some(head) = transaction.get::<P::Head>(pool)? else { return Ok(None) };
-    let PoolHead { next, last } = head.into();
-    // Packages that were published together expire together: past the first few, only the last is worth a look.
-    let numbers: Vec<u64> = (next..last).take(LOOK_AHEAD).chain([last]).collect();
-    transaction.load([Key::of::<P::Package>(&name_of(pool, next))])?;
-    for number in numbers {
+    let head @ PoolHead { next, last } = head.into();
+    for number in head.candidates() {
         let name = name_of(pool, number);
         let damaged = Refusal::StoredData { kind: P::Package::KIND as u8 };
         let package = transaction.get::<P::Package>(&name)?.ok_or(damaged)?;
@@ -93,6 +99,18 @@ pub(crate) fn take<P: Pool, C>(
         return Ok(Some(content));
     }
     Ok(None)
+}
+
+/// Reads all that [`take`] may look at in these pools, in two rounds however many pools there are.
+pub(crate) fn load<P: Pool>(transaction: &mut Transaction, pools: &[P::Name]) -> Result<(), Interrupt> {
+    transaction.load(pools.iter().map(Key::of::<P::Head>))?;
+    let mut packages = Vec::new();
+    for pool in pools {
+        let head: Option<PoolHead> = transaction.get::<P::Head>(pool)?.map(Into::into);
+        let numbers = head.iter().flat_map(PoolHead::candidates);
+        packages.extend(numbers.map(|number| Key::of::<P::Package>(&name_of(pool, number))));
+    }
+    transaction.load(packages)
 }
 
 /// So many expired packages are passed over.

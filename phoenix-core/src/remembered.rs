@@ -16,7 +16,7 @@ use crate::{
     error::Refusal,
     expiry::Expiring,
     operation::Interrupt,
-    store::{Record, RecordKind, Transaction},
+    store::{Key, Record, RecordKind, Transaction},
     wire::envelope::RequestEnvelope,
 };
 
@@ -46,6 +46,11 @@ impl Memory {
             },
             key: EarKey::from_bytes(kdf::hash(Label::REMEMBERED_ANSWER_KEY, &[bytes])),
         }
+    }
+
+    /// The row that the answer is kept in.
+    pub(crate) fn row(&self) -> Key {
+        Key::of::<RememberedAnswer>(&self.name)
     }
 
     /// The answer given before, if there is one.

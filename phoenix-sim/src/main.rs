@@ -57,6 +57,7 @@ struct Run {
 enum PlantName {
     SkipSignature,
     AckBeforeCommit,
+    IgnoreDestination,
     IgnorePosition,
     ReuseNullifier,
     UnboundForever,
@@ -67,6 +68,7 @@ impl From<PlantName> for Plant {
         match name {
             PlantName::SkipSignature => Self::SkipSignature,
             PlantName::AckBeforeCommit => Self::AckBeforeCommit,
+            PlantName::IgnoreDestination => Self::IgnoreDestination,
             PlantName::IgnorePosition => Self::IgnorePosition,
             PlantName::ReuseNullifier => Self::ReuseNullifier,
             PlantName::UnboundForever => Self::UnboundForever,

@@ -38,6 +38,11 @@ fn answers_before_the_commit_is_durable() {
 }
 
 #[test]
+fn destinations_that_are_not_checked() {
+    is_found(Plant::IgnoreDestination, &["refused"]);
+}
+
+#[test]
 fn positions_that_are_not_checked() {
     is_found(Plant::IgnorePosition, &["enqueued"]);
 }

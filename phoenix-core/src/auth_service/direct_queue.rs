@@ -52,5 +52,5 @@ pub(crate) fn dequeue_direct(
 ) -> Result<DequeueReply, Interrupt> {
     let client = &call.body.client_id;
     accounts::authenticate(transaction, context, call, client)?;
-    queue::dequeue::<Direct>(transaction, client, &call.body.range)
+    queue::dequeue::<Direct>(transaction, context, client, &call.body.range)
 }

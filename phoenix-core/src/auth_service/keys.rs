@@ -2,6 +2,7 @@
 
 use crate::{
     context::Context,
+    credentials::AsCredentialSet,
     dispatch::Call,
     error::Refusal,
     operation::Interrupt,
@@ -15,6 +16,6 @@ pub(crate) fn get_as_credentials(
     context: &mut Context,
     _: &Call<'_, GetAsCredentials>,
 ) -> Result<GetAsCredentialsReply, Interrupt> {
-    let set = context.keys().as_credential_set(context.domain(), context.now, context.config().times.key_set);
-    Ok(GetAsCredentialsReply { credentials: set.ok_or(Refusal::Internal)? })
+    let set = context.homeserver().as_credentials(context.now).ok_or(Refusal::Internal)?;
+    Ok(GetAsCredentialsReply { credentials: AsCredentialSet::clone(&set) })
 }

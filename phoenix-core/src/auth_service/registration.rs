@@ -10,15 +10,17 @@ use crate::{
     config::RegistrationPolicy,
     context::Context,
     credentials::{ClientCredential, Fingerprint, validation::validate_client_credential_request},
+    crypto::{kdf, labels::Label},
     dispatch::Call,
     error::Refusal,
     expiry::Expiring,
+    identifiers::UserId,
     operation::Interrupt,
     store::{Record, RecordKind, Transaction},
     time::{ExpirationData, Timestamp},
     wire::{
         auth_service::{Done, FinishRegistration, InitRegistration, InitRegistrationReply},
-        codec::List,
+        codec::{List, encode},
         envelope::Sender,
     },
 };
@@ -36,6 +38,40 @@ impl Record for PendingRegistration {
     const KIND: RecordKind = RecordKind::PendingRegistration;
 }
 
+/// Registrations begun in a minute. Anybody can ask, and each leaves a row: so there is a limit, kept in several
+/// rows so that they are not all one after the other.
+#[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct RegistrationRate {
+    minute: u64,
+    count: u32,
+}
+
+impl Record for RegistrationRate {
+    type Name = u8;
+    const KIND: RecordKind = RecordKind::RegistrationRate;
+}
+
+const SHARDS: u8 = 8;
+
+/// Which of the rows counts the registration of this user.
+pub(crate) fn shard(user_id: &UserId) -> u8 {
+    kdf::hash(Label::ROW_NAME, &[b"registration", &encode(user_id)])[0] % SHARDS
+}
+
+/// Counts a registration, unless it is one too many in this minute.
+fn count(transaction: &mut Transaction, context: &Context, user_id: &UserId) -> Result<(), Interrupt> {
+    let (shard, minute) = (shard(user_id), context.now.seconds() / 60);
+    let limit = (context.config().rates.registrations_per_minute / u32::from(SHARDS)).max(1);
+    let rate = transaction.get::<RegistrationRate>(&shard)?.unwrap_or_default();
+    let count = if rate.minute == minute { rate.count } else { 0 };
+    if count >= limit {
+        let next = Timestamp::from_milliseconds((minute + 1).saturating_mul(60_000));
+        return Err(Refusal::rate_limited(next - context.now).into());
+    }
+    transaction.put(&shard, &RegistrationRate { minute, count: count + 1 });
+    Ok(())
+}
+
 /// `init_registration`: signs the credential request and answers the first OPAQUE message.
 pub(crate) fn init_registration(
     transaction: &mut Transaction,
@@ -46,6 +82,7 @@ pub(crate) fn init_registration(
         RegistrationPolicy::Open => {}
         RegistrationPolicy::Closed => return Err(Refusal::RegistrationClosed.into()),
     }
+    count(transaction, context, &call.body.credential_request.payload.client_id.user_id)?;
     let now = context.now;
     let request = validate_client_credential_request(&call.body.credential_request, context.domain(), now)
         .map_err(Refusal::from)?;

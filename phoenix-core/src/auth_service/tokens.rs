@@ -20,13 +20,13 @@ use crate::{
     error::Refusal,
     expiry::Expiring,
     federation::{
-        key_cache::{self, Patience},
+        key_cache::{self, Caller},
         policy::Direction,
     },
     identifiers::Domain,
     keys::ServiceKeys,
     operation::Interrupt,
-    store::{Record, RecordKind, Transaction},
+    store::{Key, Record, RecordKind, Transaction},
     time::{ExpirationData, Timestamp},
     wire::{
         auth_service::{GetTokenKeys, GetTokenKeysReply, IssueTokens, IssueTokensReply},
@@ -35,7 +35,7 @@ use crate::{
     },
 };
 
-mod allowance;
+pub(crate) mod allowance;
 
 /// The issuer keys in force: this period's, which issue, and the last one's, which are still redeemed.
 pub(crate) struct TokenKeys {
@@ -104,11 +104,17 @@ pub(crate) fn issue_tokens(
 ) -> Result<IssueTokensReply, Interrupt> {
     let body = call.body;
     let credential = &body.credential;
-    let domain = &credential.client_id().user_id.domain;
+    let client = credential.client_id();
+    let domain = &client.user_id.domain;
+    let allowances = allowance::rows(context, client);
     let scope = if domain == context.domain() {
+        transaction.prefetch(&[vec![Key::of::<Client>(client)], allowances].concat())?;
         authenticate_local(transaction, context, call)?;
         TokenScope::Local
     } else {
+        context.config().federation.check(Direction::Inbound, domain)?;
+        // In one round, before any signature: each one that is missing has the signatures checked again.
+        transaction.prefetch(&[key_cache::rows::<ValidatedAsCredentials>(domain), allowances].concat())?;
         authenticate_federated(transaction, context, call, domain)?;
         TokenScope::Federated
     };
@@ -119,7 +125,7 @@ pub(crate) fn issue_tokens(
         return Err(Refusal::WrongTokenScope.into());
     }
     let count = body.blinded.len() as u64;
-    allowance::take(transaction, context, credential.client_id(), count)?;
+    allowance::take(transaction, context, client, count)?;
     let response = key.issue(&mut context.random, &body.blinded).map_err(|_| Refusal::Malformed)?;
     Ok(IssueTokensReply { response })
 }
@@ -141,18 +147,16 @@ fn authenticate_local(
     authenticate_credential(transaction, call, &client.credential)
 }
 
-/// A federated client's credential is validated with its homeserver's: policy first, then the credentials,
-/// from the cache or fetched.
+/// A federated client's credential is validated with its homeserver's, from the cache or fetched.
 fn authenticate_federated(
     transaction: &mut Transaction,
     context: &Context,
     call: &Call<'_, IssueTokens>,
     domain: &Domain,
 ) -> Result<(), Interrupt> {
-    context.config().federation.check(Direction::Inbound, domain)?;
     let signer = *call.body.credential.signer();
     let knows_signer = |authorities: &ValidatedAsCredentials| authorities.intermediate(&signer).is_some();
-    let authorities = key_cache::current(transaction, context, domain, knows_signer, Patience::None)?;
+    let authorities = key_cache::current(transaction, context, domain, knows_signer, Caller::Stranger)?;
     let valid = validate_client_credential(&call.body.credential, &authorities, context.now);
     authenticate_credential(transaction, call, valid.map_err(Refusal::from)?.credential())
 }
@@ -178,6 +182,18 @@ impl Record for Nullifier {
     const KIND: RecordKind = RecordKind::Nullifier;
 }
 
+fn nullifier(context: &Context, period: u64, token: &Token) -> Expiring<Hash> {
+    let hour = validity(context.config(), period).not_after.hour();
+    Expiring { hour, name: token.nullifier() }
+}
+
+/// The row that redeeming `token` will read; `None` if its key is not in force.
+pub(crate) fn row(context: &Context, token: &Token) -> Option<Key> {
+    let keys = context.homeserver().token_keys(context.now);
+    let (_, period) = keys.find(&token.key_id)?;
+    Some(Key::of::<Nullifier>(&nullifier(context, period, token)))
+}
+
 /// Redeems `token`: from here on it is spent, whatever becomes of the request.
 ///
 /// The nullifier's absence is a precondition of the commit, its presence part of it.
@@ -192,8 +208,7 @@ pub(crate) fn redeem(
     if local_only && key.scope() != TokenScope::Local {
         return Err(Refusal::WrongTokenScope.into());
     }
-    let hour = validity(context.config(), period).not_after.hour();
-    let name = Expiring { hour, name: token.nullifier() };
+    let name = nullifier(context, period, token);
     // Read before the public-key operation: a pass that has to come again has cost nothing.
     let spent = transaction.get::<Nullifier>(&name)?.is_some();
     key.verify(token).map_err(|_| Refusal::InvalidToken)?;

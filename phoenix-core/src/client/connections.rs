@@ -83,7 +83,7 @@ async fn check_package(shared: &Shared, package: &ConnectionPackage) -> Result<(
 }
 
 /// What a sealed connection request is bound to.
-fn request_name(recipient: &ClientId) -> Vec<u8> {
+pub(super) fn request_name(recipient: &ClientId) -> Vec<u8> {
     associated("connection request", &[&encode(recipient)])
 }
 

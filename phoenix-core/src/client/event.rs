@@ -128,6 +128,12 @@ pub enum Event {
     },
     /// The client was removed from a group.
     Removed(GroupId),
+    /// The homeserver restored a queue from a backup. What came into it between that and this reading is lost; of
+    /// groups, [`Event::Missing`] tells where.
+    QueueRestored {
+        /// Whether it is the direct queue, rather than the fan-out queue.
+        direct: bool,
+    },
     /// An entry of a queue cannot be decrypted.
     QueueUnreadable {
         /// Whether it is the direct queue, rather than the fan-out queue.

@@ -10,6 +10,7 @@ use super::{
     state::{Identity, Ordered, Shared, State},
 };
 use crate::{
+    crypto::tokens::Token,
     error::{Advice, PeerFailure, Refusal},
     identifiers::{Domain, RequestId},
     operation::Service,
@@ -143,11 +144,8 @@ impl Shared {
             TokenRule::Any | TokenRule::Local => Some(self.take_token(domain).await?),
         };
         self.with(|state| {
-            let id = RequestId::random(&mut state.random);
-            let signer = identity.map(|identity| Signer { sender: &identity.sender, key: &identity.key });
-            let envelope = RequestEnvelope::new((domain.clone(), state.now, id), body, token, signer)?;
-            let until = state.now + window;
-            Ok(Made { domain: domain.clone(), service: rules.service, bytes: encode(&envelope), id, until })
+            let (id, bytes) = state.request(domain, body, token, identity)?;
+            Ok(Made { domain: domain.clone(), service: rules.service, bytes, id, until: state.now + window })
         })
     }
 
@@ -236,6 +234,20 @@ impl Shared {
 }
 
 impl State {
+    /// The bytes of a new request, and its name.
+    pub fn request<B: RequestBody>(
+        &mut self,
+        domain: &Domain,
+        body: &B,
+        token: Option<Token>,
+        identity: Option<&Identity>,
+    ) -> Result<(RequestId, Vec<u8>), ClientError> {
+        let id = RequestId::random(&mut self.random);
+        let signer = identity.map(|identity| Signer { sender: &identity.sender, key: &identity.key });
+        let envelope = RequestEnvelope::new((domain.clone(), self.now, id), body, token, signer)?;
+        Ok((id, encode(&envelope)))
+    }
+
     fn receipt(&self, id: &RequestId) -> Option<Ordered> {
         self.receipts.get(id).copied().flatten()
     }

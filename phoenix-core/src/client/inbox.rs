@@ -13,7 +13,7 @@ use super::{
 use crate::{
     crypto::{
         hpke::HpkeCiphertext,
-        ratchet::{QueueEntry, QueueReadError},
+        ratchet::{QueueEntry, QueueReadError, QueueReader},
     },
     identifiers::GroupId,
     limits::MAX_DEQUEUE,
@@ -61,9 +61,10 @@ async fn read_direct(shared: &Shared) -> Result<(), ClientError> {
     let _lock = shared.lock(LockName::Queues).await;
     // Whoever asks from here on may find more than this reading does.
     shared.with(|state| state.reading_asked = None);
+    let mut left = u64::MAX;
     loop {
         let (domain, body, identity) = shared.with(|state| {
-            let range = range(state.direct_queue.next_sequence());
+            let range = range(&state.direct_queue);
             let body = DequeueDirect { client_id: state.client_id.clone(), range };
             Ok::<_, ClientError>((state.config.domain.clone(), body, state.client_identity()?))
         })?;
@@ -71,40 +72,61 @@ async fn read_direct(shared: &Shared) -> Result<(), ClientError> {
         for sealed in shared.with(|state| state.open_direct(&reply.entries)) {
             connections::receive(shared, &sealed);
         }
-        if reply.remaining == 0 || reply.entries.is_empty() {
+        // A queue that was restored drops its entries before there are new ones.
+        if reply.remaining == 0 || (reply.entries.is_empty() && reply.remaining >= left) {
             return Ok(());
         }
+        left = reply.remaining;
     }
 }
 
 /// Reads the fan-out queue to its end.
 pub(super) async fn read_fan_out(shared: &Shared) -> Result<(), ClientError> {
     let _lock = shared.lock(LockName::Queues).await;
+    let mut left = u64::MAX;
     loop {
         let (domain, body, identity) = shared.with(|state| {
-            let body = Dequeue { range: range(state.queuing()?.reader.next_sequence()) };
+            let body = Dequeue { range: range(&state.queuing()?.reader) };
             Ok::<_, ClientError>((state.config.domain.clone(), body, state.queuing_identity()?))
         })?;
         let reply = shared.call(&domain, &body, Some(&identity)).await?;
         for found in shared.with(|state| state.take_in(&reply.entries))? {
             start(shared, found);
         }
-        if reply.remaining == 0 || reply.entries.is_empty() {
+        // A queue that was restored drops its entries before there are new ones.
+        if reply.remaining == 0 || (reply.entries.is_empty() && reply.remaining >= left) {
             return Ok(());
         }
+        left = reply.remaining;
     }
 }
 
 fn start(shared: &Shared, found: Found) {
     let context = shared.clone();
     match found {
+        Found::Deliveries(_) if shared.with(|state| state.holding) => {}
         Found::Deliveries(group) => shared.spawn(async move { processing::follow(&context, &group).await }),
         Found::Welcome(delivery) => shared.spawn(joining::join(context, delivery)),
     }
 }
 
-fn range(first: u64) -> DequeueRange {
-    DequeueRange { first, maximum: MAX_DEQUEUE as u32 }
+/// Keeps deliveries from here on, or follows them and those that were kept.
+pub(super) fn hold(shared: &Shared, hold: bool) {
+    let kept = shared.with(|state| {
+        state.holding = hold;
+        state.stirred = true;
+        state.inboxes.keys().cloned().collect::<Vec<_>>()
+    });
+    kept.into_iter().for_each(|group| start(shared, Found::Deliveries(group)));
+}
+
+fn range(reader: &QueueReader) -> DequeueRange {
+    DequeueRange {
+        first: reader.next_sequence(),
+        maximum: MAX_DEQUEUE as u32,
+        generation: reader.generation(),
+        last: reader.last(),
+    }
 }
 
 impl State {
@@ -113,8 +135,10 @@ impl State {
         let name = direct_queue_name(&self.client_id);
         let mut opened = Vec::new();
         for entry in entries {
+            let generation = self.direct_queue.generation();
             match self.direct_queue.open(&name, entry) {
                 Ok(Some(plain)) => opened.extend(decode(&plain).ok()),
+                Ok(None) if entry.generation > generation => self.emit(Event::QueueRestored { direct: true }),
                 Ok(None) | Err(QueueReadError::AlreadyRead) => {}
                 Err(_) => self.emit(Event::QueueUnreadable { direct: true, sequence: entry.sequence }),
             }
@@ -128,8 +152,13 @@ impl State {
         let mut found = Vec::new();
         for entry in entries {
             let queuing = self.queuing.as_mut().ok_or(ClientError::NotRegistered)?;
+            let generation = queuing.reader.generation();
             let opened = match queuing.reader.open(&name, entry) {
                 Ok(Some(plain)) => decode(&plain),
+                Ok(None) if entry.generation > generation => {
+                    self.emit(Event::QueueRestored { direct: false });
+                    continue;
+                }
                 Ok(None) | Err(QueueReadError::AlreadyRead) => continue,
                 Err(_) => {
                     self.emit(Event::QueueUnreadable { direct: false, sequence: entry.sequence });

@@ -11,6 +11,8 @@
 //! | [`Output::Event`] | show it, keep it, or not |
 //! | [`Output::TaskDone`] | the procedure of this name is over |
 //!
+//! To be told when there is something to read, [`Client::listen`].
+//!
 //! Call `poll` until it gives nothing, after every other call, and again at the time [`Client::next_wake`]
 //! names. An answer that never comes is noticed by its timeout; an answer to a request that was given up is
 //! ignored. The time comes in with each call and never goes back; randomness is drawn from the seed: equal calls
@@ -64,8 +66,9 @@ use self::{
 };
 use crate::{
     error::PeerFailure,
-    identifiers::{ClientId, GroupId, QsClientId, UserId},
+    identifiers::{ClientId, Domain, GroupId, QsClientId, UserId},
     time::Timestamp,
+    wire::queuing_service::Listen,
 };
 
 /// A client of one user. See the [module](self) for how to drive it.
@@ -95,6 +98,12 @@ impl Client {
     /// The client's pseudonym at its queuing service, once it has one.
     pub fn qs_client(&self) -> Option<QsClientId> {
         self.shared.with(|state| state.queuing.as_ref().map(|queuing| queuing.client))
+    }
+
+    /// How many entries of its fan-out queue the client has taken in. Each delivery is one, also one that was
+    /// delivered before and is dropped for that.
+    pub fn entries_read(&self) -> u64 {
+        self.shared.with(|state| state.queuing.as_ref().map_or(0, |queuing| queuing.reader.next_sequence()))
     }
 
     /// Sets everything up: account, queue, key packages. If that fails half-way, another call goes on there.
@@ -149,6 +158,43 @@ impl Client {
         let task = self.start(|shared, _| Box::pin(inbox::read_queues(shared)));
         self.shared.with(|state| state.reading_asked = Some(task));
         task
+    }
+
+    /// Reads the fan-out queue alone, as [`Client::read_queues`] does: what a signal on the web socket asks for.
+    pub fn read_fan_out_queue(&mut self) -> TaskId {
+        self.start(|shared, _| Box::pin(async move { inbox::read_fan_out(&shared).await }))
+    }
+
+    /// Fetches tokens of a homeserver until `count` are in stock, so that nothing waits for them later. By itself the
+    /// client fetches a batch when it has none left.
+    pub fn stock_tokens(&mut self, domain: &Domain, count: usize) -> TaskId {
+        let domain = domain.clone();
+        self.start(move |shared, _| Box::pin(async move { shared.stock_tokens(&domain, count).await }))
+    }
+
+    /// Whether deliveries to groups are kept as they are read, and followed only when this is called with `false`.
+    /// Reading and acknowledging a queue is cheap, following what it brought is not: a client can so catch up with
+    /// a long queue first. What is kept is in memory. At first nothing is.
+    pub fn hold_deliveries(&mut self, hold: bool) {
+        inbox::hold(&self.shared, hold);
+    }
+
+    /// The bytes of a fresh, signed request to be told when the client's queue grows: what an embedder sends as
+    /// the first message of a web socket to the queuing service of the client's own homeserver. Every signal that
+    /// follows is a reason for [`Client::read_queues`]. `None` until the client has a queue.
+    ///
+    /// Nothing is started and nothing waits for the answer, a [`ResponseEnvelope`] that carries [`Done`] or a
+    /// refusal. The request bears the time that the client was last told; after a long rest, poll it first, or the
+    /// homeserver takes the request for an old one.
+    ///
+    /// [`Done`]: crate::wire::auth_service::Done
+    /// [`ResponseEnvelope`]: crate::wire::envelope::ResponseEnvelope
+    pub fn listen(&mut self) -> Option<Vec<u8>> {
+        self.shared.with(|state| {
+            let identity = state.queuing_identity().ok()?;
+            let domain = state.config.domain.clone();
+            state.request(&domain, &Listen {}, None, Some(&identity)).ok().map(|(_, bytes)| bytes)
+        })
     }
 
     /// The next thing to do or tell at `now`, if there is one.

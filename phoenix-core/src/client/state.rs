@@ -83,6 +83,8 @@ pub(super) struct State {
     pub inboxes: BTreeMap<GroupId, VecDeque<Waiting>>,
     /// A reading of the queues that has not begun.
     pub reading_asked: Option<TaskId>,
+    /// Whether deliveries are kept without being followed.
+    pub holding: bool,
 }
 
 /// Where something was ordered.
@@ -163,6 +165,7 @@ impl State {
             groups: BTreeMap::new(),
             inboxes: BTreeMap::new(),
             reading_asked: None,
+            holding: false,
             config,
             random,
         }

@@ -30,6 +30,10 @@ impl TokenStock {
         stock.extend(tokens.into_iter().map(|token| (token, not_after)));
     }
 
+    fn count(&self, domain: &Domain) -> usize {
+        self.tokens.get(domain).map_or(0, Vec::len)
+    }
+
     /// Drops all of a homeserver: their key is not in force any more.
     pub fn forget(&mut self, domain: &Domain) {
         self.tokens.remove(domain);
@@ -51,6 +55,15 @@ impl Shared {
             let token = self.with(|state| state.tokens.take(domain, state.now));
             token.ok_or(ClientError::Refused(Refusal::TokenNeeded))
         })
+    }
+
+    /// Fetches batches until there are `count` tokens.
+    pub async fn stock_tokens(&self, domain: &Domain, count: usize) -> Result<(), ClientError> {
+        let _lock = self.lock(LockName::Tokens(domain.clone())).await;
+        while self.with(|state| state.tokens.count(domain)) < count {
+            self.refill(domain).await?;
+        }
+        Ok(())
     }
 
     async fn refill(&self, domain: &Domain) -> Result<(), ClientError> {

@@ -65,6 +65,10 @@ labels! {
     FEDERATED_BATCH = "FederatedBatch";
 
     // Derivations: what the key or hash is for.
+    /// The hash of a group's key.
+    GROUP_KEY = "group key";
+    /// The hash of a queue's entry.
+    QUEUE_ENTRY = "queue entry";
     /// The fingerprint of a credential.
     FINGERPRINT = "fingerprint";
     /// The hash of a request's body, inside its authentication.
@@ -101,8 +105,16 @@ labels! {
     FRIENDSHIP_TOKEN = "friendship token";
     /// What a client's record knows of a group.
     GROUP_LIST = "group list entry";
+    /// What a client's record knows of a homeserver that a group was pinned for.
+    PINNED_DOMAIN = "pinned domain";
     /// The name of a sealed configuration in caches and rates.
     SEALED_CONFIGURATION = "sealed configuration";
+    /// The checksum of the keys of a homeserver, in their file.
+    SERVICE_KEYS_FILE = "service keys, file";
+    /// The checksum of a root's private key, in its file.
+    ROOT_KEY_FILE = "root key, file";
+    /// What was accepted last of a stream.
+    ACCEPTED_ENTRY = "accepted entry";
     /// A pseudorandom row name.
     ROW_NAME = "row name";
 

@@ -19,7 +19,7 @@ use super::{
         aead_seal,
     },
     hpke::{HpkeCiphertext, HpkePublicKey},
-    kdf,
+    kdf::{self, Hash},
     labels::Label,
     padding::pad,
 };
@@ -150,6 +150,13 @@ pub struct QueueEntry {
     pub sequence: u64,
     /// What stands there.
     pub content: QueueEntryContent,
+}
+
+impl QueueEntry {
+    /// What the owner names the entry by that it has read last.
+    pub fn hash(&self) -> Hash {
+        kdf::hash(Label::QUEUE_ENTRY, &[&encode(self)])
+    }
 }
 
 /// What an entry of a queue is.

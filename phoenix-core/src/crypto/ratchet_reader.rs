@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::{
     aead::DecryptionError,
     hpke::{HpkeCiphertext, HpkePrivateKey, HpkePublicKey},
+    kdf::Hash,
     labels::Label,
     padding::{InvalidPadding, unpad},
     ratchet::{QueueEntry, QueueEntryContent, RatchetSecret, position},
@@ -54,12 +55,13 @@ pub struct QueueReader {
     generation: u32,
     next_sequence: u64,
     secret: Option<RatchetSecret>,
+    last: Option<Hash>,
 }
 
 impl QueueReader {
     /// The reader of a queue of which nothing has been read.
     pub const fn new(private_key: HpkePrivateKey) -> Self {
-        Self { private_key, generation: 0, next_sequence: 0, secret: None }
+        Self { private_key, generation: 0, next_sequence: 0, secret: None, last: None }
     }
 
     /// The key to which the queue is sealed.
@@ -75,6 +77,11 @@ impl QueueReader {
     /// The position that comes next: what to ask the service for, having read everything below it.
     pub const fn next_sequence(&self) -> u64 {
         self.next_sequence
+    }
+
+    /// The hash of the entry read last.
+    pub const fn last(&self) -> Option<Hash> {
+        self.last
     }
 
     /// Replaces the key to which the queue is sealed; the service starts a new generation with it. Entries of
@@ -114,6 +121,7 @@ impl QueueReader {
             entry.sequence.checked_add(1).ok_or(QueueReadError::Gap { expected: self.next_sequence })?;
         self.generation = entry.generation;
         self.secret = Some(secret);
+        self.last = Some(entry.hash());
         Ok(message)
     }
 

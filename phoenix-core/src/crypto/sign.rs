@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ed25519_dalek::Signer as _;
-use tls_codec::{Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
+use tls_codec::{DeserializeBytes, Serialize, Size, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::labels::Label;
 use crate::{identifiers::HexId, rng::Random, wire::codec::encode};
@@ -70,10 +70,35 @@ impl SigningKey {
     }
 }
 
+impl Size for SigningKey {
+    fn tls_serialized_len(&self) -> usize {
+        32
+    }
+}
+
+impl Serialize for SigningKey {
+    fn tls_serialize<W: std::io::Write>(&self, writer: &mut W) -> Result<usize, tls_codec::Error> {
+        self.0.as_bytes().tls_serialize(writer)
+    }
+}
+
+impl DeserializeBytes for SigningKey {
+    fn tls_deserialize_bytes(bytes: &[u8]) -> Result<(Self, &[u8]), tls_codec::Error> {
+        let (secret, rest) = <[u8; 32]>::tls_deserialize_bytes(bytes)?;
+        Ok((Self::from_bytes(&zeroize::Zeroizing::new(secret)), rest))
+    }
+}
+
 impl fmt::Debug for SigningKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "SigningKey(public {})", HexId(&self.verifying_key().0))
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many signatures this thread has checked: what tests hold the cost of a request against.
+    pub static VERIFICATIONS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 /// A public signing key.
@@ -94,6 +119,8 @@ impl VerifyingKey {
     /// # Errors
     /// As [`VerifyingKey::verify`].
     pub fn verify_bytes(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), InvalidSignature> {
+        #[cfg(test)]
+        VERIFICATIONS.set(VERIFICATIONS.get() + 1);
         let key = ed25519_dalek::VerifyingKey::from_bytes(&self.0).map_err(|_| InvalidSignature)?;
         key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature))
             .map_err(|_| InvalidSignature)

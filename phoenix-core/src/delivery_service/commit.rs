@@ -3,7 +3,7 @@
 use super::{
     fan_out::FanOut,
     group::Group,
-    sections::{Member, MembersSection, RestSection, Section},
+    sections::{Member, MembersSection, RestSection, Section, check_secret},
     welcome,
 };
 use crate::{
@@ -54,6 +54,17 @@ impl Staged {
         match self.summary().sender {
             CommitSender::Member(leaf) if leaf == sender => Ok(()),
             _ => Err(Refusal::CommitNotAllowed),
+        }
+    }
+
+    /// Makes sure that the committer stays who it is: what the delivery service knows it by follows a change of its
+    /// key or credential in `update_client` alone.
+    pub fn check_same_leaf(&self, sender: &Member) -> Result<(), Refusal> {
+        let same_key = self.summary().committer.signature_key == sender.key;
+        if same_key && !self.credential_changes(sender.leaf) {
+            Ok(())
+        } else {
+            Err(Refusal::CommitNotAllowed)
         }
     }
 
@@ -138,6 +149,8 @@ pub(super) fn add_member(
     queue_config: ClientQueueConfig,
     profile: LeafProfile,
 ) -> Result<(), Refusal> {
+    queue_config.check_length()?;
+    check_secret(&profile.encrypted_credential)?;
     let identity = pseudonym(context, credential, key)?;
     let taken = members.members.iter().any(|member| member.identity == identity);
     if taken || members.roles.is_admin(&identity) {

@@ -5,7 +5,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use super::{
     commit::pseudonym,
     group::Group,
-    sections::{Member, MembersSection, RestSection, Section},
+    sections::{Member, MembersSection, RestSection, Section, check_secret},
 };
 use crate::{
     context::Context,
@@ -16,7 +16,7 @@ use crate::{
     identifiers::GroupId,
     mls::{self, GroupInfoBytes, LeafView, Roles},
     operation::Interrupt,
-    store::{Record, RecordKind, Transaction},
+    store::{Key, Record, RecordKind, Transaction},
     time::Timestamp,
     wire::{
         auth_service::Done,
@@ -62,22 +62,22 @@ pub(crate) fn create_group(
 ) -> Result<Done, Interrupt> {
     let body = call.body;
     let id = &body.group.group_id;
+    body.queue_config.check_length()?;
+    check_secret(&body.encrypted_credential)?;
     if id.domain != *context.domain() {
         return Err(Refusal::NotReserved.into());
     }
     let reservation = Expiring { hour: body.reserved_until.hour(), name: id.uuid };
     let now = context.now;
+    transaction.load([Key::of::<GroupReservation>(&reservation), Group::row(id)])?;
     let reserved = transaction.get::<GroupReservation>(&reservation)?.is_some_and(|row| row.until >= now);
-    let exists = Group::exists(transaction, id)?;
-    let (state, group_info, leaf) = validated_state(context, body)?;
-    if call.sender()? != &Sender::Leaf(0) {
-        return Err(Refusal::Unauthenticated.into());
-    }
-    call.authenticate(transaction, &leaf.signature_key)?;
-    call.redeem(transaction, context)?;
-    if !reserved || exists {
+    if !reserved || Group::exists(transaction, id)? {
         return Err(Refusal::NotReserved.into());
     }
+    // The whole state is validated last: it costs many times what a stranger's request may cost.
+    authenticate(transaction, call)?;
+    call.redeem(transaction, context)?;
+    let (state, group_info, leaf) = validated_state(context, body)?;
     transaction.delete::<GroupReservation>(&reservation);
     let identity = check_creator(context, body, &state, &leaf)?;
     let mut group = Group::new(&body.group, body.awaiting_connection, context);
@@ -97,6 +97,15 @@ pub(crate) fn create_group(
     group.write(transaction, context, Section::Rest, &rest)?;
     group.save(transaction, context);
     Ok(Done)
+}
+
+/// The creator signs with the key of the tree's only leaf, which it is found to hold by this.
+fn authenticate(transaction: &mut Transaction, call: &Call<'_, CreateGroup>) -> Result<(), Refusal> {
+    if call.sender()? != &Sender::Leaf(0) {
+        return Err(Refusal::Unauthenticated);
+    }
+    let key = mls::only_leaf_key(call.body.ratchet_tree.as_slice());
+    call.authenticate(transaction, &key.map_err(|_| Refusal::InvalidGroupState)?)
 }
 
 /// The MLS state that the creator sent, and its own leaf in it.

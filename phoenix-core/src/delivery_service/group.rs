@@ -1,5 +1,6 @@
 //! protocol.md §8 — a group: its head row, and access to its state for whoever brings its key.
 
+use subtle::ConstantTimeEq as _;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
 
@@ -7,7 +8,9 @@ use super::sections::{GroupSection, Member, MembersSection, Section, SectionName
 use crate::{
     context::Context,
     crypto::{
-        aead::{EarCiphertext, EarKey},
+        aead::EarKey,
+        kdf::{self, Hash},
+        labels::Label,
         padding,
     },
     dispatch::Call,
@@ -35,6 +38,9 @@ pub(super) struct GroupHead {
     last_used: Month,
     /// Whether somebody may join who has nothing but the group's key.
     pub awaiting_connection: Flag,
+    /// A hash of the group's key: another key is refused without a look at the state, in the same time whatever the
+    /// size of the group.
+    key_hash: Hash,
 }
 
 impl Record for GroupHead {
@@ -59,8 +65,14 @@ impl Group {
             next_position: 0,
             last_used: context.now.month(),
             awaiting_connection,
+            key_hash: key_hash(access),
         };
         Self { id: access.group_id.clone(), head, key: access.group_key.clone() }
+    }
+
+    /// The head row of the group of this id.
+    pub fn row(id: &GroupId) -> Key {
+        Key::of::<GroupHead>(&id.uuid)
     }
 
     /// Whether there is, or ever was, a group of this id.
@@ -70,7 +82,8 @@ impl Group {
 
     /// Opens the group and the section of its members: whoever can, has the key.
     ///
-    /// A group that does not exist and a key that is not the group's are one refusal, after the same work.
+    /// A group that does not exist and a key that is not the group's are one refusal, after the same work: the
+    /// hash of the key. What remains is how long a store takes to say that there is no row.
     pub fn open(
         transaction: &mut Transaction,
         context: &Context,
@@ -80,10 +93,9 @@ impl Group {
         let name = SectionName { group: id.uuid, section: Section::Members };
         transaction.load([Key::of::<GroupHead>(&id.uuid), Key::of::<GroupSection>(&name)])?;
         let head: Option<GroupHead> = transaction.get(&id.uuid)?;
-        let Some(head) = head.filter(|_| id.domain == *context.domain()) else {
-            pretend_to_open(context, &access.group_key);
-            return Err(Refusal::NoSuchGroup.into());
-        };
+        let key_hash = key_hash(access);
+        let head = head.filter(|head| bool::from(head.key_hash.ct_eq(&key_hash)));
+        let head = head.filter(|_| id.domain == *context.domain()).ok_or(Refusal::NoSuchGroup)?;
         let group = Self { id: id.clone(), head, key: access.group_key.clone() };
         let members = group.read(transaction, Section::Members)?;
         Ok((group, members))
@@ -179,12 +191,9 @@ impl Group {
     }
 }
 
-/// As much work as opening a section of the smallest size.
-fn pretend_to_open(context: &Context, key: &EarKey) {
-    let size = context.config().sizes.section_padding;
-    if let Ok(ciphertext) = Bytes::new(vec![0; size]) {
-        let _ = key.open(&[], &EarCiphertext { salt: [0; 32], ciphertext });
-    }
+/// What the head knows the key by, which nothing can be learnt from.
+fn key_hash(access: &GroupAccess) -> Hash {
+    kdf::hash(Label::GROUP_KEY, &[access.group_key.as_bytes(), &encode(&access.group_id)])
 }
 
 /// The member that made a request, once its signature is verified with its leaf's key.

@@ -6,16 +6,19 @@ use super::{
     commit::{Staged, add_member, pseudonym},
     fan_out::FanOut,
     group::{self, Group},
-    sections::{RestSection, Section},
+    sections::{RestSection, Section, check_secret},
 };
 use crate::{
     context::Context,
+    credentials::validation::ValidatedQsKeys,
     dispatch::Call,
     error::Refusal,
-    federation::key_cache,
+    federation::key_cache::{self, Caller},
+    identifiers::Domain,
+    limits::{MAX_ADDED_DOMAINS, MAX_WELCOMES},
     mls::{self, AddView, ProposalKind},
     operation::Interrupt,
-    store::Transaction,
+    store::{Key, Transaction},
     wire::{
         codec::decode,
         delivery_service::{AddUsers, CommitReply, LeafProfile, UpdateClient},
@@ -31,6 +34,7 @@ pub(crate) fn add_users(
     call: &Call<'_, AddUsers>,
 ) -> Result<CommitReply, Interrupt> {
     let body = call.body;
+    check_lengths(body)?;
     let (group, mut members) = Group::open(transaction, context, &body.group)?;
     let sender = group::authenticate(transaction, call, &members)?.clone();
     call.redeem(transaction, context)?;
@@ -38,12 +42,15 @@ pub(crate) fn add_users(
     if !members.roles.is_admin(&sender.identity) {
         return Err(Refusal::NotAdmin.into());
     }
+    // Before the commit is validated, which costs the more: another homeserver may have to be asked first.
+    check_batches(transaction, context, &body.batches)?;
     let staged = Staged::new(transaction, context, &group, (&body.commit, &body.group_info))?;
     staged.check_committer(sender.leaf)?;
+    staged.check_same_leaf(&sender)?;
     if staged.has_pending() {
         return Err(Refusal::PendingProposals.into());
     }
-    let joiners = joiners(transaction, context, body, &staged)?;
+    let joiners = joiners(context, body, &staged)?;
     let about = (call.envelope.request_id, staged.summary().epoch_after);
     let mut fan_out = FanOut::new(&body.commit, &members.members, sender.leaf, about)?;
     let credentials = &staged.data.encrypted_credentials;
@@ -61,45 +68,70 @@ pub(crate) fn add_users(
     staged.apply(transaction, context, group, (members, rest), fan_out)
 }
 
+/// What the request makes the delivery service copy and ask is bounded before anything is read.
+fn check_lengths(body: &AddUsers) -> Result<(), Refusal> {
+    let domains: BTreeSet<&Domain> = body.batches.iter().map(|batch| &batch.content.domain).collect();
+    if domains.len() > MAX_ADDED_DOMAINS {
+        return Err(Refusal::Malformed);
+    }
+    if body.welcome.as_slice().len().saturating_mul(body.attributions.len()) > MAX_WELCOMES {
+        return Err(Refusal::TooLarge { limit: MAX_WELCOMES as u64 });
+    }
+    body.attributions.iter().try_for_each(check_secret)
+}
+
 /// The users that a commit adds, each with its queue, once everything about them is checked.
 fn joiners(
-    transaction: &mut Transaction,
     context: &Context,
     body: &AddUsers,
     staged: &Staged,
-) -> Result<Vec<(AddView, ClientQueueConfig)>, Interrupt> {
+) -> Result<Vec<(AddView, ClientQueueConfig)>, Refusal> {
     let summary = staged.summary();
     if summary.adds.is_empty() || !summary.is_only_inline(ProposalKind::Add) {
-        return Err(Refusal::CommitNotAllowed.into());
+        return Err(Refusal::CommitNotAllowed);
     }
     if staged.data.encrypted_credentials.len() != summary.adds.len()
         || body.attributions.len() != summary.adds.len()
         || staged.data.friendship_package.is_some()
     {
-        return Err(Refusal::CredentialCount.into());
+        return Err(Refusal::CredentialCount);
     }
     let added: BTreeSet<&[u8]> = summary.adds.iter().map(|add| add.view.reference.as_slice()).collect();
     let welcomed = mls::welcome_references(body.welcome.as_slice()).map_err(|_| Refusal::WelcomeMismatch)?;
     let welcomed: BTreeSet<&[u8]> = welcomed.iter().map(Vec::as_slice).collect();
     if added.len() != summary.adds.len() || added != welcomed {
-        return Err(Refusal::WelcomeMismatch.into());
-    }
-    for batch in &body.batches {
-        check_batch(transaction, context, batch)?;
+        return Err(Refusal::WelcomeMismatch);
     }
     let mut joiners = Vec::new();
     for add in &summary.adds {
         if !add.view.is_valid_at(context.now.seconds()) {
-            return Err(Refusal::InvalidKeyPackage.into());
+            return Err(Refusal::InvalidKeyPackage);
         }
         let config: ClientQueueConfig =
             decode(&add.view.queue_config).map_err(|_| Refusal::InvalidQueueConfig)?;
         if !body.batches.iter().any(|batch| covers(batch, add, &config)) {
-            return Err(Refusal::KeyPackageNotCovered.into());
+            return Err(Refusal::KeyPackageNotCovered);
         }
         joiners.push((add.clone(), config));
     }
     Ok(joiners)
+}
+
+/// Checks all batches. What is known of their homeservers' keys is read in one round.
+fn check_batches(
+    transaction: &mut Transaction,
+    context: &Context,
+    batches: &[KeyPackageBatch],
+) -> Result<(), Interrupt> {
+    let domains = batches.iter().map(|batch| &batch.content.domain);
+    let others = domains.filter(|domain| *domain != context.domain());
+    let rows = others.flat_map(|domain| {
+        let unknown = key_cache::rows_before_asking::<ValidatedQsKeys>(context, domain);
+        key_cache::rows::<ValidatedQsKeys>(domain).into_iter().chain(unknown)
+    });
+    let rows: Vec<Key> = rows.collect();
+    transaction.prefetch(&rows)?;
+    batches.iter().try_for_each(|batch| check_batch(transaction, context, batch))
 }
 
 /// A batch counts if its queuing service signed it, and lately.
@@ -115,7 +147,8 @@ fn check_batch(
     {
         return Err(Refusal::KeyPackageNotCovered.into());
     }
-    let keys = key_cache::queuing_keys(transaction, context, &content.domain, Some(content.key_id))?;
+    let wanted = (Some(content.key_id), Caller::Client);
+    let keys = key_cache::queuing_keys(transaction, context, &content.domain, wanted)?;
     let key = keys.verifying_key(content.key_id, context.now).ok_or(Refusal::KeyPackageNotCovered)?;
     Ok(key.verify(content, &batch.signature).map_err(|_| Refusal::KeyPackageNotCovered)?)
 }
@@ -168,6 +201,7 @@ fn renew_profile(staged: &Staged, rest: &mut RestSection, leaf: u32) -> Result<(
     let changed = staged.credential_changes(leaf);
     match (changed, &*staged.data.encrypted_credentials) {
         (true, [credential]) => {
+            check_secret(credential)?;
             if let Some(profile) = rest.credentials.iter_mut().find(|profile| profile.leaf == leaf) {
                 profile.encrypted_credential = credential.clone();
             }

@@ -55,6 +55,7 @@ pub(crate) fn update_queue_info(
     call: &Call<'_, UpdateQueueInfo>,
 ) -> Result<Done, Interrupt> {
     let body = call.body;
+    body.queue_config.check_length()?;
     let (mut group, mut members) = Group::open(transaction, context, &body.group)?;
     let leaf = group::authenticate(transaction, call, &members)?.leaf;
     call.redeem(transaction, context)?;

@@ -8,7 +8,8 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
     crypto::{aead::EarCiphertext, kdf::Hash, sign::VerifyingKey},
-    limits::{MAX_ADDS, MAX_MEMBERS},
+    error::Refusal,
+    limits::{MAX_ADDS, MAX_MEMBER_SECRET, MAX_MEMBERS},
     mls::Roles,
     store::{Record, RecordKind},
     time::Month,
@@ -85,6 +86,12 @@ pub(super) struct Member {
     pub queue_config: ClientQueueConfig,
     /// When it last committed.
     pub active: Month,
+}
+
+/// Makes sure that what is encrypted for other clients is not longer than it can be.
+pub(super) fn check_secret(secret: &EarCiphertext) -> Result<(), Refusal> {
+    let long = secret.ciphertext.as_slice().len() > MAX_MEMBER_SECRET;
+    if long { Err(Refusal::TooLarge { limit: MAX_MEMBER_SECRET as u64 }) } else { Ok(()) }
 }
 
 impl MembersSection {

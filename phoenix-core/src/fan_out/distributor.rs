@@ -4,7 +4,7 @@
 //! How far it is, it notes in the same commit, so that a crash between any two leaves nobody out and serves
 //! nobody twice. It never asks the network: what goes to another homeserver goes into a stream.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -13,9 +13,10 @@ use crate::{
     context::Context,
     federation::outbox,
     identifiers::Domain,
-    operation::{Effect, Interrupt, Timer},
+    operation::{Effect, Interrupt, Report, Timer},
     queuing_service::enqueue,
     store::{Key, Record, RecordKind, Transaction},
+    time::MINUTE,
     timers,
     wire::fan_out::{FanOutMessage, Recipient},
 };
@@ -34,44 +35,135 @@ impl Record for FanOutProgress {
     const KIND: RecordKind = RecordKind::FanOutProgress;
 }
 
-/// Makes the next few deliveries of the log.
+/// Makes the next few deliveries of the log: of as many messages as there is room for in one commit.
 pub(crate) fn distribute(
     transaction: &mut Transaction,
     context: &mut Context,
     log: &LogId,
 ) -> Result<(), Interrupt> {
-    let timer = Timer::Distribute(log.clone());
     let mut progress: FanOutProgress = transaction.get(log)?.unwrap_or_default();
-    let name = LogPosition { log: log.clone(), position: progress.position };
-    let Some(FanOutRow(message)) = transaction.get(&name)? else {
-        timers::clear(transaction, &timer);
-        return Ok(());
-    };
     let source = log.source(context.domain()).clone();
-    let deliveries = deliveries(context.domain(), &source, &message);
-    let made = progress.made as usize;
-    let batch = &deliveries[made.min(deliveries.len())..];
-    let batch = &batch[..batch.len().min(context.config().sizes.recipients_per_commit.max(1))];
-    prefetch(transaction, context, &message, batch)?;
-    for delivery in batch {
-        match delivery {
-            Way::Local(recipient) => enqueue::enqueue(transaction, context, &source, &message, recipient)?,
+    let messages = match waiting(transaction, context, log, &progress)? {
+        Waiting::Messages(messages) => messages,
+        Waiting::Damaged(name) => return pass_over(transaction, context, &name),
+    };
+    let domain = context.domain().clone();
+    let mut room = context.config().sizes.recipients_per_commit.max(1);
+    let mut batch = Vec::new();
+    for message in &messages {
+        let deliveries = deliveries(&domain, &source, message);
+        let left = deliveries.len().saturating_sub(progress.made as usize);
+        let now = left.min(room);
+        batch.extend(deliveries.into_iter().skip(progress.made as usize).take(now).map(|way| (message, way)));
+        room -= now;
+        if now < left {
+            progress.made += now as u32;
+            break;
+        }
+        transaction.delete::<FanOutRow>(&LogPosition { log: log.clone(), position: progress.position });
+        progress = FanOutProgress { position: progress.position + 1, made: 0 };
+    }
+    prefetch(transaction, context, &batch)?;
+    for (message, way) in &batch {
+        match way {
+            Way::Local(recipient) => enqueue::enqueue(transaction, context, &source, message, recipient)?,
             Way::Remote(domain, recipients) => {
-                outbox::append(transaction, context, domain, &for_domain(&message, recipients))?;
+                outbox::append(transaction, context, domain, &for_domain(message, recipients))?;
             }
         }
     }
-    if made + batch.len() >= deliveries.len() {
-        transaction.delete::<FanOutRow>(&name);
-        progress = FanOutProgress { position: progress.position + 1, made: 0 };
-    } else {
-        progress.made += batch.len() as u32;
+    if !messages.is_empty() {
+        transaction.put(log, &progress);
     }
-    transaction.put(log, &progress);
-    // The timer's row stays until the log is empty; this only says that there is more to do right now.
-    transaction.effect(Effect::Wake { timer, due: context.now });
+    let timer = Timer::Distribute(log.clone());
+    let next = LogPosition { log: log.clone(), position: progress.position };
+    transaction.load([Key::of::<FanOutRow>(&next)])?;
+    match transaction.inspect::<FanOutRow>(&next)? {
+        // The timer's row stays until the log is empty; this only says that there is more to do right now.
+        Some(_) => transaction.effect(Effect::Wake { timer, due: context.now }),
+        None => timers::clear(transaction, &timer),
+    }
     Ok(())
 }
+
+/// What waits in a log.
+enum Waiting {
+    /// The next messages, as many as one commit can serve; none if the log is empty.
+    Messages(Vec<FanOutMessage>),
+    /// The first of them is damaged.
+    Damaged(LogPosition),
+}
+
+/// Looks at the next messages, more at a time where they turn out to be small.
+fn waiting(
+    transaction: &mut Transaction,
+    context: &Context,
+    log: &LogId,
+    progress: &FanOutProgress,
+) -> Result<Waiting, Interrupt> {
+    let room = context.config().sizes.recipients_per_commit.max(1);
+    let mut messages: Vec<FanOutMessage> = Vec::new();
+    let mut recipients = 0;
+    for ahead in [1, 2, 4, 8, 16] {
+        let first = progress.position + messages.len() as u64;
+        let names = (first..).take(ahead).map(|position| LogPosition { log: log.clone(), position });
+        let names: Vec<LogPosition> = names.collect();
+        // Nobody but this timer takes rows away: what was seen of them stays.
+        transaction.prefetch(&names.iter().map(Key::of::<FanOutRow>).collect::<Vec<_>>())?;
+        for name in names {
+            match transaction.glance::<FanOutRow>(&name)? {
+                Some(Ok(FanOutRow(message))) => {
+                    recipients += message.recipients.len();
+                    messages.push(message);
+                }
+                Some(Err(_)) if messages.is_empty() => return Ok(Waiting::Damaged(name)),
+                Some(Err(_)) | None => return Ok(Waiting::Messages(messages)),
+            }
+            if recipients >= room.saturating_add(progress.made as usize) {
+                return Ok(Waiting::Messages(messages));
+            }
+        }
+    }
+    Ok(Waiting::Messages(messages))
+}
+
+/// Passes over a damaged row, so that it does not hold up those behind it. Who it was for, nobody can tell any
+/// more: they notice by the group's positions that something is missing.
+///
+/// But only if one of the next rows can be read. Under another service key none can, and then nothing is lost yet:
+/// it all waits for the right one.
+fn pass_over(
+    transaction: &mut Transaction,
+    context: &Context,
+    damaged: &LogPosition,
+) -> Result<(), Interrupt> {
+    let LogPosition { log, position } = damaged;
+    let behind = (position + 1..).take(LOOK_AHEAD).map(|position| LogPosition { log: log.clone(), position });
+    let behind: Vec<LogPosition> = behind.collect();
+    transaction.load(behind.iter().map(Key::of::<FanOutRow>))?;
+    let mut lost = false;
+    for name in &behind {
+        lost |= matches!(transaction.inspect::<FanOutRow>(name)?, Some(Ok(_)));
+    }
+    transaction.effect(Effect::Report(Report::DamagedMessage {
+        log: log.clone(),
+        position: *position,
+        lost,
+    }));
+    if lost {
+        transaction.delete::<FanOutRow>(damaged);
+        transaction.put(log, &FanOutProgress { position: position + 1, made: 0 });
+    }
+    let due = if lost { context.now } else { context.now + DAMAGED_WAIT };
+    timers::schedule(transaction, Timer::Distribute(log.clone()), due);
+    Ok(())
+}
+
+/// So many rows behind a damaged one are looked at.
+const LOOK_AHEAD: usize = 8;
+
+/// How often a damaged row is looked at while nothing behind it can be read. The next message looks at once.
+const DAMAGED_WAIT: Duration = MINUTE.saturating_mul(30);
 
 /// One delivery: to a queue here, or to all recipients at another homeserver together.
 enum Way<'a> {
@@ -83,18 +175,20 @@ enum Way<'a> {
 fn prefetch(
     transaction: &mut Transaction,
     context: &Context,
-    message: &FanOutMessage,
-    batch: &[Way<'_>],
+    batch: &[(&FanOutMessage, Way<'_>)],
 ) -> Result<(), Interrupt> {
-    let rows = batch.iter().flat_map(|delivery| match delivery {
+    let rows = batch.iter().flat_map(|(message, way)| match way {
         Way::Local(recipient) => enqueue::rows(context, recipient),
         Way::Remote(domain, _) => outbox::rows(context, domain, message),
     });
     transaction.prefetch(&rows.collect::<Vec<Key>>())?;
     let mut over_bound = Vec::new();
-    for delivery in batch {
-        if let Way::Remote(domain, _) = delivery {
-            over_bound.extend(outbox::row_over_bound(transaction, context, domain, message)?);
+    let mut before: BTreeMap<&Domain, u64> = BTreeMap::new();
+    for (message, way) in batch {
+        if let Way::Remote(domain, _) = way {
+            let before = before.entry(domain).or_default();
+            over_bound.extend(outbox::row_over_bound(transaction, context, domain, (message, *before))?);
+            *before += 1;
         }
     }
     transaction.prefetch(&over_bound)

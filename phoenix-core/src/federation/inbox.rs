@@ -9,7 +9,8 @@ use std::time::Duration;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::{
-    key_cache, peer,
+    key_cache::{self, Caller},
+    peer,
     policy::Direction,
     rate_limit::{Bucket, Rate},
     stream::{Chain, StreamContext},
@@ -17,17 +18,23 @@ use super::{
 use crate::{
     config::Plant,
     context::Context,
-    crypto::{labels::Label, ratchet::RatchetSecret},
+    credentials::validation::ValidatedQsKeys,
+    crypto::{
+        kdf::{self, Hash},
+        labels::Label,
+        ratchet::RatchetSecret,
+    },
     dispatch::Call,
     error::Refusal,
+    expiry::UNUSED,
     fan_out::{self, LogId},
     identifiers::Domain,
     limits::{MAX_INBOUND_STREAMS, MAX_STREAM_EPOCH},
     operation::Interrupt,
-    store::{Record, RecordKind, Transaction},
+    store::{Key, Record, RecordKind, Transaction},
     time::{DAY, Timestamp},
     wire::{
-        codec::{List, decode},
+        codec::{Codec, List, decode, encode},
         fan_out::{FanOutContent, FanOutMessage, Recipient},
         federation::{
             EnqueueFederated, EnqueueFederatedReply, FederatedBatch, Frame, FrameContent, FramePayload, Skip,
@@ -48,6 +55,9 @@ struct InboundStream {
     log_next: u64,
     /// The ratchet at the next entry, if the epoch is known.
     chain: Option<Chain>,
+    /// The hash of the entry or skip that was accepted last: by it a repeat is known from what a sender with an
+    /// older copy of its state appends under the same numbers.
+    last: Option<Hash>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
@@ -91,26 +101,39 @@ pub(crate) fn enqueue_federated(
 ) -> Result<EnqueueFederatedReply, Interrupt> {
     let frame = &call.body.frame;
     let content = &frame.content;
-    if content.destination != *context.domain() {
+    if content.destination != *context.domain() && !context.planted(Plant::IgnoreDestination) {
         return Err(Refusal::WrongDestination.into());
     }
     context.config().federation.check(Direction::Inbound, &content.source)?;
+    let name = InboundName { source: content.source.clone(), stream_id: content.stream_id };
+    // In one round, before the signature: each row that is missing later would have it checked again.
+    let keys = key_cache::rows::<ValidatedQsKeys>(&content.source);
+    let rows = vec![
+        Key::of::<InboundSource>(&content.source),
+        peer::row(&content.source),
+        Key::of::<InboundStream>(&name),
+    ];
+    transaction.prefetch(&[rows, keys].concat())?;
     let rate = source_rate(context);
-    let source: InboundSource = transaction.get(&content.source)?.unwrap_or_default();
+    let mut source: InboundSource = transaction.get(&content.source)?.unwrap_or_default();
     source.taken.check(context.now, rate).map_err(Refusal::rate_limited)?;
     check_time(context, content)?;
     check_signature(transaction, context, frame)?;
     call.vouch(transaction);
     // The source is authenticated: it is there, so what waits for it can go.
     peer::reachable(transaction, context, &content.source)?;
+    // Whatever becomes of it: it had to be looked at.
+    source.taken.take(context.now, rate, parts(content));
+    transaction.put(&content.source, &source);
     transaction.keep();
-    let name = InboundName { source: content.source.clone(), stream_id: content.stream_id };
     let stream = transaction.get(&name)?;
-    let mut stream = known_stream(transaction, (&name, source), stream, (context, content))?;
-    match &content.payload {
+    let mut stream = known_stream(transaction, (&name, &mut source), stream, (context, content))?;
+    let more = match &content.payload {
         FramePayload::Batch(batch) => accept_batch(transaction, context, &name, &mut stream, batch)?,
         FramePayload::Skip(skip) => accept_skip(transaction, context, &name, &mut stream, skip)?,
-    }
+    };
+    source.taken.take(context.now, rate, more);
+    transaction.put(&content.source, &source);
     transaction.put(&name, &stream);
     Ok(EnqueueFederatedReply { accepted_through: stream.next })
 }
@@ -137,7 +160,8 @@ fn check_signature(
     frame: &Frame,
 ) -> Result<(), Interrupt> {
     let content = &frame.content;
-    let keys = key_cache::queuing_keys(transaction, context, &content.source, Some(content.key_id))?;
+    let wanted = (Some(content.key_id), Caller::Stranger);
+    let keys = key_cache::queuing_keys(transaction, context, &content.source, wanted)?;
     let key = keys.verifying_key(content.key_id, context.now).ok_or(Refusal::UnknownFrameKey)?;
     if context.planted(Plant::SkipSignature) {
         return Ok(());
@@ -145,16 +169,25 @@ fn check_signature(
     Ok(key.verify(content, &frame.signature).map_err(|_| Refusal::InvalidFrameSignature)?)
 }
 
-/// The stream; a new one if the source has room for it. Takes the entries off the source's rate.
+/// What a frame costs of the source's rate before it is opened: one for each entry, or message to tell of.
+fn parts(content: &FrameContent) -> u64 {
+    let parts = match &content.payload {
+        FramePayload::Batch(batch) => batch.entries.len(),
+        FramePayload::Skip(skip) => 1 + skip.dropped.len(),
+    };
+    parts.max(1) as u64
+}
+
+/// The stream; a new one if the source has room for it.
 fn known_stream(
     transaction: &mut Transaction,
-    (name, mut source): (&InboundName, InboundSource),
+    (name, source): (&InboundName, &mut InboundSource),
     stream: Option<InboundStream>,
     (context, content): (&mut Context, &FrameContent),
 ) -> Result<InboundStream, Refusal> {
-    let (first, amount) = match &content.payload {
-        FramePayload::Batch(batch) => (batch.first_sequence, batch.entries.len() as u64),
-        FramePayload::Skip(skip) => (skip.from, 1),
+    let first = match &content.payload {
+        FramePayload::Batch(batch) => batch.first_sequence,
+        FramePayload::Skip(skip) => skip.from,
     };
     let seen = source.streams.iter_mut().find(|seen| seen.stream_id == name.stream_id);
     match seen {
@@ -162,19 +195,18 @@ fn known_stream(
         None => {
             let seen = SeenStream { stream_id: name.stream_id, last: context.now };
             if let Err(seen) = source.streams.push(seen) {
-                forget_silent(transaction, context, (&name.source, &mut source))?;
+                forget_silent(transaction, context, (&name.source, source))?;
                 source.streams.push(seen).map_err(|_| Refusal::TooManyStreams)?;
             }
         }
     }
-    source.taken.take(context.now, source_rate(context), amount);
-    transaction.put(&name.source, &source);
     // Where a new one starts is for the source to say: either side may have lost its state.
     Ok(stream.unwrap_or_else(|| InboundStream {
         next: first,
         log: StreamId(context.random.array()),
         log_next: 0,
         chain: None,
+        last: None,
     }))
 }
 
@@ -192,33 +224,65 @@ fn forget_silent(
     Ok(())
 }
 
-/// Accepts the entries of a batch that are new.
+/// Drops the streams of a source that were silent for so long that nobody needs them. Whether none is left.
+pub(crate) fn is_over(
+    transaction: &mut Transaction,
+    context: &Context,
+    key: &Key,
+) -> Result<bool, Interrupt> {
+    let Ok(domain) = decode::<Domain>(key.name()) else { return Ok(false) };
+    let unused = |seen: &SeenStream| context.now.since(seen.last) > UNUSED;
+    let peeked = transaction.peek_intact::<InboundSource>(&domain)?;
+    if !peeked.is_some_and(|source| source.streams.iter().any(unused)) {
+        return Ok(false);
+    }
+    let Some(mut source) = transaction.get_intact::<InboundSource>(&domain)? else { return Ok(false) };
+    for seen in source.streams.iter().filter(|seen| unused(seen)) {
+        let stream_id = seen.stream_id;
+        transaction.delete::<InboundStream>(&InboundName { source: domain.clone(), stream_id });
+    }
+    source.streams.retain(|seen| !unused(seen));
+    if source.streams.is_empty() {
+        return Ok(true);
+    }
+    transaction.put(&domain, &source);
+    Ok(false)
+}
+
+/// Accepts the entries of a batch that are new. Gives what they cost besides one each.
 fn accept_batch(
     transaction: &mut Transaction,
     context: &mut Context,
     name: &InboundName,
     stream: &mut InboundStream,
     batch: &FederatedBatch,
-) -> Result<(), Interrupt> {
+) -> Result<u64, Interrupt> {
     // A stream ends before numbers do.
     let end = batch.first_sequence.checked_add(batch.entries.len() as u64).ok_or(Refusal::Malformed)?;
     if context.planted(Plant::IgnorePosition) {
         stream.next = batch.first_sequence;
-        stream.chain = None;
+        (stream.chain, stream.last) = (None, None);
     }
     if batch.first_sequence > stream.next {
         return Err(Refusal::StreamPosition { expected: stream.next }.into());
     }
-    // What was accepted before is passed over: the answer was lost, and this is the repeat.
-    let already = stream.next - batch.first_sequence;
+    // What was accepted before is passed over: the answer was lost, and this is the repeat. That it is, the last
+    // of it shows; whoever sends less of it is told how far the stream goes, and has to show it then.
+    let already = usize::try_from(stream.next - batch.first_sequence).unwrap_or(usize::MAX);
+    let repeated = already.checked_sub(1).and_then(|index| batch.entries.get(index));
+    if let (Some(repeated), Some(last)) = (repeated, &stream.last)
+        && hash(repeated) != *last
+    {
+        return Err(Refusal::StreamDiverged.into());
+    }
     if end <= stream.next {
-        return Ok(());
+        return Ok(0);
     }
     let mut chain = chain_at(context, name, stream, batch)?;
     let ours = context.domain().clone();
     let of = StreamContext { source: &name.source, destination: &ours, stream_id: name.stream_id };
-    let first_new = stream.next;
-    for entry in batch.entries.iter().skip(already as usize) {
+    let (first_new, mut more) = (stream.next, 0);
+    for entry in batch.entries.iter().skip(already) {
         let sequence = stream.next;
         let mut after = chain.clone();
         let message = after.open(&of, entry).ok().and_then(|plain| decode::<FanOutMessage>(&plain).ok());
@@ -229,13 +293,18 @@ fn accept_batch(
             }
             return Err(Refusal::UnreadableEntry { sequence }.into());
         };
-        accept_message(transaction, context, name, stream, message);
+        more += accept_message(transaction, context, name, stream, message);
         chain = after;
+        stream.last = Some(hash(entry));
         stream.next += 1;
     }
     debug_assert_eq!(chain.sequence, stream.next);
     stream.chain = Some(chain);
-    Ok(())
+    Ok(more)
+}
+
+fn hash(accepted: &impl Codec) -> Hash {
+    kdf::hash(Label::ACCEPTED_ENTRY, &[&encode(accepted)])
 }
 
 /// The epoch's ratchet at the next entry.
@@ -266,38 +335,47 @@ fn chain_at(
         .forward(stream.next))
 }
 
-/// Hands a message to the distributor, unless the group is not the source's to deliver for.
+/// Hands a message to the distributor, unless the group is not the source's to deliver for. Gives what that costs
+/// besides one: each recipient is a delivery.
 fn accept_message(
     transaction: &mut Transaction,
     context: &Context,
     name: &InboundName,
     stream: &mut InboundStream,
     message: FanOutMessage,
-) {
+) -> u64 {
     if !super::authorization::may_deliver(&name.source, &message) {
-        return;
+        return 0;
     }
+    let deliveries = message.recipients.len() as u64;
     let log = LogId::Stream { source: name.source.clone(), stream_id: stream.log };
     fan_out::append(transaction, context, log, stream.log_next, message);
     stream.log_next += 1;
+    deliveries.saturating_sub(1)
 }
 
-/// Passes over entries; whoever missed something is told.
+/// Passes over entries; whoever missed something is told. Gives what that costs besides one for each message.
 fn accept_skip(
     transaction: &mut Transaction,
     context: &Context,
     name: &InboundName,
     stream: &mut InboundStream,
     skip: &Skip,
-) -> Result<(), Interrupt> {
+) -> Result<u64, Interrupt> {
+    if skip.dropped.len() as u64 > skip.to.saturating_sub(skip.from) {
+        return Err(Refusal::Malformed.into());
+    }
     if skip.from > stream.next {
         return Err(Refusal::StreamPosition { expected: stream.next }.into());
     }
-    if skip.to <= stream.next {
-        return Ok(());
+    let last = Some(hash(skip));
+    if skip.to < stream.next || (skip.to == stream.next && stream.last == last) {
+        return Ok(0);
     }
     stream.next = skip.to;
     stream.chain = None;
+    stream.last = last;
+    let mut more = 0;
     for dropped in &skip.dropped {
         let recipients =
             dropped.recipients.iter().map(|config| Recipient { content: 0, config: config.clone() });
@@ -308,7 +386,7 @@ fn accept_skip(
             contents: vec![FanOutContent::Dropped].try_into().unwrap_or_default(),
             recipients: recipients.collect::<Vec<_>>().try_into().unwrap_or_default(),
         };
-        accept_message(transaction, context, name, stream, message);
+        more += accept_message(transaction, context, name, stream, message);
     }
-    Ok(())
+    Ok(more)
 }

@@ -31,6 +31,7 @@ use crate::{
     },
 };
 
+mod ageing;
 mod answers;
 mod delivery;
 
@@ -78,8 +79,13 @@ struct OutboundStart {
     first: u64,
     /// What the peer still expects but has lost its row here: a skip begins there.
     skip_from: Option<u64>,
+    /// The peer says that it has everything before this, which is more than it was sent in the frame that it
+    /// answered. Whether what it has is what is here, the entry before this shows: it is sent next.
+    claimed: Option<u64>,
     /// Entries of this epoch and those before it can be read by nobody any more.
     lost_epoch: Option<u64>,
+    /// The contents of entries before this one are dropped: they were too old.
+    aged: u64,
     /// The oldest epoch whose row may still be there.
     oldest_epoch: u64,
     /// How many answers in a row brought nothing forward.
@@ -174,18 +180,21 @@ pub(crate) fn rows(context: &Context, destination: &Domain, message: &FanOutMess
     vec![Key::of::<OutboundEnd>(&name), Key::of::<OutboundStart>(&name), peer::row(destination)]
 }
 
-/// The row that it will read besides, if the stream is over its bound. Those of [`rows`] are there.
+/// The row that it will read besides, if the stream is over its bound, with so many more messages appended `before`
+/// it in the same commit. Those of [`rows`] are there.
 pub(crate) fn row_over_bound(
     transaction: &mut Transaction,
     context: &Context,
     destination: &Domain,
-    message: &FanOutMessage,
+    (message, before): (&FanOutMessage, u64),
 ) -> Result<Option<Key>, Interrupt> {
     let name = StreamName::of(context, destination, message);
     let Some(end) = transaction.peek::<OutboundEnd>(&name)? else { return Ok(None) };
     let start: OutboundStart = transaction.peek(&name)?.unwrap_or_default();
-    let kept = end.kept.max(start.first);
-    let over = (end.next + 1).saturating_sub(kept) > bound(context);
+    let (next, bound) = (end.next.saturating_add(before), bound(context));
+    // Those before have each dropped one, from where the bound was reached.
+    let kept = end.kept.max(start.first).max(next.saturating_sub(bound));
+    let over = (next + 1).saturating_sub(kept) > bound;
     Ok(over.then(|| Key::of::<OutboundEntry>(&name.entry(kept))))
 }
 
@@ -196,9 +205,7 @@ pub(crate) fn append(
     destination: &Domain,
     message: &FanOutMessage,
 ) -> Result<(), Interrupt> {
-    if context.config().federation.check(Direction::Outbound, destination).is_err() {
-        return Ok(());
-    }
+    let allowed = context.config().federation.check(Direction::Outbound, destination).is_ok();
     let name = StreamName::of(context, destination, message);
     let (mut end, start) = ends(transaction, context, &name)?;
     let mut chain = current_chain(transaction, context, &name, &mut end, start.lost_epoch);
@@ -207,8 +214,9 @@ pub(crate) fn append(
     let entry = OutboundEntry {
         epoch: chain.epoch,
         appended_at: context.now,
-        // What is too long for any frame is dropped here and now, and its recipients told in its turn.
-        content: chain.seal(&mut context.random, &stream, &encode(message)).ok(),
+        // What is too long for any frame, or for a blocked domain, is dropped here and now. Its recipients are told
+        // in its turn: of the latter, once the domain is not blocked any more.
+        content: allowed.then(|| chain.seal(&mut context.random, &stream, &encode(message)).ok()).flatten(),
         recipients: dropped_message(message),
     };
     if entry.content.is_none() {

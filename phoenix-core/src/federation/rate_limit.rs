@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use crate::time::Timestamp;
+use crate::time::{MINUTE, Timestamp};
 
 /// How much was taken lately: drains at a steady rate, and holds so much at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
@@ -21,9 +21,18 @@ pub(crate) struct Rate {
     pub burst: u64,
 }
 
+/// How far ahead of ours another node's clock may be. What was noted further ahead was noted while a clock was
+/// wrong.
+const SKEW: Duration = MINUTE;
+
 impl Bucket {
+    /// Since when the bucket drains.
+    fn since(&self, now: Timestamp) -> Timestamp {
+        if self.at > now + SKEW { now } else { self.at }
+    }
+
     fn drained(&self, now: Timestamp, rate: Rate) -> u64 {
-        let elapsed = u64::try_from(now.since(self.at).as_millis()).unwrap_or(u64::MAX);
+        let elapsed = u64::try_from(now.since(self.since(now)).as_millis()).unwrap_or(u64::MAX);
         self.level.saturating_sub(elapsed.saturating_mul(rate.per_second))
     }
 
@@ -39,7 +48,7 @@ impl Bucket {
     /// Takes `amount`. It may go over the limit once; then nothing may be taken until it has drained.
     pub fn take(&mut self, now: Timestamp, rate: Rate, amount: u64) {
         self.level = self.drained(now, rate).saturating_add(amount.saturating_mul(1000));
-        self.at = self.at.max(now);
+        self.at = self.since(now).max(now);
     }
 }
 
@@ -57,5 +66,22 @@ mod tests {
         assert_eq!(wait, Duration::from_secs(3));
         now = now + wait;
         assert_eq!(bucket.check(now, rate), Ok(()));
+    }
+
+    #[test]
+    fn clocks_that_differ_drain_nothing_twice_and_a_wrong_one_locks_nobody_out() {
+        let rate = Rate { per_second: 10, burst: 20 };
+        let now = Timestamp::from_milliseconds(1_000_000_000);
+        let behind = now - Duration::from_secs(2);
+        let mut bucket = Bucket::default();
+        for _ in 0..10 {
+            bucket.take(now, rate, 5);
+            bucket.take(behind, rate, 5);
+        }
+        assert_eq!(bucket.check(now, rate), Err(Duration::from_secs(8)));
+        let mut wrong = Bucket::default();
+        wrong.take(now + 1000 * MINUTE, rate, 5);
+        wrong.take(now, rate, 45);
+        assert_eq!(wrong.check(now + Duration::from_secs(3), rate), Ok(()));
     }
 }

@@ -30,7 +30,7 @@ pub use message::{
     ApplicationMessageError, ApplicationMessageView, check_application_message, message_group_id,
     welcome_references,
 };
-pub use public_group::{GroupState, MergeError, NotFresh, ValidationError};
+pub use public_group::{GroupState, MergeError, NotFresh, ValidationError, only_leaf_key};
 pub use roles::Roles;
 pub use staged::{
     AddView, CommitError, CommitSender, CommitSummary, CommittedProposal, ProposalKind, RemoveView,

@@ -11,9 +11,12 @@ use openmls::{
 use super::{
     CIPHERSUITE, ExternalSenderView, GroupInfoBytes, GroupInfoError, LeafError, LeafView, MalformedMessage,
     PendingProposal, ROLES_EXTENSION, StagedChange, StoredStateError, external_proposal::pending_removal,
-    parse_body, read, storage::PublicGroupStorage,
+    parse_body, read, storage::PublicGroupStorage, view::verifying_key,
 };
-use crate::{crypto::provider::MlsCrypto, wire::codec::encode};
+use crate::{
+    crypto::{provider::MlsCrypto, sign::VerifyingKey},
+    wire::codec::encode,
+};
 
 /// A group's public state, advanced by commits: [`GroupState::stage_commit`] checks one,
 /// [`GroupState::merge`] applies it.
@@ -185,6 +188,20 @@ impl GroupState {
 
     pub(super) fn context(&self) -> &GroupContext {
         self.group.group_context()
+    }
+}
+
+/// The signature key of a tree's only leaf, read and not checked: enough to see who claims to have made the tree
+/// before it is validated.
+///
+/// # Errors
+/// [`MalformedMessage`] if these bytes are not a tree of exactly one leaf and nothing else.
+pub fn only_leaf_key(ratchet_tree: &[u8]) -> Result<VerifyingKey, MalformedMessage> {
+    let tree: RatchetTreeIn = read(ratchet_tree)?;
+    let mut leaves = tree.leaves();
+    match (leaves.next(), leaves.next(), tree.nodes().count()) {
+        (Some(leaf), None, 1) => verifying_key(leaf.signature_key()).map_err(|_| MalformedMessage),
+        _ => Err(MalformedMessage),
     }
 }
 

@@ -4,6 +4,8 @@
 //! service. A head row counts the entries and holds the ratchet; each entry is a row of its own. The owner
 //! reads from a position and thereby acknowledges all before it.
 
+mod restore;
+
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
@@ -20,7 +22,7 @@ use crate::{
     time::Timestamp,
     wire::{
         auth_service::{DequeueRange, DequeueReply},
-        codec::{Codec, List, encode},
+        codec::{Codec, Flag, List, encode},
     },
 };
 
@@ -31,6 +33,10 @@ pub(crate) struct QueueHead {
     ratchet: QueueRatchet,
     /// The oldest entry.
     first: u64,
+    /// The hash of the entry before it, as the owner has read it; none if the owner did not say.
+    last: Option<Hash>,
+    /// Whether a new generation starts as soon as all entries of this one are dropped.
+    ending: Flag,
     /// The memberships for which a gap marker waits that the owner has not read: one is enough.
     pub marked: List<Hash, MAX_MARKED>,
     /// What came in this minute.
@@ -59,7 +65,9 @@ impl Window {
     /// Counts one delivery to `membership`, unless it is one too many.
     pub fn admit(&mut self, now: Timestamp, membership: &Hash, per_client: u32, per_membership: u32) -> bool {
         let minute = now.seconds() / 60;
-        if self.minute != minute {
+        // A clock that is a little behind another node's still counts into that one's minute. What lies further
+        // ahead was noted while a clock was wrong.
+        if minute > self.minute || self.minute > minute + 1 {
             *self = Self { minute, total: 0, memberships: List::default() };
         }
         if self.total >= per_client {
@@ -123,7 +131,14 @@ pub(crate) fn create<Q: Queue>(
     put_entry::<Q>(transaction, name, entry);
     transaction.put(
         name,
-        &Q::Head::from(QueueHead { ratchet, first: 0, marked: List::default(), window: Window::default() }),
+        &Q::Head::from(QueueHead {
+            ratchet,
+            first: 0,
+            last: None,
+            ending: Flag::No,
+            marked: List::default(),
+            window: Window::default(),
+        }),
     );
     Ok(())
 }
@@ -152,25 +167,40 @@ pub(crate) fn append<Q: Queue>(
 /// Reads from `range.first` on, and drops what lies before it.
 ///
 /// Repeatable by nature: the same range gives the same entries, until a later one acknowledges them.
+///
+/// What the owner has read last must be what was there: if not, the queue was restored from a backup, and starts
+/// a new generation.
 pub(crate) fn dequeue<Q: Queue>(
     transaction: &mut Transaction,
+    context: &mut Context,
     name: &Q::Name,
     range: &DequeueRange,
 ) -> Result<DequeueReply, Interrupt> {
     let mut row = transaction.get::<Q::Head>(name)?.ok_or(Refusal::Unauthenticated)?;
     let head = row.as_mut();
-    let end = head.ratchet.next_sequence();
-    if range.first > end {
-        return Err(Refusal::BeyondQueue.into());
+    let restored = !restore::is_continued::<Q>(transaction, name, head, range)?;
+    if restored {
+        let remaining = restore::start_generation::<Q>(transaction, context, name, (head, range))?;
+        if remaining > 0 {
+            transaction.put(name, &row);
+            return Ok(DequeueReply { entries: List::default(), remaining });
+        }
     }
+    let end = head.ratchet.next_sequence();
     let start = range.first.max(head.first);
     let maximum = u64::from(range.maximum).min(MAX_DEQUEUE as u64);
     let wanted = start..end.min(start.saturating_add(maximum));
     let entry_name = |sequence| EntryName { queue: name.clone(), sequence };
-    transaction.load(wanted.clone().map(|sequence| Key::of::<Q::Entry>(&entry_name(sequence))))?;
     let mut entries = List::default();
     let mut size = 0;
-    for sequence in wanted {
+    let (mut loaded, mut chunk) = (wanted.start, FIRST_CHUNK);
+    for sequence in wanted.clone() {
+        if sequence == loaded {
+            loaded = loaded.saturating_add(chunk).min(wanted.end);
+            transaction
+                .load((sequence..loaded).map(|sequence| Key::of::<Q::Entry>(&entry_name(sequence))))?;
+            chunk = (2 * chunk).min(LARGEST_CHUNK);
+        }
         let entry = transaction.get::<Q::Entry>(&entry_name(sequence))?;
         let entry: QueueEntry = entry.ok_or(Refusal::StoredData { kind: Q::Entry::KIND as u8 })?.into();
         size += tls_codec::Size::tls_serialized_len(&entry);
@@ -183,11 +213,14 @@ pub(crate) fn dequeue<Q: Queue>(
     let acknowledged = start.min(head.first.saturating_add(MAX_ACKNOWLEDGED));
     // The owner may have read a marker now: what goes missing from here on needs another one.
     let read_markers = !entries.is_empty() && !head.marked.is_empty();
-    if acknowledged > head.first || read_markers {
+    if acknowledged > head.first || read_markers || restored {
         for sequence in head.first..acknowledged {
             transaction.delete::<Q::Entry>(&entry_name(sequence));
         }
-        head.first = acknowledged;
+        if acknowledged > head.first {
+            head.first = acknowledged;
+            head.last = range.last.filter(|_| range.first == acknowledged);
+        }
         if read_markers {
             head.marked.clear();
         }
@@ -199,6 +232,13 @@ pub(crate) fn dequeue<Q: Queue>(
 
 /// The most bytes of entries in one reply; a larger entry comes alone.
 const MAX_REPLY: usize = 4 << 20;
+
+/// Entries are loaded until the reply is full: so many first, twice as many with each further round. How long they
+/// are is not known before, and a sender chooses it: nobody can make the homeserver load hundreds of long ones.
+const FIRST_CHUNK: u64 = 8;
+
+/// The most entries loaded in one round, of up to 1 MiB each: [`MAX_DEQUEUE`] entries take ten rounds.
+const LARGEST_CHUNK: u64 = 64;
 
 fn put_entry<Q: Queue>(transaction: &mut Transaction, name: &Q::Name, entry: QueueEntry) {
     let name = EntryName { queue: name.clone(), sequence: entry.sequence };
@@ -263,4 +303,24 @@ pub fn direct_queue_name(client: &crate::identifiers::ClientId) -> Vec<u8> {
 /// The name that the entries of a client's fan-out queue are bound to.
 pub fn fan_out_queue_name(client: &crate::identifiers::QsClientId) -> Vec<u8> {
     crate::queuing_service::queue::FanOut::associated(client)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two nodes whose clocks differ by seconds, either side of a minute's border.
+    #[test]
+    fn clocks_that_differ_admit_nothing_twice_and_a_wrong_one_locks_nobody_out() {
+        let at = |seconds: u64| Timestamp::from_milliseconds(seconds * 1000);
+        let (mut window, one) = (Window::default(), [1; 32]);
+        let mut admitted = 0;
+        for _ in 0..10 {
+            admitted += u32::from(window.admit(at(601), &one, 100, 3));
+            admitted += u32::from(window.admit(at(599), &one, 100, 3));
+        }
+        assert_eq!(admitted, 3);
+        window = Window { minute: 1_000_000, total: 100, memberships: List::default() };
+        assert!(window.admit(at(601), &one, 100, 3));
+    }
 }

@@ -47,12 +47,18 @@ impl QueueConfigContent {
         let key = self.list_key.as_bytes();
         *kdf::derive(key, Label::GROUP_LIST, &encode(&(ds_domain.clone(), group_id.clone())))
     }
+
+    /// How the client's record names the homeserver of a pinned group, likewise.
+    pub(super) fn pinned_domain(&self, ds_domain: &Domain) -> Hash {
+        *kdf::derive(self.list_key.as_bytes(), Label::PINNED_DOMAIN, &encode(ds_domain))
+    }
 }
 
 /// Opens a configuration. `None` if it was not sealed to this homeserver: then nobody can be named.
 ///
 /// Opening is a public-key operation, so what comes of it is kept in memory. That changes no result: it is
-/// kept by the hash of the sealed bytes, and the client's record is read afresh each time.
+/// kept by the hash of the sealed bytes, and the client's record is read afresh each time. Anybody can seal to
+/// this homeserver, so what is not verified yet is kept apart and not for long.
 pub(super) fn open(context: &Context, config: &ClientQueueConfig) -> Option<QueueConfig> {
     let name = kdf::hash(Label::SEALED_CONFIGURATION, &[&encode(config)]);
     let homeserver = context.homeserver();
@@ -63,7 +69,7 @@ pub(super) fn open(context: &Context, config: &ClientQueueConfig) -> Option<Queu
     let plain = key.open(Label::SEAL_QUEUE_CONFIG, &encode(&config.domain), &config.sealed).ok()?;
     let opened: QueueConfig = decode(&plain).ok()?;
     let entry = Opened { config: opened.clone(), verified: None };
-    homeserver.with_opened_configs(|cache| cache.insert(name, entry));
+    homeserver.with_opened_configs(|cache| cache.unverified.insert(name, entry, MAX_UNVERIFIED));
     Some(opened)
 }
 
@@ -85,13 +91,20 @@ pub(super) fn verify(
         return false;
     }
     let entry = Opened { config: config.clone(), verified: Some(*key) };
-    homeserver.with_opened_configs(|cache| cache.insert(name, entry));
+    homeserver.with_opened_configs(|cache| cache.verified.insert(name, entry, MAX_VERIFIED));
     true
 }
 
-/// A cache of opened configurations: bounded, the oldest goes first.
+/// A cache of opened configurations: bounded, the oldest go first, and those that a client signed never make room
+/// for those that nobody is known to have.
 #[derive(Default)]
 pub struct OpenedConfigs {
+    verified: Cache,
+    unverified: Cache,
+}
+
+#[derive(Default)]
+struct Cache {
     opened: BTreeMap<Hash, Opened>,
     order: VecDeque<Hash>,
 }
@@ -104,21 +117,64 @@ struct Opened {
 }
 
 /// Some 200 bytes each.
-const MAX_OPENED: usize = 65_536;
+const MAX_VERIFIED: usize = 65_536;
+
+/// Those of a few commits of the distributor: each is opened once, and verified in the same operation or never.
+const MAX_UNVERIFIED: usize = 1024;
 
 impl OpenedConfigs {
     fn get(&self, name: &Hash) -> Option<Opened> {
-        self.opened.get(name).cloned()
+        self.verified.opened.get(name).or_else(|| self.unverified.opened.get(name)).cloned()
     }
+}
 
-    fn insert(&mut self, name: Hash, opened: Opened) {
+impl Cache {
+    fn insert(&mut self, name: Hash, opened: Opened, limit: usize) {
         if self.opened.insert(name, opened).is_none() {
             self.order.push_back(name);
         }
-        if self.order.len() > MAX_OPENED
+        if self.order.len() > limit
             && let Some(oldest) = self.order.pop_front()
         {
             self.opened.remove(&oldest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        federation::tests::scene::{domain, group, keys},
+        queuing_service::tests::client::TestClient,
+        testing::driver::World,
+    };
+
+    /// Anybody can seal to the published key: what strangers seal drives out nothing that a client has signed.
+    #[test]
+    fn strangers_do_not_drive_out_what_clients_signed() {
+        let mut net = World::of(&["b.example"]);
+        let mut client = TestClient::new(&mut net, "b.example", 1);
+        let homeserver = net.server("b.example").homeserver.clone();
+        let context = Context::new(homeserver.clone(), net.now, Random::from_seed([1; 32]));
+        let sealed = client.bound(&group("a.example", 1));
+        let name = |sealed: &ClientQueueConfig| kdf::hash(Label::SEALED_CONFIGURATION, &[&encode(sealed)]);
+        let known = |name| homeserver.with_opened_configs(|cache| cache.get(&name)).is_some();
+        let config = open(&context, &sealed).unwrap();
+        assert!(verify(&context, &sealed, &config, &client.config_key.verifying_key()));
+        // Opened like any other, but signed by nobody that has a record.
+        let to = keys("b.example").config_keys().next().unwrap();
+        let (mut random, stranger) = (Random::from_seed([2; 32]), SigningKey::from_bytes(&[3; 32]));
+        let mut junk = Vec::new();
+        for _ in 0..=MAX_UNVERIFIED {
+            let content = config.content.clone();
+            let sealed =
+                ClientQueueConfig::seal(&mut random, domain("b.example"), &to, content, &stranger).unwrap();
+            let opened = open(&context, &sealed).unwrap();
+            assert!(!verify(&context, &sealed, &opened, &client.config_key.verifying_key()));
+            junk.push(name(&sealed));
+        }
+        assert!(!known(junk[0]) && known(junk[MAX_UNVERIFIED]), "what is not verified is kept for a while");
+        assert!(known(name(&sealed)));
     }
 }

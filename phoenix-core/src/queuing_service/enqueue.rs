@@ -1,9 +1,16 @@
 //! protocol.md §7, Enqueue — whether one delivery is authorised by the client it goes to, and what becomes of it.
 //!
-//! Called by the distributor for each recipient. The checks come in the order of the protocol; one bad
-//! recipient never fails the others.
+//! Called by the distributor for each recipient, with messages of groups that the source may deliver for
+//! ([`crate::federation::authorization`]). The checks come in the order of the protocol, but for groups that the
+//! client has blocked: those are looked at first, for nothing is to be said of them. One bad recipient never fails
+//! the others.
 
-use super::{config, queue, records::QsClient};
+use std::collections::BTreeMap;
+
+use super::{
+    config, queue,
+    records::{Pin, QsClient},
+};
 use crate::{
     config::Plant,
     context::Context,
@@ -43,6 +50,7 @@ pub(crate) fn enqueue(
     message: &FanOutMessage,
     recipient: &Recipient,
 ) -> Result<(), Interrupt> {
+    debug_assert_eq!(message.group_id.domain, *source, "the inbox lets nothing else through");
     let Some(config) = config::open(context, &recipient.config) else { return Ok(()) };
     let Some(content) = message.contents.get(usize::from(recipient.content)) else { return Ok(()) };
     let id = config.content.client;
@@ -66,8 +74,9 @@ pub(crate) fn enqueue(
             Ok(())
         }
         Verdict::Deliver { pin } => {
-            if pin && !client.pinned.contains(&entry) {
-                remember_pin(&mut client, entry);
+            if pin && !is_pinned(&client, &entry) {
+                let domain = config.content.pinned_domain(source);
+                remember_pin(&mut client, Pin { group: entry, domain });
                 transaction.put(&id, &client);
             }
             let delivery = Delivery {
@@ -103,10 +112,6 @@ fn authorise(
     content: &FanOutContent,
     (config, client, entry): (&QueueConfig, &QsClient, &Hash),
 ) -> Verdict {
-    // Only the group's own homeserver can deliver for it; what claims otherwise concerns nobody.
-    if message.group_id.domain != *source {
-        return Verdict::Nothing;
-    }
     // Silent both ways, whatever else there would be to say.
     if client.blocked.contains(entry) {
         return Verdict::Nothing;
@@ -119,7 +124,7 @@ fn authorise(
             (ds_domain == source && *group_id == message.group_id, false)
         }
         Binding::Unbound if matches!(content, FanOutContent::Welcome(_)) => (true, true),
-        Binding::Unbound => (client.pinned.contains(entry) || context.planted(Plant::UnboundForever), false),
+        Binding::Unbound => (is_pinned(client, entry) || context.planted(Plant::UnboundForever), false),
     };
     if !authorised {
         return Verdict::Mark(GapReason::NotAuthorised);
@@ -130,12 +135,24 @@ fn authorise(
     }
 }
 
-/// Pins a group; the oldest pin makes room.
-fn remember_pin(client: &mut QsClient, entry: Hash) {
-    if let Err(entry) = client.pinned.push(entry) {
-        client.pinned.remove(0);
-        let _ = client.pinned.push(entry);
+fn is_pinned(client: &QsClient, group: &Hash) -> bool {
+    client.pinned.iter().any(|pin| pin.group == *group)
+}
+
+/// Pins a group. One configuration takes Welcomes for any number of groups, so whoever has most pins makes room:
+/// no homeserver drives out the pins of another that has fewer.
+fn remember_pin(client: &mut QsClient, pin: Pin) {
+    let Err(pin) = client.pinned.push(pin) else { return };
+    let mut counts = BTreeMap::new();
+    for pin in &client.pinned {
+        *counts.entry(pin.domain).or_insert(0_usize) += 1;
     }
+    // The oldest come first; of those that count alike, the last one looked at is taken.
+    let oldest = client.pinned.iter().enumerate().rev().max_by_key(|(_, pin)| counts.get(&pin.domain));
+    if let Some((index, _)) = oldest {
+        client.pinned.remove(index);
+    }
+    let _ = client.pinned.push(pin);
 }
 
 fn signal(transaction: &mut Transaction, config: &QueueConfig, client: QsClientId) {

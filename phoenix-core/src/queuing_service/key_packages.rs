@@ -83,6 +83,7 @@ fn validated(context: &mut Context, packages: &[AddPackage]) -> Result<Vec<Conte
             .map_err(|_| Refusal::InvalidKeyPackage)?;
         let config: ClientQueueConfig =
             decode(&view.queue_config).map_err(|_| Refusal::InvalidQueueConfig)?;
+        config.check_length()?;
         if config.domain != *context.domain() {
             return Err(Refusal::InvalidQueueConfig);
         }
@@ -120,7 +121,7 @@ pub(crate) fn get_key_package(
     call.vouch(transaction);
     call.redeem(transaction, context)?;
     let key = call.body.friendship_token.add_package_key();
-    transaction.load(user.clients.iter().map(Key::of::<KeyPackagePool>))?;
+    pool::load::<KeyPackages>(transaction, &user.clients)?;
     let mut packages: List<AddPackage, MAX_CLIENTS> = List::default();
     let mut references: List<Hash, MAX_CLIENTS> = List::default();
     for client in &user.clients {

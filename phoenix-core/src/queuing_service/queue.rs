@@ -11,10 +11,10 @@ use crate::{
     queue,
     store::{Key, Transaction},
     wire::{
-        auth_service::DequeueReply,
+        auth_service::{DequeueReply, Done},
         codec::encode,
         fan_out::{Gap, GapReason, QueueMessage},
-        queuing_service::Dequeue,
+        queuing_service::{Dequeue, Listen},
     },
 };
 
@@ -105,9 +105,20 @@ impl FanOutQueue {
 /// `dequeue`: entries from a position on; those before it are dropped.
 pub(crate) fn dequeue(
     transaction: &mut Transaction,
-    _: &mut Context,
+    context: &mut Context,
     call: &Call<'_, Dequeue>,
 ) -> Result<DequeueReply, Interrupt> {
     let (client, _) = records::authenticate(transaction, call)?;
-    queue::dequeue::<FanOut>(transaction, &client, &call.body.range)
+    queue::dequeue::<FanOut>(transaction, context, &client, &call.body.range)
+}
+
+/// `listen`: whoever sent this is told of every delivery, as long as it stays connected.
+pub(crate) fn listen(
+    transaction: &mut Transaction,
+    _: &mut Context,
+    call: &Call<'_, Listen>,
+) -> Result<Done, Interrupt> {
+    let (client, _) = records::authenticate(transaction, call)?;
+    transaction.effect(Effect::Listening(client));
+    Ok(Done)
 }

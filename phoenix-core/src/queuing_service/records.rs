@@ -45,13 +45,22 @@ pub(super) struct QsClient {
     pub key: VerifyingKey,
     /// Verifies its queue configurations.
     pub config_key: VerifyingKey,
-    /// The groups whose Welcome came through an unbound configuration: hashes that mean nothing without the
-    /// key in the client's configurations. The oldest goes when there are too many.
-    pub pinned: List<Hash, MAX_LISTED_GROUPS>,
+    /// The groups whose Welcome came through an unbound configuration. When there are too many, the homeserver
+    /// that has most of them loses its oldest.
+    pub pinned: List<Pin, MAX_LISTED_GROUPS>,
     /// The groups that the client does not want to hear from, hashed alike.
     pub blocked: List<Hash, MAX_LISTED_GROUPS>,
     /// When the client was last active.
     pub active: Month,
+}
+
+/// A pinned group: hashes that mean nothing without the key in the client's configurations.
+#[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(super) struct Pin {
+    /// The group.
+    pub group: Hash,
+    /// Its homeserver.
+    pub domain: Hash,
 }
 
 impl Record for QsClient {

@@ -43,6 +43,11 @@ impl Scan {
         Self { first: vec![kind as u8], end: vec![kind as u8 + 1], limit }
     }
 
+    /// As [`Scan::kind`], but only what comes after the key with these bytes.
+    pub(crate) fn after(kind: RecordKind, key: &[u8], limit: usize) -> Self {
+        Self { first: [key, &[0]].concat(), ..Self::kind(kind, limit) }
+    }
+
     /// Records of one kind that are named by an hour, from `first` on and before `end`.
     pub fn hours(kind: RecordKind, first: Hour, end: Hour, limit: usize) -> Self {
         let at = |hour: Hour| [&[kind as u8][..], &encode(&hour)].concat();

@@ -54,12 +54,20 @@ record_kinds! {
     Timer = 1, "core", "timer", Plain, "when nothing is left to do";
     /// Which node works on a shard of timers.
     Lease = 2, "core", "shard", Plain, "30 s after the last renewal";
+    /// Where the look at records without an hour of expiry goes on.
+    Patrol = 9, "core", "kind of record", Plain, "never";
     /// The answer given to a request.
     RememberedAnswer = 3, "core", "hour of expiry, hash of the request", Caller, "with the authentication window";
     /// A spent token.
     Nullifier = 4, "core", "hour of expiry, nullifier", Plain, "with the token key";
-    /// The published keys of another homeserver.
-    PeerKeys = 5, "federation", "domain", Plain, "kept; out of use at the set's valid_until";
+    /// A set of published keys of another homeserver.
+    PeerKeys = 5, "federation", "domain, operation that it is asked for with", Plain, "at the set's valid_until";
+    /// When a set of another homeserver's keys goes.
+    PeerKeysExpiry = 6, "federation", "hour of expiry, domain, operation", Plain, "with the set";
+    /// That another homeserver's keys were asked for in vain.
+    VainFetch = 7, "federation", "hour of expiry, domain, operation", Plain, "when they may be asked for again";
+    /// How often homeservers were asked that nothing is known of.
+    FirstContacts = 8, "federation", "(one row)", Plain, "never";
 
     /// A registered user: password file, clients.
     User = 16, "AS", "user id", Plain, "deletion";
@@ -76,11 +84,13 @@ record_kinds! {
     /// An entry of a direct queue.
     DirectQueueEntry = 22, "AS", "client id, sequence", Ratchet, "when acknowledged";
     /// Tokens issued to a client.
-    ClientAllowance = 23, "AS", "hash of the client id", Plain, "kept; starts afresh with the token time frame";
+    ClientAllowance = 23, "AS", "hash of the client id", Plain, "after the token time frame";
     /// Tokens issued to the clients of a registrable domain.
     DomainAllowance = 24, "AS", "registrable domain", Plain, "kept";
     /// Tokens issued to all domains that are new.
     NewDomainAllowance = 25, "AS", "(one row)", Plain, "never";
+    /// Registrations begun in a minute.
+    RegistrationRate = 26, "AS", "shard", Plain, "never";
 
     /// A pseudonymous user of the queuing service.
     QsUser = 48, "QS", "QS user id", Plain, "kept";
@@ -118,9 +128,9 @@ record_kinds! {
     /// What is known of a peer's reachability.
     PeerState = 131, "federation", "domain", Plain, "kept";
     /// The position of a stream from another homeserver.
-    InboundStream = 132, "federation", "source, stream id", ServiceKey, "kept";
+    InboundStream = 132, "federation", "source, stream id", ServiceKey, "silent for 90 days, or for one when there are too many";
     /// The streams and rate of another homeserver.
-    InboundSource = 133, "federation", "source", Plain, "kept";
+    InboundSource = 133, "federation", "source", Plain, "with its last stream";
 }
 
 impl RecordKind {

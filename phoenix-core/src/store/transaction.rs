@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     commit::{Commit, Expectation, Reads, Row, Rows, Scan, Version, Write},
     key::Key,
-    record::{Record, from_row, to_row},
+    record::{Record, StoredDataError, from_row, to_row},
 };
 use crate::{
     crypto::aead::EarKey,
@@ -81,6 +81,32 @@ impl Transaction {
         Ok(self.intact(&key))
     }
 
+    /// As [`get`](Self::get), but a damaged row is an answer: for whoever has to go on without it.
+    ///
+    /// # Errors
+    /// [`Interrupt::Load`] if the row is not loaded.
+    pub fn inspect<R: Record>(
+        &mut self,
+        name: &R::Name,
+    ) -> Result<Option<Result<R, StoredDataError>>, Interrupt> {
+        let key = Key::of::<R>(name);
+        self.load([key.clone()])?;
+        Ok(self.bytes(&key).map(|bytes| from_row::<R>(&key, bytes, &self.service_key)))
+    }
+
+    /// As [`inspect`](Self::inspect), but as with [`peek`](Self::peek) the commit does not depend on the row.
+    ///
+    /// # Errors
+    /// [`Interrupt::Load`] if the row is not loaded.
+    pub fn glance<R: Record>(
+        &mut self,
+        name: &R::Name,
+    ) -> Result<Option<Result<R, StoredDataError>>, Interrupt> {
+        let key = Key::of::<R>(name);
+        self.require(std::slice::from_ref(&key))?;
+        Ok(self.bytes(&key).map(|bytes| from_row::<R>(&key, bytes, &self.service_key)))
+    }
+
     /// As [`get`](Self::get), but the commit does not depend on the row being still the same: for what may be
     /// a little old without harm, such as how much work there is at least.
     ///
@@ -136,13 +162,15 @@ impl Transaction {
     pub fn load(&mut self, keys: impl IntoIterator<Item = Key>) -> Result<(), Interrupt> {
         let keys: Vec<Key> = keys.into_iter().collect();
         self.require(&keys)?;
-        self.pass.read.extend(keys);
+        // What this pass wrote itself, it need not have read.
+        self.pass.read.extend(keys.into_iter().filter(|key| self.loaded.contains_key(key)));
         Ok(())
     }
 
     fn require(&mut self, keys: &[Key]) -> Result<(), Interrupt> {
         self.check_poison()?;
-        let missing: BTreeSet<&Key> = keys.iter().filter(|key| !self.loaded.contains_key(key)).collect();
+        let known = |key: &Key| self.loaded.contains_key(key) || self.pass.changes.writes.contains_key(key);
+        let missing: BTreeSet<&Key> = keys.iter().filter(|key| !known(key)).collect();
         if missing.is_empty() {
             return Ok(());
         }

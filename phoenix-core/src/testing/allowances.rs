@@ -24,7 +24,7 @@ fn wait(refusal: Option<Refusal>) -> Duration {
 /// From now on, Alice is somebody new at `domain`, which has a homeserver.
 fn become_somebody_at(fixture: &mut Fixture, domain: &str) {
     let domain: Domain = domain.parse().unwrap();
-    if !fixture.world.nodes.contains_key(&domain) {
+    if !fixture.world.servers.contains_key(&domain) {
         let now = fixture.world.now;
         let third = homeserver(&mut fixture.random, &domain, now, &|_| {});
         fixture.world.add(third);
@@ -45,6 +45,27 @@ fn a_client_that_has_had_enough_is_told_when_to_come_back_and_then_succeeds() {
     assert_eq!(wait(ask(&mut fixture, &home, 1)), MILLISECOND);
     fixture.world.now = fixture.world.now + MILLISECOND;
     assert_eq!(ask(&mut fixture, &home, 103), None, "a new time frame");
+}
+
+/// Two nodes whose clocks differ by seconds, either side of a time frame's border.
+#[test]
+fn clocks_that_differ_grant_no_allowance_twice_and_a_wrong_one_takes_none_away() {
+    let mut fixture = Fixture::with(|config| config.rates.token_allowance = 103);
+    let home = fixture.home.clone();
+    let border = wait(ask(&mut fixture, &home, 4));
+    let (before, after) = (fixture.world.now + border - MILLISECOND, fixture.world.now + border);
+    fixture.world.now = after;
+    assert_eq!(ask(&mut fixture, &home, 100), None);
+    for now in [before, after, before] {
+        fixture.world.now = now;
+        wait(ask(&mut fixture, &home, 4));
+    }
+    assert_eq!(ask(&mut fixture, &home, 3), None);
+    // A clock that was far ahead.
+    fixture.world.now = after + 5 * DAY;
+    assert_eq!(ask(&mut fixture, &home, 103), None);
+    fixture.world.now = after;
+    assert_eq!(ask(&mut fixture, &home, 103), None);
 }
 
 #[test]

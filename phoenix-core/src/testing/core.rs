@@ -109,7 +109,7 @@ fn a_pass_that_swallows_a_missing_row_counts_for_nothing() {
     operation.settle(store.apply(&commit));
     let Step::Done(outcome) = operation.poll() else { panic!("done") };
     assert_eq!((outcome.reply, outcome.effects), (Some(b"answer".to_vec()), vec![wake()]));
-    assert_eq!(store.row(&key(2)).unwrap().bytes[1..], 42_u64.to_be_bytes());
+    assert_eq!(store.get(&key(2)).unwrap().bytes[1..], 42_u64.to_be_bytes());
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_commit_expects_all_that_was_read_absences_too_but_not_what_was_peeked_at() 
     let commit = to_commit(&mut operation, &store);
     let expected: Vec<(Key, Option<Version>)> =
         commit.expect.iter().map(|expectation| (expectation.key.clone(), expectation.version)).collect();
-    let version = store.row(&key(1)).unwrap().version;
+    let version = store.get(&key(1)).unwrap().version;
     assert_eq!(expected, [(key(1), Some(version)), (key(2), None), (key(4), None)]);
 }
 
@@ -212,7 +212,7 @@ fn what_a_pass_reads_back_is_what_it_wrote() {
         Ok(None)
     });
     finish(&mut operation, &mut store);
-    assert_eq!(store.row(&key(1)), None);
+    assert_eq!(store.get(&key(1)), None);
 }
 
 #[test]
@@ -230,8 +230,8 @@ fn what_is_kept_survives_a_refusal_and_nothing_else_does() {
     });
     let outcome = finish(&mut operation, &mut store);
     assert_eq!((outcome.reply, outcome.effects), (Some(REFUSED.to_vec()), vec![wake()]));
-    assert_eq!(store.row(&key(1)).unwrap().bytes[1..], 1_u64.to_be_bytes());
-    assert_eq!(store.row(&key(2)), None);
+    assert_eq!(store.get(&key(1)).unwrap().bytes[1..], 1_u64.to_be_bytes());
+    assert_eq!(store.get(&key(2)), None);
 }
 
 #[test]

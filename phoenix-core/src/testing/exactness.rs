@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{driver::Recorded, fixtures::Fixture, samples::sample_request};
 use crate::{
     fan_out::LogId,
+    homeserver::Input,
     operation::{self, Effect},
     store::{
         Key,
@@ -60,7 +61,10 @@ fn sending_a_message_reads_head_and_members_and_never_the_tree() {
     assert_touches(&recorded, &read, &written, &[]);
     assert_eq!(sections(&recorded.read_keys()), [MEMBERS].into());
     assert_eq!(recorded.commit().writes.len(), 5, "whatever the size of the group");
-    assert_eq!(recorded.reads.len(), 3, "rounds of reading");
+    let rounds: Vec<BTreeSet<RecordKind>> =
+        recorded.reads.iter().map(|reads| reads.keys.iter().map(Key::kind).collect()).collect();
+    // The last round brings the group: what is decrypted and verified then, is once.
+    assert_eq!(rounds, [kinds(&[RememberedAnswer, Nullifier]), kinds(&[GroupHead, GroupSection])]);
     let log = LogId::Group(group.access.group_id.uuid);
     let wake = Effect::Wake { timer: operation::Timer::Distribute(log), due: fixture.world.now };
     assert_eq!(recorded.effects, [wake]);
@@ -88,11 +92,32 @@ fn dequeueing_writes_only_where_entries_are_acknowledged() {
     let (mut fixture, recorded) = run(OperationKind::Dequeue);
     assert_touches(&recorded, &[QsClient, FanOutQueue, FanOutQueueEntry], &[], &[]);
     assert_eq!(recorded.effects, []);
-    let body = Dequeue { range: DequeueRange { first: 1, maximum: 10 } };
+    let body = Dequeue { range: DequeueRange { first: 1, maximum: 10, generation: 0, last: None } };
     let home = fixture.home.clone();
     let owner = fixture.alice.as_queue_owner();
     let recorded = fixture.send(&super::fixtures::Sample::new(&home, &body, Some(owner)));
     assert_touches(&recorded, &[QsClient, FanOutQueue], &[FanOutQueue], &[FanOutQueueEntry]);
+    assert_eq!(recorded.effects, []);
+}
+
+#[test]
+fn listening_reads_the_record_and_is_granted_once_that_is_confirmed() {
+    let (mut fixture, recorded) = run(OperationKind::Listen);
+    assert_touches(&recorded, &[QsClient], &[], &[]);
+    assert_eq!(recorded.effects, [Effect::Listening(fixture.alice.client)]);
+
+    // The record goes while the request is under way: what was read is no longer so, and nothing is granted.
+    let sample = sample_request(&mut fixture, OperationKind::Listen);
+    let (home, bytes) = (fixture.home.clone(), fixture.bytes(&sample));
+    let mut running = fixture.world.begin(&home, Input::Request(&bytes));
+    let commit = fixture.world.until_commit(&mut running).unwrap();
+    let [record] = commit.expect.iter().map(|expected| &expected.key).collect::<Vec<_>>()[..] else {
+        panic!("the record alone")
+    };
+    fixture.world.store_mut(&home).remove(record);
+    fixture.world.settle_commit(&mut running, commit);
+    let recorded = fixture.world.finish(running);
+    assert_eq!(recorded.refusal(), Some(crate::error::Refusal::Unauthenticated));
     assert_eq!(recorded.effects, []);
 }
 

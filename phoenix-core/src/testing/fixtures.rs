@@ -279,6 +279,6 @@ pub fn homeserver(
 }
 
 fn person(random: &mut Random, world: &World, domain: &Domain) -> Person {
-    let config_to: PublishedHpkeKey = world.nodes[domain].homeserver.keys().config_keys().next().unwrap();
+    let config_to: PublishedHpkeKey = world.servers[domain].homeserver.keys().config_keys().next().unwrap();
     Person::new(random, domain, config_to)
 }

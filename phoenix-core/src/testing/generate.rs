@@ -190,7 +190,7 @@ structures! {
     GetConnectionPackageReply { package }
     EnqueueDirect { client_id package }
     DequeueDirect { client_id range }
-    DequeueRange { first maximum }
+    DequeueRange { first maximum generation last }
     DequeueReply { entries remaining }
     ConnectionPackageContent { credential encryption_key expiration }
     ConnectionPackage { content signature }
@@ -208,6 +208,7 @@ structures! {
     KeyPackageBatchContent { domain references issued_at key_id }
     KeyPackageBatch { content signature }
     Dequeue { range }
+    Listen {}
 
     GetDsKeys {}
     GetDsKeysReply { keys }
@@ -310,7 +311,7 @@ mod refusals {
             NotAwaitingConnection, CommitNotAllowed, GroupFull, InvalidQueueConfig,
             WrongDestination, NotFederated, FrameOutsideTimeWindow { by_milliseconds }, UnknownFrameKey,
             InvalidFrameSignature, StreamPosition { expected }, StreamEpoch { epoch }, TooManyStreams,
-            PeerUnavailable { domain retry_after_milliseconds }, UnreadableEntry { sequence },
+            PeerUnavailable { domain retry_after_milliseconds }, UnreadableEntry { sequence }, StreamDiverged,
             Unavailable { retry_after_milliseconds }, StoredData { kind }, Internal,
         }
     }

@@ -1,10 +1,11 @@
 //! Groups with real MLS: made, joined and committed to by the fixture's users.
 
 use openmls::prelude::{
-    CommitBuilder, Credential, CredentialType, Extension, ExtensionType, Extensions, ExternalSender,
-    GroupContext, Initial, KeyPackage, KeyPackageIn, LeafNodeParameters, MlsGroup, MlsGroupJoinConfig,
-    MlsMessageBodyIn, OpenMlsProvider as _, PURE_PLAINTEXT_WIRE_FORMAT_POLICY, ProposalType, ProtocolVersion,
-    RatchetTreeIn, RequiredCapabilitiesExtension, UnknownExtension,
+    CommitBuilder, CommitMessageBundle, Credential, CredentialType, Extension, ExtensionType, Extensions,
+    ExternalSender, GroupContext, Initial, KeyPackage, KeyPackageIn, LeafNodeParameters, MlsGroup,
+    MlsGroupJoinConfig, MlsMessageBodyIn, NewSignerBundle, OpenMlsProvider as _,
+    PURE_PLAINTEXT_WIRE_FORMAT_POLICY, ProposalType, ProtocolVersion, RatchetTreeIn,
+    RequiredCapabilitiesExtension, UnknownExtension,
 };
 use tls_codec::{Deserialize as _, Serialize as _};
 
@@ -56,6 +57,16 @@ pub struct Committed {
     pub group_info: GroupInfoUpdate,
 }
 
+impl Committed {
+    fn new(bundle: &CommitMessageBundle) -> Self {
+        Self {
+            commit: bundle.commit().to_bytes().unwrap(),
+            welcome: bundle.to_welcome_msg().map(|welcome| welcome.to_bytes().unwrap()),
+            group_info: GroupInfoUpdate::from_group_info(bundle.group_info().unwrap()).unwrap(),
+        }
+    }
+}
+
 /// Signs as the member at `leaf`.
 pub fn as_leaf(leaf: u32, key: &SigningKey) -> Option<(Sender, SigningKey)> {
     Some((Sender::Leaf(leaf), key.clone()))
@@ -79,11 +90,34 @@ impl Group {
             .unwrap()
             .stage_commit(provider)
             .unwrap();
-        Committed {
-            commit: bundle.commit().to_bytes().unwrap(),
-            welcome: bundle.to_welcome_msg().map(|welcome| welcome.to_bytes().unwrap()),
-            group_info: GroupInfoUpdate::from_group_info(bundle.group_info().unwrap()).unwrap(),
-        }
+        Committed::new(&bundle)
+    }
+
+    /// As [`commit`](Self::commit), with a leaf of another key and credential from here on.
+    pub fn commit_as(&mut self, next: &Leaf, data: &CommitData, adds: Vec<KeyPackage>) -> Committed {
+        let provider = &self.leaf.provider;
+        self.mls.set_aad(encode(data));
+        let signer = NewSignerBundle { signer: &next.key, credential_with_key: next.credential.clone() };
+        let parameters = LeafNodeParameters::builder().with_capabilities(capabilities()).build();
+        let bundle = self
+            .mls
+            .commit_builder()
+            .leaf_node_parameters(parameters)
+            .propose_adds(adds)
+            .load_psks(provider.storage())
+            .unwrap()
+            .create_group_info(true)
+            .use_ratchet_tree_extension(false)
+            .build_with_new_signer(provider.rand(), provider.crypto(), &self.leaf.key, signer, |_| true)
+            .unwrap()
+            .stage_commit(provider)
+            .unwrap();
+        Committed::new(&bundle)
+    }
+
+    /// Gives up what was committed last.
+    pub fn drop_commit(&mut self) {
+        self.mls.clear_pending_commit(self.leaf.provider.storage()).unwrap();
     }
 
     /// Takes over what was committed last.
@@ -147,7 +181,7 @@ impl Fixture {
     }
 
     fn group_extensions(&self, admin: [u8; 16]) -> Extensions<GroupContext> {
-        let service = &self.world.nodes[&self.home].homeserver.keys().delivery[0].0;
+        let service = &self.world.servers[&self.home].homeserver.keys().delivery[0].0;
         let credential = Credential::new(CredentialType::Other(LEAF_CREDENTIAL_TYPE), b"DS".to_vec());
         let sender = ExternalSender::new(service.verifying_key().0.as_slice().into(), credential);
         let roles = encode(&Roles { admins: vec![admin].try_into().unwrap() });
@@ -177,6 +211,17 @@ impl Fixture {
 
     /// A request that adds Bob to `group`, with Bob's leaf and the reference of its key package.
     pub fn add_bob(&mut self, group: &mut Group) -> (Sample, Leaf, Vec<u8>) {
+        self.add_bob_with(group, |group, data, package| {
+            group.commit(data, |builder| builder.force_self_update(true).propose_adds([package]))
+        })
+    }
+
+    /// As [`add_bob`](Self::add_bob), with a commit that is made like this.
+    pub fn add_bob_with(
+        &mut self,
+        group: &mut Group,
+        commit: impl FnOnce(&mut Group, &CommitData, KeyPackage) -> Committed,
+    ) -> (Sample, Leaf, Vec<u8>) {
         let bob = Leaf::new(&mut self.random, &self.bob, self.world.now);
         let (publish, _) = self.key_packages(true, &bob, 1);
         self.answer::<Done>(&publish).unwrap();
@@ -188,8 +233,7 @@ impl Fixture {
             encrypted_credentials: vec![self.sealed()].try_into().unwrap(),
             friendship_package: None,
         };
-        let committed =
-            group.commit(&data, |builder| builder.force_self_update(true).propose_adds([package]));
+        let committed = commit(group, &data, package);
         let body = AddUsers {
             group: group.access.clone(),
             commit: committed.commit.try_into().unwrap(),

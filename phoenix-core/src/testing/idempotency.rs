@@ -1,7 +1,7 @@
 //! protocol.md §2, Idempotency — the same bytes never take effect twice, on any number of nodes.
 
 use super::{
-    driver::{Trouble, World},
+    driver::{World, faults::Trouble},
     fixtures::Fixture,
     samples::sample_request,
 };
@@ -34,7 +34,7 @@ fn a_commit_whose_outcome_is_lost_takes_effect_once() {
         let expected = census(&smooth, &domain);
 
         let mut applied = fixture.world.clone();
-        applied.troubles.push_back(Trouble::UnknownApplied);
+        applied.faults.troubles.push_back(Trouble::UnknownApplied);
         let recorded = applied.request(&domain, &bytes);
         assert_eq!(recorded.refusal(), None, "{kind:?}");
         assert_eq!(recorded.commits.len(), 2);
@@ -44,7 +44,7 @@ fn a_commit_whose_outcome_is_lost_takes_effect_once() {
 
         for trouble in [Trouble::UnknownLost, Trouble::Conflict] {
             let mut lost = fixture.world.clone();
-            lost.troubles.push_back(trouble);
+            lost.faults.troubles.push_back(trouble);
             let recorded = lost.request(&domain, &bytes);
             assert_eq!((recorded.refusal(), recorded.commits.len()), (None, 2), "{kind:?}");
             assert!(!recorded.commit().writes.is_empty());
@@ -64,10 +64,10 @@ fn of_two_nodes_that_serve_the_same_bytes_one_takes_effect_and_the_other_recalls
         let mut second = world.begin(&domain, Input::Request(&bytes));
         let commit = world.until_commit(&mut first).unwrap();
         let late = world.until_commit(&mut second).unwrap();
-        world.settle(&mut first, commit);
+        world.settle_commit(&mut first, commit);
         let first = world.finish(first);
         let after = world.store(&domain).clone();
-        world.settle(&mut second, late);
+        world.settle_commit(&mut second, late);
         let second = world.finish(second);
         let settlements: Vec<Settlement> = second.commits.iter().map(|(_, settled)| *settled).collect();
         assert_eq!(settlements, [Settlement::Conflict, Settlement::Committed], "{kind:?}");
@@ -88,7 +88,7 @@ fn of_two_requests_with_one_token_one_is_served() {
     let mut running = requests.map(|bytes| world.begin(&sample.domain, Input::Request(&bytes)));
     let commits = running.each_mut().map(|running| world.until_commit(running).unwrap());
     for (running, commit) in running.iter_mut().zip(commits) {
-        world.settle(running, commit);
+        world.settle_commit(running, commit);
     }
     let [first, second] = running.map(|running| world.finish(running).refusal());
     assert_eq!((first, second), (None, Some(Refusal::TokenSpent)));

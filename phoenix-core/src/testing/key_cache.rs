@@ -7,6 +7,7 @@ use super::{
 use crate::{
     config::Times,
     credentials::{Fingerprint, KeyId},
+    crypto::sign::VERIFICATIONS,
     error::Refusal,
     federation::policy::Policy,
     time::{DAY, MINUTE},
@@ -45,7 +46,7 @@ fn wrong_answers(fixture: &mut Fixture) -> Vec<Vec<u8>> {
     let (home, away) = (fixture.home.clone(), fixture.away.clone());
     let stranger = homeserver(&mut fixture.random, &home, now - 4 * DAY, &|_| {});
     let old = stranger.keys().as_credential_set(&home, now - 3 * DAY, DAY).unwrap();
-    let foreign = fixture.world.nodes[&away].homeserver.keys().as_credential_set(&away, now, DAY).unwrap();
+    let foreign = fixture.world.servers[&away].homeserver.keys().as_credential_set(&away, now, DAY).unwrap();
     let sets =
         [old, foreign].map(|credentials| ResponseEnvelope::reply(&GetAsCredentialsReply { credentials }));
     let nothing = vec![Vec::new(), vec![0; 100], ResponseEnvelope::refused(&Refusal::Internal)];
@@ -67,6 +68,22 @@ fn one_fetch_serves_until_it_is_time_to_refresh() {
     assert_eq!(fetches(&fixture), 2);
 }
 
+/// A homeserver's set can hold thousands of signatures, and whoever asks is a stranger: those of a set that is
+/// kept are not checked again, and the caller's own once, however many rows are read.
+#[test]
+fn a_request_for_tokens_costs_its_own_signatures_once() {
+    let mut fixture = Fixture::new();
+    let away = fixture.away.clone();
+    let (_, sample) = fixture.token_request(false, &away, 1);
+    let before = VERIFICATIONS.get();
+    assert_eq!(fixture.send(&sample).refusal(), None);
+    assert_eq!(VERIFICATIONS.get() - before, 3, "the credential's, its issuer's and the request's");
+    assert!(ask_under_unknown_issuer(&mut fixture, 1).is_some(), "its set is fetched afresh, and checked");
+    let before = VERIFICATIONS.get();
+    assert!(ask_under_unknown_issuer(&mut fixture, 2).is_some());
+    assert_eq!(VERIFICATIONS.get() - before, 0, "then junk costs none");
+}
+
 #[test]
 fn what_comes_back_wrong_never_erases_a_set_that_is_still_valid() {
     let mut fixture = Fixture::new();
@@ -82,7 +99,7 @@ fn what_comes_back_wrong_never_erases_a_set_that_is_still_valid() {
         assert_eq!(fetches(&fixture), expected, "and what failed is not asked for again too soon");
     }
     fixture.world.impostors.clear();
-    fixture.world.unreachable.insert(home.clone());
+    fixture.world.down.insert(home.clone());
     fixture.world.now = fixture.world.now + Times::default().key_refresh;
     assert_eq!(ask(&mut fixture), None);
     // Until it expires: a remote homeserver out of reach is never an open door.
@@ -91,7 +108,7 @@ fn what_comes_back_wrong_never_erases_a_set_that_is_still_valid() {
         panic!("an expired set is no set");
     };
     assert_eq!(domain, home);
-    fixture.world.unreachable.clear();
+    fixture.world.down.clear();
     let told = std::time::Duration::from_millis(retry_after_milliseconds);
     fixture.world.now = fixture.world.now + told;
     assert_eq!(ask(&mut fixture), None, "whoever comes back as told is served");
@@ -160,11 +177,11 @@ fn nobody_is_asked_for_keys_who_is_not_federated_with() {
     let (away, now) = (fixture.away.clone(), fixture.world.now);
     let closed = homeserver(&mut fixture.random, &away, now, &|config| config.federation = Policy::closed());
     fixture.world.add(closed);
-    fixture.world.asked.clear();
+    fixture.world.asks.clear();
     fixture.world.now = now + MINUTE;
     assert_eq!(fixture.send(&sample).refusal(), Some(Refusal::NotFederated));
     assert_eq!(ask(&mut fixture), Some(Refusal::NotFederated));
-    assert!(fixture.world.asked.is_empty());
+    assert!(fixture.world.asks.is_empty());
 }
 
 #[test]
@@ -175,7 +192,7 @@ fn equal_questions_are_equal_bytes_so_that_a_driver_can_make_them_one() {
         fixture.world.now = fixture.world.now + Times::default().key_refresh;
         assert_eq!(ask(&mut fixture), None);
     }
-    let asks: Vec<_> = fixture.world.asked.iter().filter(|ask| ask.domain == home).collect();
+    let asks: Vec<_> = fixture.world.asks.iter().filter(|ask| ask.domain == home).collect();
     assert!(asks.len() >= 3 && asks.iter().all(|ask| **ask == *asks[0]));
     let envelope: RequestEnvelope = decode(&asks[0].request).unwrap();
     assert_eq!((envelope.token, envelope.authentication), (None, None));

@@ -1,15 +1,15 @@
 //! Tests that drive whole operations: homeservers in one process, over a store in memory.
 //!
-//! * `store` and `driver`: what an embedder brings, small and exact.
+//! * `store` and `driver`: what an embedder brings, small and exact, with faults at will.
 //! * `fixtures`, `people`, `groups` and `samples`: users, tokens, records and groups made with real cryptography.
 //! * `refusals`: each operation against every way to ask wrongly.
 //! * `exactness`: which records an operation reads and writes, and what it has done.
 //! * `generate` and `wire`: random values of every message, and their encoding.
 //! * the others: one behaviour of the protocol each.
 
-#[cfg(feature = "client")]
-mod driver;
-#[cfg_attr(not(feature = "client"), expect(dead_code, reason = "what only the driver needs"))]
+#[cfg_attr(not(feature = "client"), expect(dead_code, reason = "what only tests with clients need"))]
+pub(crate) mod driver;
+#[cfg_attr(not(feature = "client"), expect(dead_code, reason = "what only tests with clients need"))]
 mod store;
 
 mod core;
@@ -18,6 +18,12 @@ mod wire;
 
 #[cfg(feature = "client")]
 mod allowances;
+#[cfg(feature = "client")]
+mod commits;
+#[cfg(feature = "client")]
+mod creation;
+#[cfg(feature = "client")]
+mod damage;
 #[cfg(feature = "client")]
 mod exactness;
 #[cfg(feature = "client")]
@@ -42,5 +48,7 @@ mod refusals;
 mod registration;
 #[cfg(feature = "client")]
 mod samples;
+#[cfg(feature = "client")]
+mod sizes;
 #[cfg(feature = "client")]
 mod tokens;

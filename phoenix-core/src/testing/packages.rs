@@ -7,11 +7,16 @@ use super::{
     people::Leaf,
 };
 use crate::{
+    crypto::hpke::HpkePublicKey,
     error::Refusal,
     homeserver::Input,
     store::RecordKind,
+    time::{DAY, ExpirationData},
     wire::{
-        auth_service::{Done, GetConnectionPackage, GetConnectionPackageReply},
+        auth_service::{
+            ConnectionPackage, Done, GetConnectionPackage, GetConnectionPackageReply,
+            PublishConnectionPackages,
+        },
         codec::{decode, encode},
         queuing_service::{GetKeyPackage, GetKeyPackageReply, PublishKeyPackages},
     },
@@ -40,7 +45,7 @@ fn fetch(fixture: &mut Fixture) -> Vec<u8> {
 /// The reference that a reply vouches for, once everything about it is checked.
 fn reference(fixture: &Fixture, reply: &GetKeyPackageReply) -> Vec<u8> {
     assert_eq!((reply.packages.len(), reply.batch.content.references.len()), (1, 1));
-    let (key, id) = fixture.world.nodes[&fixture.home].homeserver.keys().queuing_key().unwrap();
+    let (key, id) = fixture.world.servers[&fixture.home].homeserver.keys().queuing_key().unwrap();
     assert_eq!(reply.batch.content.key_id, id);
     assert_eq!(key.verifying_key().verify(&reply.batch.content, &reply.batch.signature), Ok(()));
     assert_eq!(reply.batch.content.issued_at, fixture.world.now);
@@ -73,7 +78,7 @@ fn two_friends_at_once_get_two_packages() {
     let mut running = requests.map(|bytes| world.begin(&sample.domain, Input::Request(&bytes)));
     let commits = running.each_mut().map(|running| world.until_commit(running).unwrap());
     for (running, commit) in running.iter_mut().zip(commits) {
-        world.settle(running, commit);
+        world.settle_commit(running, commit);
     }
     let replies = running.map(|running| world.finish(running).answer::<GetKeyPackageReply>().unwrap());
     let [first, second] = replies.map(|reply| reference(&fixture, &reply));
@@ -132,4 +137,129 @@ fn connection_packages_are_each_handed_out_once_and_the_last_again_and_again() {
     let distinct: BTreeSet<_> = keys[..3].iter().collect();
     assert_eq!(distinct.len(), 3);
     assert_eq!((keys[3], keys[4]), (keys[2], keys[2]));
+}
+
+/// Publishes connection packages that end after so many days each, in this order.
+fn publish_ending(fixture: &mut Fixture, days: &[u32]) -> Vec<HpkePublicKey> {
+    let now = fixture.world.now;
+    let packages: Vec<ConnectionPackage> = days
+        .iter()
+        .map(|days| {
+            let mut package = fixture.alice.connection_package(&mut fixture.random, now);
+            package.content.expiration = ExpirationData::starting(now, *days * DAY);
+            package.signature = fixture.alice.key.sign(&package.content);
+            package
+        })
+        .collect();
+    let keys = packages.iter().map(|package| package.content.encryption_key).collect();
+    let client_id = fixture.alice.client_id.clone();
+    let body = PublishConnectionPackages { client_id, packages: packages.try_into().unwrap() };
+    let sample = Sample::new(&fixture.home, &body, Some(fixture.alice.as_client()));
+    assert_eq!(fixture.answer::<Done>(&sample), Ok(Done));
+    keys
+}
+
+/// Which of `keys` is handed out.
+fn fetch_connection(fixture: &mut Fixture, keys: &[HpkePublicKey]) -> Result<usize, Refusal> {
+    let user_id = fixture.alice.client_id.user_id.clone();
+    let sample = Sample::new(&fixture.home, &GetConnectionPackage { user_id }, None);
+    let reply: GetConnectionPackageReply = fixture.answer(&sample)?;
+    Ok(keys.iter().position(|key| *key == reply.package.content.encryption_key).unwrap())
+}
+
+#[test]
+fn packages_that_have_expired_are_passed_over_and_go() {
+    let mut fixture = Fixture::new();
+    let home = fixture.home.clone();
+    let keys = publish_ending(&mut fixture, &[1, 1, 20, 20, 30]);
+    fixture.world.now = fixture.world.now + 2 * DAY;
+    let left = |fixture: &Fixture| fixture.world.store(&home).count(RecordKind::ConnectionPackage);
+    for (expected, remaining) in [(2, 2), (3, 1), (4, 1), (4, 1)] {
+        assert_eq!(fetch_connection(&mut fixture, &keys), Ok(expected));
+        assert_eq!(left(&fixture), remaining);
+    }
+}
+
+#[test]
+fn behind_many_that_have_expired_only_the_last_is_looked_at() {
+    let mut fixture = Fixture::new();
+    let keys = publish_ending(&mut fixture, &[1, 1, 1, 20, 30]);
+    fixture.world.now = fixture.world.now + 2 * DAY;
+    assert_eq!(fetch_connection(&mut fixture, &keys), Ok(3), "the fourth is looked at");
+    let keys = publish_ending(&mut fixture, &[1, 1, 1, 1, 20, 30]);
+    fixture.world.now = fixture.world.now + 2 * DAY;
+    assert_eq!(fetch_connection(&mut fixture, &keys), Ok(5), "the fifth is not");
+}
+
+#[test]
+fn a_user_all_of_whose_packages_have_expired_cannot_be_asked() {
+    let mut fixture = Fixture::new();
+    let keys = publish_ending(&mut fixture, &[1, 1, 1]);
+    fixture.world.now = fixture.world.now + DAY;
+    assert_eq!(fetch_connection(&mut fixture, &keys), Ok(0), "valid to the last moment");
+    fixture.world.now = fixture.world.now + std::time::Duration::from_millis(1);
+    assert_eq!(fetch_connection(&mut fixture, &keys), Err(Refusal::NotFound));
+}
+
+mod pools {
+    use super::super::store::MemoryStore;
+    use crate::{
+        crypto::aead::EarKey,
+        identifiers::QsClientId,
+        operation::Interrupt,
+        pool::{self, PackageName},
+        rng::Random,
+        store::{Record, RecordKind, Transaction, Version},
+    };
+
+    #[derive(Debug, tls_codec::TlsSize, tls_codec::TlsSerialize, tls_codec::TlsDeserializeBytes)]
+    struct Number(u64);
+
+    impl Record for Number {
+        type Name = PackageName<QsClientId>;
+        const KIND: RecordKind = RecordKind::ConnectionPackage;
+    }
+
+    pool::pool! {
+        /// Packages that are numbers.
+        Numbers, QsClientId, ConnectionPackagePool, Number
+    }
+
+    /// Runs `body` over `store` until all it reads is there: what it comes to, and the rounds that it took.
+    fn run<T>(
+        store: &mut MemoryStore,
+        body: impl Fn(&mut Transaction) -> Result<T, Interrupt>,
+    ) -> (T, usize) {
+        let mut transaction = Transaction::new(EarKey::from_bytes([1; 32]), false);
+        for rounds in 0.. {
+            transaction.begin_pass(Random::from_seed([2; 32]));
+            match body(&mut transaction) {
+                Ok(value) => {
+                    store.apply(&transaction.commit(Version([3; 16])).0);
+                    return (value, rounds);
+                }
+                Err(Interrupt::Load(reads)) => transaction.supply(store.read(&reads)),
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        unreachable!()
+    }
+
+    #[test]
+    fn expired_packages_of_all_clients_are_passed_over_in_two_rounds() {
+        let mut store = MemoryStore::default();
+        let clients: Vec<QsClientId> = (0..10).map(|number| QsClientId([number; 16])).collect();
+        for client in &clients {
+            run(&mut store, |transaction| {
+                pool::replace::<Numbers, u64>(transaction, client, &[1, 2, 3, 4, 5, 6], |_, n| Ok(Number(*n)))
+            });
+        }
+        let (taken, rounds) = run(&mut store, |transaction| {
+            pool::load::<Numbers>(transaction, &clients)?;
+            let fresh = |_: &PackageName<QsClientId>, Number(number)| Ok(Some(number).filter(|n| *n > 3));
+            clients.iter().map(|client| pool::take::<Numbers, u64>(transaction, client, fresh)).collect()
+        });
+        let taken: Vec<Option<u64>> = taken;
+        assert_eq!((taken, rounds), (vec![Some(4); 10], 2));
+    }
 }

@@ -164,7 +164,13 @@ pub struct Leaf {
 impl Leaf {
     /// A fresh leaf.
     pub fn new(random: &mut Random, person: &Person, now: Timestamp) -> Self {
-        let (key, identity) = (SigningKey::generate(random), random.array());
+        let key = SigningKey::generate(random);
+        Self::with_key(random, person, now, key)
+    }
+
+    /// A fresh leaf with this key.
+    pub fn with_key(random: &mut Random, person: &Person, now: Timestamp, key: SigningKey) -> Self {
+        let identity = random.array();
         let attribution = EarKey::random(random);
         let expiration = ExpirationData::starting(now, Duration::from_secs(80 * 24 * 3600));
         let credential = LeafCredential::create(

@@ -6,14 +6,19 @@ use super::{
     samples::sample_request,
 };
 use crate::{
-    crypto::ratchet::QueueReader,
+    auth_service::direct_queue::{Direct, DirectQueue},
+    context::Context,
+    crypto::{hpke::HpkePrivateKey, labels::Label, ratchet::QueueReader},
     error::Refusal,
+    homeserver::Input,
+    limits::MAX_ACKNOWLEDGED,
     operation::Effect,
-    queue::fan_out_queue_name,
-    store::RecordKind,
+    queue::{self, fan_out_queue_name},
+    rng::Random,
+    store::{Key, Reads, RecordKind, Settlement, Transaction, Version},
     time::{DAY, MINUTE},
     wire::{
-        auth_service::{DequeueRange, DequeueReply},
+        auth_service::{DequeueDirect, DequeueRange, DequeueReply, EnqueueDirect},
         codec::{Flag, decode},
         fan_out::{Delivery, FanOutContent, Gap, GapReason, QueueMessage},
         operations::OperationKind,
@@ -25,31 +30,32 @@ use crate::{
 struct Owner {
     by_bob: bool,
     reader: QueueReader,
-    next: u64,
 }
 
 impl Owner {
     fn new(fixture: &Fixture, by_bob: bool) -> Self {
         let person = if by_bob { &fixture.bob } else { &fixture.alice };
-        Self { by_bob, reader: QueueReader::new(person.queue.clone()), next: 0 }
+        Self { by_bob, reader: QueueReader::new(person.queue.clone()) }
     }
 
     fn dequeue(&self, fixture: &mut Fixture, first: u64, maximum: u32) -> Result<DequeueReply, Refusal> {
         let person = if self.by_bob { &fixture.bob } else { &fixture.alice };
-        let body = Dequeue { range: DequeueRange { first, maximum } };
+        let last = self.reader.last().filter(|_| first == self.reader.next_sequence());
+        let range = DequeueRange { first, maximum, generation: self.reader.generation(), last };
+        let body = Dequeue { range };
         let sample = Sample::new(person.domain(), &body, Some(person.as_queue_owner()));
         fixture.answer(&sample)
     }
 
     /// Everything new, decrypted; acknowledges what was read before.
     fn read(&mut self, fixture: &mut Fixture) -> Vec<QueueMessage> {
-        let reply = self.dequeue(fixture, self.next, 500).unwrap();
+        let reply = self.dequeue(fixture, self.reader.next_sequence(), 500).unwrap();
         let person = if self.by_bob { &fixture.bob } else { &fixture.alice };
         let name = fan_out_queue_name(&person.client);
         let mut messages = Vec::new();
         for entry in &reply.entries {
-            assert_eq!(entry.sequence, self.next, "without gaps");
-            self.next += 1;
+            let started = entry.generation > self.reader.generation();
+            assert!(started || entry.sequence == self.reader.next_sequence(), "without gaps");
             if let Some(plain) = self.reader.open(&name, entry).unwrap() {
                 messages.push(decode(&plain).unwrap());
             }
@@ -170,17 +176,52 @@ fn dequeueing_is_repeatable_until_it_is_acknowledged() {
     assert_eq!((&part.entries[..], part.remaining), (&whole.entries[2..4], 1));
     let home = fixture.home.clone();
     let rows = |fixture: &Fixture| {
-        let keys = fixture.world.store(&home).keys(RecordKind::FanOutQueueEntry);
+        let keys = fixture.world.store(&home).keys_of(RecordKind::FanOutQueueEntry);
         keys.iter().filter(|key| key.name().starts_with(&fixture.alice.client.0)).count()
     };
     assert_eq!(rows(&fixture), 3, "what was acknowledged is gone");
     let late = owner.dequeue(&mut fixture, 0, 10).unwrap();
     assert_eq!(late.entries[..], whole.entries[2..]);
-    assert_eq!(owner.dequeue(&mut fixture, 6, 10), Err(Refusal::BeyondQueue));
+    assert_eq!(owner.dequeue(&mut fixture, 6 + (1 << 32), 10), Err(Refusal::BeyondQueue));
     assert_eq!(owner.dequeue(&mut fixture, u64::MAX, u32::MAX), Err(Refusal::BeyondQueue));
     assert_eq!(rows(&fixture), 3);
     assert_eq!(owner.dequeue(&mut fixture, 5, 0).unwrap().entries.len(), 0);
     assert_eq!(rows(&fixture), 0);
+}
+
+/// Fills Alice's direct queue with `count` requests of so many bytes, and reads it from the start: what came, and how
+/// many entries were loaded in each round.
+fn direct_queue_of(count: usize, length: usize) -> (DequeueReply, Vec<usize>) {
+    let mut fixture = Fixture::new();
+    let client_id = fixture.alice.client_id.clone();
+    let key = HpkePrivateKey::generate(&mut fixture.random).public_key();
+    let package = key.seal(&mut fixture.random, Label::SEAL_CONNECTION, b"", &vec![7; length]).unwrap();
+    let sample = Sample::new(&fixture.home, &EnqueueDirect { client_id: client_id.clone(), package }, None);
+    for _ in 0..count {
+        assert_eq!(fixture.send(&sample).refusal(), None);
+    }
+    let body = DequeueDirect {
+        client_id,
+        range: DequeueRange { first: 0, maximum: u32::MAX, generation: 0, last: None },
+    };
+    let recorded = fixture.send(&Sample::new(&fixture.home, &body, Some(fixture.alice.as_client())));
+    let entries = |keys: &[Key]| keys.iter().filter(|key| key.kind() == RecordKind::DirectQueueEntry).count();
+    let loaded = recorded.reads.iter().map(|reads| entries(&reads.keys)).filter(|count| *count > 0);
+    (recorded.answer().unwrap(), loaded.collect())
+}
+
+#[test]
+fn no_more_long_entries_are_loaded_than_a_reply_holds_by_far() {
+    let (reply, loaded) = direct_queue_of(11, 900 << 10);
+    assert_eq!((reply.entries.len(), reply.remaining), (4, 8), "the key, three of 1 MiB, and no fourth");
+    assert_eq!(loaded, [8], "of twelve");
+}
+
+#[test]
+fn short_entries_are_loaded_in_rounds_that_grow_to_a_bound() {
+    let (reply, loaded) = direct_queue_of(79, 10);
+    assert_eq!((reply.entries.len(), reply.remaining), (80, 0));
+    assert_eq!(loaded, [8, 16, 32, 24]);
 }
 
 #[test]
@@ -192,4 +233,127 @@ fn a_full_direct_queue_refuses_and_the_token_is_spent() {
     assert_eq!(refused.refusal(), Some(Refusal::QueueFull));
     let kept = [RecordKind::Nullifier, RecordKind::RememberedAnswer].into();
     assert_eq!((refused.written_kinds(), refused.deleted_kinds()), (kept, [].into()));
+}
+
+#[test]
+fn who_reads_a_direct_queue_does_not_wait_in_line_with_those_who_fill_it() {
+    let mut fixture = Fixture::new();
+    let lanes = [OperationKind::EnqueueDirect, OperationKind::DequeueDirect].map(|kind| {
+        let sample = sample_request(&mut fixture, kind);
+        let bytes = fixture.bytes(&sample);
+        let homeserver = &fixture.world.servers[&sample.domain].homeserver;
+        homeserver.accept(Input::Request(&bytes), fixture.world.now, [1; 32]).lane().clone()
+    });
+    assert_ne!(lanes[0], lanes[1]);
+}
+
+#[test]
+fn a_queue_restored_from_a_backup_starts_anew_behind_all_that_was_read_and_loses_nothing_from_there() {
+    let mut fixture = Fixture::new();
+    let home = fixture.home.clone();
+    let mut group = fixture.group(Flag::No);
+    let mut owner = Owner::new(&fixture, false);
+    send(&mut fixture, &mut group, 2);
+    let backup = fixture.world.store(&home).clone();
+    send(&mut fixture, &mut group, 4);
+    assert_eq!(owner.read(&mut fixture).len(), 6);
+    assert_eq!((owner.read(&mut fixture).len(), owner.reader.generation()), (0, 0));
+
+    // Twice from the same backup: the owner is ahead in its generation, too.
+    for generation in 1..3 {
+        *fixture.world.store_mut(&home) = backup.clone();
+        let read = owner.reader.next_sequence();
+        assert_eq!(owner.read(&mut fixture), []);
+        assert_eq!((owner.reader.generation(), owner.reader.next_sequence()), (generation, read + 1));
+        send(&mut fixture, &mut group, 2);
+        assert_eq!(positions(&owner.read(&mut fixture)), [(2, None), (3, None)]);
+        assert_eq!(owner.read(&mut fixture), []);
+        assert_eq!(owner.reader.generation(), generation, "once for each restoration");
+    }
+    assert_eq!(fixture.world.store(&home).count(RecordKind::FanOutQueueEntry), 0, "all was read");
+}
+
+#[test]
+fn a_restored_queue_that_has_overtaken_its_owner_is_known_by_what_stands_in_it() {
+    let mut fixture = Fixture::new();
+    let home = fixture.home.clone();
+    let mut group = fixture.group(Flag::No);
+    let mut owner = Owner::new(&fixture, false);
+    send(&mut fixture, &mut group, 2);
+    let backup = fixture.world.store(&home).clone();
+    send(&mut fixture, &mut group, 2);
+    assert_eq!(owner.read(&mut fixture).len(), 4);
+    for acknowledge_first in [false, true] {
+        if acknowledge_first {
+            owner.read(&mut fixture);
+        }
+        *fixture.world.store_mut(&home) = backup.clone();
+        send(&mut fixture, &mut group, 8);
+        let generation = owner.reader.generation();
+        assert_eq!(owner.read(&mut fixture), [], "what the owner has no keys for");
+        assert_eq!(owner.reader.generation(), generation + 1);
+        send(&mut fixture, &mut group, 1);
+        assert_eq!(positions(&owner.read(&mut fixture)), [(10, None)]);
+    }
+}
+
+#[test]
+fn the_answer_to_a_restoration_can_be_lost() {
+    let mut fixture = Fixture::new();
+    let home = fixture.home.clone();
+    let mut group = fixture.group(Flag::No);
+    let mut owner = Owner::new(&fixture, false);
+    let backup = fixture.world.store(&home).clone();
+    send(&mut fixture, &mut group, 3);
+    assert_eq!(owner.read(&mut fixture).len(), 3);
+    *fixture.world.store_mut(&home) = backup;
+    send(&mut fixture, &mut group, 6);
+    let lost = owner.dequeue(&mut fixture, owner.reader.next_sequence(), 500).unwrap();
+    send(&mut fixture, &mut group, 1);
+    let again = owner.dequeue(&mut fixture, owner.reader.next_sequence(), 500).unwrap();
+    assert_eq!((&again.entries[..1], again.entries.len()), (&lost.entries[..], 2));
+    assert_eq!(positions(&owner.read(&mut fixture)), [(6, None)]);
+}
+
+/// Puts so many entries into Alice's direct queue, in one commit.
+fn fill_direct_queue(fixture: &mut Fixture, count: u64) {
+    let (home, client) = (fixture.home.clone(), fixture.alice.client_id.clone());
+    let homeserver = fixture.world.servers[&home].homeserver.clone();
+    let mut transaction = Transaction::new(homeserver.keys().service_key.clone(), false);
+    let reads = Reads { keys: vec![Key::of::<DirectQueue>(&client)], scans: vec![] };
+    transaction.supply(fixture.world.store(&home).read(&reads));
+    transaction.begin_pass(Random::from_seed([1; 32]));
+    let mut context = Context::new(homeserver, fixture.world.now, Random::from_seed([2; 32]));
+    for _ in 0..count {
+        let mut head = transaction.get::<DirectQueue>(&client).unwrap().unwrap();
+        queue::append::<Direct>(&mut transaction, &mut context, &client, &mut head, b"hello").unwrap();
+    }
+    let (commit, _) = transaction.commit(Version([3; 16]));
+    assert_eq!(fixture.world.store_mut(&home).apply(&commit), Settlement::Committed);
+}
+
+#[test]
+fn a_long_queue_that_was_restored_goes_in_steps_before_it_starts_anew() {
+    let mut fixture = Fixture::new();
+    let home = fixture.home.clone();
+    let entries = 2 * MAX_ACKNOWLEDGED + 10;
+    fill_direct_queue(&mut fixture, entries - 1);
+    // Overtaken or not: the queue is not the one that the owner has read.
+    for (first, last) in [(2 * entries, None), (10, Some([7; 32]))] {
+        let mut world = fixture.world.clone();
+        let range = DequeueRange { first, maximum: 500, generation: 3, last };
+        let body = DequeueDirect { client_id: fixture.alice.client_id.clone(), range };
+        let bytes = fixture.bytes(&Sample::new(&home, &body, Some(fixture.alice.as_client())));
+        for remaining in [entries - MAX_ACKNOWLEDGED, 10] {
+            let reply: DequeueReply = world.request(&home, &bytes).answer().unwrap();
+            assert_eq!((reply.entries.len(), reply.remaining), (0, remaining));
+        }
+        for _ in 0..2 {
+            let reply: DequeueReply = world.request(&home, &bytes).answer().unwrap();
+            let [entry] = &*reply.entries else { panic!("the new key") };
+            assert_eq!((entry.generation, entry.sequence), (4, first.max(entries)));
+        }
+        let rows = world.store(&home).count(RecordKind::DirectQueueEntry);
+        assert_eq!(rows, 1, "nothing of the old generation is left");
+    }
 }

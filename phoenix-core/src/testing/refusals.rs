@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     crypto::{
+        aead::EarKey,
         sign::SigningKey,
         tokens::{Token, TokenKeyId},
     },
@@ -18,6 +19,7 @@ use crate::{
     wire::{
         auth_service::IssueTokens,
         codec::{Bytes, decode, encode},
+        delivery_service::SendMessage,
         envelope::RequestEnvelope,
         operations::{OperationKind, TokenRule},
     },
@@ -62,8 +64,8 @@ impl Case {
     fn warm_key_caches(&mut self) {
         let mut trial = self.world.clone();
         trial.request(&self.sample.domain, &encode(&self.envelope));
-        for key in trial.store(&self.sample.domain).keys(RecordKind::PeerKeys) {
-            let row = trial.store(&self.sample.domain).row(&key).unwrap().clone();
+        for key in trial.store(&self.sample.domain).keys_of(RecordKind::PeerKeys) {
+            let row = trial.store(&self.sample.domain).get(&key).unwrap().clone();
             self.world.store_mut(&self.sample.domain).insert(key, row);
         }
     }
@@ -248,12 +250,21 @@ fn repetition(case: &Case) {
         return;
     }
     assert_eq!(changed, BTreeSet::new(), "{:?}: a repetition changes nothing", case.kind);
-    assert_eq!(again.effects, [], "{:?}: a repetition has no effect", case.kind);
+    if case.kind == OperationKind::Listen {
+        assert_eq!(again.effects, first.effects, "whoever connects again is told again");
+    } else {
+        assert_eq!(again.effects, [], "{:?}: a repetition has no effect", case.kind);
+    }
     if case.kind.rules().remembered {
         let later = encode(&case.signed(|envelope| envelope.request_id = RequestId([4; 16])));
         let recorded = world.request(domain, &later);
         if case.kind.rules().token != TokenRule::None {
-            assert_eq!(recorded.refusal(), Some(Refusal::TokenSpent), "{:?}: only the same bytes", case.kind);
+            let refusal = match case.kind {
+                // The id that is used up is looked for before anything that costs more.
+                OperationKind::CreateGroup => Refusal::NotReserved,
+                _ => Refusal::TokenSpent,
+            };
+            assert_eq!(recorded.refusal(), Some(refusal), "{:?}: only the same bytes", case.kind);
         }
     }
 }
@@ -274,6 +285,22 @@ fn without_the_group_key_nobody_learns_whether_a_group_exists() {
             case.refuses_signed(how, changed, &Refusal::NoSuchGroup);
         }
     }
+}
+
+#[test]
+fn another_key_is_refused_without_a_look_at_the_groups_state() {
+    let mut fixture = Fixture::new();
+    let (mut group, ..) = fixture.shared_group();
+    let message = group.message(b"hello");
+    let mut body: SendMessage = decode(&message.body).unwrap();
+    body.group.group_key = EarKey::from_bytes([8; 32]);
+    let guessed = Sample { body: encode(&body), ..message.clone() };
+    // A state that is noticed to be damaged by whoever looks at it.
+    for key in fixture.world.store(&message.domain).keys_of(RecordKind::GroupSection) {
+        fixture.world.store_mut(&message.domain).damage(&key, vec![1, 2, 3]);
+    }
+    assert_eq!(fixture.send(&guessed).refusal(), Some(Refusal::NoSuchGroup));
+    assert!(matches!(fixture.send(&message).refusal(), Some(Refusal::StoredData { .. })));
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use super::fixtures::{Fixture, Sample};
 use crate::{
     config::RegistrationPolicy,
+    credentials::validation::validate_as_credential_set,
     error::Refusal,
     homeserver::Input,
     operation::Timer,
     store::RecordKind,
     time::{HOUR, MINUTE},
     wire::{
-        auth_service::{Done, FinishRegistration},
+        auth_service::{Done, FinishRegistration, GetAsCredentials, GetAsCredentialsReply},
         codec::{decode, encode},
         operations::OperationKind,
     },
@@ -43,7 +44,7 @@ fn of_two_registrations_that_finish_at_once_one_has_the_name() {
     let mut running = requests.map(|bytes| world.begin(&home, Input::Request(&bytes)));
     let commits = running.each_mut().map(|running| world.until_commit(running).unwrap());
     for (running, commit) in running.iter_mut().zip(commits) {
-        world.settle(running, commit);
+        world.settle_commit(running, commit);
     }
     let [first, second] = running.map(|running| world.finish(running).refusal());
     assert_eq!((first, second), (None, Some(Refusal::UserExists)));
@@ -127,4 +128,47 @@ fn a_closed_homeserver_registers_nobody() {
     });
     fixture.world.add(closed);
     assert_eq!(fixture.send(&sample).refusal(), Some(Refusal::RegistrationClosed));
+}
+
+#[test]
+fn registrations_that_are_too_many_in_a_minute_wait_for_the_next_one() {
+    let mut fixture = Fixture::with(|config| config.rates.registrations_per_minute = 8);
+    let home = fixture.home.clone();
+    fixture.world.now = fixture.world.now + MINUTE;
+    let mut begun = 0;
+    let mut told = None;
+    for _ in 0..40 {
+        let person = fixture.somebody();
+        let (_, init) = fixture.init_registration(&person);
+        let recorded = fixture.send(&init);
+        match recorded.refusal() {
+            None => begun += 1,
+            Some(Refusal::RateLimited { retry_after_milliseconds }) => {
+                assert_eq!(recorded.commit().writes, [], "neither counted nor remembered");
+                told = Some((init, retry_after_milliseconds));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!((1..=8).contains(&begun), "{begun}");
+    let pending = fixture.world.store(&home).count(RecordKind::PendingRegistration);
+    assert_eq!(pending, begun, "those who are refused leave nothing");
+    let (init, wait) = told.unwrap();
+    fixture.world.now = fixture.world.now + std::time::Duration::from_millis(wait);
+    assert_eq!(fixture.send(&init).refusal(), None, "whoever comes back as told is served");
+}
+
+#[test]
+fn credentials_are_signed_once_an_hour_however_often_they_are_asked_for() {
+    let mut fixture = Fixture::new();
+    let home = fixture.home.clone();
+    let ask = Sample::new(&home, &GetAsCredentials {}, None);
+    let first = fixture.send(&ask).reply;
+    fixture.world.now = fixture.world.now + 20 * MINUTE;
+    assert_eq!(fixture.send(&ask).reply, first);
+    fixture.world.now = fixture.world.now + 20 * MINUTE;
+    let next: GetAsCredentialsReply = fixture.answer(&ask).unwrap();
+    assert!(next.credentials.content.issued_at <= fixture.world.now);
+    assert!(fixture.world.now - next.credentials.content.issued_at < HOUR, "half past noon, and 40 minutes");
+    assert!(validate_as_credential_set(&next.credentials, &home, fixture.world.now, None).is_ok());
 }

@@ -22,7 +22,7 @@ use crate::{
         envelope::{RequestEnvelope, Sender},
         federation::EnqueueFederated,
         operations::{OperationKind, RequestBody},
-        queuing_service::{Dequeue, GetConfigKey, GetKeyPackage, GetQsKeys},
+        queuing_service::{Dequeue, GetConfigKey, GetKeyPackage, GetQsKeys, Listen},
     },
 };
 
@@ -51,10 +51,11 @@ pub fn sample_request(fixture: &mut Fixture, kind: OperationKind) -> Sample {
             Sample::new(&home, &GetKeyPackage { user: fixture.alice.user, friendship_token }, None)
         }
         OperationKind::Dequeue => {
-            let body = Dequeue { range: DequeueRange { first: 0, maximum: 10 } };
+            let body = Dequeue { range: DequeueRange { first: 0, maximum: 10, generation: 0, last: None } };
             Sample::new(&home, &body, Some(fixture.alice.as_queue_owner()))
         }
         OperationKind::EnqueueFederated => frame(fixture),
+        OperationKind::Listen => Sample::new(&home, &Listen {}, Some(fixture.alice.as_queue_owner())),
 
         OperationKind::GetDsKeys => Sample::new(&home, &GetDsKeys {}, None),
         OperationKind::RequestGroupId => Sample::new(&home, &RequestGroupId {}, None),
@@ -102,7 +103,7 @@ fn authentication_service(fixture: &mut Fixture, kind: OperationKind) -> Sample 
             Sample::new(&home, &EnqueueDirect { client_id: fixture.alice.client_id.clone(), package }, None)
         }
         _ => {
-            let range = DequeueRange { first: 0, maximum: 10 };
+            let range = DequeueRange { first: 0, maximum: 10, generation: 0, last: None };
             let body = DequeueDirect { client_id: fixture.alice.client_id.clone(), range };
             Sample::new(&home, &body, Some(fixture.alice.as_client()))
         }
@@ -166,15 +167,18 @@ pub fn catch_frame(
     from: &crate::identifiers::Domain,
     to: &crate::identifiers::Domain,
 ) -> Vec<u8> {
-    world.intercepted = Some(EnqueueFederated::KIND);
+    world.faults.intercepted = Some(EnqueueFederated::KIND);
     for recorded in world.run_until_idle() {
         assert!(recorded.reply.is_none());
     }
-    world.intercepted = None;
-    let deliveries =
-        world.timers(from).iter().filter(|(timer, _)| matches!(timer, Timer::Deliver(_))).count();
+    world.faults.intercepted = None;
+    let deliveries = world
+        .timers()
+        .iter()
+        .filter(|(at, timer, _)| at == from && matches!(timer, Timer::Deliver(_)))
+        .count();
     assert!(deliveries > 0, "it will be tried again");
     let code = EnqueueFederated::KIND.code().to_be_bytes();
-    let frame = world.asked.iter().find(|ask| ask.domain == *to && ask.request[2..4] == code);
+    let frame = world.asks.iter().find(|ask| ask.domain == *to && ask.request[2..4] == code);
     frame.unwrap().request.clone()
 }

@@ -9,7 +9,10 @@ use super::generate::Generate;
 use crate::{
     error::Refusal,
     rng::Random,
-    wire::codec::{Codec, DecodeError, decode, encode},
+    wire::{
+        codec::{Codec, DecodeError, decode, encode},
+        envelope::{ResponseEnvelope, ResponseOutcome},
+    },
 };
 
 /// What holds of every message.
@@ -84,7 +87,8 @@ round_trips! {
         ConnectionPackage;
     messages_of_the_queuing_service_have_one_encoding:
         GetConfigKey GetConfigKeyReply GetQsKeys GetQsKeysReply CreateUserRecord CreateUserRecordReply
-        PublishKeyPackages AddPackage GetKeyPackage GetKeyPackageReply KeyPackageBatch Dequeue FriendshipToken;
+        PublishKeyPackages AddPackage GetKeyPackage GetKeyPackageReply KeyPackageBatch Dequeue Listen
+        FriendshipToken;
     messages_of_the_delivery_service_have_one_encoding:
         GetDsKeys GetDsKeysReply RequestGroupId RequestGroupIdReply GroupAccess CreateGroup WelcomeInfo
         WelcomeInfoReply LeafProfile ExternalCommitInfo ExternalCommitInfoReply JoinConnectionGroup AddUsers
@@ -98,6 +102,25 @@ round_trips! {
 }
 
 #[test]
+fn an_answer_that_refuses_is_told_from_one_that_does_not_without_reading_it() {
+    let mut random = Random::from_seed([2; 32]);
+    for _ in 0..200 {
+        let envelope = ResponseEnvelope::generate(&mut random);
+        let bytes = encode(&envelope);
+        let expected = match envelope.outcome {
+            ResponseOutcome::Refused(refusal) => Some(refusal),
+            ResponseOutcome::Reply(_) => None,
+        };
+        assert_eq!(ResponseEnvelope::refusal(&bytes), expected);
+        let longer = [&bytes[..], &[0]].concat();
+        assert_eq!(ResponseEnvelope::refusal(&longer), None, "no answer at all");
+    }
+    for nothing in [&b""[..], &[0, 1], &[0, 1, 2], &[0, 1, 2, 0, 0]] {
+        assert_eq!(ResponseEnvelope::refusal(nothing), None);
+    }
+}
+
+#[test]
 fn the_code_of_a_refusal_is_the_head_of_its_encoding_and_no_two_are_alike() {
     let mut random = Random::from_seed([1; 32]);
     let mut names = std::collections::BTreeMap::new();
@@ -108,7 +131,7 @@ fn the_code_of_a_refusal_is_the_head_of_its_encoding_and_no_two_are_alike() {
         let name: String = shown.chars().take_while(|letter| letter.is_alphanumeric()).collect();
         assert_eq!(names.entry(refusal.code()).or_insert_with(|| name.clone()), &name);
     }
-    assert_eq!(names.len(), 54, "all were drawn");
+    assert_eq!(names.len(), 55, "all were drawn");
 }
 
 proptest! {

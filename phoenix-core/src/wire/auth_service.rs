@@ -7,6 +7,7 @@ use crate::{
     credentials::{AsCredentialSet, ClientCredential, ClientCredentialRequest},
     crypto::{
         hpke::{HpkeCiphertext, HpkePublicKey},
+        kdf::Hash,
         labels::Label,
         ratchet::QueueEntry,
         sign::{Signable, Signature},
@@ -139,6 +140,11 @@ message! {
         pub first: u64,
         /// How many at most.
         pub maximum: u32,
+        /// The generation of the queue's key that the client reads.
+        pub generation: u32,
+        /// The hash of the entry before `first` ([`QueueEntry::hash`]), as it was read: a queue that has another
+        /// one there was restored from a backup, and starts a new generation.
+        pub last: Option<Hash>,
     }
 
     /// Answer to a dequeue.

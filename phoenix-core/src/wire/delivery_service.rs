@@ -12,7 +12,7 @@ use crate::{
     credentials::DsKeySet,
     crypto::aead::{EarCiphertext, EarKey},
     identifiers::GroupId,
-    limits::{MAX_ADDS, MAX_LARGE_REQUEST, MAX_MEMBERS, MAX_MLS_MESSAGE},
+    limits::{MAX_ADDS, MAX_FIRST_STATE, MAX_LARGE_REQUEST, MAX_MEMBERS, MAX_MLS_MESSAGE},
     mls::GroupInfoUpdate,
     time::Timestamp,
 };
@@ -55,10 +55,10 @@ message! {
         pub group: GroupAccess,
         /// From [`RequestGroupIdReply`].
         pub reserved_until: Timestamp,
-        /// The MLS ratchet tree.
-        pub ratchet_tree: GroupState,
+        /// The MLS ratchet tree, of one leaf.
+        pub ratchet_tree: Bytes<MAX_FIRST_STATE>,
         /// The MLS group information (an MLSMessage).
-        pub group_info: GroupState,
+        pub group_info: Bytes<MAX_FIRST_STATE>,
         /// The creator's credential, encrypted for members.
         pub encrypted_credential: EarCiphertext,
         /// The creator's queue.

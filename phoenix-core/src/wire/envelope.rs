@@ -181,6 +181,9 @@ pub struct ResponseEnvelope {
     pub outcome: ResponseOutcome,
 }
 
+/// What marks [`ResponseOutcome::Refused`], after the version.
+const REFUSED: u8 = 2;
+
 /// What came of a request.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u8)]
@@ -189,7 +192,7 @@ pub enum ResponseOutcome {
     #[tls_codec(discriminant = 1)]
     Reply(Bytes<MAX_LARGE_REQUEST>),
     /// Why it was not done.
-    #[tls_codec(discriminant = 2)]
+    #[tls_codec(discriminant = "REFUSED")]
     Refused(Refusal),
 }
 
@@ -209,6 +212,16 @@ impl ResponseEnvelope {
 
     fn encoded(outcome: ResponseOutcome) -> Vec<u8> {
         encode(&Self { version: PROTOCOL_VERSION, outcome })
+    }
+
+    /// The refusal that an encoded answer carries; `None` if it carries a reply, which is not looked at.
+    ///
+    /// For whoever passes answers on: it costs nothing, whatever the size of the reply.
+    pub fn refusal(bytes: &[u8]) -> Option<Refusal> {
+        match bytes {
+            [_, _, REFUSED, refusal @ ..] => decode(refusal).ok(),
+            _ => None,
+        }
     }
 
     /// Reads the answer to a request whose reply is an `R`.

@@ -14,8 +14,9 @@ use crate::{
         labels::Label,
         sign::{Signable, Signature},
     },
+    error::Refusal,
     identifiers::{Domain, GroupId, QsClientId, RequestId},
-    limits::{MAX_MEMBERS, MAX_MLS_MESSAGE},
+    limits::{MAX_MEMBERS, MAX_MLS_MESSAGE, MAX_SEALED_CONFIG},
     time::Timestamp,
 };
 
@@ -91,6 +92,17 @@ message! {
         pub welcome: Bytes<MAX_MLS_MESSAGE>,
         /// The inviter's attribution, which only the joiner can open.
         pub attribution: EarCiphertext,
+    }
+}
+
+impl ClientQueueConfig {
+    /// Makes sure that it is not longer than one can be.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidQueueConfig`]: whoever made it is at fault.
+    pub fn check_length(&self) -> Result<(), Refusal> {
+        let long = self.sealed.ciphertext.as_slice().len() > MAX_SEALED_CONFIG;
+        if long { Err(Refusal::InvalidQueueConfig) } else { Ok(()) }
     }
 }
 

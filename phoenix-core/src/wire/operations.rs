@@ -220,6 +220,9 @@ operations! {
     /// Delivers a frame of a federated stream.
     EnqueueFederated -> EnqueueFederatedReply = 207,
         Queuing, PeerFrame, None, REPEATABLE, MAX_LARGE_REQUEST, may_ask;
+    /// Asks to be told when the fan-out queue grows.
+    Listen -> Done = 208,
+        Queuing, QsClient, None, REPEATABLE, MAX_REQUEST;
 
     /// The keys of the delivery service.
     GetDsKeys -> GetDsKeysReply = 301,
@@ -229,7 +232,7 @@ operations! {
         Delivery, None, Local, ONCE, MAX_REQUEST;
     /// Creates a group.
     CreateGroup -> Done = 303,
-        Delivery, Leaf, Local, ONCE, MAX_LARGE_REQUEST;
+        Delivery, Leaf, Local, ONCE, MAX_REQUEST;
     /// What a joiner needs besides its Welcome.
     WelcomeInfo -> WelcomeInfoReply = 304,
         Delivery, KeyPackage, Any, ONCE, MAX_REQUEST;

@@ -118,6 +118,10 @@ message! {
         /// What to read.
         pub range: DequeueRange,
     }
+
+    /// Asks to be told when the client's fan-out queue grows, for as long as the connection lasts that this comes
+    /// through. Whose queue it is, its authentication says.
+    pub struct Listen {}
 }
 
 impl Signable for KeyPackageBatchContent {

@@ -244,6 +244,8 @@ impl World {
             match effect {
                 Effect::Wake { timer, due } => self.wake(at, &timer, due),
                 Effect::Signal(client) => self.signal(&client),
+                // Users here look for themselves.
+                Effect::Listening(_) => {}
                 Effect::Report(report) => self.trace.note(format!("{at} reports {report:?}")),
             }
         }

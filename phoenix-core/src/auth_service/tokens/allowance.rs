@@ -9,8 +9,9 @@ use crate::{
     error::Refusal,
     identifiers::{ClientId, Domain},
     operation::Interrupt,
-    store::{Record, RecordKind, Transaction},
+    store::{Key, Record, RecordKind, Transaction},
     time::Timestamp,
+    wire::codec::decode,
 };
 
 /// Tokens issued in a time frame.
@@ -21,20 +22,32 @@ struct Issued {
 }
 
 impl Issued {
+    /// The present time frame.
+    fn frame(context: &Context) -> u64 {
+        context.now.seconds() / frame_length(context)
+    }
+
     /// Adds `count`, unless that is more than `limit` in this time frame.
     fn take(&mut self, context: &Context, count: u64, limit: u64) -> Result<(), Refusal> {
-        let length = context.config().rates.token_time_frame.as_secs().max(1);
-        let frame = context.now.seconds() / length;
-        if self.frame != frame {
+        let (frame, length) = (Self::frame(context), frame_length(context));
+        // A clock that is a little behind another node's still counts into that one's frame. What lies further
+        // ahead was noted while a clock was wrong.
+        if frame > self.frame || self.frame > frame + 1 {
             *self = Self { frame, count: 0 };
         }
         if self.count.saturating_add(count) > limit {
-            let next = Timestamp::from_milliseconds((frame + 1).saturating_mul(length).saturating_mul(1000));
+            let next = (self.frame + 1).saturating_mul(length).saturating_mul(1000);
+            let next = Timestamp::from_milliseconds(next);
             return Err(Refusal::rate_limited(next - context.now));
         }
         self.count += count;
         Ok(())
     }
+}
+
+/// In seconds.
+fn frame_length(context: &Context) -> u64 {
+    context.config().rates.token_time_frame.as_secs().max(1)
 }
 
 #[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
@@ -65,6 +78,17 @@ impl Record for NewDomainAllowance {
     const KIND: RecordKind = RecordKind::NewDomainAllowance;
 }
 
+/// What [`take`] will read.
+pub(super) fn rows(context: &Context, client: &ClientId) -> Vec<Key> {
+    let mut rows = vec![Key::of::<ClientAllowance>(&client_row(client))];
+    let domain = &client.user_id.domain;
+    if domain != context.domain() {
+        rows.push(Key::of::<DomainAllowance>(&domain.registrable()));
+        rows.push(Key::of::<NewDomainAllowance>(&()));
+    }
+    rows
+}
+
 /// Takes `count` tokens off what `client`, and if it is not ours its domain, may have; or off nothing.
 pub(super) fn take(
     transaction: &mut Transaction,
@@ -82,6 +106,20 @@ pub(super) fn take(
     }
     transaction.put(&name, &ClientAllowance(issued));
     Ok(())
+}
+
+/// Whether the client's allowance has no bearing on the present time frame.
+pub(crate) fn is_over(
+    transaction: &mut Transaction,
+    context: &Context,
+    key: &Key,
+) -> Result<bool, Interrupt> {
+    let Ok(name) = decode::<Hash>(key.name()) else { return Ok(false) };
+    let over = |row: Option<ClientAllowance>| row.is_some_and(|row| row.0.frame < Issued::frame(context));
+    if !over(transaction.peek_intact(&name)?) {
+        return Ok(false);
+    }
+    Ok(over(transaction.get_intact(&name)?))
 }
 
 /// Slow start: a domain's allowance grows with the days it is known. In its first days it also shares a pool

@@ -1,10 +1,16 @@
 //! protocol.md §11 — clients against homeservers, from registration to messages in both directions.
 
+mod dishonest;
 mod world;
 
 use self::world::{Outage, World};
 use super::{Client, ClientError, Event};
-use crate::identifiers::GroupId;
+use crate::{
+    error::Refusal,
+    identifiers::{Domain, GroupId},
+    time::DAY,
+    wire::{auth_service::Done, envelope::ResponseEnvelope, operations::OperationKind},
+};
 
 /// Three registered users, the first two at one homeserver, the third at another.
 fn three_users(world: &mut World) -> [usize; 3] {
@@ -106,6 +112,52 @@ fn from_registration_to_messages_across_homeservers() {
 }
 
 #[test]
+fn what_is_held_is_read_at_once_and_followed_later() {
+    let mut world = World::new(9, &["one.example", "two.example"]);
+    let users = three_users(&mut world);
+    connect(&mut world, users);
+    let group = create_group(&mut world, users[0]);
+    let reader = users[2];
+    let invited = [world.user(reader)];
+    let task = world.clients[users[0]].invite(&group, &invited);
+    world.finish(users[0], task).unwrap();
+    world.settle(|world| joined(world, reader, &group));
+    world.clients[reader].hold_deliveries(true);
+    for text in [b"1", b"2", b"3"] {
+        let task = world.clients[users[0]].send(&group, text);
+        world.finish(users[0], task).unwrap();
+    }
+    for _ in 0..3 {
+        let task = world.clients[reader].read_queues();
+        world.finish(reader, task).unwrap();
+        world.pass(1000);
+    }
+    assert_eq!(world.messages(reader, &group), []);
+    world.clients[reader].hold_deliveries(false);
+    world.settle(|world| world.messages(reader, &group).len() == 3);
+    let texts: Vec<_> = world.messages(reader, &group).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, [b"1", b"2", b"3"]);
+}
+
+#[test]
+fn tokens_in_stock_need_not_be_fetched() {
+    let mut world = World::new(10, &["one.example"]);
+    let user = world.client("one.example", |config| config.tokens_per_batch = 10);
+    let task = world.clients[user].register(b"a password");
+    world.finish(user, task).unwrap();
+    let domain = world.user(user).domain;
+    let task = world.clients[user].stock_tokens(&domain, 25);
+    world.finish(user, task).unwrap();
+    let group = create_group(&mut world, user);
+    let issued = world.requests(OperationKind::IssueTokens);
+    for _ in 0..20 {
+        let task = world.clients[user].send(&group, b"text");
+        world.finish(user, task).unwrap();
+    }
+    assert_eq!(world.requests(OperationKind::IssueTokens), issued);
+}
+
+#[test]
 fn commits_and_messages_of_all_at_once() {
     let mut world = World::new(2, &["one.example", "two.example"]);
     let users = three_users(&mut world);
@@ -184,7 +236,7 @@ fn a_homeserver_that_is_down_holds_up_nobody_else_and_catches_up() {
     world.finish(first, task).unwrap();
     world.settle(|world| joined(world, second, &group) && joined(world, third, &group));
 
-    world.down = vec!["two.example".parse().unwrap()];
+    world.servers.down = ["two.example".parse().unwrap()].into();
     for text in [b"one", b"two"] {
         let task = world.clients[first].send(&group, text);
         world.finish(first, task).unwrap();
@@ -198,7 +250,7 @@ fn a_homeserver_that_is_down_holds_up_nobody_else_and_catches_up() {
     // Longer than a request is valid: what asks the homeserver fails, visibly.
     let reading = world.clients[third].read_queues();
     assert!(world.finish(third, reading).is_err());
-    world.down.clear();
+    world.servers.down.clear();
     world.settle(|world| world.messages(third, &group).len() == 2);
     world.settle(|world| {
         let view = world.clients[third].groups().into_iter().find(|view| view.group_id == group);
@@ -303,6 +355,33 @@ fn what_nobody_knows_is_found_out_and_never_done_twice() {
             assert_eq!(world.messages(user, &group), world.messages(first, &group));
         }
     }
+}
+
+#[test]
+fn who_has_a_queue_can_listen_to_it() {
+    let mut world = World::new(13, &["one.example", "two.example"]);
+    let [home, away] = ["one.example", "two.example"].map(|domain| domain.parse::<Domain>().unwrap());
+    let user = world.client("one.example", |_| {});
+    assert_eq!(world.clients[user].listen(), None, "there is no queue yet");
+    let task = world.clients[user].register(b"a password");
+    world.finish(user, task).unwrap();
+
+    let listen = |world: &mut World, domain: &Domain| {
+        let request = world.clients[user].listen().unwrap();
+        ResponseEnvelope::read::<Done>(&world.ask(domain, &request).unwrap()).unwrap()
+    };
+    assert_eq!(listen(&mut world, &home), Ok(Done));
+    let client = world.clients[user].qs_client().unwrap();
+    assert_eq!(world.listening, [client]);
+    assert_eq!(listen(&mut world, &away), Err(Refusal::WrongHomeserver));
+
+    // The client does not know yet how late it is.
+    world.now = world.now + DAY;
+    assert_eq!(listen(&mut world, &home), Err(Refusal::OutsideTimeWindow { now: world.now }));
+    assert_eq!(world.listening, [client]);
+    assert_eq!(world.clients[user].poll(world.now), None);
+    assert_eq!(listen(&mut world, &home), Ok(Done));
+    assert_eq!(world.listening, [client, client]);
 }
 
 #[test]

@@ -11,20 +11,15 @@ use crate::{
         opaque::PasswordHashing,
     },
     error::PeerFailure,
-    homeserver::{Homeserver, Input},
-    identifiers::{Domain, GroupId, UserId},
+    homeserver::Homeserver,
+    identifiers::{Domain, GroupId, QsClientId, UserId},
     keys::ServiceKeys,
-    operation::{Effect, Operation, Step, Timer},
+    operation::Effect,
     rng::Random,
-    store::{Commit, Key, Reads, Row, Settlement, commit::Rows},
+    testing::driver,
     time::Timestamp,
+    wire::{envelope::RequestEnvelope, operations::OperationKind},
 };
-
-struct Server {
-    homeserver: Homeserver,
-    rows: BTreeMap<Vec<u8>, Row>,
-    timers: Vec<(Timestamp, Timer)>,
-}
 
 /// What fails between clients and homeservers.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,24 +30,32 @@ pub(super) enum Outage {
     Answers,
 }
 
+/// What becomes of an answer.
+pub(super) type Tampering = Box<dyn FnMut(OperationKind, Vec<u8>) -> Vec<u8>>;
+
 /// Homeservers and clients.
 pub(super) struct World {
     pub now: Timestamp,
     random: Random,
-    servers: BTreeMap<Domain, Server>,
+    /// The homeservers and what is between them.
+    pub servers: driver::World,
     pub clients: Vec<Client>,
     pub events: Vec<Vec<Event>>,
     pub done: Vec<BTreeMap<TaskId, Result<(), ClientError>>>,
     /// Of every hundred requests of clients, and of their answers, so many are lost.
     pub loss: u64,
-    /// Homeservers that nobody reaches.
-    pub down: Vec<Domain>,
     /// Whether no request of a client arrives, or no answer.
     pub outage: Option<Outage>,
+    /// Changes what homeservers answer to clients.
+    pub dishonest: Option<Tampering>,
+    /// Whom homeservers have granted to hear of their queues.
+    pub listening: Vec<QsClientId>,
     /// How many requests and answers were lost.
     pub lost: usize,
     /// A hash over all requests of clients, in their order.
     pub trace: Hash,
+    /// How many requests of each kind clients have made.
+    made: BTreeMap<OperationKind, usize>,
 }
 
 impl World {
@@ -63,13 +66,13 @@ impl World {
     /// A world that begins at `now`.
     pub fn starting(now: Timestamp, seed: u8, domains: &[&str]) -> Self {
         let mut random = Random::from_seed([seed; 32]);
-        let mut servers = BTreeMap::new();
+        let mut servers = driver::World::new(now);
+        servers.seed = random.array();
         for name in domains {
             let domain: Domain = name.parse().unwrap();
             let keys = ServiceKeys::generate(&domain, &mut random, now);
-            let homeserver = Homeserver::new(Config::new(domain.clone()), keys);
-            let timers = vec![(now, crate::timers::SWEEP)];
-            servers.insert(domain, Server { homeserver, rows: BTreeMap::new(), timers });
+            servers.add(Homeserver::new(Config::new(domain.clone()), keys));
+            servers.timer(&domain, &crate::timers::SWEEP);
         }
         let (clients, events, done) = (Vec::new(), Vec::new(), Vec::new());
         Self {
@@ -80,10 +83,12 @@ impl World {
             events,
             done,
             loss: 0,
-            down: Vec::new(),
             outage: None,
+            dishonest: None,
+            listening: Vec::new(),
             lost: 0,
             trace: Hash::default(),
+            made: BTreeMap::new(),
         }
     }
 
@@ -154,6 +159,8 @@ impl World {
                 match output {
                     Output::Request(exchange) => {
                         self.trace = kdf::hash(Label::ROW_NAME, &[&self.trace, &exchange.request]);
+                        let (kind, _) = RequestEnvelope::read(&exchange.request).unwrap();
+                        *self.made.entry(kind).or_default() += 1;
                         let [request_lost, answer_lost] = [Outage::Requests, Outage::Answers]
                             .map(|outage| self.random.below(100) < self.loss || self.outage == Some(outage));
                         let answer =
@@ -172,102 +179,41 @@ impl World {
                 }
             }
         }
-        let domains: Vec<Domain> = self.servers.keys().cloned().collect();
-        for domain in domains {
-            let now = self.now;
-            let server = self.servers.get_mut(&domain).unwrap();
-            let due = server.timers.iter().position(|(due, _)| *due <= now);
-            if let Some(due) = due {
-                let (_, timer) = server.timers.swap_remove(due);
-                let seed = self.random.array();
-                let operation = self.servers[&domain].homeserver.accept(Input::Timer(&timer), now, seed);
-                self.run(&domain, operation);
-                busy = true;
-            }
-        }
-        busy
+        self.servers.now = self.now;
+        busy | !self.servers.round().is_empty()
+    }
+
+    /// How many requests of a kind clients have made.
+    pub fn requests(&self, kind: OperationKind) -> usize {
+        self.made.get(&kind).copied().unwrap_or_default()
     }
 
     /// On to the next moment at which something is due: a tenth of a second at least, ten at most.
     fn advance(&mut self) {
-        let timers = self.servers.values().flat_map(|server| server.timers.iter().map(|(due, _)| *due));
         let wakes = self.clients.iter().filter_map(Client::next_wake);
-        let next = timers.chain(wakes).min().unwrap_or(self.now).milliseconds();
+        let next = self.servers.next_due().into_iter().chain(wakes).min();
         let now = self.now.milliseconds();
+        let next = next.unwrap_or(self.now).milliseconds();
         self.now = Timestamp::from_milliseconds(next.clamp(now + 100, now + 10_000));
     }
 
     /// What the homeserver answers.
-    fn ask(&mut self, domain: &Domain, request: &[u8]) -> Option<Vec<u8>> {
-        if self.down.contains(domain) {
+    pub fn ask(&mut self, domain: &Domain, request: &[u8]) -> Option<Vec<u8>> {
+        if self.servers.down.contains(domain) || !self.servers.servers.contains_key(domain) {
             return None;
         }
-        let seed = self.random.array();
-        let operation = self.servers.get(domain)?.homeserver.accept(Input::Request(request), self.now, seed);
-        self.run(domain, operation)
-    }
-
-    fn run(&mut self, domain: &Domain, mut operation: Operation) -> Option<Vec<u8>> {
-        loop {
-            match operation.poll() {
-                Step::Read(reads) => operation.supply(self.read(domain, reads)),
-                Step::Ask(ask) => {
-                    let unreachable = self.down.contains(domain);
-                    let answer = if unreachable { None } else { self.ask(&ask.domain, &ask.request) };
-                    operation.answer(answer.ok_or(PeerFailure));
-                }
-                Step::Commit(commit) => operation.settle(self.commit(domain, commit)),
-                Step::Done(outcome) => {
-                    let server = self.servers.get_mut(domain)?;
-                    for effect in outcome.effects {
-                        if let Effect::Wake { timer, due } = effect {
-                            server.timers.retain(|(_, waiting)| *waiting != timer);
-                            server.timers.push((due, timer));
-                        }
-                    }
-                    return outcome.reply;
-                }
-            }
+        self.servers.now = self.now;
+        let recorded = self.servers.request(domain, request);
+        self.listening.extend(recorded.effects.iter().filter_map(|effect| match effect {
+            Effect::Listening(client) => Some(*client),
+            Effect::Wake { .. } | Effect::Signal(_) | Effect::Report(_) => None,
+        }));
+        let reply = recorded.reply?;
+        let kind = RequestEnvelope::read(request).map(|(kind, _)| kind);
+        match (kind, &mut self.dishonest) {
+            (Ok(kind), Some(dishonest)) => Some(dishonest(kind, reply)),
+            _ => Some(reply),
         }
-    }
-
-    fn read(&self, domain: &Domain, reads: Reads) -> Rows {
-        let rows = &self.servers[domain].rows;
-        let found = |key: Key| {
-            let row = rows.get(&key.to_bytes()).cloned();
-            (key, row)
-        };
-        let scanned = |scan: crate::store::Scan| {
-            let keys = rows.range(scan.first.clone()..scan.end.clone()).take(scan.limit);
-            let keys = keys.filter_map(|(key, _)| Key::from_bytes(key)).collect();
-            (scan, keys)
-        };
-        Rows {
-            rows: reads.keys.into_iter().map(found).collect(),
-            scans: reads.scans.into_iter().map(scanned).collect(),
-        }
-    }
-
-    fn commit(&mut self, domain: &Domain, commit: Commit) -> Settlement {
-        let rows = &mut self.servers.get_mut(domain).unwrap().rows;
-        let holds = commit
-            .expect
-            .iter()
-            .all(|expected| rows.get(&expected.key.to_bytes()).map(|row| row.version) == expected.version);
-        if !holds {
-            return Settlement::Conflict;
-        }
-        for write in commit.writes {
-            match write.bytes {
-                Some(bytes) => {
-                    rows.insert(write.key.to_bytes(), Row { version: commit.version, bytes });
-                }
-                None => {
-                    rows.remove(&write.key.to_bytes());
-                }
-            }
-        }
-        Settlement::Committed
     }
 
     /// Nobody heard of anything being lost, refused or unreadable.

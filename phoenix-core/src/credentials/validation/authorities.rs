@@ -11,8 +11,7 @@ use crate::{
     time::{ExpirationData, Timestamp},
 };
 
-/// The credentials of an authentication service, found good. What is kept of it is [`Self::set`]; reading
-/// it back is validating it again.
+/// The credentials of an authentication service, found good. What is kept of it is [`Self::set`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidatedAsCredentials {
     set: AsCredentialSet,
@@ -43,11 +42,7 @@ pub fn validate_as_credential_set(
     if content.roots.is_empty() || content.intermediates.is_empty() {
         return Err(ValidationError::Empty);
     }
-    let validated = ValidatedAsCredentials {
-        set: set.clone(),
-        roots: content.roots.iter().map(AsCredential::fingerprint).collect(),
-        intermediates: content.intermediates.iter().map(AsIntermediateCredential::fingerprint).collect(),
-    };
+    let validated = ValidatedAsCredentials::of(set.clone());
     validated.check_distinct()?;
     if let Some(previous) = previous {
         check_continues(content, &previous.set.content)?;
@@ -60,6 +55,33 @@ pub fn validate_as_credential_set(
 }
 
 impl ValidatedAsCredentials {
+    fn of(set: AsCredentialSet) -> Self {
+        let content = &set.content;
+        let roots = content.roots.iter().map(AsCredential::fingerprint).collect();
+        let intermediates = content.intermediates.iter().map(AsIntermediateCredential::fingerprint).collect();
+        Self { set, roots, intermediates }
+    }
+
+    /// Reads back a set of `expected_domain` that was validated before it was kept. Its signatures, thousands if
+    /// much is revoked, are what they were then; what can have changed is the time.
+    ///
+    /// # Errors
+    /// The reason why it is of no use any more.
+    pub(crate) fn kept(
+        set: AsCredentialSet,
+        expected_domain: &Domain,
+        now: Timestamp,
+    ) -> Result<Self, ValidationError> {
+        let content = &set.content;
+        if content.domain != *expected_domain {
+            return Err(ValidationError::WrongDomain);
+        }
+        check_set_times(content.issued_at, content.valid_until, now)?;
+        let kept = Self::of(set);
+        kept.check_signer(now)?;
+        Ok(kept)
+    }
+
     /// The set as it was published.
     pub fn set(&self) -> &AsCredentialSet {
         &self.set
@@ -117,6 +139,13 @@ impl ValidatedAsCredentials {
     /// The signer's own credential is checked with all others afterwards: its root is listed, and its
     /// validity lies within its root's.
     fn check_set_signature(&self, now: Timestamp) -> Result<(), ValidationError> {
+        let signer = self.check_signer(now)?;
+        let verified = signer.verifying_key().verify(&self.set.content, &self.set.signature);
+        verified.map_err(|_| ValidationError::BadSignature)
+    }
+
+    /// Whoever signed the set may do so now.
+    fn check_signer(&self, now: Timestamp) -> Result<&AsIntermediateCredential, ValidationError> {
         let content = &self.set.content;
         let signer = self.intermediate(&content.signer).ok_or(ValidationError::UnknownSigner)?;
         if self.is_revoked(&content.signer) {
@@ -126,8 +155,7 @@ impl ValidatedAsCredentials {
         if content.valid_until > signer.expiration().not_after {
             return Err(ValidationError::OutsideSignersValidity);
         }
-        let verified = signer.verifying_key().verify(content, &self.set.signature);
-        verified.map_err(|_| ValidationError::BadSignature)
+        Ok(signer)
     }
 
     fn check_roots(&self) -> Result<(), ValidationError> {

@@ -112,14 +112,30 @@ fn find_hpke(keys: &[PublishedHpkeKey], id: KeyId, now: Timestamp) -> Option<&Pu
     keys.iter().find(|key| key.id == id && key.expiration.contains(now))
 }
 
-/// The keys of a queuing service, found good. What is kept of it is [`Self::set`]; reading it back is
-/// validating it again.
+/// The keys of a queuing service, found good. What is kept of it is [`Self::set`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidatedQsKeys {
     set: QsKeySet,
 }
 
 impl ValidatedQsKeys {
+    /// Reads back a set of `expected_domain` that was validated before it was kept: what can have changed is the
+    /// time.
+    ///
+    /// # Errors
+    /// The reason why it is of no use any more.
+    pub(crate) fn kept(
+        set: QsKeySet,
+        expected_domain: &Domain,
+        now: Timestamp,
+    ) -> Result<Self, ValidationError> {
+        if set.content.domain != *expected_domain {
+            return Err(ValidationError::WrongDomain);
+        }
+        check_set_times(set.content.issued_at, set.content.valid_until, now)?;
+        Ok(Self { set })
+    }
+
     /// The set as it was published.
     pub fn set(&self) -> &QsKeySet {
         &self.set

@@ -38,14 +38,15 @@ pub(super) fn note(
         None => return back_off(transaction, context, name, None),
         Some(Ok(reply)) => {
             peer::reachable(transaction, context, &name.destination)?;
-            return stands_at(transaction, context, name, (start, end), reply.accepted_through);
+            let position = reply.accepted_through;
+            return stands_at(transaction, context, name, (start, end), (position, sent.through));
         }
         Some(Err(refusal)) => refusal,
     };
     match &refusal {
         Refusal::StreamPosition { expected } => {
             peer::reachable(transaction, context, &name.destination)?;
-            return stands_at(transaction, context, name, (start, end), *expected);
+            return stands_at(transaction, context, name, (start, end), (*expected, sent.through));
         }
         // It cannot read an entry: that one is passed over, those behind it go on.
         Refusal::UnreadableEntry { sequence } if (start.first..sent.through).contains(sequence) => {
@@ -56,6 +57,8 @@ pub(super) fn note(
         Refusal::StreamEpoch { epoch } if sent.epoch == Some(*epoch) => {
             start.lost_epoch = start.lost_epoch.max(sent.epoch);
         }
+        // What it has of the stream is not what is here: this store is an older copy of what it was.
+        Refusal::StreamDiverged => start_over(transaction, context, name, start)?,
         Refusal::RateLimited { retry_after_milliseconds } => {
             let longest = context.config().times.backoff_limit;
             let wait = Duration::from_millis(*retry_after_milliseconds).max(SHORTEST_WAIT).min(longest);
@@ -78,23 +81,25 @@ pub(super) fn note(
     Ok(())
 }
 
-/// The peer has accepted every entry before `position`, and says so.
+/// The peer has accepted every entry before `position`, and says so. It was sent those before `through`.
 fn stands_at(
     transaction: &mut Transaction,
     context: &mut Context,
     name: &StreamName,
     (start, end): (&mut OutboundStart, &OutboundEnd),
-    position: u64,
+    (position, through): (u64, u64),
 ) -> Result<(), Interrupt> {
-    if position > end.next && start_over(transaction, context, name, start, position)? {
+    start.claimed = None;
+    // The end must not be old: what was appended meanwhile, another node may have delivered.
+    if position > end.next && transaction.get::<OutboundEnd>(name)?.is_some_and(|end| position > end.next) {
+        start_over(transaction, context, name, start)?;
         report(transaction, name, &Refusal::StreamPosition { expected: position });
-        stalled(transaction, context, name, start);
-        return Ok(());
-    }
-    if position > start.first || start.skip_from.is_some_and(|from| position > from) {
-        return advance(transaction, context, name, (start, end), position.min(end.next));
-    }
-    if position < start.first {
+    } else if position > through {
+        start.claimed = Some(position.min(end.next));
+        start.skip_from = None;
+    } else if position > start.first || start.skip_from.is_some_and(|from| position > from) {
+        return advance(transaction, context, name, (start, end), position);
+    } else if position < start.first {
         // It expects what is gone here.
         start.skip_from = Some(position);
     }
@@ -102,25 +107,21 @@ fn stands_at(
     Ok(())
 }
 
-/// The peer has more of the stream than there ever was here: this store is an older copy of what it was. The
-/// peer would take what is new for what it has already, so all goes on in a new stream, and those whose
-/// messages waited are told. Whether that is so.
-fn start_over(
+/// The peer has more of the stream than there ever was here, or something else: this store is an older copy of
+/// what it was. The peer would take what is new for what it has already, so all goes on in a new stream, and
+/// those whose messages waited are told.
+pub(super) fn start_over(
     transaction: &mut Transaction,
     context: &mut Context,
     name: &StreamName,
     start: &mut OutboundStart,
-    position: u64,
-) -> Result<bool, Interrupt> {
-    // Now it must not be old: what was appended meanwhile, another node may have delivered.
-    let Some(mut end) = transaction.get::<OutboundEnd>(name)?.filter(|end| position > end.next) else {
-        return Ok(false);
-    };
+) -> Result<(), Interrupt> {
+    let Some(mut end) = transaction.get::<OutboundEnd>(name)? else { return Ok(()) };
     end.stream_id = StreamId(context.random.array());
     transaction.put(name, &end);
     start.lost_epoch = start.lost_epoch.max(end.chain.map(|chain| chain.epoch));
-    start.skip_from = None;
-    Ok(true)
+    (start.skip_from, start.claimed) = (None, None);
+    Ok(())
 }
 
 /// Drops what is accepted, and goes on: if there is nothing more, the next run finds that out.

@@ -4,18 +4,23 @@ use tls_codec::Size as _;
 
 use super::{
     EpochName, MAX_BATCH, OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, SealedSeed, Seed,
-    StreamName, answers, peer, seal_seed,
+    StreamName, ageing, answers, peer, seal_seed,
 };
 use crate::{
     context::Context,
     crypto::ratchet::RatchetCiphertext,
     error::Refusal,
-    federation::{key_cache, peer::Permission, policy::Direction, stream::StreamContext},
+    federation::{
+        key_cache::{self, Caller},
+        peer::Permission,
+        policy::Direction,
+        stream::StreamContext,
+    },
     identifiers::RequestId,
     limits::MAX_STREAM_EPOCH,
     operation::{Ask, Interrupt, Service, Timer},
     store::{Key, Transaction},
-    time::{HOUR, Timestamp},
+    time::HOUR,
     timers,
     wire::{
         codec::{List, encode},
@@ -26,6 +31,9 @@ use crate::{
         },
     },
 };
+
+/// How many entries are loaded first: the largest ones fill a frame.
+const FIRST_LOADED: u64 = 8;
 
 /// What is sent in one frame.
 pub(super) struct Sent {
@@ -42,6 +50,8 @@ pub(crate) fn deliver(
     name: &StreamName,
 ) -> Result<(), Interrupt> {
     let timer = Timer::Deliver(name.clone());
+    let rows = [Key::of::<OutboundStart>(name), Key::of::<OutboundEnd>(name), peer::row(&name.destination)];
+    transaction.prefetch(&rows)?;
     let mut start: OutboundStart = transaction.get(name)?.unwrap_or_default();
     // A little old does no harm: what is there, is there to stay until it is delivered.
     let end = transaction.peek::<OutboundEnd>(name)?;
@@ -51,6 +61,10 @@ pub(crate) fn deliver(
         timers::clear(transaction, &timer);
         return Ok(());
     };
+    // Whether the peer is there or not.
+    if !transaction.has_asked() && ageing::age(transaction, context, name, (&mut start, &end))? {
+        return Ok(());
+    }
     if context.config().federation.check(Direction::Outbound, &name.destination).is_err() {
         timers::schedule(transaction, timer, context.now + HOUR);
         return Ok(());
@@ -93,6 +107,12 @@ fn next_payload(
 ) -> Result<Option<(FramePayload, Sent)>, Interrupt> {
     let Waiting { entries, dropped, sent } = waiting(transaction, context, name, (start, end))?;
     let Some(epoch) = sent.epoch else {
+        if start.claimed.is_some() {
+            // There is nothing left to show that what the peer has is what was here.
+            answers::start_over(transaction, context, name, start)?;
+            answers::stalled(transaction, context, name, start);
+            return Ok(None);
+        }
         let from = start.skip_from.unwrap_or(start.first);
         let skip = Skip { from, to: sent.through, dropped };
         return Ok(Some((FramePayload::Skip(skip), sent)));
@@ -108,7 +128,7 @@ fn next_payload(
         seed_key_id: sealed.key_id,
         sealed_seed: sealed.seed,
         epoch_first_sequence: row.first_sequence,
-        first_sequence: start.first,
+        first_sequence: start.next(),
         entries,
     };
     Ok(Some((FramePayload::Batch(batch), sent)))
@@ -129,10 +149,9 @@ fn waiting(
 ) -> Result<Waiting, Interrupt> {
     let limit = context.config().sizes.batch_entries.clamp(1, MAX_STREAM_EPOCH);
     // The rows of entries before that are dropped: there is nothing to be read of them.
-    let first = start.first.max(end.present);
+    let first = start.next().max(end.present);
     let range = first..end.next.min(first.saturating_add(limit));
-    transaction.load(range.clone().map(|sequence| Key::of::<OutboundEntry>(&name.entry(sequence))))?;
-    let oldest = context.now - context.config().times.outbox_age;
+    let mut loaded = first;
     let mut waiting = Waiting {
         entries: List::default(),
         dropped: List::default(),
@@ -140,11 +159,19 @@ fn waiting(
     };
     let Waiting { entries, dropped, sent } = &mut waiting;
     // A skip comes first, and alone.
-    let mut skips = first > start.first || start.skip_from.is_some();
+    let mut skips = first > start.next() || start.skip_from.is_some();
     let mut size = 0;
-    for sequence in range {
-        let entry = transaction.get_intact::<OutboundEntry>(&name.entry(sequence))?;
-        match entry.map(|entry| entry.deliverable(start, oldest)) {
+    for sequence in range.clone() {
+        if sequence == loaded {
+            // A frame is full after a few large entries or after many small ones: so ever more at once.
+            loaded = range.end.min(first + (4 * (loaded - first)).max(FIRST_LOADED));
+            let entries = (sequence..loaded).map(|sequence| Key::of::<OutboundEntry>(&name.entry(sequence)));
+            transaction.prefetch(&entries.collect::<Vec<_>>())?;
+        }
+        // Not read for good: an entry only ever loses its content or goes, as appending does to the oldest over
+        // the bound, and must not hold up this delivery each time.
+        let entry = transaction.peek_intact::<OutboundEntry>(&name.entry(sequence))?;
+        match entry.map(|entry| entry.deliverable(start)) {
             Some(Ok((epoch, content))) => {
                 let length = content.tls_serialized_len();
                 let fits = sent.epoch.is_none_or(|first| first == epoch && size + length <= MAX_BATCH);
@@ -172,17 +199,20 @@ fn waiting(
     Ok(waiting)
 }
 
+impl OutboundStart {
+    /// The entry that the next frame begins with.
+    fn next(&self) -> u64 {
+        self.claimed.map_or(self.first, |claimed| claimed.saturating_sub(1).max(self.first))
+    }
+}
+
 impl OutboundEntry {
-    /// What is to be delivered, of which epoch; or whom to tell, if it is dropped, too old, or can be read by
-    /// nobody any more.
-    fn deliverable(
-        self,
-        start: &OutboundStart,
-        oldest: Timestamp,
-    ) -> Result<(u64, RatchetCiphertext), DroppedMessage> {
-        let over = self.appended_at < oldest || start.lost_epoch.is_some_and(|lost| self.epoch <= lost);
+    /// What is to be delivered, of which epoch; or whom to tell, if it is dropped, or can be read by nobody any
+    /// more.
+    fn deliverable(self, start: &OutboundStart) -> Result<(u64, RatchetCiphertext), DroppedMessage> {
+        let lost = start.lost_epoch.is_some_and(|lost| self.epoch <= lost);
         match self.content {
-            Some(content) if !over => Ok((self.epoch, content)),
+            Some(content) if !lost => Ok((self.epoch, content)),
             _ => Err(self.recipients),
         }
     }
@@ -201,7 +231,8 @@ fn sealed_epoch(
     let sealed = match &row.seed {
         Seed::Sealed(sealed) => sealed.clone(),
         Seed::Pending(seed) => {
-            let keys = key_cache::queuing_keys(transaction, context, &name.destination, None)?;
+            let any = (None, Caller::Ourselves);
+            let keys = key_cache::queuing_keys(transaction, context, &name.destination, any)?;
             let ours = context.domain().clone();
             let stream =
                 StreamContext { source: &ours, destination: &name.destination, stream_id: end.stream_id };

@@ -1,22 +1,26 @@
 //! protocol.md §8, Atomicity — the distributor: each recipient exactly once and in order, whatever happens.
 
-use super::driver::{Net, domain, group, message, mls_message};
+use super::scene::{domain, group, message, mls_message};
 use crate::{
+    crypto::aead::EarKey,
+    fan_out::LogId,
+    operation::Report,
     queuing_service::tests::client::{LONG, TestClient},
-    store::RecordKind,
+    store::{Key, RecordKind},
+    testing::driver::World,
     wire::fan_out::{ClientQueueConfig, QueueMessage},
 };
 
 const A: &str = "a.example";
 
 /// Five members at three homeservers.
-fn members(net: &mut Net) -> Vec<TestClient> {
+fn members(net: &mut World) -> Vec<TestClient> {
     let homes = [A, A, A, "b.example", "c.example"];
     homes.iter().zip(1..).map(|(home, number)| TestClient::new(net, home, number)).collect()
 }
 
-fn scene(per_commit: usize) -> (Net, Vec<TestClient>) {
-    let mut net = Net::new(&[A, "b.example", "c.example"]);
+fn scene(per_commit: usize) -> (World, Vec<TestClient>) {
+    let mut net = World::of(&[A, "b.example", "c.example"]);
     for name in [A, "b.example"] {
         net.install(name, |config, _| config.sizes.recipients_per_commit = per_commit);
     }
@@ -29,7 +33,7 @@ fn scene(per_commit: usize) -> (Net, Vec<TestClient>) {
     (net, members)
 }
 
-fn assert_all(net: &mut Net, members: &mut [TestClient], count: u64, what: &str) {
+fn assert_all(net: &mut World, members: &mut [TestClient], count: u64, what: &str) {
     assert!(net.settle(LONG), "{what}");
     for (number, member) in members.iter_mut().enumerate() {
         let read = member.positions(net, &group(A, 1));
@@ -70,7 +74,7 @@ fn members_on_fifty_homeservers() {
     let names: Vec<String> = (0..50).map(|number| format!("h{number}.example")).collect();
     let mut all: Vec<&str> = names.iter().map(String::as_str).collect();
     all.push(A);
-    let mut net = Net::new(&all);
+    let mut net = World::of(&all);
     let mut members: Vec<_> =
         names.iter().zip(1..).map(|(name, number)| TestClient::new(&mut net, name, number)).collect();
     let group = group(A, 1);
@@ -96,7 +100,7 @@ fn a_damaged_record_concerns_its_owner_alone() {
     for kind in [RecordKind::QsClient, RecordKind::FanOutQueue] {
         for lost in [false, true] {
             let (mut net, mut members) = scene(3);
-            let key = net.server(A).store.keys().find(|key| key.kind() == kind).unwrap().clone();
+            let key = net.server(A).store.keys_of(kind)[0].clone();
             let row = net.server(A).store[&key].clone();
             if lost {
                 net.server(A).store.remove(&key);
@@ -111,4 +115,70 @@ fn a_damaged_record_concerns_its_owner_alone() {
             assert!(members[0].dequeue(&mut net).iter().all(|m| matches!(m, QueueMessage::Gap(_))));
         }
     }
+}
+
+/// Changes one byte of the row, in whatever is stored of it.
+fn damage(net: &mut World, key: &Key, place: usize) {
+    let bytes = &mut net.server(A).store.get_mut(key).unwrap().bytes;
+    let place = place.min(bytes.len() - 1);
+    bytes[place] ^= 1;
+}
+
+fn reports(net: &World) -> Vec<(u64, bool)> {
+    let damaged = net.reports.iter().filter_map(|report| match report {
+        Report::DamagedMessage { log: LogId::Group(_), position, lost } => Some((*position, *lost)),
+        _ => None,
+    });
+    damaged.collect()
+}
+
+#[test]
+fn a_damaged_message_is_reported_and_those_behind_it_arrive() {
+    for (place, damaged) in [(0, 0), (1, 1), (40, 1), (usize::MAX, 0)] {
+        let (mut net, mut members) = scene(3);
+        let key = net.server(A).store.keys_of(RecordKind::FanOutRow)[damaged].clone();
+        damage(&mut net, &key, place);
+        assert!(net.settle(LONG));
+        let expected: Vec<u64> = (0..3).filter(|position| *position != damaged as u64).collect();
+        for member in &mut members {
+            assert_eq!(member.positions(&mut net, &group(A, 1)), expected);
+        }
+        assert_eq!(reports(&net), [(damaged as u64, true)]);
+        assert_eq!((net.count(A, RecordKind::FanOutRow), net.count(A, RecordKind::Timer)), (0, 0));
+    }
+}
+
+/// The last of a log: there is nothing that it could hold up, until there is.
+#[test]
+fn a_damaged_message_with_nothing_behind_it_waits_until_there_is_something() {
+    let (mut net, mut members) = scene(3);
+    let key = net.server(A).store.keys_of(RecordKind::FanOutRow)[2].clone();
+    damage(&mut net, &key, 40);
+    assert!(!net.settle(LONG));
+    let before = reports(&net);
+    assert!(before.len() > 2 && before.len() < 10, "reported, but not all the time: {}", before.len());
+    assert!(before.iter().all(|report| *report == (2, false)));
+    assert_eq!(net.count(A, RecordKind::FanOutRow), 1);
+    let group = group(A, 1);
+    let configs: Vec<ClientQueueConfig> = members.iter_mut().map(|member| member.bound(&group)).collect();
+    net.send(message(&group, 3, mls_message(&group), &configs));
+    assert!(net.settle(LONG));
+    for member in &mut members {
+        assert_eq!(member.positions(&mut net, &group), [0, 1, 3]);
+    }
+    assert_eq!(reports(&net)[before.len()..], [(2, true)]);
+}
+
+/// A mistake of the operator must not throw away what waits.
+#[test]
+fn under_another_service_key_nothing_is_lost() {
+    let (mut net, mut members) = scene(3);
+    let rows = net.server(A).store.clone();
+    net.install(A, |_, keys| keys.service_key = EarKey::from_bytes([9; 32]));
+    assert!(!net.settle(LONG));
+    assert!(reports(&net).iter().all(|report| *report == (0, false)));
+    let kept = |kind| rows.count(kind);
+    assert_eq!(net.count(A, RecordKind::FanOutRow), kept(RecordKind::FanOutRow));
+    net.install(A, |_, _| ());
+    assert_all(&mut net, &mut members, 3, "with the right key");
 }

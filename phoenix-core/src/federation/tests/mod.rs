@@ -1,10 +1,11 @@
 //! protocol.md §9 — federation between homeservers in memory, through the real operations.
 
 mod distributor;
-pub(crate) mod driver;
+mod first_contact;
 mod outages;
 mod outbox;
 mod receiver;
 mod receiver_streams;
+pub(crate) mod scene;
 mod schedules;
 mod sender;

@@ -3,21 +3,23 @@
 use std::time::Duration;
 
 use super::{
-    driver::{NOW, Net, domain, group, message, mls_message},
     outbox::{A, B, pair},
+    scene::{NOW, domain, group, message, mls_message},
     sender::{TestSender, deliver},
 };
 use crate::{
     fan_out::LogId,
+    federation::policy::Rule,
     operation::{Report, Timer},
     queuing_service::tests::client::{LONG, TestClient},
     store::RecordKind,
+    testing::driver::World,
     time::{DAY, HOUR},
-    wire::fan_out::GapReason,
+    wire::fan_out::{FanOutContent, GapReason},
 };
 
 /// One stream, four entries with content, four more to tell.
-fn small(net: &mut Net) {
+fn small(net: &mut World) {
     net.install(A, |config, _| {
         config.sizes.stream_shards = 1;
         config.sizes.outbox_entries = 4;
@@ -80,14 +82,71 @@ fn entries_that_are_too_old_become_markers() {
     assert_eq!(pair.client.reasons(), [GapReason::Dropped]);
 }
 
+/// Also what nobody ever comes to fetch.
+#[test]
+fn what_waits_for_a_dead_peer_goes_with_time() {
+    let mut pair = pair();
+    pair.net.install(A, |config, _| config.times.outbox_age = 4 * HOUR);
+    pair.send(1);
+    assert!(pair.net.settle(LONG));
+    pair.net.down.insert(domain(B));
+    for _ in 0..40 {
+        let mut large = pair.next();
+        let content = FanOutContent::Message(vec![7; 4 << 10].try_into().unwrap());
+        large.contents = vec![content].try_into().unwrap();
+        pair.net.send(large);
+    }
+    let bytes = |net: &World| -> usize {
+        let store = &net.servers[&domain(A)].store;
+        let entries = store.iter().filter(|(key, _)| key.kind() == RecordKind::OutboundEntry);
+        entries.map(|(_, row)| row.bytes.len()).sum()
+    };
+    pair.net.settle(3 * HOUR);
+    assert!(bytes(&pair.net) > 160 << 10);
+    pair.net.settle(3 * HOUR);
+    assert_eq!(pair.net.count(A, RecordKind::OutboundEntry), 40, "whom to tell is still known");
+    assert!(bytes(&pair.net) < 40 << 10);
+    let reported = pair.net.reports.iter().map(|report| match report {
+        Report::OutboxDropped { count, .. } => *count,
+        Report::PeerRefuses { .. } | Report::DamagedMessage { .. } => 0,
+    });
+    assert_eq!(reported.sum::<u64>(), 40);
+    pair.net.settle(4 * HOUR);
+    assert_eq!(pair.net.count(A, RecordKind::OutboundEntry), 0);
+    pair.net.down.clear();
+    pair.send(1);
+    assert!(pair.net.settle(LONG));
+    assert_eq!(pair.positions(), [0, 41]);
+}
+
+/// What a blocked domain missed, its clients learn of when it is blocked no more.
+#[test]
+fn a_domain_that_was_blocked_for_a_while_is_told_of_the_gap() {
+    let mut pair = pair();
+    pair.send(1);
+    assert!(pair.net.settle(LONG));
+    let asked = pair.net.asks.len();
+    pair.net.install(A, |config, _| {
+        config.federation.outbound = Rule::Open { blocklist: vec![B.parse().unwrap()] };
+    });
+    pair.send(3);
+    pair.net.settle(3 * HOUR);
+    assert_eq!(pair.net.asks.len(), asked, "it is not called");
+    pair.net.install(A, |_, _| ());
+    pair.send(1);
+    assert!(pair.net.settle(LONG));
+    assert_eq!(pair.positions(), [0, 4]);
+    assert_eq!(pair.client.reasons(), [GapReason::Dropped]);
+}
+
 /// When `B` was asked, in order, while `pair` settles for so long.
-fn attempts(net: &mut Net, longest: Duration) -> Vec<Duration> {
+fn attempts(net: &mut World, longest: Duration) -> Vec<Duration> {
     let (begin, mut at) = (net.now, Vec::new());
     while net.now < begin + longest {
         let asked = net.asks.len();
-        while net.round() {}
+        net.run_until_idle();
         at.extend(std::iter::repeat_n(net.now - begin, net.asks.len() - asked));
-        let next = net.timers().into_iter().map(|(_, _, due)| due).min();
+        let next = net.next_due();
         net.now = next.unwrap_or(begin + longest).min(begin + longest);
     }
     at
@@ -130,7 +189,7 @@ fn two_seconds_of_trouble_cost_seconds() {
 
 #[test]
 fn one_stream_tries_for_all_of_a_dead_peer() {
-    let mut net = Net::new(&[A, B]);
+    let mut net = World::of(&[A, B]);
     let mut client = TestClient::new(&mut net, B, 1);
     net.down.insert(domain(B));
     for number in 1..40 {
@@ -151,7 +210,7 @@ fn one_stream_tries_for_all_of_a_dead_peer() {
 
 #[test]
 fn a_dead_peer_does_not_delay_another() {
-    let mut net = Net::new(&[A, B, "c.example"]);
+    let mut net = World::of(&[A, B, "c.example"]);
     let (mut there, mut dead) = (TestClient::new(&mut net, "c.example", 1), TestClient::new(&mut net, B, 2));
     net.down.insert(domain(B));
     let group = group(A, 1);
@@ -197,7 +256,7 @@ fn what_is_appended_while_a_question_is_under_way_does_not_disturb_it() {
     pair.send(1);
     pair.net.timer(&domain(A), &Timer::Distribute(LogId::Group([1; 16])));
     let next = pair.next();
-    pair.net.meanwhile = Some(next);
+    pair.net.faults.meanwhile = Some(next);
     assert!(pair.net.settle(LONG));
     assert_eq!(pair.frames().len(), before + 2, "each frame was sent once");
     assert_eq!(pair.positions(), [0, 1, 2]);
@@ -217,7 +276,7 @@ fn appending_over_the_bound_does_not_disturb_a_delivery() {
         sent += 1;
         assert!(sent < 30, "deliveries go on");
         let next = pair.next();
-        pair.net.meanwhile = Some(next);
+        pair.net.faults.meanwhile = Some(next);
         pair.net.settle(Duration::from_secs(1));
     }
     assert!(pair.net.settle(LONG));
@@ -247,4 +306,27 @@ fn an_answer_that_brings_nothing_forward_is_waited_after() {
     pair.net.now = pair.net.now + DAY;
     assert!(pair.net.settle(LONG));
     assert_eq!(client.positions(&mut pair.net, &group), [3]);
+}
+
+/// What a wrong clock has noted of a peer's next attempt, and of who tries for the others, does not outlive it.
+#[test]
+fn a_peer_is_not_given_up_until_a_time_that_is_yet_to_come() {
+    for failures in [1, 10] {
+        let mut pair = pair();
+        pair.net.down.insert(domain(B));
+        pair.send(1);
+        pair.net.settle(Duration::ZERO);
+        let now = pair.net.now;
+        for _ in 0..failures {
+            // Not so long that what waits becomes too old.
+            pair.net.now = pair.net.now + 12 * HOUR;
+            pair.net.run_until_idle();
+        }
+        assert_eq!(pair.net.count(A, RecordKind::PeerState), 1);
+        pair.net.now = now;
+        pair.net.down.clear();
+        pair.send(1);
+        assert!(pair.net.settle(Duration::from_secs(1)));
+        assert_eq!(pair.positions(), [0, 1], "after {failures}");
+    }
 }

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use super::driver::{Net, domain, group, message, mls_message};
+use super::scene::{domain, group, message, mls_message};
 use crate::{
     crypto::hpke::HpkePrivateKey,
     error::Refusal,
+    federation::outbox::StreamName,
+    homeserver::Input,
     identifiers::GroupId,
-    operation::Report,
+    operation::{Report, Step, Timer},
     queuing_service::tests::client::{LONG, TestClient},
     rng::Random,
-    store::RecordKind,
+    store::{Commit, RecordKind, commit::Rows},
+    testing::driver::World,
     time::{DAY, HOUR},
     wire::{
         envelope::RequestEnvelope,
@@ -24,7 +27,7 @@ pub const B: &str = "b.example";
 
 /// A group at one homeserver with a member at another.
 pub struct Pair {
-    pub net: Net,
+    pub net: World,
     pub client: TestClient,
     pub group: GroupId,
     pub config: ClientQueueConfig,
@@ -32,7 +35,7 @@ pub struct Pair {
 }
 
 pub fn pair() -> Pair {
-    let mut net = Net::new(&[A, B]);
+    let mut net = World::of(&[A, B]);
     let mut client = TestClient::new(&mut net, B, 1);
     let group = group(A, 1);
     let config = client.bound(&group);
@@ -70,7 +73,7 @@ impl Pair {
     fn refusals(&self) -> Vec<Refusal> {
         let of = |report: &Report| match report {
             Report::PeerRefuses { refusal, .. } => Some(refusal.clone()),
-            Report::OutboxDropped { .. } => None,
+            Report::OutboxDropped { .. } | Report::DamagedMessage { .. } => None,
         };
         self.net.reports.iter().filter_map(of).collect()
     }
@@ -211,6 +214,53 @@ fn a_sender_restored_from_a_backup_notices_and_tells() {
     pair.assert_drained();
 }
 
+/// What it appends before its first delivery reaches beyond what the peer has: the peer must not take the part
+/// that has the same numbers for a repeat, whether one frame holds all of it or not.
+#[test]
+fn a_sender_restored_from_a_backup_loses_nothing_silently_however_much_it_appends() {
+    for (appended, batch) in [(5, 256), (6, 256), (20, 256), (5, 2), (6, 2), (20, 2)] {
+        let mut pair = pair();
+        pair.send(3);
+        assert!(pair.net.settle(LONG));
+        let backup = pair.net.server(A).store.clone();
+        pair.send(5);
+        assert!(pair.net.settle(LONG));
+        assert_eq!(pair.positions(), (0..8).collect::<Vec<_>>());
+        pair.net.server(A).store = backup;
+        pair.net.install(A, |config, _| config.sizes.batch_entries = batch);
+        pair.position = 3;
+        pair.net.down.insert(domain(B));
+        pair.send(appended);
+        pair.net.settle(Duration::from_secs(1));
+        pair.net.down.clear();
+        assert!(pair.net.settle(LONG));
+        assert_eq!(pair.refusals().last(), Some(&Refusal::StreamDiverged), "the operator is told");
+        pair.send(1);
+        assert!(pair.net.settle(LONG));
+        assert_eq!(pair.positions()[8..], [3 + appended], "what follows arrives");
+        assert_eq!(pair.client.reasons(), [GapReason::Dropped], "and the gap is known");
+        pair.assert_drained();
+    }
+}
+
+/// The peer has more than the frame holds, for one that held more was answered, and the answer lost.
+#[test]
+fn a_shorter_repeat_is_none_that_diverges() {
+    let mut pair = pair();
+    pair.send(1);
+    assert!(pair.net.settle(LONG));
+    pair.net.faults.lost_answers = 1;
+    pair.send(7);
+    pair.net.settle(Duration::ZERO);
+    pair.net.install(A, |config, _| config.sizes.batch_entries = 2);
+    pair.send(3);
+    assert!(pair.net.settle(LONG));
+    assert_eq!(pair.positions(), (0..11).collect::<Vec<_>>());
+    assert_eq!(pair.client.gaps(), [] as [&_; 0]);
+    assert_eq!(pair.refusals(), []);
+    pair.assert_drained();
+}
+
 #[test]
 fn a_receiver_restored_from_a_backup_is_passed_over_what_is_gone() {
     let mut pair = pair();
@@ -258,6 +308,68 @@ fn damaged_rows_do_not_hold_up_others() {
     }
 }
 
+/// One delivery, step by step: how many entries it reads, and what it commits on.
+fn delivery(pair: &mut Pair) -> (usize, Commit) {
+    let timer = Timer::Deliver(StreamName { destination: domain(B), shard: 0 });
+    let now = pair.net.now;
+    let mut operation = pair.net.server(A).homeserver.accept(Input::Timer(&timer), now, [5; 32]);
+    let mut entries = 0;
+    loop {
+        match operation.poll() {
+            Step::Read(reads) => {
+                entries += reads.keys.iter().filter(|key| key.kind() == RecordKind::OutboundEntry).count();
+                let store = &pair.net.server(A).store;
+                let rows = reads.keys.into_iter().map(|key| (key.clone(), store.get(&key).cloned()));
+                operation.supply(Rows { rows: rows.collect(), scans: Vec::new() });
+            }
+            Step::Ask(ask) => {
+                operation.answer(Ok(pair.net.request(&ask.domain, &ask.request).reply.unwrap()))
+            }
+            Step::Commit(commit) => return (entries, commit),
+            Step::Done(_) => panic!("a delivery commits"),
+        }
+    }
+}
+
+#[test]
+fn a_frame_reads_about_as_many_entries_as_it_holds() {
+    let mut pair = pair();
+    pair.net.install(A, |config, _| config.sizes.stream_shards = 1);
+    pair.send(1);
+    assert!(pair.net.settle(LONG));
+    pair.net.down.insert(domain(B));
+    for _ in 0..64 {
+        let mut large = pair.next();
+        large.contents =
+            vec![FanOutContent::Message(vec![7; 200 << 10].try_into().unwrap())].try_into().unwrap();
+        pair.net.send(large);
+    }
+    pair.net.settle(Duration::from_secs(1));
+    pair.net.down.clear();
+    pair.net.now = pair.net.now + HOUR;
+    let (read, _) = delivery(&mut pair);
+    assert!(read <= 33, "{read}");
+}
+
+/// Each append over the bound takes the content of the entry that a delivery begins with.
+#[test]
+fn a_delivery_does_not_depend_on_what_appending_changes() {
+    let mut pair = pair();
+    pair.net.install(A, |config, _| config.sizes.stream_shards = 1);
+    pair.net.down.insert(domain(B));
+    pair.send(5);
+    pair.net.settle(Duration::from_secs(1));
+    pair.net.down.clear();
+    pair.net.now = pair.net.now + HOUR;
+    let (read, commit) = delivery(&mut pair);
+    assert_eq!(read, 6, "those that wait, and what is the next");
+    let expected: Vec<_> = commit.expect.iter().map(|expectation| expectation.key.kind()).collect();
+    assert!(expected.contains(&RecordKind::OutboundStart), "two deliveries exclude each other");
+    for kind in [RecordKind::OutboundEntry, RecordKind::OutboundEnd] {
+        assert!(!expected.contains(&kind), "{kind:?}");
+    }
+}
+
 #[test]
 fn a_message_too_long_for_any_frame_is_dropped_and_its_recipients_are_told() {
     let mut pair = pair();
@@ -289,7 +401,7 @@ fn a_skip_of_many_recipients_fits_into_frames() {
     }
     pair.net.settle(Duration::from_secs(1));
     pair.net.install(A, |config, _| config.times.outbox_age = DAY);
-    pair.net.now = pair.net.now + 2 * DAY;
+    pair.net.now = pair.net.now + DAY + HOUR;
     pair.net.down.clear();
     pair.send(1);
     assert!(pair.net.settle(LONG));

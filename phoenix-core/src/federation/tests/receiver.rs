@@ -4,25 +4,31 @@
 use std::time::Duration;
 
 use super::{
-    driver::{NOW, Net, domain, group, keys},
+    scene::{NOW, domain, group, keys},
     sender::{TestSender, deliver, refused},
 };
 use crate::{
     config::Config,
     credentials::KeyId,
-    crypto::sign::Signature,
+    crypto::sign::{Signature, VERIFICATIONS},
     error::Refusal,
-    federation::policy::Rule,
+    federation::{
+        key_cache::{Caller, queuing_keys},
+        policy::Rule,
+    },
+    operation::Interrupt,
+    queuing_service::tests::client::TestClient,
     store::RecordKind,
+    testing::driver::World,
     time::MINUTE,
     wire::{
-        codec::{decode, encode},
-        federation::{Frame, FramePayload, StreamId},
+        codec::{List, decode, encode},
+        federation::{DroppedMessage, Frame, FramePayload, Skip, StreamId},
     },
 };
 
-fn net() -> (Net, TestSender) {
-    (Net::new(&["a.example", "b.example", "c.example"]), TestSender::new("a.example", "b.example", 1, 0))
+fn net() -> (World, TestSender) {
+    (World::of(&["a.example", "b.example", "c.example"]), TestSender::new("a.example", "b.example", 1, 0))
 }
 
 fn one(sender: &mut TestSender) -> Frame {
@@ -62,6 +68,23 @@ fn a_blocked_domain_is_refused_and_nothing_is_asked_of_it() {
     );
 }
 
+/// Whatever keys are needed for: those of a blocked domain are out of use at once, also where they are known.
+#[test]
+fn the_keys_of_a_blocked_domain_are_out_of_use_even_if_they_are_known() {
+    let (mut net, mut sender) = net();
+    assert_eq!(deliver(&mut net, "b.example", one(&mut sender)), Ok(1));
+    net.install("b.example", |config, _| {
+        config.federation.outbound = Rule::Open { blocklist: vec!["a.example".parse().unwrap()] };
+    });
+    net.perform(&domain("b.example"), |transaction, context| {
+        for caller in [Caller::Stranger, Caller::Client, Caller::Ourselves] {
+            let keys = queuing_keys(transaction, context, &domain("a.example"), (None, caller));
+            assert_eq!(keys.unwrap_err(), Interrupt::Refuse(Refusal::NotFederated));
+        }
+        Ok(())
+    });
+}
+
 fn slow(config: &mut Config) {
     config.rates.source_entries_per_second = 10;
     config.rates.source_burst = 20;
@@ -80,10 +103,71 @@ fn a_source_over_its_rate_waits_as_told_and_others_do_not() {
     let refusal = refused(&mut net, "b.example", frame.clone());
     assert_eq!(refusal, Refusal::RateLimited { retry_after_milliseconds: 3000 });
     let mut other = TestSender::new("c.example", "b.example", 1, 0);
-    let entries = other.entries(&super::driver::group("c.example", 1), 0..1, &[]);
+    let entries = other.entries(&super::scene::group("c.example", 1), 0..1, &[]);
     assert_eq!(deliver(&mut net, "b.example", other.sign(other.batch(0, entries, NOW))), Ok(1));
     net.now = NOW + Duration::from_secs(3);
     assert_eq!(deliver(&mut net, "b.example", frame), Ok(51));
+}
+
+/// What a source sends costs it by the work that it makes, also if it is refused once its signature was checked.
+#[test]
+fn recipients_and_frames_in_vain_count_against_the_rate() {
+    let over = Refusal::RateLimited { retry_after_milliseconds: 3000 };
+    let of = group("a.example", 1);
+    let recipients = |net: &mut World| vec![TestClient::new(net, "b.example", 1).bound(&of); 50];
+    for case in 0..3 {
+        let (mut net, mut sender) = net();
+        net.install("b.example", |config, _| slow(config));
+        let content = match case {
+            0 => {
+                let to = recipients(&mut net);
+                let entries = sender.entries(&of, 0..1, &to);
+                sender.batch(0, entries, NOW)
+            }
+            1 => {
+                let to = recipients(&mut net).try_into().unwrap();
+                let dropped = DroppedMessage { group_id: of.clone(), position: 0, recipients: to };
+                let dropped = vec![dropped].try_into().unwrap();
+                // One for the frame itself.
+                net.now = NOW + Duration::from_millis(100);
+                sender.content(FramePayload::Skip(Skip { from: 0, to: 1, dropped }), net.now)
+            }
+            _ => {
+                let entries = (0..50).map(|_| sender.raw(b"no message")).collect();
+                sender.batch(0, entries, NOW)
+            }
+        };
+        let first = deliver(&mut net, "b.example", sender.sign(content));
+        assert_eq!(first.is_ok(), case < 2, "{first:?}");
+        net.now = NOW + Duration::from_millis(if case == 1 { 200 } else { 0 });
+        let next = sender.sign(sender.skip(1, 2, net.now));
+        assert_eq!(refused(&mut net, "b.example", next), over);
+    }
+}
+
+#[test]
+fn a_skip_tells_of_no_more_messages_than_it_passes_over() {
+    let (mut net, sender) = net();
+    let of = group("a.example", 1);
+    let dropped = |position| DroppedMessage { group_id: of.clone(), position, recipients: List::default() };
+    for (to, allowed) in [(2, false), (3, true)] {
+        let dropped = (0..3).map(dropped).collect::<Vec<_>>().try_into().unwrap();
+        let skip = sender.sign(sender.content(FramePayload::Skip(Skip { from: 0, to, dropped }), NOW));
+        let answer = deliver(&mut net, "b.example", skip);
+        assert_eq!(answer, if allowed { Ok(to) } else { Err(Refusal::Malformed) });
+    }
+}
+
+/// A frame can be 8 MiB: its signature is checked once, however many rows are read.
+#[test]
+fn a_frame_costs_one_signature() {
+    let (mut net, mut sender) = net();
+    assert_eq!(deliver(&mut net, "b.example", one(&mut sender)), Ok(1));
+    let entries = sender.entries(&group("a.example", 1), 1..2, &[]);
+    let frame = sender.sign(sender.batch(1, entries, NOW));
+    let before = VERIFICATIONS.get();
+    assert_eq!(deliver(&mut net, "b.example", frame), Ok(2));
+    assert_eq!(VERIFICATIONS.get() - before, 1);
 }
 
 #[test]
@@ -127,7 +211,7 @@ fn a_sender_with_a_wrong_clock_hears_by_how_much() {
     let about = (domain("b.example"), NOW + 20 * MINUTE, crate::identifiers::RequestId([0; 16]));
     let body = crate::wire::federation::EnqueueFederated { frame };
     let request = crate::wire::envelope::RequestEnvelope::new(about, &body, None, None).unwrap();
-    let answer = net.request(&domain("b.example"), &encode(&request)).unwrap();
+    let answer = net.request(&domain("b.example"), &encode(&request)).reply.unwrap();
     let reply = crate::wire::envelope::ResponseEnvelope::read::<crate::wire::federation::EnqueueFederatedReply>(
         &answer,
     );

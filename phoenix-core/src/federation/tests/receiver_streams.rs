@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use super::{
-    driver::{NOW, Net, group, message, mls_message},
+    scene::{NOW, domain, group, message, mls_message},
     sender::{TestSender, deliver, refused},
 };
 use crate::{
     error::Refusal,
     identifiers::GroupId,
+    operation::Timer,
     queuing_service::tests::client::{LONG, TestClient},
     store::RecordKind,
-    time::DAY,
+    testing::driver::World,
+    time::{DAY, HOUR},
     wire::{
         fan_out::ClientQueueConfig,
         federation::{FramePayload, StreamId},
@@ -21,7 +23,7 @@ use crate::{
 const B: &str = "b.example";
 
 struct Set {
-    net: Net,
+    net: World,
     sender: TestSender,
     client: TestClient,
     group: GroupId,
@@ -29,7 +31,7 @@ struct Set {
 }
 
 fn set() -> Set {
-    let mut net = Net::new(&["a.example", B, "c.example"]);
+    let mut net = World::of(&["a.example", B, "c.example"]);
     let mut client = TestClient::new(&mut net, B, 1);
     let group = group("a.example", 1);
     let config = client.bound(&group);
@@ -85,6 +87,25 @@ fn a_replay_has_no_effect_and_an_overlap_brings_only_what_is_new() {
     assert_eq!(deliver(&mut set.net, B, skip), Ok(3000));
     assert_eq!(set.send(0, &entries), Ok(3000));
     assert_eq!(set.positions(), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn what_was_never_accepted_is_not_taken_for_a_repeat() {
+    let mut set = set();
+    let entries = set.entries(0..4);
+    assert_eq!(set.send(0, &entries[..4]), Ok(4));
+    let mut other = TestSender::new("a.example", B, 1, 0);
+    other.random = crate::rng::Random::from_seed([77; 32]);
+    let others = other.entries(&set.group, 10..16, std::slice::from_ref(&set.config));
+    for count in [4, 6] {
+        let frame = other.sign(other.batch(0, others[..count].to_vec(), NOW));
+        assert_eq!(refused(&mut set.net, B, frame), Refusal::StreamDiverged);
+    }
+    let frame = other.sign(other.batch(0, others[..3].to_vec(), NOW));
+    assert_eq!(deliver(&mut set.net, B, frame), Ok(4), "too short to show it, and so it is told where");
+    let frame = other.sign(other.batch(3, others[3..].to_vec(), NOW));
+    assert_eq!(refused(&mut set.net, B, frame), Refusal::StreamDiverged);
+    assert_eq!(set.positions(), [0, 1, 2, 3]);
 }
 
 #[test]
@@ -233,4 +254,37 @@ fn each_source_has_streams_of_its_own() {
     let entries = other.entries(&group("c.example", 1), 0..1, &[]);
     let frame = other.sign(other.batch(0, entries, NOW));
     assert_eq!(deliver(&mut set.net, B, frame), Ok(1));
+}
+
+/// Has `B` sweep until nothing more goes; gives how many streams and sources are left.
+fn sweep(net: &mut World) -> (usize, usize) {
+    for _ in 0..10 {
+        net.timer(&domain(B), &Timer::Sweep);
+    }
+    (net.count(B, RecordKind::InboundStream), net.count(B, RecordKind::InboundSource))
+}
+
+#[test]
+fn a_stream_that_is_silent_for_long_goes_and_its_source_with_the_last_one() {
+    let mut net = World::of(&["a.example", B]);
+    let mut silent = TestSender::new("a.example", B, 1, 0);
+    let mut busy = TestSender::new("a.example", B, 2, 0);
+    let group = group("a.example", 1);
+    let send = |net: &mut World, sender: &mut TestSender| {
+        let first = sender.sequence;
+        let entries = sender.entries(&group, first..first + 1, &[]);
+        deliver(net, B, sender.sign(sender.batch(first, entries, net.now)))
+    };
+    assert_eq!((send(&mut net, &mut silent), send(&mut net, &mut busy)), (Ok(1), Ok(1)));
+    net.now = NOW + 60 * DAY;
+    assert_eq!(send(&mut net, &mut busy), Ok(2));
+    net.now = NOW + 90 * DAY;
+    assert_eq!(sweep(&mut net), (2, 1));
+    net.now = net.now + HOUR;
+    assert_eq!(sweep(&mut net), (1, 1), "one was silent for too long, the other was not");
+    assert_eq!(send(&mut net, &mut busy), Ok(3));
+    net.now = net.now + 91 * DAY;
+    assert_eq!(sweep(&mut net), (0, 0));
+    // Whoever comes back, goes on where it was.
+    assert_eq!((send(&mut net, &mut busy), send(&mut net, &mut silent)), (Ok(4), Ok(2)));
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::driver::{Net, domain, group, message, mls_message};
+use super::scene::{domain, group, message, mls_message};
 use crate::{
     queuing_service::tests::client::{LONG, TestClient},
     rng::Random,
     store::RecordKind,
+    testing::driver::World,
     time::DAY,
     wire::fan_out::ClientQueueConfig,
 };
@@ -16,9 +17,9 @@ use crate::{
 const NAMES: [&str; 3] = ["a.example", "b.example", "c.example"];
 
 /// Groups of two homeservers, each with a member at every homeserver.
-fn scene(seed: u64, outbox: u64) -> (Net, Vec<TestClient>, Vec<Vec<ClientQueueConfig>>) {
-    let mut net = Net::new(&NAMES);
-    net.random = Random::derive(&[5; 32], "schedule", &[&seed.to_be_bytes()]);
+fn scene(seed: u64, outbox: u64) -> (World, Vec<TestClient>, Vec<Vec<ClientQueueConfig>>) {
+    let mut net = World::of(&NAMES);
+    net.seed = Random::derive(&[5; 32], "schedule", &[&seed.to_be_bytes()]).array();
     for name in NAMES {
         net.install(name, |config, _| {
             config.sizes.recipients_per_commit = 2;
@@ -36,7 +37,7 @@ fn scene(seed: u64, outbox: u64) -> (Net, Vec<TestClient>, Vec<Vec<ClientQueueCo
 }
 
 /// Runs `steps`: appends, outages, waiting, with faults all along; then peace. How many messages each group had.
-fn run(net: &mut Net, configs: &[Vec<ClientQueueConfig>], steps: &[u8]) -> [u64; 2] {
+fn run(net: &mut World, configs: &[Vec<ClientQueueConfig>], steps: &[u8]) -> [u64; 2] {
     let mut sent = [0, 0];
     for step in steps {
         net.faults.chaos = 100;

@@ -1,6 +1,8 @@
 //! A hand-made sender of frames: everything about a frame can be wrong.
 
-use super::driver::{Net, domain, keys, message, mls_message};
+use std::collections::BTreeMap;
+
+use super::scene::{domain, keys, message, mls_message};
 use crate::{
     crypto::{
         hpke::{HpkeCiphertext, HpkePublicKey},
@@ -11,6 +13,8 @@ use crate::{
     federation::stream::{Chain, StreamContext},
     identifiers::{Domain, GroupId, RequestId},
     rng::Random,
+    store::{Key, RecordKind, Row},
+    testing::driver::World,
     time::Timestamp,
     wire::{
         codec::encode,
@@ -85,7 +89,7 @@ impl TestSender {
     /// What a batch of these entries says, at this time.
     pub fn batch(&self, first: u64, entries: Vec<RatchetCiphertext>, timestamp: Timestamp) -> FrameContent {
         let keys = keys(self.destination.as_str());
-        let set = keys.qs_key_set(&self.destination, super::driver::NOW, crate::time::DAY).unwrap();
+        let set = keys.qs_key_set(&self.destination, super::scene::NOW, crate::time::DAY).unwrap();
         let batch = FederatedBatch {
             epoch: self.epoch,
             seed_key_id: set.content.stream_keys[0].id,
@@ -120,23 +124,41 @@ impl TestSender {
 }
 
 /// What `at` answers to the frame.
-pub fn deliver(net: &mut Net, at: &str, frame: Frame) -> Result<u64, Refusal> {
+pub fn deliver(net: &mut World, at: &str, frame: Frame) -> Result<u64, Refusal> {
     let about = (domain(at), net.now, RequestId([0; 16]));
     let request = RequestEnvelope::new(about, &EnqueueFederated { frame }, None, None).unwrap();
-    let answer = net.request(&domain(at), &encode(&request)).unwrap();
+    let answer = net.request(&domain(at), &encode(&request)).reply.unwrap();
     let reply = ResponseEnvelope::read::<EnqueueFederatedReply>(&answer).unwrap();
     reply.map(|reply| reply.accepted_through)
 }
 
-/// As [`deliver`]; refused, it must have changed nothing but the cache of keys.
-pub fn refused(net: &mut Net, at: &str, frame: Frame) -> Refusal {
-    let rows = |net: &mut Net| {
-        let mut rows = net.server(at).store.clone();
-        rows.retain(|key, _| key.kind() != crate::store::RecordKind::PeerKeys);
+/// What the cache of keys consists of.
+const KEY_CACHE: [RecordKind; 4] =
+    [RecordKind::PeerKeys, RecordKind::PeerKeysExpiry, RecordKind::VainFetch, RecordKind::FirstContacts];
+
+/// As [`deliver`]; refused, it must have changed nothing but the cache of keys, and if the source was
+/// authenticated by then, how much of its rate is left.
+pub fn refused(net: &mut World, at: &str, frame: Frame) -> Refusal {
+    let before = net.server(at).store.clone();
+    let refusal = deliver(net, at, frame).unwrap_err();
+    let authenticated = matches!(
+        refusal,
+        Refusal::StreamPosition { .. }
+            | Refusal::StreamDiverged
+            | Refusal::StreamEpoch { .. }
+            | Refusal::UnreadableEntry { .. }
+            | Refusal::TooManyStreams
+            | Refusal::Malformed
+    );
+    let rows = |store: &BTreeMap<Key, Row>| {
+        let mut rows = store.clone();
+        rows.retain(|key, _| {
+            let charged = authenticated && key.kind() == RecordKind::InboundSource;
+            !charged && !KEY_CACHE.contains(&key.kind())
+        });
         rows
     };
-    let before = rows(net);
-    let refusal = deliver(net, at, frame).unwrap_err();
-    assert_eq!(rows(net), before, "refused with {refusal:?}, but rows changed");
+    let after = &net.server(at).store;
+    assert_eq!(rows(after), rows(&before), "refused with {refusal:?}, but rows changed");
     refusal
 }

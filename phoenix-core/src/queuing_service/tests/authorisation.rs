@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use super::client::{LONG, TestClient};
 use crate::{
     crypto::{aead::EarKey, sign::SigningKey},
-    federation::tests::driver::{NOW, Net, domain, group, message, mls_message},
+    federation::tests::scene::{NOW, domain, group, message, mls_message},
     identifiers::{GroupId, RequestId},
+    queuing_service::records::{Pin, QsClient},
     rng::Random,
+    testing::driver::World,
     time::{DAY, HOUR},
     wire::fan_out::{
         Binding, ClientQueueConfig, FanOutContent, GapReason, QueueMessage, Receipt, WelcomeBundle,
@@ -19,13 +21,13 @@ const B: &str = "b.example";
 const C: &str = "c.example";
 
 struct Scene {
-    net: Net,
+    net: World,
     client: TestClient,
     positions: BTreeMap<GroupId, u64>,
 }
 
 fn scene() -> Scene {
-    let mut net = Net::new(&[A, B, C]);
+    let mut net = World::of(&[A, B, C]);
     let client = TestClient::new(&mut net, B, 1);
     Scene { net, client, positions: BTreeMap::new() }
 }
@@ -137,6 +139,34 @@ fn a_pin_does_not_outlive_its_configuration() {
     assert_eq!(Outcome::of(&scene.deliver(&group, welcome(), &config)), Outcome::Delivered);
     scene.net.now = NOW + 3 * HOUR;
     assert_eq!(scene.outcome(&group, &config), Outcome::Marked(GapReason::Expired));
+}
+
+/// One unbound configuration takes Welcomes for any number of groups.
+#[test]
+fn no_homeserver_drives_out_the_pins_of_another() {
+    let mut scene = scene();
+    let honest = group(C, 1);
+    let config = scene.client.unbound();
+    assert_eq!(Outcome::of(&scene.deliver(&honest, welcome(), &config)), Outcome::Delivered);
+    let flood = scene.client.content(Binding::Unbound, NOW).pinned_domain(&domain(A));
+    let id = scene.client.id;
+    scene.net.perform(&domain(B), move |transaction, _| {
+        let mut record: QsClient = transaction.get(&id)?.unwrap();
+        for number in 0..=u8::MAX {
+            for other in 0..=u8::MAX {
+                let group = [[number; 16], [other; 16]].concat().try_into().unwrap();
+                let _ = record.pinned.push(Pin { group, domain: flood });
+            }
+        }
+        transaction.put(&id, &record);
+        Ok(())
+    });
+    for number in 1..4 {
+        let flood = group(A, number);
+        assert_eq!(Outcome::of(&scene.deliver(&flood, welcome(), &config)), Outcome::Delivered);
+        assert_eq!(scene.outcome(&flood, &config), Outcome::Delivered, "the newest stays");
+    }
+    assert_eq!(scene.outcome(&honest, &config), Outcome::Delivered);
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::{
     crypto::{aead::EarKey, hpke::HpkePrivateKey, ratchet::QueueReader, sign::SigningKey},
-    federation::tests::driver::{NOW, Net, domain, keys},
+    federation::tests::scene::{NOW, domain, keys},
     identifiers::{Domain, GroupId, QsClientId, QsUserId, RequestId},
     queue::fan_out_queue_name,
     queuing_service::{queue, records::QsClient},
     rng::Random,
+    testing::driver::World,
     time::{DAY, Timestamp},
     wire::{
         auth_service::DequeueRange,
@@ -33,7 +34,7 @@ pub struct TestClient {
 
 impl TestClient {
     /// A client at `home` with an empty queue.
-    pub fn new(net: &mut Net, home: &str, number: u8) -> Self {
+    pub fn new(net: &mut World, home: &str, number: u8) -> Self {
         let mut random = Random::from_seed([number; 32]);
         let owner = HpkePrivateKey::generate(&mut random);
         let id = QsClientId([number; 16]);
@@ -89,7 +90,7 @@ impl TestClient {
     }
 
     /// Has the queuing service refuse deliveries for `group`.
-    pub fn block(&self, net: &mut Net, group: &GroupId) {
+    pub fn block(&self, net: &mut World, group: &GroupId) {
         let entry = self.content(Binding::Unbound, NOW).list_entry(&group.domain, group);
         let id = self.id;
         net.perform(&self.domain, move |transaction, _| {
@@ -101,15 +102,15 @@ impl TestClient {
     }
 
     /// Reads what is new in the queue, once, and gives it.
-    pub fn dequeue(&mut self, net: &mut Net) -> Vec<QueueMessage> {
+    pub fn dequeue(&mut self, net: &mut World) -> Vec<QueueMessage> {
         let first = self.reader.next_sequence();
-        let body = Dequeue { range: DequeueRange { first, maximum: 500 } };
+        let body = Dequeue { range: DequeueRange { first, maximum: 500, generation: 0, last: None } };
         let sender = Sender::QsClient(self.id);
         let signer = Signer { sender: &sender, key: &self.key };
         let about = (self.domain.clone(), net.now, RequestId([1; 16]));
         let request = RequestEnvelope::new(about, &body, None, Some(signer)).unwrap();
         let (chaos, crash_at) = (std::mem::take(&mut net.faults.chaos), net.faults.crash_at.take());
-        let answer = net.request(&self.domain, &encode(&request)).unwrap();
+        let answer = net.request(&self.domain, &encode(&request)).reply.unwrap();
         (net.faults.chaos, net.faults.crash_at) = (chaos, crash_at);
         let reply =
             ResponseEnvelope::read::<crate::wire::auth_service::DequeueReply>(&answer).unwrap().unwrap();
@@ -124,7 +125,7 @@ impl TestClient {
     }
 
     /// Reads everything; gives the positions of what was delivered for `group`, in order.
-    pub fn positions(&mut self, net: &mut Net, group: &GroupId) -> Vec<u64> {
+    pub fn positions(&mut self, net: &mut World, group: &GroupId) -> Vec<u64> {
         while !self.dequeue(net).is_empty() {}
         let of = |message: &QueueMessage| match message {
             QueueMessage::Delivery(delivery) if delivery.group_id == *group => Some(delivery.position),

@@ -2,15 +2,16 @@
 
 use super::client::{LONG, TestClient};
 use crate::{
-    federation::tests::driver::{NOW, Net, group, message, mls_message},
+    federation::tests::scene::{NOW, group, message, mls_message},
     identifiers::GroupId,
+    testing::driver::World,
     time::MINUTE,
     wire::fan_out::{ClientQueueConfig, FanOutContent, GapReason},
 };
 
 const B: &str = "b.example";
 
-fn send(net: &mut Net, group: &GroupId, positions: std::ops::Range<u64>, config: &ClientQueueConfig) {
+fn send(net: &mut World, group: &GroupId, positions: std::ops::Range<u64>, config: &ClientQueueConfig) {
     for position in positions {
         net.send(message(group, position, mls_message(group), std::slice::from_ref(config)));
     }
@@ -19,7 +20,7 @@ fn send(net: &mut Net, group: &GroupId, positions: std::ops::Range<u64>, config:
 
 #[test]
 fn a_full_queue_gets_one_marker_for_each_membership() {
-    let mut net = Net::new(&[B]);
+    let mut net = World::of(&[B]);
     net.install(B, |config, _| config.sizes.fan_out_queue = 5);
     let mut client = TestClient::new(&mut net, B, 1);
     let groups: Vec<GroupId> = (1..100).map(|number| group(B, number)).collect();
@@ -43,7 +44,7 @@ fn a_full_queue_gets_one_marker_for_each_membership() {
 
 #[test]
 fn rates_are_held_for_each_membership_and_altogether() {
-    let mut net = Net::new(&[B]);
+    let mut net = World::of(&[B]);
     net.install(B, |config, _| {
         config.rates.membership_per_minute = 3;
         config.rates.client_per_minute = 5;
@@ -64,7 +65,7 @@ fn rates_are_held_for_each_membership_and_altogether() {
 /// The client has read a marker and caught up: what goes missing after that must not hide behind it.
 #[test]
 fn what_goes_missing_after_a_marker_was_read_is_marked_again() {
-    let mut net = Net::new(&[B]);
+    let mut net = World::of(&[B]);
     net.install(B, |config, _| config.rates.membership_per_minute = 1);
     let mut client = TestClient::new(&mut net, B, 1);
     let group = group(B, 1);
@@ -81,7 +82,7 @@ fn what_goes_missing_after_a_marker_was_read_is_marked_again() {
 /// Alternating between memberships does not get around the rates.
 #[test]
 fn a_flood_through_two_memberships_leaves_two_markers() {
-    let mut net = Net::new(&[B]);
+    let mut net = World::of(&[B]);
     let mut client = TestClient::new(&mut net, B, 1);
     let groups = [group(B, 1), group(B, 2)];
     let configs = [client.bound(&groups[0]), client.bound(&groups[1])];
@@ -98,7 +99,7 @@ fn a_flood_through_two_memberships_leaves_two_markers() {
 /// A stolen configuration fills nobody's queue.
 #[test]
 fn what_is_refused_to_strangers_is_bounded() {
-    let mut net = Net::new(&[B]);
+    let mut net = World::of(&[B]);
     let mut client = TestClient::new(&mut net, B, 1);
     let own = group(B, 200);
     let config = client.bound(&own);
@@ -114,7 +115,7 @@ fn what_is_refused_to_strangers_is_bounded() {
 /// A message that no queue entry holds is marked, and those behind it arrive.
 #[test]
 fn a_message_too_long_for_an_entry_is_marked() {
-    let mut net = Net::new(&[B]);
+    let mut net = World::of(&[B]);
     let mut client = TestClient::new(&mut net, B, 1);
     let group = group(B, 1);
     let config = client.bound(&group);

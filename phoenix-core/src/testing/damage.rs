@@ -1,0 +1,58 @@
+//! A damaged row concerns whoever asks for it, and nobody else: it is refused, and nothing is made of it.
+
+use std::collections::BTreeSet;
+
+use super::{fixtures::Fixture, samples::sample_request};
+use crate::{
+    error::Refusal,
+    store::RecordKind::{self, *},
+    wire::operations::OperationKind,
+};
+
+/// What serving a valid request for `kind` comes to if a byte of each `damaged` record is another, and which kinds
+/// of records have changed.
+fn serve(
+    kind: OperationKind,
+    damaged: RecordKind,
+    place: impl Fn(usize) -> usize,
+) -> (Option<Refusal>, BTreeSet<RecordKind>) {
+    let mut fixture = Fixture::new();
+    let sample = sample_request(&mut fixture, kind);
+    let bytes = fixture.bytes(&sample);
+    let store = fixture.world.store_mut(&sample.domain);
+    for key in store.keys_of(damaged) {
+        let row = &mut store.get_mut(&key).unwrap().bytes;
+        let place = place(row.len());
+        row[place] ^= 1;
+    }
+    let before = store.clone();
+    let recorded = fixture.world.request(&sample.domain, &bytes);
+    assert_eq!(recorded.effects, [], "{kind:?}, {damaged:?}");
+    (recorded.refusal(), fixture.world.store(&sample.domain).changed_kinds(&before))
+}
+
+#[test]
+fn what_is_damaged_is_refused_and_nothing_is_made_of_it() {
+    let spent: BTreeSet<RecordKind> = [Nullifier, RememberedAnswer].into();
+    let cases = [
+        (OperationKind::FinishRegistration, PendingRegistration, BTreeSet::new()),
+        (OperationKind::Dequeue, FanOutQueue, BTreeSet::new()),
+        (OperationKind::DequeueDirect, DirectQueue, BTreeSet::new()),
+        (OperationKind::EnqueueDirect, DirectQueue, spent.clone()),
+        (OperationKind::GetKeyPackage, KeyPackage, spent),
+        (OperationKind::SendMessage, GroupSection, BTreeSet::new()),
+        (OperationKind::UpdateClient, GroupSection, BTreeSet::new()),
+        (OperationKind::AddUsers, GroupSection, BTreeSet::new()),
+    ];
+    for (kind, damaged, expected) in cases {
+        let stored_data = Refusal::StoredData { kind: damaged as u8 };
+        // A group's state that does not open is a group of another key: which it is, only its members know.
+        let unopened = if damaged == GroupSection { Refusal::NoSuchGroup } else { stored_data.clone() };
+        let (refusal, changed) = serve(kind, damaged, |_| 0);
+        assert_eq!((refusal, &changed), (Some(stored_data), &expected), "{kind:?}, the format");
+        let (refusal, changed) = serve(kind, damaged, |length| length / 2);
+        assert_eq!((refusal, &changed), (Some(unopened.clone()), &expected), "{kind:?}, the middle");
+        let (refusal, changed) = serve(kind, damaged, |length| length - 1);
+        assert_eq!((refusal, &changed), (Some(unopened), &expected), "{kind:?}, the end");
+    }
+}

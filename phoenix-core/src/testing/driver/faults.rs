@@ -1,0 +1,136 @@
+//! What goes wrong, and how the driver has it happen.
+
+use std::collections::VecDeque;
+
+use super::World;
+use crate::{
+    error::PeerFailure,
+    fan_out::LogId,
+    identifiers::Domain,
+    operation::{Ask, Timer},
+    rng::Random,
+    store::{Commit, Settlement},
+    wire::{
+        codec::{decode, encode},
+        envelope::RequestEnvelope,
+        fan_out::FanOutMessage,
+        federation::{EnqueueFederated, FramePayload},
+        operations::OperationKind,
+    },
+};
+
+/// What becomes of a commit, where it is not simply what the store makes of it.
+#[derive(Debug, Clone, Copy)]
+pub enum Trouble {
+    /// Another node was first.
+    Conflict,
+    /// Applied, and the answer lost.
+    UnknownApplied,
+    /// Lost altogether.
+    UnknownLost,
+}
+
+/// What goes wrong.
+#[derive(Clone, Default)]
+pub struct Faults {
+    /// What becomes of the next commits.
+    pub troubles: VecDeque<Trouble>,
+    /// An operation that gets no answer, whoever is asked for it.
+    pub intercepted: Option<OperationKind>,
+    /// The entry with this number is changed on its way, by one who has the source's signing key.
+    pub corrupted: Option<u64>,
+    /// So many answers are lost on the way back.
+    pub lost_answers: u32,
+    /// What is appended to the asking homeserver's log while its next question is under way.
+    pub meanwhile: Option<FanOutMessage>,
+    /// Operations are dropped at this step, counted over all of them.
+    pub crash_at: Option<u64>,
+    /// So many steps were made.
+    pub steps: u64,
+    /// In so many of a thousand steps, something goes wrong.
+    pub chaos: u64,
+}
+
+impl World {
+    /// Whether the operation under way is dropped here.
+    pub(super) fn crashes(&mut self) -> bool {
+        self.faults.steps += 1;
+        self.faults.crash_at == Some(self.faults.steps) || self.chance(8000) < self.faults.chaos
+    }
+
+    /// Gives the commit to the store of `at`.
+    pub(super) fn commit(&mut self, at: &Domain, commit: &Commit) -> Settlement {
+        let chance = self.chance(1000);
+        let chaos = self.faults.chaos;
+        let trouble = self.faults.troubles.pop_front().or(match chance {
+            chance if chance < chaos / 3 => Some(Trouble::Conflict),
+            chance if chance < chaos / 2 => Some(Trouble::UnknownLost),
+            chance if chance < chaos => Some(Trouble::UnknownApplied),
+            _ => None,
+        });
+        let settlement = match trouble {
+            Some(Trouble::Conflict) => return Settlement::Conflict,
+            Some(Trouble::UnknownLost) => return Settlement::Unknown,
+            Some(Trouble::UnknownApplied) | None => self.store_mut(at).apply(commit),
+        };
+        if settlement == Settlement::Committed {
+            self.check(at, commit);
+        }
+        match (settlement, trouble) {
+            (Settlement::Committed, Some(_)) => Settlement::Unknown,
+            (settlement, _) => settlement,
+        }
+    }
+
+    /// What `from` is answered.
+    pub(super) fn ask(&mut self, from: &Domain, ask: &Ask) -> Result<Vec<u8>, PeerFailure> {
+        self.asks.push(ask.clone());
+        if let Some(message) = self.faults.meanwhile.take() {
+            self.send(message);
+            self.timer(from, &Timer::Distribute(LogId::Group([1; 16])));
+        }
+        if let Some(answer) = self.impostors.get(&ask.domain) {
+            return Ok(answer.clone());
+        }
+        let intercepted = self.faults.intercepted.map(|kind| kind.code().to_be_bytes());
+        if intercepted.is_some_and(|code| ask.request[2..4] == code)
+            || self.down.contains(from)
+            || self.down.contains(&ask.domain)
+            || !self.servers.contains_key(&ask.domain)
+            || self.chance(2000) < self.faults.chaos
+        {
+            return Err(PeerFailure);
+        }
+        let request = self.corrupt(from, &ask.request);
+        let answer = self.request(&ask.domain, request.as_ref().unwrap_or(&ask.request)).reply;
+        if self.faults.lost_answers > 0 {
+            self.faults.lost_answers -= 1;
+            return Err(PeerFailure);
+        }
+        if self.chance(2000) < self.faults.chaos { Err(PeerFailure) } else { answer.ok_or(PeerFailure) }
+    }
+
+    fn corrupt(&self, from: &Domain, request: &[u8]) -> Option<Vec<u8>> {
+        let corrupted = self.faults.corrupted?;
+        let (_, mut envelope) = RequestEnvelope::read(request).ok()?;
+        let mut body = decode::<EnqueueFederated>(envelope.body.as_slice()).ok()?;
+        let FramePayload::Batch(batch) = &mut body.frame.content.payload else { return None };
+        let index = corrupted.checked_sub(batch.first_sequence)?;
+        batch.entries.get_mut(usize::try_from(index).ok()?)?.nonce[0] ^= 1;
+        let keys = self.servers[from].homeserver.keys();
+        body.frame.signature = keys.queuing_key()?.0.sign(&body.frame.content);
+        envelope.body = encode(&body).try_into().ok()?;
+        Some(encode(&envelope))
+    }
+
+    /// Randomness that nothing else gets.
+    pub(super) fn draw(&mut self) -> Random {
+        self.draws += 1;
+        Random::derive(&self.seed, "driver", &[&self.draws.to_be_bytes()])
+    }
+
+    /// A number below `bound`; the highest while nothing is to go wrong by chance.
+    fn chance(&mut self, bound: u64) -> u64 {
+        if self.faults.chaos == 0 { bound } else { self.draw().below(bound) }
+    }
+}
