@@ -1,120 +1,100 @@
-//! A node behind real sockets: requests are answered, everything else is told what it is.
+//! A homeserver behind real sockets: requests are answered, everything else is told what it is.
 #![allow(clippy::unwrap_used)]
 
-use std::time::{SystemTime, UNIX_EPOCH};
+mod support;
 
-use http_body_util::{BodyExt, Full};
-use hyper::{
-    Method, Request, StatusCode, body::Bytes, client::conn::http1 as client, server::conn::http1 as server,
-};
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
+use hyper::{Method, Request, StatusCode, body::Bytes, header};
 use phoenix_core::{
-    config::Config,
-    error::PeerFailure,
-    homeserver::Homeserver,
-    identifiers::{Domain, RequestId},
-    keys::ServiceKeys,
-    operation::{Ask, Effect},
-    rng::Random,
-    time::Timestamp,
+    error::Refusal,
     wire::{
-        codec::encode,
-        delivery_service::RequestGroupId,
-        envelope::{RequestEnvelope, ResponseEnvelope},
+        auth_service::GetAsCredentials, delivery_service::RequestGroupId, envelope::ResponseEnvelope,
         operations::RequestBody,
-        queuing_service::GetQsKeys,
     },
 };
-use phoenix_hyper::{
-    node::{Node, Surroundings},
-    service::{HttpService, MEDIA_TYPE},
-    store::MemoryStore,
-};
-use tokio::net::{TcpListener, TcpStream};
+use phoenix_hyper::service::MEDIA_TYPE;
+use support::{Running, assert_keys, envelope, http1, http2, key_request, request};
 
-/// A world without other homeservers.
-struct Alone;
+const QS: &str = "qs.a.localhost";
 
-impl Surroundings for Alone {
-    fn now(&self) -> Timestamp {
-        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        Timestamp::from_milliseconds(elapsed.as_millis().try_into().unwrap())
-    }
-
-    fn seed(&self) -> [u8; 32] {
-        [1; 32]
-    }
-
-    async fn ask(&self, _: Ask) -> Result<Vec<u8>, PeerFailure> {
-        Err(PeerFailure)
-    }
-
-    fn effect(&self, _: Effect) {}
-}
-
-async fn listening() -> (std::net::SocketAddr, Domain) {
-    let domain: Domain = "example.com".parse().unwrap();
-    let keys = ServiceKeys::generate(&domain, &mut Random::from_seed([1; 32]), Alone.now());
-    let homeserver = Homeserver::new(Config::new(domain.clone()), keys);
-    let node = Node::new(homeserver, MemoryStore::default(), Alone);
-    node.start().await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let service = HttpService::new(node.clone());
-            tokio::spawn(server::Builder::new().serve_connection(TokioIo::new(stream), service));
-        }
-    });
-    (address, domain)
-}
-
-async fn exchange(address: std::net::SocketAddr, request: Request<Full<Bytes>>) -> (StatusCode, Vec<u8>) {
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (mut sender, connection) = client::handshake(TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
-    let response = sender.send_request(request).await.unwrap();
-    (response.status(), response.into_body().collect().await.unwrap().to_bytes().to_vec())
-}
-
-fn request(method: Method, path: &str, media_type: &str, body: Vec<u8>) -> Request<Full<Bytes>> {
-    let builder = Request::builder().method(method).uri(path).header("host", "example.com");
-    builder.header("content-type", media_type).body(Full::new(body.into())).unwrap()
-}
-
-fn envelope<B: RequestBody>(domain: &Domain, body: &B) -> Vec<u8> {
-    encode(
-        &RequestEnvelope::new((domain.clone(), Alone.now(), RequestId([3; 16])), body, None, None).unwrap(),
-    )
+fn absolute(method: Method, host: &str, body: Vec<u8>) -> Request<Full<Bytes>> {
+    let builder = Request::builder().method(method).uri(format!("https://{host}/"));
+    builder.header("content-type", MEDIA_TYPE).body(Full::new(body.into())).unwrap()
 }
 
 #[tokio::test]
-async fn requests_are_answered_and_refusals_are_answers() {
-    let (address, domain) = listening().await;
-    let body = envelope(&domain, &GetQsKeys {});
-    let (status, answer) = exchange(address, request(Method::POST, "/", MEDIA_TYPE, body)).await;
-    assert_eq!(status, StatusCode::OK);
-    let keys = ResponseEnvelope::read::<<GetQsKeys as RequestBody>::Reply>(&answer).unwrap().unwrap();
-    assert_eq!(keys.keys.content.domain, domain);
+async fn both_versions_of_http_are_served() {
+    let a = Running::start("a.localhost").await;
+    let keys = key_request(&a.domain);
+    for arrived in [
+        http1(&a, request(Method::POST, QS, "/", keys.clone())).await,
+        http2(&a, absolute(Method::POST, QS, keys)).await,
+    ] {
+        assert_eq!(arrived.status, StatusCode::OK);
+        assert_eq!(arrived.headers[header::CONTENT_TYPE], MEDIA_TYPE);
+        assert_keys(&arrived.body, &a.domain);
+    }
+}
 
-    let body = envelope(&domain, &RequestGroupId {});
-    let (status, answer) = exchange(address, request(Method::POST, "/", MEDIA_TYPE, body)).await;
-    assert_eq!(status, StatusCode::OK);
-    let refusal = ResponseEnvelope::read::<<RequestGroupId as RequestBody>::Reply>(&answer).unwrap();
-    assert_eq!(refusal, Err(phoenix_core::error::Refusal::TokenNeeded));
+#[tokio::test]
+async fn refusals_are_answers() {
+    let a = Running::start("a.localhost").await;
+    let body = envelope(&a.domain, &RequestGroupId {});
+    let arrived = http1(&a, request(Method::POST, "ds.a.localhost", "/", body)).await;
+    assert_eq!(arrived.status, StatusCode::OK);
+    let refusal = ResponseEnvelope::read::<<RequestGroupId as RequestBody>::Reply>(&arrived.body).unwrap();
+    assert_eq!(refusal, Err(Refusal::TokenNeeded));
+}
+
+#[tokio::test]
+async fn only_the_services_own_names_are_served() {
+    let a = Running::start("a.localhost").await;
+    let keys = || key_request(&a.domain);
+    for host in [QS, "QS.A.LocalHost", "qs.a.localhost:443", "qs.a.localhost:8443"] {
+        assert_eq!(
+            http1(&a, request(Method::POST, host, "/", keys())).await.status,
+            StatusCode::OK,
+            "{host}"
+        );
+    }
+    for host in ["a.localhost", "qs.b.localhost", "127.0.0.1", "qs.a.localhost.", "qs.qs.a.localhost", ""] {
+        let arrived = http1(&a, request(Method::POST, host, "/", keys())).await;
+        assert_eq!(arrived.status, StatusCode::MISDIRECTED_REQUEST, "{host}");
+    }
+    let two = Request::post("/").header("host", QS).header("host", "qs.b.localhost");
+    let two = two.header("content-type", MEDIA_TYPE).body(Full::new(keys().into())).unwrap();
+    assert_eq!(http1(&a, two).await.status, StatusCode::MISDIRECTED_REQUEST);
+    let other = http2(&a, absolute(Method::POST, "qs.b.localhost", keys())).await;
+    assert_eq!(other.status, StatusCode::MISDIRECTED_REQUEST);
+}
+
+#[tokio::test]
+async fn an_operation_of_another_service_is_not_found() {
+    let a = Running::start("a.localhost").await;
+    let arrived = http1(&a, request(Method::POST, QS, "/", envelope(&a.domain, &GetAsCredentials {}))).await;
+    assert_eq!(arrived.status, StatusCode::NOT_FOUND);
+    // What the operation is, only the core can say.
+    let arrived = http1(&a, request(Method::POST, QS, "/", vec![0, 1, 0xff, 0xff])).await;
+    assert_eq!(arrived.status, StatusCode::OK);
+    let refusal = ResponseEnvelope::read::<<RequestGroupId as RequestBody>::Reply>(&arrived.body).unwrap();
+    assert_eq!(refusal, Err(Refusal::UnknownOperation));
 }
 
 #[tokio::test]
 async fn what_is_no_request_is_told_what_it_is() {
-    let (address, _) = listening().await;
-    for (method, path, media_type, size, expected) in [
-        (Method::GET, "/", MEDIA_TYPE, 0, StatusCode::METHOD_NOT_ALLOWED),
-        (Method::POST, "/elsewhere", MEDIA_TYPE, 0, StatusCode::NOT_FOUND),
-        (Method::POST, "/", "text/plain", 0, StatusCode::UNSUPPORTED_MEDIA_TYPE),
-        (Method::POST, "/", MEDIA_TYPE, 9 << 20, StatusCode::PAYLOAD_TOO_LARGE),
+    let a = Running::start("a.localhost").await;
+    for (method, path, media_type, expected) in [
+        (Method::GET, "/", MEDIA_TYPE, StatusCode::METHOD_NOT_ALLOWED),
+        (Method::POST, "/elsewhere", MEDIA_TYPE, StatusCode::NOT_FOUND),
+        (Method::POST, "/", "text/plain", StatusCode::UNSUPPORTED_MEDIA_TYPE),
     ] {
-        let (status, _) = exchange(address, request(method, path, media_type, vec![0; size])).await;
-        assert_eq!(status, expected);
+        let request = Request::builder().method(method).uri(path).header("host", QS);
+        let request = request.header("content-type", media_type).body(Full::default()).unwrap();
+        let arrived = http1(&a, request).await;
+        assert_eq!(arrived.status, expected);
+        assert!(!arrived.body.is_empty(), "{expected} comes with a hint");
+        if expected == StatusCode::METHOD_NOT_ALLOWED {
+            assert_eq!(arrived.headers[header::ALLOW], "POST");
+        }
     }
 }

@@ -3,39 +3,60 @@
 use std::{
     collections::BTreeMap,
     ops::Bound,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use phoenix_core::store::{Commit, Key, Reads, Row, Settlement, commit::Rows};
+use phoenix_core::store::{Commit, Expectation, Key, Reads, Row, Scan, Settlement, commit::Rows};
+use tokio::sync::broadcast;
 
-use super::{Store, StoreError};
+use super::{Notice, Store, StoreError, notice_channel};
 
-/// Rows in a sorted map, behind a lock.
-#[derive(Debug, Default)]
+/// Rows in a sorted map, behind a lock. A clone is the same store: for several nodes in one process.
+#[derive(Debug, Clone)]
 pub struct MemoryStore {
-    rows: Mutex<BTreeMap<Vec<u8>, Row>>,
+    rows: Arc<Mutex<BTreeMap<Vec<u8>, Row>>>,
+    notices: broadcast::Sender<Notice>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self { rows: Arc::default(), notices: notice_channel() }
+    }
+}
+
+impl MemoryStore {
+    fn rows(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Row>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn find(rows: &BTreeMap<Vec<u8>, Row>, scan: &Scan) -> Vec<Key> {
+    // The map does not take a range that ends before it begins.
+    if scan.first >= scan.end {
+        return Vec::new();
+    }
+    let range = (Bound::Included(&scan.first), Bound::Excluded(&scan.end));
+    rows.range::<Vec<u8>, _>(range).filter_map(|(key, _)| Key::from_bytes(key)).take(scan.limit).collect()
 }
 
 impl Store for MemoryStore {
     async fn read(&self, reads: Reads) -> Result<Rows, StoreError> {
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = self.rows();
         let found = reads.keys.into_iter().map(|key| {
             let row = rows.get(&key.to_bytes()).cloned();
             (key, row)
         });
         let found = found.collect();
         let scans = reads.scans.into_iter().map(|scan| {
-            let range = (Bound::Included(scan.first.clone()), Bound::Excluded(scan.end.clone()));
-            let keys =
-                rows.range(range).filter_map(|(key, _)| Key::from_bytes(key)).take(scan.limit).collect();
+            let keys = find(&rows, &scan);
             (scan, keys)
         });
         Ok(Rows { rows: found, scans: scans.collect() })
     }
 
     async fn commit(&self, commit: Commit) -> Settlement {
-        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        let holds = |expectation: &phoenix_core::store::Expectation| {
+        let mut rows = self.rows();
+        let holds = |expectation: &Expectation| {
             rows.get(&expectation.key.to_bytes()).map(|row| row.version) == expectation.version
         };
         if !commit.expect.iter().all(holds) {
@@ -50,14 +71,30 @@ impl Store for MemoryStore {
         }
         Settlement::Committed
     }
+
+    fn publish(&self, notice: Notice) {
+        // Nobody listens: nobody to tell.
+        let _ = self.notices.send(notice);
+    }
+
+    fn notices(&self) -> Option<broadcast::Receiver<Notice>> {
+        Some(self.notices.subscribe())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::conformance;
 
     #[tokio::test]
     async fn conforms() {
-        crate::store::conformance::check(MemoryStore::default).await.unwrap();
+        conformance::check(async || Ok(MemoryStore::default())).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn clones_are_one_store() {
+        let store = MemoryStore::default();
+        conformance::check_shared(&store, &store.clone()).await.unwrap();
     }
 }

@@ -1,0 +1,113 @@
+//! A database of your own under a homeserver: here a sorted list behind a lock, gone when the process ends.
+//!
+//! Yours does better; what it must do is the same, and the conformance suite says so. If yours lasts, run
+//! `conformance::check_durable` over it too. Run this with `cargo run -p phoenix-examples --example custom_store`.
+
+use std::{
+    error::Error,
+    io::Write as _,
+    sync::{Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use phoenix_core::{
+    client::{Client, ClientConfig, Output},
+    config::Config,
+    error::PeerFailure,
+    homeserver::Homeserver,
+    identifiers::Domain,
+    keys::ServiceKeys,
+    operation::{Ask, Report},
+    rng::Random,
+    store::{Commit, Key, Reads, Row, Settlement, commit::Rows},
+    time::Timestamp,
+};
+use phoenix_hyper::{
+    node::{Node, NodeLimits, Surroundings},
+    store::{Store, StoreError, conformance},
+};
+
+/// Rows in the order of their keys.
+#[derive(Default)]
+struct ListStore(Mutex<Vec<(Key, Row)>>);
+
+fn find<'a>(list: &'a [(Key, Row)], key: &Key) -> Option<&'a Row> {
+    list.binary_search_by_key(&key, |(key, _)| key).ok().map(|place| &list[place].1)
+}
+
+impl Store for ListStore {
+    async fn read(&self, reads: Reads) -> Result<Rows, StoreError> {
+        let list = self.0.lock().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let rows = reads.keys.into_iter().map(|key| (key.clone(), find(&list, &key).cloned())).collect();
+        let scans = reads.scans.into_iter().map(|scan| {
+            let within = |key: &&Key| (&scan.first..&scan.end).contains(&&key.to_bytes());
+            let keys = list.iter().map(|(key, _)| key).filter(within).take(scan.limit).cloned().collect();
+            (scan, keys)
+        });
+        Ok(Rows { rows, scans: scans.collect() })
+    }
+
+    async fn commit(&self, Commit { expect, writes, version }: Commit) -> Settlement {
+        let Ok(mut list) = self.0.lock() else { return Settlement::Unknown };
+        if expect.iter().any(|expected| find(&list, &expected.key).map(|row| row.version) != expected.version)
+        {
+            return Settlement::Conflict;
+        }
+        for write in writes {
+            list.retain(|(key, _)| *key != write.key);
+            let place = list.partition_point(|(key, _)| *key < write.key);
+            list.splice(place..place, write.bytes.map(|bytes| (write.key, Row { version, bytes })));
+        }
+        Settlement::Committed
+    }
+}
+
+/// A world without other homeservers, and something to draw seeds from.
+struct Alone(Mutex<Random>);
+
+impl Surroundings for Alone {
+    fn now(&self) -> Timestamp {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_milliseconds(now.as_millis() as u64)
+    }
+
+    fn seed(&self) -> [u8; 32] {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).array()
+    }
+
+    async fn ask(&self, _: Ask) -> Result<Vec<u8>, PeerFailure> {
+        Err(PeerFailure)
+    }
+
+    fn report(&self, _: Report) {}
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    conformance::check(async || Ok(ListStore::default())).await?;
+    writeln!(std::io::stdout(), "the store conforms")?;
+
+    let domain: Domain = "a.example".parse()?;
+    let surroundings = Alone(Mutex::new(Random::from_seed([1; 32])));
+    let keys = ServiceKeys::generate(&domain, &mut Random::from_seed([2; 32]), surroundings.now());
+    let homeserver = Homeserver::new(Config::new(domain.clone()), keys);
+    let workers = tokio::runtime::Handle::current();
+    let node = Node::new(homeserver, ListStore::default(), surroundings, NodeLimits::default(), workers);
+    node.start();
+
+    let mut client = Client::new(ClientConfig::new(domain), [3; 32]);
+    client.register(b"correct horse battery staple");
+    while let Some(output) = client.poll(node.surroundings().now()) {
+        match output {
+            Output::Request(exchange) => {
+                let answer = node.serve(exchange.request).await;
+                client.respond(exchange.id, Ok(answer), node.surroundings().now());
+            }
+            Output::TaskDone(_, result) => result?,
+            Output::Event(_) => {}
+        }
+    }
+    node.drain().await;
+    writeln!(std::io::stdout(), "{} is registered", client.user_id())?;
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! A homeserver within a hyper service of your own, beside a route of your own.
+//!
+//! It is asked for its keys, through a real socket, and then ends. TLS is left to whatever stands before it; see
+//! `phoenix_hyper::server` for a server that brings its own. Run it with
+//! `cargo run -p phoenix-examples --example hyper_server`.
+
+use std::{error::Error, io::Write, net::SocketAddr};
+
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Response, body::Bytes, client, server, service::Service, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use phoenix_core::{
+    config::Config,
+    homeserver::Homeserver,
+    identifiers::{Domain, RequestId},
+    keys::ServiceKeys,
+    rng::Random,
+    wire::{
+        codec::encode,
+        envelope::{RequestEnvelope, ResponseEnvelope},
+        queuing_service::{GetQsKeys, GetQsKeysReply},
+    },
+};
+use phoenix_hyper::{
+    metrics::Metrics,
+    node::{Node, NodeLimits},
+    peers::{Peers, Reach},
+    service::{HttpService, MEDIA_TYPE},
+    store::MemoryStore,
+    surroundings::{System, now, seed},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime::Handle,
+};
+
+/// Serves `phoenix`, and `/hello`.
+async fn serve(listener: TcpListener, phoenix: HttpService<MemoryStore, System>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let phoenix = phoenix.clone();
+        let service = service_fn(move |request| {
+            let phoenix = phoenix.clone();
+            async move {
+                match request.uri().path() {
+                    "/hello" => Ok(Response::new(Full::from("hello\n"))),
+                    _ => phoenix.call(request).await,
+                }
+            }
+        });
+        let connection = server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .serve_connection(TokioIo::new(stream), service);
+        // Whoever listens for signals turns the connection into a web socket.
+        tokio::spawn(connection.with_upgrades());
+    }
+}
+
+async fn fetch(address: SocketAddr, request: Request<Full<Bytes>>) -> Result<Bytes, Box<dyn Error>> {
+    let stream = TokioIo::new(TcpStream::connect(address).await?);
+    let (mut sender, connection) = client::conn::http1::handshake(stream).await?;
+    tokio::spawn(connection);
+    Ok(sender.send_request(request).await?.into_body().collect().await?.to_bytes())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let domain: Domain = "example.com".parse()?;
+    let keys = ServiceKeys::generate(&domain, &mut Random::from_seed(seed()), now());
+    let homeserver = Homeserver::new(Config::new(domain.clone()), keys);
+    // Other homeservers by their names, and whom browsers trust.
+    let world = System::new(Peers::new(Reach::default())?, Metrics::default().into());
+    let node = Node::new(homeserver, MemoryStore::default(), world, NodeLimits::default(), Handle::current());
+    node.start();
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(serve(listener, HttpService::new(node.clone())));
+
+    let mut out = std::io::stdout();
+    let hello = fetch(address, Request::get("/hello").body(Full::default())?).await?;
+    out.write_all(&hello)?;
+    let question = RequestEnvelope::new((domain, now(), RequestId([1; 16])), &GetQsKeys {}, None, None)?;
+    let request = Request::post("/").header("host", "qs.example.com").header("content-type", MEDIA_TYPE);
+    let answer = fetch(address, request.body(Full::from(encode(&question)))?).await?;
+    let keys = ResponseEnvelope::read::<GetQsKeysReply>(&answer)??.keys.content;
+    writeln!(out, "{} publishes {} key(s)", keys.domain, keys.keys.len())?;
+    node.drain().await;
+    Ok(())
+}

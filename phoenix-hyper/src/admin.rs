@@ -1,0 +1,308 @@
+//! The operator's own address: plain HTTP/1.1, one request a connection.
+//!
+//! | path | answer |
+//! | --- | --- |
+//! | `/healthz` | 200: the process is alive |
+//! | `/readyz` | 200 if requests are served; 503 with the reason while the homeserver stops, or if its store cannot be read |
+//! | `/metrics` | [`crate::metrics`] |
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{self, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use phoenix_core::{store::Reads, timers};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    metrics::{self, Load, Metrics},
+    node::{Node, Surroundings},
+    store::Store,
+};
+
+/// Connections at once: an operator's tools open a handful.
+const CONNECTIONS: usize = 32;
+
+/// How long a connection may take, from its first to its last byte.
+const CONNECTION_TIME: Duration = Duration::from_secs(15);
+
+/// How long a store may take to be read and be called ready. Less than the 10 seconds that probes commonly wait.
+const READ_TIME: Duration = Duration::from_secs(5);
+
+/// The wait after a connection could not be taken, for want of files for example.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is told to the operator's tools.
+pub struct Admin<S, W> {
+    listener: TcpListener,
+    state: Arc<State<S, W>>,
+}
+
+struct State<S, W> {
+    node: Node<S, W>,
+    metrics: Arc<Metrics>,
+    stopping: CancellationToken,
+}
+
+impl<S: Store, W: Surroundings> Admin<S, W> {
+    /// Listens on `address`. The homeserver counts as ready until `stopping`.
+    ///
+    /// # Errors
+    /// If the address cannot be listened on.
+    pub async fn bind(
+        address: SocketAddr,
+        node: Node<S, W>,
+        metrics: Arc<Metrics>,
+        stopping: CancellationToken,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        Ok(Self { listener, state: Arc::new(State { node, metrics, stopping }) })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers until it is dropped.
+    pub async fn run(self) -> Infallible {
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        loop {
+            // The semaphore is never closed.
+            let place = Arc::clone(&places).acquire_owned().await;
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let state = Arc::clone(&self.state);
+                    tokio::spawn(async move {
+                        let _place = place;
+                        // Whoever is too slow, or breaks off, is not told.
+                        let _ = timeout(CONNECTION_TIME, state.serve(stream)).await;
+                    });
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    }
+}
+
+impl<S: Store, W: Surroundings> State<S, W> {
+    async fn serve(self: Arc<Self>, stream: TcpStream) {
+        let service = service_fn(|request| {
+            let state = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(state.answer(&request).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .keep_alive(false)
+            .max_buf_size(16 << 10)
+            .serve_connection(TokioIo::new(stream), service);
+        // An error is the other side's affair.
+        let _ = connection.await;
+    }
+
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        match request.uri().path() {
+            "/healthz" => text(StatusCode::OK, "alive\n"),
+            "/readyz" => match self.unready().await {
+                None => text(StatusCode::OK, "ready\n"),
+                Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, reason),
+            },
+            "/metrics" => {
+                let load = Load {
+                    under_way: self.node.under_way(),
+                    listeners: self.node.listening(),
+                    timers: self.node.timers(),
+                };
+                let mut response = text(StatusCode::OK, self.metrics.render(load));
+                let kind = HeaderValue::from_static(metrics::MEDIA_TYPE);
+                response.headers_mut().insert(header::CONTENT_TYPE, kind);
+                response
+            }
+            _ => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz and /metrics\n"),
+        }
+    }
+
+    /// Why requests are not served, if so.
+    async fn unready(&self) -> Option<&'static str> {
+        if self.stopping.is_cancelled() || self.node.is_draining() {
+            return Some("draining: the homeserver stops\n");
+        }
+        let reads = Reads { keys: Vec::new(), scans: vec![timers::scan(1)] };
+        match timeout(READ_TIME, self.node.store().read(reads)).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(_)) => Some("the store cannot be read\n"),
+            Err(_) => Some("the store does not answer\n"),
+        }
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::Ipv4Addr,
+        sync::atomic::{AtomicBool, Ordering},
+    };
+
+    use phoenix_core::{
+        config::Config,
+        error::PeerFailure,
+        homeserver::Homeserver,
+        identifiers::Domain,
+        keys::ServiceKeys,
+        operation::{Ask, Report},
+        rng::Random,
+        store::{Commit, Settlement, commit::Rows},
+        time::Timestamp,
+    };
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        runtime::Handle,
+    };
+
+    use super::*;
+    use crate::{
+        node::NodeLimits,
+        store::{MemoryStore, StoreError},
+    };
+
+    struct Alone;
+
+    impl Surroundings for Alone {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_milliseconds(1_800_000_000_000)
+        }
+
+        fn seed(&self) -> [u8; 32] {
+            [1; 32]
+        }
+
+        async fn ask(&self, _: Ask) -> Result<Vec<u8>, PeerFailure> {
+            Err(PeerFailure)
+        }
+
+        fn report(&self, _: Report) {}
+    }
+
+    /// A store that can be broken.
+    #[derive(Clone, Default)]
+    struct Breakable(Arc<(MemoryStore, AtomicBool)>);
+
+    impl Store for Breakable {
+        async fn read(&self, reads: Reads) -> Result<Rows, StoreError> {
+            if self.0.1.load(Ordering::Acquire) {
+                return Err(StoreError::Unavailable("broken".to_owned()));
+            }
+            self.0.0.read(reads).await
+        }
+
+        async fn commit(&self, commit: Commit) -> Settlement {
+            self.0.0.commit(commit).await
+        }
+    }
+
+    struct World {
+        address: SocketAddr,
+        store: Breakable,
+        node: Node<Breakable, Alone>,
+        stopping: CancellationToken,
+    }
+
+    async fn world() -> World {
+        let domain: Domain = "example.com".parse().unwrap();
+        let keys = ServiceKeys::generate(&domain, &mut Random::from_seed([1; 32]), Alone.now());
+        let homeserver = Homeserver::new(Config::new(domain), keys);
+        let (store, stopping) = (Breakable::default(), CancellationToken::new());
+        let node = Node::new(homeserver, store.clone(), Alone, NodeLimits::default(), Handle::current());
+        let address = (Ipv4Addr::LOCALHOST, 0).into();
+        let admin = Admin::bind(address, node.clone(), Arc::default(), stopping.clone()).await.unwrap();
+        let address = admin.address().unwrap();
+        tokio::spawn(admin.run());
+        World { address, store, node, stopping }
+    }
+
+    impl World {
+        async fn get(&self, method: &str, path: &str) -> String {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            let request = format!("{method} {path} HTTP/1.1\r\nhost: here\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        }
+    }
+
+    #[tokio::test]
+    async fn each_path_has_its_answer() {
+        let world = world().await;
+        assert!(world.get("GET", "/healthz").await.starts_with("HTTP/1.1 200 "));
+        assert!(world.get("GET", "/readyz").await.ends_with("ready\n"));
+        assert!(world.get("GET", "/metrics").await.contains("phoenix_operations_under_way 0"));
+        assert!(world.get("GET", "/metrics").await.contains("application/openmetrics-text"));
+        assert!(world.get("GET", "/").await.starts_with("HTTP/1.1 404 "));
+        assert!(world.get("POST", "/metrics").await.starts_with("HTTP/1.1 405 "));
+    }
+
+    #[tokio::test]
+    async fn a_broken_store_is_not_ready_but_alive() {
+        let world = world().await;
+        world.store.0.1.store(true, Ordering::Release);
+        let answer = world.get("GET", "/readyz").await;
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("the store cannot be read\n"));
+        assert!(world.get("GET", "/healthz").await.starts_with("HTTP/1.1 200 "));
+        world.store.0.1.store(false, Ordering::Release);
+        assert!(world.get("GET", "/readyz").await.starts_with("HTTP/1.1 200 "));
+    }
+
+    #[tokio::test]
+    async fn what_stops_is_not_ready() {
+        let first = world().await;
+        first.stopping.cancel();
+        assert!(first.get("GET", "/readyz").await.contains("draining"));
+        let second = world().await;
+        second.node.drain().await;
+        assert!(second.get("GET", "/readyz").await.starts_with("HTTP/1.1 503 "));
+    }
+
+    /// Connections that never say anything do not keep others out for long, nor do they grow without bound.
+    #[tokio::test(start_paused = true)]
+    async fn the_silent_are_hung_up_on() {
+        let world = world().await;
+        let mut silent = Vec::new();
+        for _ in 0..CONNECTIONS {
+            silent.push(TcpStream::connect(world.address).await.unwrap());
+        }
+        for stream in &mut silent {
+            assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0);
+        }
+        // From here on, time only passes as it does.
+        tokio::time::resume();
+        assert!(world.get("GET", "/healthz").await.starts_with("HTTP/1.1 200 "));
+    }
+}

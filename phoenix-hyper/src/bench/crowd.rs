@@ -1,0 +1,199 @@
+//! Users with clients, and the groups that they are in.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use phoenix_core::{
+    client::{ClientConfig, Event},
+    crypto::opaque::PasswordHashing,
+    identifiers::{GroupId, UserId},
+};
+use tokio::time;
+
+use super::{Options, report::Story};
+use crate::{
+    client::{Client, Events},
+    local::{Failure, PATIENCE, Place},
+    peers::Peers,
+    surroundings,
+};
+
+/// A user with a client.
+pub struct User {
+    /// The client.
+    pub client: Client,
+    events: Events,
+}
+
+/// Everybody.
+pub struct Crowd {
+    /// Whoever creates groups and sends.
+    pub senders: Vec<User>,
+    /// Whoever is in others' groups.
+    pub recipients: Vec<User>,
+}
+
+/// A group, by the places of its people in the [`Crowd`].
+pub struct Group {
+    /// Its id.
+    pub id: GroupId,
+    /// Who sends.
+    pub sender: usize,
+    /// To whom.
+    pub recipients: Vec<usize>,
+}
+
+/// Groups that are written to at the same time, at most. Fewer where they are large: connecting with everybody takes
+/// its time.
+const GROUPS: usize = 48;
+
+/// Connections made for one measurement, at most, but for one group of whatever size.
+const CONNECTIONS: usize = 800;
+
+/// Registrations and connections under way at once.
+const AT_ONCE: usize = 16;
+
+impl User {
+    async fn register(place: &Place, peers: &Peers) -> Result<Self, Failure> {
+        let config = ClientConfig {
+            // Guessing these passwords is of no use, and stretching them would take longer than all the rest.
+            password_hashing: PasswordHashing::CHEAP,
+            ..ClientConfig::new(place.domain.clone())
+        };
+        let (client, events) = Client::start(config, peers.clone(), surroundings::seed());
+        client.register(b"a password").await?;
+        Ok(Self { client, events })
+    }
+
+    /// The next event that `wanted` makes something of. What means trouble is an error.
+    pub async fn next<T>(&mut self, mut wanted: impl FnMut(Event) -> Option<T>) -> Result<T, Failure> {
+        let waiting = async {
+            loop {
+                match self.events.next().await {
+                    Some(
+                        trouble @ (Event::Gap { .. }
+                        | Event::Missing { .. }
+                        | Event::MessageUnreadable { .. }
+                        | Event::CommitUnprocessable { .. }
+                        | Event::QueueUnreadable { .. }
+                        | Event::Declined { .. }),
+                    ) => return Err(Failure(format!("{trouble:?}"))),
+                    Some(event) => {
+                        if let Some(found) = wanted(event) {
+                            return Ok(found);
+                        }
+                    }
+                    None => return Err(Failure("a client has stopped".to_owned())),
+                }
+            }
+        };
+        let nothing = |_| Failure("nothing happened for too long".to_owned());
+        time::timeout(PATIENCE, waiting).await.map_err(nothing)?
+    }
+
+    /// The next message: in which group, and what it says.
+    pub async fn message(&mut self) -> Result<(GroupId, Vec<u8>), Failure> {
+        let message = |event| match event {
+            Event::Message { group, text, .. } => Some((group, text)),
+            _ => None,
+        };
+        self.next(message).await
+    }
+}
+
+impl Crowd {
+    /// Registers everybody: senders at the first homeserver, recipients at the others in turn.
+    pub async fn register(
+        places: &[Place],
+        options: &Options,
+        peers: &Peers,
+        story: &Story,
+    ) -> Result<Self, Failure> {
+        let others = if places.len() > 1 { &places[1..] } else { places };
+        let senders = GROUPS.min(options.users);
+        let homes = (0..senders).map(|_| &places[0]);
+        let homes = homes.chain((0..options.users).map(|number| &others[number % others.len()]));
+        let progress = story.progress("registering users", senders + options.users);
+        let registered = stream::iter(homes.map(|place| async {
+            let user = User::register(place, peers).await;
+            progress.one();
+            user
+        }));
+        let mut users: Vec<User> = registered.buffered(AT_ONCE).try_collect().await?;
+        let recipients = users.split_off(senders);
+        Ok(Self { senders: users, recipients })
+    }
+
+    /// How many groups of this size are written to at the same time.
+    pub fn groups_of(&self, recipients: usize) -> usize {
+        (CONNECTIONS / recipients.max(1)).clamp(1, self.senders.len().max(1))
+    }
+
+    /// Makes groups of `size` recipients, each with a sender of its own.
+    pub async fn groups(&mut self, count: usize, size: usize, story: &Story) -> Result<Vec<Group>, Failure> {
+        let everybody = self.recipients.len();
+        let plan: Vec<(usize, Vec<usize>)> = (0..count)
+            .map(|sender| (sender, (0..size).map(|number| (sender * size + number) % everybody).collect()))
+            .collect();
+        let progress = story.progress("connecting users and making groups", count * size);
+        let users: Vec<UserId> = self.recipients.iter().map(|user| user.client.user_id().clone()).collect();
+        let readers: Vec<Client> = self.recipients.iter().map(|user| user.client.clone()).collect();
+        let (plan_of, users, readers, progress) = (&plan, &users, &readers, &progress);
+        let made = self.senders.iter_mut().zip(plan_of).map(|(sender, (_, members))| async move {
+            sender.group_with(members, users, readers, || progress.one()).await
+        });
+        let ids: Vec<GroupId> = stream::iter(made).buffered(AT_ONCE).try_collect().await?;
+        let mut joining: BTreeMap<usize, usize> = BTreeMap::new();
+        for member in plan.iter().flat_map(|(_, members)| members) {
+            *joining.entry(*member).or_default() += 1;
+        }
+        for (member, count) in joining {
+            for _ in 0..count {
+                let joined =
+                    |event| matches!(event, Event::Joined(group) if ids.contains(&group)).then_some(());
+                self.recipients[member].next(joined).await?;
+            }
+        }
+        let groups = plan.into_iter().zip(ids);
+        Ok(groups.map(|((sender, recipients), id)| Group { id, sender, recipients }).collect())
+    }
+}
+
+impl User {
+    /// Connects with `members` where that is not done yet, and makes a group with them.
+    async fn group_with(
+        &mut self,
+        members: &[usize],
+        users: &[UserId],
+        clients: &[Client],
+        done: impl Fn(),
+    ) -> Result<GroupId, Failure> {
+        let known = self.client.contacts().await?;
+        let others: Vec<UserId> = members.iter().map(|member| users[*member].clone()).collect();
+        let mut missing: Vec<&UserId> = others.iter().filter(|user| !known.contains(user)).collect();
+        for (user, member) in others.iter().zip(members) {
+            if missing.contains(&user) {
+                self.client.connect(user).await?;
+                // People would see it within seconds; here nobody waits for that.
+                clients[*member].read().await?;
+            }
+            done();
+        }
+        while !missing.is_empty() {
+            let connected = self.next(|event| match event {
+                Event::Connected(user) => Some(user),
+                _ => None,
+            });
+            let connected = connected.await?;
+            missing.retain(|user| **user != connected);
+        }
+        let group = self.client.create_group().await?;
+        for some in others.chunks(MEMBERS_PER_COMMIT) {
+            self.client.invite(&group, some).await?;
+        }
+        Ok(group)
+    }
+}
+
+/// Members added at once.
+const MEMBERS_PER_COMMIT: usize = 25;

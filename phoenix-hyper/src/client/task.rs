@@ -1,0 +1,286 @@
+//! The client's own task: everything that touches the sans-IO client happens here, one thing after the other.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
+
+use phoenix_core::{
+    client::{Client as Core, ClientError, Event, Exchange, ExchangeId, Output, TaskId},
+    error::PeerFailure,
+    identifiers::{Domain, GroupId},
+};
+use tokio::{
+    sync::{
+        Notify,
+        mpsc::{self, error::TrySendError},
+        oneshot, watch,
+    },
+    task::JoinSet,
+    time::{self, Instant, MissedTickBehavior},
+};
+
+use super::web_socket;
+use crate::{peers::Peers, surroundings::now};
+
+/// How often the queues are looked at though no signal came: connection requests are waited for by people.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// More events than these wait to be taken: the queues can wait, too.
+const MANY_EVENTS: usize = 64;
+
+/// What a handle asks for.
+pub(super) enum Command {
+    /// Start a procedure; tell when it is over.
+    Start(Box<dyn FnOnce(&mut Core) -> TaskId + Send>, Done),
+    /// Have a look.
+    Look(Box<dyn FnOnce(&mut Core) + Send>),
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Command")
+    }
+}
+
+/// Which queues there is reason to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Unread {
+    #[default]
+    Nothing,
+    /// A signal came.
+    FanOut,
+    /// It is time to look.
+    Both,
+}
+
+type Done = oneshot::Sender<Result<Finished, ClientError>>;
+
+/// What came of a procedure.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Finished {
+    /// Where a message was ordered.
+    pub position: Option<u64>,
+    /// Which group was created.
+    pub group: Option<GroupId>,
+}
+
+/// A procedure under way.
+#[derive(Default)]
+struct Running {
+    waiting: Vec<Done>,
+    position: Option<u64>,
+}
+
+/// The client's own task.
+pub(super) struct Task {
+    core: Core,
+    peers: Peers,
+    domain: Domain,
+    commands: mpsc::Receiver<Command>,
+    /// `None` once nobody wants any.
+    events: Option<mpsc::Sender<Event>>,
+    /// Events for which there is no room yet.
+    waiting_events: VecDeque<Event>,
+    exchanges: JoinSet<(ExchangeId, Result<Vec<u8>, PeerFailure>)>,
+    running: BTreeMap<TaskId, Running>,
+    /// The group that was created last; the procedure that did ends right after.
+    created: Option<GroupId>,
+    /// A reading of our own under way.
+    reading: Option<TaskId>,
+    /// Which queues there is reason to read.
+    unread: Unread,
+    /// How many entries of the queue were taken in.
+    entries: watch::Sender<u64>,
+}
+
+impl Task {
+    pub fn new(
+        core: Core,
+        domain: Domain,
+        peers: Peers,
+        commands: mpsc::Receiver<Command>,
+        events: mpsc::Sender<Event>,
+        entries: watch::Sender<u64>,
+    ) -> Self {
+        Self {
+            core,
+            peers,
+            domain,
+            commands,
+            events: Some(events),
+            waiting_events: VecDeque::new(),
+            exchanges: JoinSet::new(),
+            running: BTreeMap::new(),
+            created: None,
+            reading: None,
+            unread: Unread::Nothing,
+            entries,
+        }
+    }
+
+    /// Works until there is no handle any more.
+    pub async fn run(mut self) {
+        let signals = Arc::new(Notify::new());
+        let (ask, mut asked) = mpsc::channel::<oneshot::Sender<Vec<u8>>>(1);
+        let mut waiting_listener = None;
+        // Ends with this task.
+        let mut listener = JoinSet::new();
+        listener.spawn(web_socket::listen(
+            self.peers.clone(),
+            self.domain.clone(),
+            ask,
+            Arc::clone(&signals),
+        ));
+        let mut look = time::interval_at(Instant::now() + LOOK, LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.advance();
+            if let Some(waiting) = waiting_listener.take() {
+                waiting_listener = self.prepare_listening(waiting);
+            }
+            let wake = self.core.next_wake().map_or(LOOK, |wake| wake.since(now()));
+            tokio::select! {
+                command = self.commands.recv() => match command {
+                    Some(command) => self.command(command),
+                    None => return,
+                },
+                Some(answered) = self.exchanges.join_next() => {
+                    // Requests neither panic nor are they aborted.
+                    if let Ok((exchange, answer)) = answered {
+                        self.core.respond(exchange, answer, now());
+                    }
+                }
+                () = signals.notified() => self.unread = self.unread.max(Unread::FanOut),
+                _ = look.tick() => self.unread = Unread::Both,
+                Some(waiting) = asked.recv() => waiting_listener = Some(waiting),
+                () = room(&self.events), if !self.waiting_events.is_empty() => {}
+                () = time::sleep(wake) => {}
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Start(start, done) => {
+                let task = start(&mut self.core);
+                self.running.entry(task).or_default().waiting.push(done);
+            }
+            Command::Look(look) => look(&mut self.core),
+        }
+    }
+
+    /// Takes the client on as far as it goes.
+    fn advance(&mut self) {
+        loop {
+            self.read();
+            while let Some(output) = self.core.poll(now()) {
+                match output {
+                    Output::Request(exchange) => self.send(exchange),
+                    Output::Event(event) => self.event(event),
+                    Output::TaskDone(task, result) => self.done(task, result),
+                }
+            }
+            // Which may make room for what is to be read.
+            self.offer_events();
+            if !self.is_to_read() {
+                break;
+            }
+        }
+        // Whoever hears of what was read finds what came of it among the events.
+        let read = self.core.entries_read();
+        self.entries.send_if_modified(|entries| std::mem::replace(entries, read) != read);
+    }
+
+    /// Whether there is reason to read, and room for what comes of it.
+    fn is_to_read(&self) -> bool {
+        let ready = self.core.qs_client().is_some() && self.waiting_events.len() < MANY_EVENTS;
+        ready && self.reading.is_none() && self.unread != Unread::Nothing
+    }
+
+    /// Begins to read the queues that are to be read.
+    fn read(&mut self) {
+        if self.is_to_read() {
+            self.reading = match std::mem::take(&mut self.unread) {
+                Unread::Nothing => None,
+                Unread::FanOut => Some(self.core.read_fan_out_queue()),
+                Unread::Both => Some(self.core.read_queues()),
+            };
+        }
+    }
+
+    fn send(&mut self, Exchange { id, domain, service, request }: Exchange) {
+        let peers = self.peers.clone();
+        self.exchanges.spawn(async move {
+            let answer = peers.send(&domain, service, request).await.map_err(|error| {
+                tracing::debug!(%domain, %error, "a request was not answered");
+                PeerFailure
+            });
+            (id, answer)
+        });
+    }
+
+    fn event(&mut self, event: Event) {
+        match &event {
+            Event::GroupCreated(group) => self.created = Some(group.clone()),
+            Event::MessageAcknowledged { task, position, .. } => {
+                if let Some(running) = self.running.get_mut(task) {
+                    running.position = Some(*position);
+                }
+            }
+            _ => {}
+        }
+        if self.events.is_some() {
+            self.waiting_events.push_back(event);
+        }
+    }
+
+    fn done(&mut self, task: TaskId, result: Result<(), ClientError>) {
+        let group = self.created.take();
+        if self.reading == Some(task) {
+            self.reading = None;
+            if let Err(error) = &result {
+                tracing::debug!(%error, "the queues could not be read");
+            }
+        }
+        let Some(Running { waiting, position }) = self.running.remove(&task) else { return };
+        // Whoever hears of the end finds what came before among the events.
+        self.offer_events();
+        let result = result.map(|()| Finished { position, group });
+        for waiting in waiting {
+            let _ = waiting.send(result.clone());
+        }
+    }
+
+    /// Hands over events while there is room for them.
+    fn offer_events(&mut self) {
+        let Some(events) = &self.events else { return };
+        while let Some(event) = self.waiting_events.pop_front() {
+            match events.try_send(event) {
+                Ok(()) => {}
+                Err(TrySendError::Full(event)) => return self.waiting_events.push_front(event),
+                Err(TrySendError::Closed(_)) => {
+                    self.waiting_events.clear();
+                    self.events = None;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Gives the listener a fresh request; back it comes if there is no queue yet to listen for.
+    fn prepare_listening(&mut self, waiting: oneshot::Sender<Vec<u8>>) -> Option<oneshot::Sender<Vec<u8>>> {
+        let Some(request) = self.core.listen() else { return Some(waiting) };
+        let _ = waiting.send(request);
+        None
+    }
+}
+
+/// Returns when there is room for an event, or nobody wants any.
+async fn room(events: &Option<mpsc::Sender<Event>>) {
+    if let Some(events) = events {
+        let _ = events.reserve().await;
+    }
+}

@@ -1,0 +1,217 @@
+//! `phoenix keys`. Nothing here prints a secret.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use phoenix_core::{
+    identifiers::Domain,
+    keys::{KeySummary, RootKey, ServiceKeys},
+    rng::Random,
+    time::{DAY, ExpirationData, Timestamp},
+};
+use phoenix_hyper::{
+    data_directory::DataDirectory,
+    key_file,
+    surroundings::{now, seed},
+};
+
+use super::{Exit, Failure, Output};
+
+/// From when on keys that end are warned of: time enough to fetch the root's key from wherever it is.
+const SOON: u64 = 30;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Makes the keys of a new homeserver, and the root's key in a file of its own.
+    Create {
+        /// The homeserver's domain.
+        #[arg(long)]
+        domain: Domain,
+        #[command(flatten)]
+        files: Files,
+    },
+    /// Shows which keys there are, and until when they are valid.
+    Show {
+        #[command(flatten)]
+        files: Files,
+    },
+    /// Adds an intermediate credential, signed by the root's key. Older ones stay valid until they end.
+    AddIntermediate {
+        #[command(flatten)]
+        files: Files,
+    },
+    /// Adds fresh keys of the queuing and the delivery service. Older ones stay valid until they end.
+    Rotate {
+        #[command(flatten)]
+        files: Files,
+    },
+}
+
+#[derive(clap::Args)]
+struct Files {
+    /// The homeserver's data directory.
+    #[arg(long, value_name = "DIR", required_unless_present = "file")]
+    data: Option<PathBuf>,
+    /// The key file, if it is not keys.pem in the data directory.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The file of the root's key, if it is not root-key.pem beside the key file.
+    #[arg(long, value_name = "FILE")]
+    root: Option<PathBuf>,
+    /// One JSON object a line, for machines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where keys are.
+struct Paths {
+    keys: PathBuf,
+    root: PathBuf,
+}
+
+impl Files {
+    /// The paths; the data directory is made if there is none and keys are to be made in it.
+    fn paths(&self, create: bool) -> Result<Paths, Failure> {
+        let keys = match (&self.file, &self.data) {
+            (Some(file), _) => file.clone(),
+            (None, Some(data)) if create => {
+                DataDirectory::open(data).map_err(|error| Exit::Keys.because(error))?.keys()
+            }
+            (None, data) => data.clone().unwrap_or_default().join("keys.pem"),
+        };
+        let root = self.root.clone().unwrap_or_else(|| keys.with_file_name("root-key.pem"));
+        Ok(Paths { keys, root })
+    }
+}
+
+/// Makes, shows or adds to keys.
+///
+/// # Errors
+/// [`Exit::Keys`].
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.action {
+        Action::Create { domain, files } => {
+            let Paths { keys, root } = files.paths(true)?;
+            create(domain, &keys, &root, Output::new(files.json)).map(|_| ())
+        }
+        Action::Show { files } => {
+            let keys: ServiceKeys = read(&files.paths(false)?.keys)?;
+            show(&keys, Output::new(files.json));
+            Ok(())
+        }
+        Action::AddIntermediate { files } => {
+            let paths = files.paths(false)?;
+            let mut keys: ServiceKeys = read(&paths.keys)?;
+            let root: RootKey = read(&paths.root)?;
+            keys.add_intermediate(&root, &mut Random::from_seed(seed()), now())
+                .map_err(|error| Exit::Keys.because(error))?;
+            replace(&paths.keys, &keys, "intermediate_added", Output::new(files.json))
+        }
+        Action::Rotate { files } => {
+            let paths = files.paths(false)?;
+            let mut keys: ServiceKeys = read(&paths.keys)?;
+            keys.add_service_keys(&mut Random::from_seed(seed()), now());
+            replace(&paths.keys, &keys, "keys_added", Output::new(files.json))
+        }
+    }
+}
+
+fn replace(path: &Path, keys: &ServiceKeys, event: &str, output: Output) -> Result<(), Failure> {
+    key_file::replace(path, keys).map_err(|error| Exit::Keys.because(error))?;
+    let path = path.display().to_string();
+    let text = format!("{path} is renewed; the homeserver uses it from its next start on. Back it up again.");
+    output.event(event, [("keys", path.into())], &text);
+    Ok(())
+}
+
+fn read<K: key_file::Keys>(path: &Path) -> Result<K, Failure> {
+    key_file::read(path).map_err(|error| Exit::Keys.because(error))
+}
+
+/// Makes keys, and says where they are.
+///
+/// # Errors
+/// [`Exit::Keys`]: if there are keys already, too.
+pub fn create(domain: &Domain, keys: &Path, root: &Path, output: Output) -> Result<ServiceKeys, Failure> {
+    let failed = |error| Exit::Keys.because(error);
+    if keys.exists() {
+        return Err(failed(key_file::KeyFileError::Exists { path: keys.to_owned() }));
+    }
+    let (service_keys, root_key) =
+        ServiceKeys::generate_with_root(domain, &mut Random::from_seed(seed()), now());
+    // The root's first: without it, keys could never be renewed.
+    key_file::create(root, &root_key).map_err(failed)?;
+    key_file::create(keys, &service_keys).map_err(failed)?;
+    let (keys, root) = (keys.display().to_string(), root.display().to_string());
+    let text = format!(
+        "Keys for {domain} were made: {keys}. Back this file up: without it, what the homeserver stores is lost.\n\
+         The root's key is in {root}. Move it to a medium that you keep offline: it is only needed to add \
+         intermediates, and whoever has it can pose as {domain}."
+    );
+    let fields = [("domain", domain.as_str().into()), ("keys", keys.into()), ("root_key", root.into())];
+    output.event("keys_created", fields, &text);
+    Ok(service_keys)
+}
+
+fn show(keys: &ServiceKeys, output: Output) {
+    let now = now();
+    for key in keys.summary() {
+        let warning = warning(&key, now);
+        let KeySummary { what, id, expiration } = key;
+        let validity = match &warning {
+            Some(warning) => format!("WARNING: {warning}"),
+            None => format!("valid for {} days more", days(expiration.not_after, now)),
+        };
+        let fields = [
+            ("kind", what.into()),
+            ("id", id.as_str().into()),
+            ("not_before", expiration.not_before.seconds().into()),
+            ("not_after", expiration.not_after.seconds().into()),
+            ("warning", warning.into()),
+        ];
+        output.event("key", fields, &format!("{what:<24} {validity:<32} {id}"));
+    }
+}
+
+/// What the operator should know of a key's validity.
+pub fn warning(key: &KeySummary, now: Timestamp) -> Option<String> {
+    let ExpirationData { not_before, not_after } = key.expiration;
+    let days = days(not_after, now);
+    match () {
+        () if now < not_before => Some("not valid yet: is the clock right?".to_owned()),
+        () if now > not_after => Some("has ended".to_owned()),
+        () if days < SOON => Some(format!("ends in {days} days")),
+        () => None,
+    }
+}
+
+fn days(until: Timestamp, now: Timestamp) -> u64 {
+    (until - now).as_secs() / DAY.as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_soon_is_warned_of() {
+        let begun = Timestamp::from_milliseconds(1_800_000_000_000);
+        let expiration = ExpirationData { not_before: begun, not_after: begun + DAY * 100 };
+        let key = KeySummary { what: "queuing service", id: "00".to_owned(), expiration };
+        for (now, expected) in [
+            (begun - DAY, Some("not valid yet: is the clock right?")),
+            (begun, None),
+            (begun + DAY * 70, None),
+            (begun + DAY * 71, Some("ends in 29 days")),
+            (begun + DAY * 101, Some("has ended")),
+        ] {
+            assert_eq!(warning(&key, now).as_deref(), expected);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What a homeserver needs before it can serve: keys, a certificate, a way to others, and its store.
+
+use std::{fs, path::Path, sync::Arc};
+
+use phoenix_core::{homeserver::Homeserver, identifiers::Domain, keys::ServiceKeys};
+use phoenix_hyper::{
+    data_directory::DataDirectory,
+    key_file,
+    peers::{Override, Peers, Reach},
+    settings::{Settings, SettingsError},
+    store::embedded::{EmbeddedStore, OpenError},
+    surroundings::now,
+    tls::{Identity, Roots, TlsError, certificates_from_pem, server_config},
+};
+use rustls::pki_types::CertificateDer;
+
+use crate::commands::{Exit, Failure, Output, keys};
+
+/// Everything that is needed.
+pub struct Parts<S> {
+    pub homeserver: Homeserver,
+    pub store: S,
+    pub tls: Arc<rustls::ServerConfig>,
+    pub peers: Peers,
+}
+
+/// Gets everything that is needed; makes what a first start has to make.
+///
+/// # Errors
+/// [`Failure`], with what to do.
+pub fn open(
+    domain: &Domain,
+    data: &Path,
+    settings: &Settings,
+    output: Output,
+) -> Result<Parts<EmbeddedStore>, Failure> {
+    // What only looks comes first, so that a mistake leaves nothing behind.
+    let configured = configured_identity(domain, settings)?;
+    let peers = Peers::new(reach(settings)?).map_err(|error| Exit::Settings.because(error))?;
+    let data = DataDirectory::open(data).map_err(|error| Exit::Other.because(error))?;
+    let keys = service_keys(domain, &data, output)?;
+    let store = EmbeddedStore::open(data.store(), settings.store.clone()).map_err(|error| match error {
+        OpenError::InUse { .. } => Exit::InUse.because(error),
+        _ => Exit::Other.because(error),
+    })?;
+    let identity = match configured {
+        Some(identity) => identity,
+        None => self_signed(domain, &data, output)?,
+    };
+    let tls = server_config(&identity).map_err(|error| Exit::Settings.because(error))?;
+    let node = data.node_id().map_err(|error| Exit::Other.because(error))?;
+    let homeserver = Homeserver::new(settings.core(domain.clone(), node), keys);
+    Ok(Parts { homeserver, store, tls, peers })
+}
+
+/// The keys, made at the first start; but never for a store that was written with others.
+fn service_keys(domain: &Domain, data: &DataDirectory, output: Output) -> Result<ServiceKeys, Failure> {
+    let path = data.keys();
+    if !path.exists() {
+        if data.store().exists() {
+            let (path, store) = (path.display().to_string(), data.store().display().to_string());
+            return Err(Exit::Keys.because(format!(
+                "there is no key file {path}, but there is a store {store}, which is worthless without its keys: \
+                 restore the key file from a backup"
+            )));
+        }
+        return keys::create(domain, &path, &data.root_key(), output);
+    }
+    let keys = key_file::read_for(&path, domain).map_err(|error| Exit::Keys.because(error))?;
+    let now = now();
+    for key in keys.summary() {
+        if let Some(warning) = keys::warning(&key, now) {
+            tracing::warn!(target: "phoenix", kind = key.what, id = key.id, "a key {warning}");
+        }
+    }
+    Ok(keys)
+}
+
+/// The certificate that is configured; `None` for a domain that may do without.
+fn configured_identity(domain: &Domain, settings: &Settings) -> Result<Option<Identity>, Failure> {
+    let (Some(certificate), Some(key)) = (&settings.server.certificate, &settings.server.key) else {
+        if domain.is_localhost() {
+            return Ok(None);
+        }
+        return Err(Exit::Settings.because(format!(
+            "{domain} needs a certificate for as.{domain}, qs.{domain} and ds.{domain} that others trust: set \
+             server.certificate and server.key in the settings file"
+        )));
+    };
+    let chain = read("server.certificate", certificate)?;
+    let key_bytes = read("server.key", key)?;
+    let identity = Identity::from_pem(&chain, &key_bytes).map_err(|error| {
+        let (name, path) = match error {
+            TlsError::Pem { what: "private key", .. } => ("server.key", key),
+            _ => ("server.certificate", certificate),
+        };
+        refused(name, path, error)
+    })?;
+    // Whether the two fit together, before anything is made.
+    server_config(&identity).map_err(|error| refused("server.key", key, error))?;
+    Ok(Some(identity))
+}
+
+fn self_signed(domain: &Domain, data: &DataDirectory, output: Output) -> Result<Identity, Failure> {
+    let (identity, new) = data.self_signed(domain).map_err(|error| Exit::Settings.because(error))?;
+    let path = data.certificate().display().to_string();
+    let text = if new {
+        format!("A certificate was made, which others must be told to trust: {path}")
+    } else {
+        format!("The certificate that others must be told to trust: {path}")
+    };
+    output.event("self_signed", [("certificate", path.into()), ("new", new.into())], &text);
+    Ok(identity)
+}
+
+/// How other homeservers are reached.
+fn reach(settings: &Settings) -> Result<Reach, Failure> {
+    let federation = &settings.federation;
+    let certificates = |name, path: &Path| -> Result<Vec<CertificateDer<'static>>, Failure> {
+        certificates_from_pem(&read(name, path)?).map_err(|error| refused(name, path, error))
+    };
+    let roots = match &federation.authorities {
+        Some(path) => Roots::Only(certificates("federation.authorities", path)?),
+        None => Roots::WebPki,
+    };
+    let mut reach = Reach {
+        roots,
+        private_addresses: federation.private_addresses,
+        limits: settings.outgoing,
+        ..Reach::default()
+    };
+    for peer in &federation.peers {
+        let certificates = match &peer.certificate {
+            Some(path) => certificates("federation.peers.certificate", path)?,
+            None => Vec::new(),
+        };
+        reach.overrides.insert(peer.domain.clone(), Override { address: peer.address, certificates });
+    }
+    Ok(reach)
+}
+
+fn read(name: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| refused(name, path, error))
+}
+
+fn refused(name: &str, path: &Path, error: impl ToString) -> Failure {
+    Exit::Settings.because(SettingsError::Refused {
+        name: name.to_owned(),
+        value: path.display().to_string(),
+        reason: error.to_string(),
+    })
+}

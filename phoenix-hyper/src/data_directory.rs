@@ -1,0 +1,176 @@
+//! What a homeserver keeps in its data directory.
+//!
+//! | name | what |
+//! | --- | --- |
+//! | `keys.pem` | the homeserver's keys; without them the store is worthless |
+//! | `root-key.pem` | the root's key, until the operator has moved it to where it is safe |
+//! | `store` | the store |
+//! | `node` | the node's id, in hexadecimal digits |
+//! | `certificate.pem`, `certificate-key.pem` | a certificate of the homeserver's own making, for development |
+
+use std::{
+    fmt::Write,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use phoenix_core::identifiers::Domain;
+
+use crate::{
+    private_file,
+    surroundings::seed,
+    tls::{Identity, TlsError},
+};
+
+/// Where everything is that outlives a homeserver's process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataDirectory(PathBuf);
+
+/// A file of the data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// The file system refuses.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Which file or directory.
+        path: PathBuf,
+        /// How.
+        error: io::Error,
+    },
+    /// The id of the node is none.
+    #[error("{} does not hold 32 hexadecimal digits: remove it, and it is made again", path.display())]
+    NodeId {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The certificate is of no use.
+    #[error("{}: {error}; remove certificate and key, and they are made again", path.display())]
+    Certificate {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        error: TlsError,
+    },
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> DataError {
+    move |error| DataError::Io { path: path.to_owned(), error }
+}
+
+impl DataDirectory {
+    /// Makes the directory if there is none, for its owner alone.
+    ///
+    /// # Errors
+    /// [`DataError::Io`].
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        private_file::create_directory(path).map_err(at(path))?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// The homeserver's key file.
+    pub fn keys(&self) -> PathBuf {
+        self.0.join("keys.pem")
+    }
+
+    /// The file of the root's key.
+    pub fn root_key(&self) -> PathBuf {
+        self.0.join("root-key.pem")
+    }
+
+    /// The directory of the store.
+    pub fn store(&self) -> PathBuf {
+        self.0.join("store")
+    }
+
+    /// The file of the certificate that the homeserver makes itself.
+    pub fn certificate(&self) -> PathBuf {
+        self.0.join("certificate.pem")
+    }
+
+    /// The node's id, random and for ever.
+    ///
+    /// # Errors
+    /// [`DataError`].
+    pub fn node_id(&self) -> Result<[u8; 16], DataError> {
+        let path = self.0.join("node");
+        match fs::read_to_string(&path) {
+            Ok(text) => parse_hex(text.trim()).ok_or(DataError::NodeId { path }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut id = [0; 16];
+                id.copy_from_slice(&seed()[..16]);
+                private_file::create(&path, hex(&id).as_bytes()).map_err(at(&path))?;
+                Ok(id)
+            }
+            Err(error) => Err(at(&path)(error)),
+        }
+    }
+
+    /// The certificate that the homeserver made itself, and whether it is new.
+    ///
+    /// # Errors
+    /// [`DataError`].
+    pub fn self_signed(&self, domain: &Domain) -> Result<(Identity, bool), DataError> {
+        let (path, key_path) = (self.certificate(), self.0.join("certificate-key.pem"));
+        let failed = |error| DataError::Certificate { path: path.clone(), error };
+        if path.exists() && key_path.exists() {
+            let chain = fs::read(&path).map_err(at(&path))?;
+            let key = fs::read(&key_path).map_err(at(&key_path))?;
+            return Ok((Identity::from_pem(&chain, &key).map_err(failed)?, false));
+        }
+        let identity = Identity::self_signed(domain).map_err(failed)?;
+        // The certificate last: where it is, so is its key.
+        private_file::replace(&key_path, identity.key_pem().as_bytes()).map_err(at(&key_path))?;
+        private_file::replace(&path, identity.certificate_pem().as_bytes()).map_err(at(&path))?;
+        Ok((identity, true))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn parse_hex(text: &str) -> Option<[u8; 16]> {
+    let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    digits.then(|| u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::server_config;
+
+    #[test]
+    fn the_id_of_the_node_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = DataDirectory::open(&directory.path().join("data")).unwrap();
+        let id = data.node_id().unwrap();
+        assert_eq!(data.node_id().unwrap(), id);
+        let other = DataDirectory::open(&directory.path().join("other")).unwrap();
+        assert_ne!(other.node_id().unwrap(), id);
+        for damaged in ["", "00", "+0112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeffz"] {
+            fs::write(directory.path().join("data/node"), damaged).unwrap();
+            assert!(matches!(data.node_id(), Err(DataError::NodeId { .. })), "{damaged}");
+        }
+    }
+
+    #[test]
+    fn the_certificate_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = DataDirectory::open(directory.path()).unwrap();
+        let domain: Domain = "a.localhost".parse().unwrap();
+        let (made, new) = data.self_signed(&domain).unwrap();
+        assert!(new);
+        let (kept, new) = data.self_signed(&domain).unwrap();
+        assert!(!new && kept.certificates() == made.certificates());
+        server_config(&kept).unwrap();
+        // A crash between the two files.
+        fs::remove_file(data.certificate()).unwrap();
+        let (again, new) = data.self_signed(&domain).unwrap();
+        assert!(new && again.certificates() != made.certificates());
+        server_config(&data.self_signed(&domain).unwrap().0).unwrap();
+    }
+}

@@ -1,0 +1,156 @@
+//! What the demonstration says while it runs, and at its end.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    io::{self, IsTerminal, Write},
+    pin::pin,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+use tokio::time::{self, MissedTickBehavior};
+
+use crate::local::Failure;
+
+/// A step that did not hold.
+#[derive(Debug, thiserror::Error)]
+#[error("{step}: {failure}")]
+pub struct StepFailed {
+    /// Which.
+    pub step: String,
+    /// What was seen.
+    pub failure: Failure,
+}
+
+/// The figures at the end.
+#[derive(Debug, Default, Serialize)]
+pub struct Figures {
+    /// Messages that reached somebody they were for, each counted once for each reader.
+    pub delivered: u64,
+    /// Acknowledged messages that did not reach a reader.
+    pub lost: u64,
+    /// Messages that a reader got again, and entries of queues that should not be there.
+    pub duplicated: u64,
+    /// What was tried, and what the victim answered.
+    pub refused: BTreeMap<String, String>,
+    /// How long it all took.
+    pub seconds: f64,
+    /// The step that did not hold, and what was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<FailedStep>,
+}
+
+/// [`StepFailed`], as a figure.
+#[derive(Debug, Serialize)]
+pub struct FailedStep {
+    /// Which step.
+    pub step: String,
+    /// What was seen.
+    pub seen: String,
+}
+
+/// Tells the story as it goes: on standard output, unless that is for the figures alone; and on standard error,
+/// while a step takes long or somebody watches.
+pub struct Report {
+    json: bool,
+    watched: bool,
+    begun: Instant,
+    /// What comes to the figures.
+    pub figures: Figures,
+}
+
+/// Between two words about a step under way.
+const TICK: Duration = Duration::from_secs(1);
+
+impl Report {
+    /// Begins to tell.
+    pub fn new(json: bool) -> Self {
+        let watched = io::stderr().is_terminal();
+        Self { json, watched, begun: Instant::now(), figures: Figures::default() }
+    }
+
+    /// A step: what it is, and what it comes to, which is told if it holds.
+    ///
+    /// # Errors
+    /// [`StepFailed`] if not.
+    pub async fn step<T>(
+        &mut self,
+        name: &str,
+        work: impl Future<Output = Result<(T, String), Failure>>,
+    ) -> Result<T, StepFailed> {
+        let begun = Instant::now();
+        let mut work = pin!(work);
+        let mut tick = time::interval_at(time::Instant::now() + TICK, TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        if self.watched {
+            self.progress(name, begun);
+        }
+        let result = loop {
+            tokio::select! {
+                result = work.as_mut() => break result,
+                _ = tick.tick() => self.progress(name, begun),
+            }
+        };
+        self.clear_progress();
+        match result {
+            Ok((value, told)) => {
+                let seconds = begun.elapsed().as_secs_f64();
+                self.tell(&format!("{seconds:>7.3} s  {name}\n{:>11}{told}", ""));
+                Ok(value)
+            }
+            Err(failure) => Err(StepFailed { step: name.to_owned(), failure }),
+        }
+    }
+
+    /// A line of the story.
+    pub fn tell(&self, line: &str) {
+        if !self.json {
+            let _ = writeln!(io::stdout().lock(), "{line}");
+        }
+    }
+
+    fn progress(&self, name: &str, begun: Instant) {
+        let seconds = begun.elapsed().as_secs();
+        let mut output = io::stderr().lock();
+        let _ = match self.watched {
+            true => write!(output, "\r\x1b[K{name} … {seconds} s"),
+            false => writeln!(output, "{name} … {seconds} s"),
+        };
+        let _ = output.flush();
+    }
+
+    fn clear_progress(&self) {
+        if self.watched {
+            let mut output = io::stderr().lock();
+            let _ = write!(output, "\r\x1b[K");
+            let _ = output.flush();
+        }
+    }
+
+    /// Tells the end, and whether all is well.
+    pub fn end(mut self, result: Result<(), StepFailed>) -> bool {
+        self.figures.seconds = (self.begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+        let failed = result.err().map(|StepFailed { step, failure }| FailedStep { step, seen: failure.0 });
+        let Self { json, figures, .. } = &mut self;
+        figures.failed = failed;
+        let mut output = io::stdout().lock();
+        if *json {
+            let line = serde_json::to_string(figures).unwrap_or_default();
+            let _ = writeln!(output, "{line}");
+        } else {
+            let Figures { delivered, lost, duplicated, refused, seconds, failed } = &*figures;
+            let _ = match failed {
+                None => writeln!(
+                    output,
+                    "\n{delivered} deliveries, {lost} lost, {duplicated} duplicated; {} of 5 attacks came to nothing; {seconds} s",
+                    refused.len()
+                ),
+                Some(FailedStep { step, seen }) => {
+                    writeln!(output, "\nFAILED after {seconds} s, at “{step}”\n{seen}")
+                }
+            };
+        }
+        figures.failed.is_none()
+    }
+}

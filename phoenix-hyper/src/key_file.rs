@@ -1,0 +1,288 @@
+//! Key files: a homeserver's keys, and its root's, each as one PEM block in a file that only its owner may read.
+//!
+//! The root's key signs intermediates and nothing else. It is never in the file that the homeserver reads: it
+//! belongs on a medium that is not connected to anything.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use pem::Pem;
+use phoenix_core::{
+    identifiers::Domain,
+    keys::{self, RootKey, ServiceKeys},
+};
+use zeroize::Zeroizing;
+
+use crate::private_file;
+
+/// The most bytes that are read: hundreds of keys fit.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// Keys that are kept in a file of their own.
+pub trait Keys: Sized {
+    /// What the PEM block is labelled.
+    const LABEL: &'static str;
+
+    /// The content.
+    fn to_bytes(&self) -> Zeroizing<Vec<u8>>;
+
+    /// Reads the content.
+    ///
+    /// # Errors
+    /// If it is not exactly what was written.
+    fn from_bytes(bytes: &[u8]) -> Result<Self, keys::KeyFileError>;
+}
+
+impl Keys for ServiceKeys {
+    const LABEL: &'static str = "PHOENIX SERVICE KEYS";
+
+    fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        self.to_bytes()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, keys::KeyFileError> {
+        Self::from_bytes(bytes)
+    }
+}
+
+impl Keys for RootKey {
+    const LABEL: &'static str = "PHOENIX ROOT KEY";
+
+    fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        self.to_bytes()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, keys::KeyFileError> {
+        Self::from_bytes(bytes)
+    }
+}
+
+/// A key file that cannot be used. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// It cannot be read.
+    #[error("the key file {} cannot be read: {error}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// Others than its owner may read or change it.
+    #[error(
+        "the key file {} is open to others (mode {mode:03o}): take their rights away with `chmod 600 {}`, and \
+         replace the keys if anybody may have read them",
+        path.display(), path.display()
+    )]
+    Exposed {
+        /// Which.
+        path: PathBuf,
+        /// Its rights.
+        mode: u32,
+    },
+    /// There is something else in it.
+    #[error("the key file {} does not hold {expected}", path.display())]
+    OtherContent {
+        /// Which.
+        path: PathBuf,
+        /// The label of what should be there.
+        expected: &'static str,
+    },
+    /// It is damaged, or of a later release.
+    #[error("{}: {error}", path.display())]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        error: keys::KeyFileError,
+    },
+    /// The keys are those of another homeserver.
+    #[error("the key file {} is of {found}, not of {domain}", path.display())]
+    OtherDomain {
+        /// Which.
+        path: PathBuf,
+        /// Whose it is.
+        found: Domain,
+        /// Whose it should be.
+        domain: Domain,
+    },
+    /// There is a key file, and none is ever overwritten.
+    #[error("there is a key file {} already; it is left as it is", path.display())]
+    Exists {
+        /// Which.
+        path: PathBuf,
+    },
+    /// It cannot be written.
+    #[error("the key file {} cannot be written: {error}", path.display())]
+    Unwritable {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+}
+
+/// Reads keys.
+///
+/// # Errors
+/// [`KeyFileError`]: if anybody but the owner may read the file, too.
+pub fn read<K: Keys>(path: &Path) -> Result<K, KeyFileError> {
+    let unreadable = |error| KeyFileError::Unreadable { path: path.to_owned(), error };
+    let file = File::open(path).map_err(unreadable)?;
+    // Of the file that is open, not of one that took its place meanwhile.
+    let metadata = file.metadata().map_err(unreadable)?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
+    }
+    // With room for all of it, no copy is left behind by growing.
+    let room = usize::try_from(metadata.len().min(MAX_BYTES)).unwrap_or_default();
+    let mut text = Zeroizing::new(Vec::with_capacity(room + 1));
+    file.take(MAX_BYTES).read_to_end(&mut text).map_err(unreadable)?;
+    let block = pem::parse(&*text).ok().filter(|block| block.tag() == K::LABEL);
+    let block =
+        block.ok_or_else(|| KeyFileError::OtherContent { path: path.to_owned(), expected: K::LABEL })?;
+    let content = Zeroizing::new(block.into_contents());
+    K::from_bytes(&content).map_err(|error| KeyFileError::Damaged { path: path.to_owned(), error })
+}
+
+/// Reads the keys of the homeserver of `domain`.
+///
+/// # Errors
+/// As [`read`], and [`KeyFileError::OtherDomain`].
+pub fn read_for(path: &Path, domain: &Domain) -> Result<ServiceKeys, KeyFileError> {
+    let keys: ServiceKeys = read(path)?;
+    let other = keys.roots.iter().map(|root| &root.payload.domain).find(|found| *found != domain);
+    match other.cloned() {
+        None => Ok(keys),
+        Some(found) => {
+            Err(KeyFileError::OtherDomain { path: path.to_owned(), found, domain: domain.clone() })
+        }
+    }
+}
+
+/// Writes keys into a new file.
+///
+/// # Errors
+/// [`KeyFileError::Exists`] if there is one already, [`KeyFileError::Unwritable`].
+pub fn create<K: Keys>(path: &Path, keys: &K) -> Result<(), KeyFileError> {
+    private_file::create(path, &encode(keys)).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.to_owned() },
+        _ => KeyFileError::Unwritable { path: path.to_owned(), error },
+    })
+}
+
+/// Writes keys in the place of those that they were made from.
+///
+/// # Errors
+/// [`KeyFileError::Unwritable`]; the file is as it was then.
+pub fn replace<K: Keys>(path: &Path, keys: &K) -> Result<(), KeyFileError> {
+    private_file::replace(path, &encode(keys))
+        .map_err(|error| KeyFileError::Unwritable { path: path.to_owned(), error })
+}
+
+fn encode<K: Keys>(keys: &K) -> Zeroizing<Vec<u8>> {
+    let block = Pem::new(K::LABEL, keys.to_bytes().to_vec());
+    let text = Zeroizing::new(pem::encode(&block).into_bytes());
+    drop(Zeroizing::new(block.into_contents()));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+
+    use phoenix_core::{rng::Random, time::Timestamp};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_milliseconds(1_800_000_000_000);
+
+    fn domain() -> Domain {
+        "example.com".parse().unwrap()
+    }
+
+    fn generated() -> (ServiceKeys, RootKey) {
+        ServiceKeys::generate_with_root(&domain(), &mut Random::from_seed([1; 32]), NOW)
+    }
+
+    struct World {
+        directory: tempfile::TempDir,
+        path: PathBuf,
+        keys: ServiceKeys,
+        root: RootKey,
+    }
+
+    fn world() -> World {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.pem");
+        let (keys, root) = generated();
+        create(&path, &keys).unwrap();
+        World { directory, path, keys, root }
+    }
+
+    #[test]
+    fn keys_survive_their_file() {
+        let World { directory, path, mut keys, root } = world();
+        assert_eq!(read_for(&path, &domain()).unwrap().to_bytes(), keys.to_bytes());
+        keys.add_intermediate(&root, &mut Random::from_seed([2; 32]), NOW).unwrap();
+        replace(&path, &keys).unwrap();
+        assert_eq!(read::<ServiceKeys>(&path).unwrap().to_bytes(), keys.to_bytes());
+        let root_path = directory.path().join("root.pem");
+        create(&root_path, &root).unwrap();
+        assert_eq!(read::<RootKey>(&root_path).unwrap().to_bytes(), root.to_bytes());
+        for path in [path, root_path] {
+            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn no_key_file_is_overwritten() {
+        let World { directory: _directory, path, root, .. } = world();
+        let before = fs::read(&path).unwrap();
+        assert!(matches!(create(&path, &root), Err(KeyFileError::Exists { .. })));
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn what_others_may_read_or_change_is_refused_with_what_to_do() {
+        let World { directory: _directory, path, .. } = world();
+        for mode in [0o640, 0o604, 0o620, 0o602, 0o610] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let error = read::<ServiceKeys>(&path).map(|_| ()).unwrap_err();
+            assert!(error.to_string().contains(&format!("chmod 600 {}", path.display())), "{error}");
+        }
+        fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
+        assert!(read::<ServiceKeys>(&path).is_ok());
+    }
+
+    #[test]
+    fn other_files_are_no_keys() {
+        let World { directory: _directory, path, .. } = world();
+        assert!(matches!(read::<RootKey>(&path), Err(KeyFileError::OtherContent { .. })));
+        let other: Domain = "example.org".parse().unwrap();
+        assert!(matches!(read_for(&path, &other), Err(KeyFileError::OtherDomain { .. })));
+        let text = fs::read_to_string(&path).unwrap();
+        // A letter of the content, another one of the alphabet.
+        let position = text.find('\n').unwrap() + 20;
+        let letter = if text.as_bytes()[position] == b'A' { "B" } else { "A" };
+        let mut changed = text.clone();
+        changed.replace_range(position..=position, letter);
+        for (content, damaged) in
+            [(&*changed, true), ("", false), ("keys", false), (&text[..text.len() / 2], false)]
+        {
+            fs::write(&path, content).unwrap();
+            match read::<ServiceKeys>(&path).map(|_| ()).unwrap_err() {
+                KeyFileError::Damaged { .. } => assert!(damaged),
+                KeyFileError::OtherContent { .. } => assert!(!damaged),
+                other => panic!("{other}"),
+            }
+        }
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(read::<ServiceKeys>(&path), Err(KeyFileError::Unreadable { .. })));
+    }
+}

@@ -1,0 +1,307 @@
+//! One operation, from its acceptance to its effects.
+
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use phoenix_core::{
+    homeserver::Input,
+    operation::{Effect, Operation, Outcome, Step},
+    store::Settlement,
+    wire::{envelope::ResponseEnvelope, operations::OperationKind},
+};
+use tokio::sync::SemaphorePermit;
+
+use super::{Inner, Node, Observation, Surroundings};
+use crate::store::{Notice, Store};
+
+/// The longest wait before an operation whose commit met a conflict tries again; each wait is a random part of it.
+const LONGEST_RETRY_WAIT: Duration = Duration::from_millis(8);
+
+/// What became of an operation's commits.
+#[derive(Default)]
+pub(super) struct Commits {
+    committed: bool,
+    /// Conflicts and unknown outcomes.
+    in_vain: u32,
+}
+
+/// Counts an operation as under way for as long as it lives.
+struct UnderWay<'a, S, W>(&'a Inner<S, W>);
+
+impl<'a, S, W> UnderWay<'a, S, W> {
+    fn new(inner: &'a Inner<S, W>) -> Self {
+        inner.under_way.fetch_add(1, Ordering::AcqRel);
+        Self(inner)
+    }
+}
+
+impl<S, W> Drop for UnderWay<'_, S, W> {
+    fn drop(&mut self) {
+        if self.0.under_way.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.finished.notify_one();
+        }
+    }
+}
+
+impl<S: Store, W: Surroundings> Node<S, W> {
+    /// Runs an operation to its end, in its lane's turn. Where the lane is too long, the caller is told so.
+    pub(super) async fn run(&self, input: Input<'_>) -> (Option<Vec<u8>>, Vec<Effect>) {
+        let inner = &*self.0;
+        let _under_way = UnderWay::new(inner);
+        let begun = Instant::now();
+        let surroundings = &inner.surroundings;
+        let mut operation = inner.homeserver.accept(input, surroundings.now(), surroundings.seed());
+        let request = matches!(input, Input::Request(_));
+        let Some(turn) = inner.lanes.enter(operation.lane(), request) else {
+            let reply = self.overloaded();
+            self.observe(input, Some(&reply), begun.elapsed(), Commits::default());
+            return (Some(reply), Vec::new());
+        };
+        let _turn = turn.taken().await;
+        let (Outcome { reply, effects }, commits) = self.drive(&mut operation).await;
+        for effect in &effects {
+            self.carry_out(effect);
+        }
+        self.observe(input, reply.as_deref(), begun.elapsed(), commits);
+        (reply, effects)
+    }
+
+    /// Says how an operation went.
+    pub(super) fn observe(
+        &self,
+        input: Input<'_>,
+        reply: Option<&[u8]>,
+        elapsed: Duration,
+        commits: Commits,
+    ) {
+        let operation = match input {
+            // Version, then the operation's code.
+            Input::Request([_, _, high, low, ..]) => {
+                OperationKind::from_code(u16::from_be_bytes([*high, *low]))
+            }
+            Input::Request(_) | Input::Timer(_) => None,
+        };
+        self.0.surroundings.observe(&Observation {
+            request: matches!(input, Input::Request(_)),
+            operation,
+            refusal: reply.and_then(ResponseEnvelope::refusal).map(|refusal| refusal.code()),
+            committed: commits.committed,
+            elapsed,
+            retries: commits.in_vain,
+        });
+    }
+
+    fn carry_out(&self, effect: &Effect) {
+        let inner = &self.0;
+        match effect {
+            Effect::Wake { timer, due } => {
+                inner.store.publish(Notice::Wake { timer: timer.clone(), due: *due });
+                inner.schedules.wake(timer.clone(), *due);
+            }
+            Effect::Signal(client) => {
+                inner.store.publish(Notice::Signal(*client));
+                inner.listeners.signal(*client);
+            }
+            Effect::Report(report) => inner.surroundings.report(report.clone()),
+            // For whoever made the request.
+            Effect::Listening(_) => {}
+        }
+    }
+
+    /// Takes an operation to its end; what became of its commits comes with the outcome.
+    async fn drive(&self, operation: &mut Operation) -> (Outcome, Commits) {
+        let inner = &self.0;
+        let mut commits = Commits::default();
+        let mut permit = self.permit().await;
+        loop {
+            match operation.poll() {
+                Step::Read(reads) => match inner.store.read(reads).await {
+                    Ok(rows) => operation.supply(rows),
+                    Err(error) => {
+                        tracing::error!(%error, "a read failed");
+                        operation.give_up();
+                    }
+                },
+                Step::Ask(ask) => {
+                    // Others go on while this one waits for the network.
+                    drop(permit.take());
+                    operation.answer(inner.surroundings.ask(ask).await);
+                    permit = self.permit().await;
+                }
+                Step::Commit(commit) => {
+                    let settlement = inner.store.commit(commit).await;
+                    commits.committed = settlement == Settlement::Committed;
+                    if !commits.committed {
+                        commits.in_vain += 1;
+                        self.wait_a_little().await;
+                    }
+                    operation.settle(settlement);
+                }
+                Step::Done(outcome) => return (outcome, commits),
+            }
+        }
+    }
+
+    async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.operations.acquire().await.ok()
+    }
+
+    /// Two nodes that met over a row are not to meet again.
+    async fn wait_a_little(&self) {
+        let part = u32::from(self.0.surroundings.seed()[0]);
+        tokio::time::sleep(LONGEST_RETRY_WAIT * part / 256).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use phoenix_core::{
+        config::Config,
+        error::{PeerFailure, Refusal},
+        homeserver::Homeserver,
+        identifiers::{Domain, RequestId, UserId},
+        keys::ServiceKeys,
+        operation::{Ask, Report},
+        rng::Random,
+        store::{Commit, Reads, commit::Rows},
+        time::Timestamp,
+        wire::{
+            auth_service::GetConnectionPackage, codec::encode, envelope::RequestEnvelope,
+            operations::RequestBody, queuing_service::GetQsKeys,
+        },
+    };
+    use tokio::{runtime::Handle, sync::mpsc};
+
+    use super::*;
+    use crate::{
+        node::NodeLimits,
+        store::{MemoryStore, StoreError},
+    };
+
+    /// Passes observations on.
+    struct Recorder(mpsc::UnboundedSender<Observation>);
+
+    impl Surroundings for Recorder {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_milliseconds(1_800_000_000_000)
+        }
+
+        fn seed(&self) -> [u8; 32] {
+            [1; 32]
+        }
+
+        async fn ask(&self, _: Ask) -> Result<Vec<u8>, PeerFailure> {
+            Err(PeerFailure)
+        }
+
+        fn report(&self, _: Report) {}
+
+        fn observe(&self, observation: &Observation) {
+            self.0.send(*observation).unwrap();
+        }
+    }
+
+    /// A store whose first commit meets a conflict; or one that has a defect.
+    #[derive(Default)]
+    struct Difficult {
+        store: MemoryStore,
+        conflicted: AtomicBool,
+        panics: bool,
+    }
+
+    impl Store for Difficult {
+        async fn read(&self, reads: Reads) -> Result<Rows, StoreError> {
+            assert!(!self.panics, "a defect, as this test wants it");
+            self.store.read(reads).await
+        }
+
+        async fn commit(&self, commit: Commit) -> Settlement {
+            match self.conflicted.swap(true, Ordering::AcqRel) {
+                false => Settlement::Conflict,
+                true => self.store.commit(commit).await,
+            }
+        }
+    }
+
+    type World = (Node<Difficult, Recorder>, mpsc::UnboundedReceiver<Observation>);
+
+    fn world(store: Difficult, requests: usize) -> World {
+        let (sender, observations) = mpsc::unbounded_channel();
+        let (domain, recorder) = (domain(), Recorder(sender));
+        let keys = ServiceKeys::generate(&domain, &mut Random::from_seed([1; 32]), recorder.now());
+        let homeserver = Homeserver::new(Config::new(domain), keys);
+        let limits = NodeLimits { requests, ..NodeLimits::default() };
+        (Node::new(homeserver, store, recorder, limits, Handle::current()), observations)
+    }
+
+    fn domain() -> Domain {
+        "example.com".parse().unwrap()
+    }
+
+    fn request<B: RequestBody>(node: &Node<Difficult, Recorder>, body: &B) -> Vec<u8> {
+        let head = (domain(), node.surroundings().now(), RequestId([3; 16]));
+        encode(&RequestEnvelope::new(head, body, None, None).unwrap())
+    }
+
+    #[tokio::test]
+    async fn observations_name_what_was_asked_for_and_what_came_of_it() {
+        let (node, mut observations) = world(Difficult::default(), 10);
+        let mut observed = async |request| {
+            node.serve(request).await;
+            let Observation { request, operation, refusal, .. } = observations.recv().await.unwrap();
+            assert!(request);
+            (operation, refusal)
+        };
+        let keys = request(&node, &GetQsKeys {});
+        assert_eq!(observed(keys.clone()).await, (Some(OperationKind::GetQsKeys), None));
+        let user_id = UserId { uuid: [7; 16], domain: domain() };
+        let package = request(&node, &GetConnectionPackage { user_id });
+        let expected = (Some(OperationKind::GetConnectionPackage), Some(Refusal::TokenNeeded.code()));
+        assert_eq!(observed(package).await, expected);
+        let unknown = [&[0, 1, 0xff, 0xff], &keys[4..]].concat();
+        assert_eq!(observed(unknown).await, (None, Some(Refusal::UnknownOperation.code())));
+        assert_eq!(observed(Vec::new()).await, (None, Some(Refusal::Malformed.code())));
+    }
+
+    #[tokio::test]
+    async fn who_is_not_admitted_is_observed_too() {
+        let (node, mut observations) = world(Difficult::default(), 0);
+        let overloaded = Refusal::Unavailable { retry_after_milliseconds: 1000 };
+        let answer = node.serve(request(&node, &GetQsKeys {})).await;
+        assert_eq!(ResponseEnvelope::refusal(&answer), Some(overloaded.clone()));
+        let observation = observations.recv().await.unwrap();
+        assert_eq!(observation.refusal, Some(overloaded.code()));
+    }
+
+    #[tokio::test]
+    async fn commits_in_vain_are_counted() {
+        let (node, mut observations) = world(Difficult::default(), 10);
+        node.start();
+        let observation = observations.recv().await.unwrap();
+        assert!(!observation.request && observation.committed);
+        assert_eq!((observation.operation, observation.retries), (None, 1));
+    }
+
+    /// A defect costs the one request, and neither its place nor the next one.
+    #[tokio::test]
+    async fn a_panic_is_an_answer_and_leaves_nothing_behind() {
+        let (node, mut observations) = world(Difficult { panics: true, ..Difficult::default() }, 1);
+        let user_id = UserId { uuid: [7; 16], domain: domain() };
+        for _ in 0..3 {
+            // Needs no row: not disturbed.
+            let answer = node.serve(request(&node, &GetQsKeys {})).await;
+            assert_eq!(ResponseEnvelope::refusal(&answer), None);
+            assert_eq!(observations.recv().await.unwrap().refusal, None);
+            let answer = node.serve(request(&node, &GetConnectionPackage { user_id: user_id.clone() })).await;
+            assert_eq!(ResponseEnvelope::refusal(&answer), Some(Refusal::Internal));
+            let observation = observations.recv().await.unwrap();
+            assert_eq!(observation.operation, Some(OperationKind::GetConnectionPackage));
+            assert_eq!(observation.refusal, Some(Refusal::Internal.code()));
+        }
+        assert_eq!(node.under_way(), 0);
+    }
+}

@@ -1,0 +1,114 @@
+//! Lanes: what contends for the same rows takes turns.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use phoenix_core::operation::Lane;
+use tokio::sync::{Mutex as FairMutex, OwnedMutexGuard};
+
+/// The lanes in which somebody is.
+pub(super) struct Lanes {
+    queues: Mutex<BTreeMap<Vec<u8>, Arc<FairMutex<()>>>>,
+    limit: usize,
+}
+
+/// A place in a lane.
+pub(super) struct Place<'a> {
+    lanes: &'a Lanes,
+    lane: Option<(Vec<u8>, Arc<FairMutex<()>>)>,
+    turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Lanes {
+    pub fn new(limit: usize) -> Self {
+        Self { queues: Mutex::default(), limit }
+    }
+
+    /// The last place of a lane; `None` if it is full and `bounded`.
+    pub fn enter(&self, lane: &Lane, bounded: bool) -> Option<Place<'_>> {
+        let Lane::Of(name) = lane else { return Some(Place { lanes: self, lane: None, turn: None }) };
+        let mut queues = self.queues();
+        let queue = queues.entry(name.clone()).or_default();
+        // One holder is the map itself.
+        if bounded && Arc::strong_count(queue) > self.limit {
+            return None;
+        }
+        let queue = Arc::clone(queue);
+        Some(Place { lanes: self, lane: Some((name.clone(), queue)), turn: None })
+    }
+
+    fn queues(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Arc<FairMutex<()>>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place<'_> {
+    /// Waits until everybody before has left.
+    pub async fn taken(mut self) -> Self {
+        if let Some((_, queue)) = &self.lane {
+            self.turn = Some(Arc::clone(queue).lock_owned().await);
+        }
+        self
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        // The guard holds the queue too.
+        self.turn = None;
+        let Some((name, queue)) = self.lane.take() else { return };
+        let mut queues = self.lanes.queues();
+        drop(queue);
+        if queues.get(&name).is_some_and(|queue| Arc::strong_count(queue) == 1) {
+            queues.remove(&name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lane_is_first_in_first_out_and_forgotten_when_empty() {
+        let lanes = Lanes::new(10);
+        let lane = Lane::Of(vec![1]);
+        let order = Mutex::new(Vec::new());
+        let first = lanes.enter(&lane, true).unwrap().taken().await;
+        let turn = async |number: u8| {
+            let _turn = lanes.enter(&lane, true).unwrap().taken().await;
+            order.lock().unwrap().push(number);
+        };
+        let leave = async {
+            tokio::task::yield_now().await;
+            assert!(order.lock().unwrap().is_empty(), "nobody overtakes");
+            drop(first);
+        };
+        tokio::join!(turn(1), turn(2), turn(3), leave);
+        assert_eq!(*order.lock().unwrap(), [1, 2, 3]);
+        assert!(lanes.queues().is_empty());
+    }
+
+    #[tokio::test]
+    async fn other_lanes_are_not_held_up() {
+        let lanes = Lanes::new(10);
+        let _first = lanes.enter(&Lane::Of(vec![1]), true).unwrap().taken().await;
+        let _second = lanes.enter(&Lane::Of(vec![2]), true).unwrap().taken().await;
+        let _free = lanes.enter(&Lane::Free, true).unwrap().taken().await;
+        let _free_too = lanes.enter(&Lane::Free, true).unwrap().taken().await;
+    }
+
+    #[tokio::test]
+    async fn a_full_lane_takes_no_more() {
+        let lanes = Lanes::new(2);
+        let lane = Lane::Of(vec![1]);
+        let first = lanes.enter(&lane, true).unwrap();
+        let _second = lanes.enter(&lane, true).unwrap();
+        assert!(lanes.enter(&lane, true).is_none());
+        assert!(lanes.enter(&lane, false).is_some(), "timers are not turned away");
+        drop(first);
+        assert!(lanes.enter(&lane, true).is_some());
+    }
+}

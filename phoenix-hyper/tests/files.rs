@@ -1,0 +1,55 @@
+//! A homeserver to which the system gives no more files.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::{env, process::Command};
+
+use phoenix_core::operation::Service;
+use phoenix_hyper::{server::ServerLimits, service::BodyLimits};
+use support::{Running, assert_keys, key_request, soon};
+use tokio::net::TcpStream;
+
+/// Says that this process has few files: limits are a process's, and other tests need theirs.
+const FEW: &str = "PHOENIX_TEST_WITH_FEW_FILES";
+
+/// `EMFILE`, which has the same number on every Unix.
+const TOO_MANY_FILES: i32 = 24;
+
+#[test]
+fn a_server_outlives_a_want_of_files() {
+    if env::var_os(FEW).is_some() {
+        return serve_with_few();
+    }
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 64 && exec \"$0\" --exact a_server_outlives_a_want_of_files --nocapture"]);
+    let output = command.arg(env::current_exe().unwrap()).env(FEW, "yes").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn serve_with_few() {
+    let a = Running::with_limits("a.localhost", ServerLimits::default(), BodyLimits::default()).await;
+    let peers = a.peers();
+    for _ in 0..3 {
+        let mut files = Vec::new();
+        let error = loop {
+            match TcpStream::connect(a.address).await {
+                Ok(stream) => files.push(stream),
+                Err(error) => break error,
+            }
+        };
+        // The files are gone; and whoever is connected already waits for the server, which has none either.
+        assert_eq!(error.raw_os_error(), Some(TOO_MANY_FILES), "{error}");
+        assert!(soon(peers.connect(&a.domain, Service::Queuing)).await.is_err());
+        drop(files);
+        let answer = soon(peers.send(&a.domain, Service::Queuing, key_request(&a.domain))).await;
+        assert_keys(&answer.unwrap(), &a.domain);
+    }
+}

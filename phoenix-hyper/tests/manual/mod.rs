@@ -1,0 +1,68 @@
+//! A client that does nothing but what it is told to.
+#![allow(dead_code)]
+
+use phoenix_core::{
+    client::{Client as Core, ClientConfig, Event, Output, TaskId},
+    error::PeerFailure,
+    identifiers::Domain,
+};
+use phoenix_hyper::{
+    peers::Peers,
+    surroundings::{now, seed},
+};
+
+/// A client, and everything that it has said and heard.
+pub struct Manual {
+    pub core: Core,
+    pub domain: Domain,
+    pub peers: Peers,
+    pub events: Vec<Event>,
+    /// Requests and their answers.
+    pub exchanges: Vec<Vec<u8>>,
+}
+
+impl Manual {
+    pub async fn register(domain: &Domain, peers: &Peers, password: &str) -> Self {
+        let core = Core::new(ClientConfig::new(domain.clone()), seed());
+        let (domain, peers) = (domain.clone(), peers.clone());
+        let mut manual = Self { core, domain, peers, events: Vec::new(), exchanges: Vec::new() };
+        let task = manual.core.register(password.as_bytes());
+        manual.finish(task).await;
+        manual
+    }
+
+    /// Until this procedure is over, and everything else that can go on without waiting.
+    pub async fn finish(&mut self, task: TaskId) {
+        let mut over = false;
+        while let Some(output) = self.core.poll(now()) {
+            match output {
+                Output::Request(exchange) => {
+                    self.exchanges.push(exchange.request.clone());
+                    let answer = self.peers.send(&exchange.domain, exchange.service, exchange.request).await;
+                    self.exchanges.extend(answer.clone());
+                    self.core.respond(exchange.id, answer.map_err(|_| PeerFailure), now());
+                }
+                Output::Event(event) => self.events.push(event),
+                Output::TaskDone(done, result) => {
+                    result.unwrap();
+                    over |= done == task;
+                }
+            }
+        }
+        assert!(over);
+    }
+
+    pub async fn read(&mut self) {
+        let task = self.core.read_queues();
+        self.finish(task).await;
+    }
+
+    /// The messages that came.
+    pub fn texts(&self) -> Vec<&[u8]> {
+        let texts = self.events.iter().filter_map(|event| match event {
+            Event::Message { text, .. } => Some(&**text),
+            _ => None,
+        });
+        texts.collect()
+    }
+}
