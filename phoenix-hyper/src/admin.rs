@@ -3,7 +3,7 @@
 //! | path | answer |
 //! | --- | --- |
 //! | `/healthz` | 200: the process is alive |
-//! | `/readyz` | 200 if requests are served; 503 with the reason while the homeserver stops, or if its store cannot be read |
+//! | `/readyz` | 200 if requests are served; 503 with the reason while the homeserver stops, or if its store cannot be read or written |
 //! | `/metrics` | [`crate::metrics`] |
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -145,6 +145,9 @@ impl<S: Store, W: Surroundings> State<S, W> {
     async fn unready(&self) -> Option<&'static str> {
         if self.stopping.is_cancelled() || self.node.is_draining() {
             return Some("draining: the homeserver stops\n");
+        }
+        if self.node.store().health().is_err() {
+            return Some("the store takes no commits\n");
         }
         let reads = Reads { keys: Vec::new(), scans: vec![timers::scan(1)] };
         match timeout(READ_TIME, self.node.store().read(reads)).await {

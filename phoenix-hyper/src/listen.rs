@@ -59,7 +59,15 @@ const SPACING: Duration = Duration::from_millis(50);
 /// Buffers are allocated for every connection, of which there are many; messages are small.
 const BUFFER: usize = 4 << 10;
 
-/// Limits of a web socket on either side: nothing is larger than an ordinary request.
+/// The most that is taken of a client: it asks to listen, in a few hundred bytes, and says nothing more.
+const MAX_ASKED: usize = 4 << 10;
+
+/// Limits on the homeserver's side, where there are many connections of strangers.
+fn server_limits() -> WebSocketConfig {
+    limits().max_message_size(Some(MAX_ASKED)).max_frame_size(Some(MAX_ASKED))
+}
+
+/// Limits on the client's side: nothing is larger than an ordinary request.
 pub(crate) fn limits() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(BUFFER)
@@ -91,8 +99,11 @@ pub fn upgrade<S: Store, W: Surroundings, B: Send + 'static>(
     tokio::spawn(async move {
         if let Ok(connection) = upgraded.await {
             let connection = TokioIo::new(connection);
-            serve(node, WebSocketStream::from_raw_socket(connection, Role::Server, Some(limits())).await)
-                .await;
+            serve(
+                node,
+                WebSocketStream::from_raw_socket(connection, Role::Server, Some(server_limits())).await,
+            )
+            .await;
         }
     });
     response

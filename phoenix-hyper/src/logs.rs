@@ -16,13 +16,19 @@
 //! | `phoenix_hyper::surroundings` | warn | entries for a homeserver were dropped | `peer`, `count`, `since` |
 //! | `phoenix_hyper::surroundings` | error | a message on its way is damaged | `lost` |
 //! | `phoenix_hyper::surroundings` | warn | a homeserver refuses what is delivered | `peer`, `refusal` |
-//! | `phoenix_hyper::surroundings` | error | a message on its way is damaged in the store | `lost` |
 //! | `phoenix_hyper::surroundings` | warn | a homeserver gave no answer; once in ten seconds, else debug | `peer`, `service`, `error`, `unsaid` |
 //! | `phoenix_hyper::surroundings` | debug | a request is over | `operation`, `refusal`, `milliseconds`, `retries` |
 //! | `phoenix_hyper::surroundings` | trace | a timer is over | `milliseconds`, `retries` |
 //! | `phoenix_hyper::surroundings` | trace | a homeserver answered | `peer`, `service` |
 //!
-//! There are no spans: an event says all that there is to say, and nothing follows one user from event to event.
+//! Events that an operation gives rise to lie in its span:
+//!
+//! | span | level | from, to | fields |
+//! | --- | --- | --- | --- |
+//! | `request` | debug | a request is read, its answer is ready | `operation` |
+//! | `timer` | debug | a timer is due, what it stands for is done | `timer`: `distribute`, `deliver` or `sweep` |
+//!
+//! Spans have no ids: nothing follows one user from operation to operation.
 //!
 //! No event has a key, a token, a password, a message, or the name or address of a user or client, at any level.
 //! What is named is other homeservers by their domain, operations, codes of refusals, counts and times.

@@ -109,8 +109,8 @@ impl<S: Store, W: Surroundings> HttpService<S, W> {
         if addressee(&bytes).is_some_and(|addressee| addressee != service) {
             return Err(HttpError::WrongService);
         }
-        let answer = self.node.serve(bytes).await;
-        drop(share);
+        // Whoever hangs up leaves the operation behind, and its bytes with it.
+        let answer = self.node.serve_holding(bytes, share).await;
         // Counted until it is written: readers take their time too.
         let mut share = Share::default();
         if !budget.enlarge(&mut share, answer.len()) {

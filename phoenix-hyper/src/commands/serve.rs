@@ -2,7 +2,7 @@
 
 mod setup;
 
-use std::{future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use phoenix_core::identifiers::Domain;
 use phoenix_hyper::{
@@ -57,6 +57,9 @@ fn plant(name: &str) -> Result<phoenix_core::config::Plant, serde_json::Error> {
     serde_json::from_value(name.into())
 }
 
+/// How long the threads that run operations and sockets are waited for at the very end.
+const LAST_MOMENTS: Duration = Duration::from_secs(1);
+
 /// Runs a homeserver until it is told to stop.
 ///
 /// # Errors
@@ -76,7 +79,6 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     logs::init(&settings.logs).map_err(|error| Exit::Other.because(error))?;
     warn_of_few_files(&settings);
     let parts = setup::open(&arguments.domain, &arguments.data, &settings, output)?;
-    warn_of_few_files(&settings);
     #[cfg(feature = "plant")]
     if settings.plant == Some(phoenix_core::config::Plant::AckBeforeCommit) {
         let Parts { homeserver, store, tls, peers } = parts;
@@ -101,8 +103,9 @@ fn work<S: Store + Clone>(parts: Parts<S>, settings: &Settings, output: Output) 
         serving.serve(signals).await
     });
     // Whatever is still under way ends here; it had its time. Then the store closes, with this last hold on it.
-    drop(network);
-    drop(operations);
+    // Look-ups of names have no end of their own, and are not waited for.
+    network.shutdown_timeout(LAST_MOMENTS);
+    operations.shutdown_timeout(LAST_MOMENTS);
     drop(store);
     tracing::info!(target: "phoenix", %domain, "stopped");
     done

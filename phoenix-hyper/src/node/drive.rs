@@ -7,14 +7,15 @@ use std::{
 
 use phoenix_core::{
     homeserver::Input,
-    operation::{Effect, Operation, Outcome, Step},
+    operation::{Effect, Operation, Outcome, Step, Timer},
     store::Settlement,
     wire::{envelope::ResponseEnvelope, operations::OperationKind},
 };
 use tokio::sync::SemaphorePermit;
+use tracing::Instrument;
 
-use super::{Inner, Node, Observation, Surroundings};
-use crate::store::{Notice, Store};
+use super::{Inner, Node, Observation, Surroundings, lanes::Place};
+use crate::store::{News, Notice, Store};
 
 /// The longest wait before an operation whose commit met a conflict tries again; each wait is a random part of it.
 const LONGEST_RETRY_WAIT: Duration = Duration::from_millis(8);
@@ -45,9 +46,30 @@ impl<S, W> Drop for UnderWay<'_, S, W> {
     }
 }
 
+/// Which operation a request asks for, if there is such a one.
+fn kind(input: Input<'_>) -> Option<OperationKind> {
+    match input {
+        // Version, then the operation's code.
+        Input::Request([_, _, high, low, ..]) => OperationKind::from_code(u16::from_be_bytes([*high, *low])),
+        Input::Request(_) | Input::Timer(_) => None,
+    }
+}
+
 impl<S: Store, W: Surroundings> Node<S, W> {
     /// Runs an operation to its end, in its lane's turn. Where the lane is too long, the caller is told so.
     pub(super) async fn run(&self, input: Input<'_>) -> (Option<Vec<u8>>, Vec<Effect>) {
+        let span = match input {
+            Input::Request(_) => {
+                tracing::debug_span!("request", operation = kind(input).map(tracing::field::debug))
+            }
+            Input::Timer(Timer::Distribute(_)) => tracing::debug_span!("timer", timer = "distribute"),
+            Input::Timer(Timer::Deliver(_)) => tracing::debug_span!("timer", timer = "deliver"),
+            Input::Timer(Timer::Sweep) => tracing::debug_span!("timer", timer = "sweep"),
+        };
+        self.run_in_turn(input).instrument(span).await
+    }
+
+    async fn run_in_turn(&self, input: Input<'_>) -> (Option<Vec<u8>>, Vec<Effect>) {
         let inner = &*self.0;
         let _under_way = UnderWay::new(inner);
         let begun = Instant::now();
@@ -59,8 +81,8 @@ impl<S: Store, W: Surroundings> Node<S, W> {
             self.observe(input, Some(&reply), begun.elapsed(), Commits::default());
             return (Some(reply), Vec::new());
         };
-        let _turn = turn.taken().await;
-        let (Outcome { reply, effects }, commits) = self.drive(&mut operation).await;
+        let mut turn = Some(turn.taken().await);
+        let (Outcome { reply, effects }, commits) = self.drive(&mut operation, request, &mut turn).await;
         for effect in &effects {
             self.carry_out(effect);
         }
@@ -76,16 +98,9 @@ impl<S: Store, W: Surroundings> Node<S, W> {
         elapsed: Duration,
         commits: Commits,
     ) {
-        let operation = match input {
-            // Version, then the operation's code.
-            Input::Request([_, _, high, low, ..]) => {
-                OperationKind::from_code(u16::from_be_bytes([*high, *low]))
-            }
-            Input::Request(_) | Input::Timer(_) => None,
-        };
         self.0.surroundings.observe(&Observation {
             request: matches!(input, Input::Request(_)),
-            operation,
+            operation: kind(input),
             refusal: reply.and_then(ResponseEnvelope::refusal).map(|refusal| refusal.code()),
             committed: commits.committed,
             elapsed,
@@ -97,11 +112,11 @@ impl<S: Store, W: Surroundings> Node<S, W> {
         let inner = &self.0;
         match effect {
             Effect::Wake { timer, due } => {
-                inner.store.publish(Notice::Wake { timer: timer.clone(), due: *due });
+                self.publish(News::Wake { timer: timer.clone(), due: *due });
                 inner.schedules.wake(timer.clone(), *due);
             }
             Effect::Signal(client) => {
-                inner.store.publish(Notice::Signal(*client));
+                self.publish(News::Signal(*client));
                 inner.listeners.signal(*client);
             }
             Effect::Report(report) => inner.surroundings.report(report.clone()),
@@ -110,8 +125,17 @@ impl<S: Store, W: Surroundings> Node<S, W> {
         }
     }
 
+    fn publish(&self, news: News) {
+        self.0.store.publish(Notice { from: self.0.homeserver.config().node, news });
+    }
+
     /// Takes an operation to its end; what became of its commits comes with the outcome.
-    async fn drive(&self, operation: &mut Operation) -> (Outcome, Commits) {
+    async fn drive<'a>(
+        &'a self,
+        operation: &mut Operation,
+        request: bool,
+        turn: &mut Option<Place<'a>>,
+    ) -> (Outcome, Commits) {
         let inner = &self.0;
         let mut commits = Commits::default();
         let mut permit = self.permit().await;
@@ -127,7 +151,17 @@ impl<S: Store, W: Surroundings> Node<S, W> {
                 Step::Ask(ask) => {
                     // Others go on while this one waits for the network.
                     drop(permit.take());
-                    operation.answer(inner.surroundings.ask(ask).await);
+                    // A request steps out of its lane, too: a group does not wait for somebody else's homeserver. If
+                    // rows have changed by then, the commit finds out. A stream waits for its own peer.
+                    if request {
+                        drop(turn.take());
+                    }
+                    let node = self.clone();
+                    let send = |ask| async move { node.0.surroundings.ask(ask).await };
+                    operation.answer(inner.asking.ask(ask, send).await);
+                    if request && let Some(place) = inner.lanes.enter(operation.lane(), false) {
+                        *turn = Some(place.taken().await);
+                    }
                     permit = self.permit().await;
                 }
                 Step::Commit(commit) => {

@@ -10,13 +10,21 @@ use tokio::sync::{Mutex as FairMutex, OwnedMutexGuard};
 
 /// The lanes in which somebody is.
 pub(super) struct Lanes {
-    queues: Mutex<BTreeMap<Vec<u8>, Arc<FairMutex<()>>>>,
+    queues: Mutex<BTreeMap<Vec<u8>, Queue>>,
     limit: usize,
+}
+
+/// A lane, and how many are in it.
+#[derive(Default)]
+struct Queue {
+    turn: Arc<FairMutex<()>>,
+    places: usize,
 }
 
 /// A place in a lane.
 pub(super) struct Place<'a> {
     lanes: &'a Lanes,
+    /// `None` in a lane of one's own.
     lane: Option<(Vec<u8>, Arc<FairMutex<()>>)>,
     turn: Option<OwnedMutexGuard<()>>,
 }
@@ -30,16 +38,16 @@ impl Lanes {
     pub fn enter(&self, lane: &Lane, bounded: bool) -> Option<Place<'_>> {
         let Lane::Of(name) = lane else { return Some(Place { lanes: self, lane: None, turn: None }) };
         let mut queues = self.queues();
-        let queue = queues.entry(name.clone()).or_default();
-        // One holder is the map itself.
-        if bounded && Arc::strong_count(queue) > self.limit {
+        let places = queues.get(name).map_or(0, |queue| queue.places);
+        if bounded && places >= self.limit {
             return None;
         }
-        let queue = Arc::clone(queue);
-        Some(Place { lanes: self, lane: Some((name.clone(), queue)), turn: None })
+        let queue = queues.entry(name.clone()).or_default();
+        queue.places += 1;
+        Some(Place { lanes: self, lane: Some((name.clone(), Arc::clone(&queue.turn))), turn: None })
     }
 
-    fn queues(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Arc<FairMutex<()>>>> {
+    fn queues(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Queue>> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -56,12 +64,12 @@ impl Place<'_> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        // The guard holds the queue too.
         self.turn = None;
-        let Some((name, queue)) = self.lane.take() else { return };
+        let Some((name, _)) = self.lane.take() else { return };
         let mut queues = self.lanes.queues();
-        drop(queue);
-        if queues.get(&name).is_some_and(|queue| Arc::strong_count(queue) == 1) {
+        let Some(queue) = queues.get_mut(&name) else { return };
+        queue.places -= 1;
+        if queue.places == 0 {
             queues.remove(&name);
         }
     }
@@ -104,7 +112,7 @@ mod tests {
     async fn a_full_lane_takes_no_more() {
         let lanes = Lanes::new(2);
         let lane = Lane::Of(vec![1]);
-        let first = lanes.enter(&lane, true).unwrap();
+        let first = lanes.enter(&lane, true).unwrap().taken().await;
         let _second = lanes.enter(&lane, true).unwrap();
         assert!(lanes.enter(&lane, true).is_none());
         assert!(lanes.enter(&lane, false).is_some(), "timers are not turned away");

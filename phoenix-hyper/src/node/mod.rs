@@ -5,6 +5,7 @@
 //!   wakes for by itself.
 //! * Operations run on a runtime of their own, so that cryptography never holds up the threads that serve sockets.
 
+mod asking;
 mod drive;
 mod lanes;
 mod listeners;
@@ -34,8 +35,8 @@ use tokio::{
 };
 
 pub use self::listeners::Listener;
-use self::{drive::Commits, lanes::Lanes, listeners::Listeners, timers::Schedules};
-use crate::store::{Notice, Store};
+use self::{asking::Asking, drive::Commits, lanes::Lanes, listeners::Listeners, timers::Schedules};
+use crate::store::{News, Notice, Store};
 
 /// What a node is given besides a store: the world around it.
 pub trait Surroundings: Send + Sync + 'static {
@@ -131,6 +132,7 @@ struct Inner<S, W> {
     draining: watch::Sender<bool>,
     schedules: Schedules,
     listeners: Arc<Listeners>,
+    asking: Arc<Asking>,
 }
 
 impl<S: Store, W: Surroundings> Node<S, W> {
@@ -157,6 +159,7 @@ impl<S: Store, W: Surroundings> Node<S, W> {
             draining: watch::Sender::new(false),
             schedules: Schedules::new(&limits),
             listeners: Arc::new(Listeners::new(limits.listeners)),
+            asking: Arc::default(),
         }))
     }
 
@@ -203,8 +206,11 @@ impl<S: Store, W: Surroundings> Node<S, W> {
                         () = node.drains() => break,
                     };
                     match notice {
-                        Ok(Notice::Wake { timer, due }) => node.0.schedules.wake(timer, due),
-                        Ok(Notice::Signal(client)) => node.0.listeners.signal(client),
+                        Ok(Notice { from, .. }) if from == node.0.homeserver.config().node => {}
+                        Ok(Notice { news: News::Wake { timer, due }, .. }) => {
+                            node.0.schedules.wake(timer, due);
+                        }
+                        Ok(Notice { news: News::Signal(client), .. }) => node.0.listeners.signal(client),
                         // Rows say what was missed.
                         Err(RecvError::Lagged(_)) => node.0.listeners.signal_all(),
                         Err(RecvError::Closed) => break,
@@ -217,13 +223,19 @@ impl<S: Store, W: Surroundings> Node<S, W> {
     /// Serves the bytes of a request. The answer is there once all that it says is durable. Dropping the future
     /// does not stop the operation.
     pub async fn serve(&self, request: Vec<u8>) -> Vec<u8> {
-        self.request(request).await.0
+        self.request(request, ()).await.0
+    }
+
+    /// As [`Node::serve`]; `held` is kept until the operation is over, even if nobody waits for the answer: what the
+    /// request was counted against, for example.
+    pub async fn serve_holding<T: Send + 'static>(&self, request: Vec<u8>, held: T) -> Vec<u8> {
+        self.request(request, held).await.0
     }
 
     /// Serves a request to be told when a queue grows; the listener is there if it was granted, and is signalled
     /// once at once, so that nothing that came before is missed.
     pub async fn listen(&self, request: Vec<u8>) -> (Vec<u8>, Option<Listener>) {
-        let (reply, effects) = self.request(request).await;
+        let (reply, effects) = self.request(request, ()).await;
         let client = effects.into_iter().find_map(|effect| match effect {
             Effect::Listening(client) => Some(client),
             _ => None,
@@ -261,7 +273,7 @@ impl<S: Store, W: Surroundings> Node<S, W> {
         let _ = self.0.draining.subscribe().wait_for(|draining| *draining).await;
     }
 
-    async fn request(&self, request: Vec<u8>) -> (Vec<u8>, Vec<Effect>) {
+    async fn request<T: Send + 'static>(&self, request: Vec<u8>, held: T) -> (Vec<u8>, Vec<Effect>) {
         let Some(admitted) = self.admit() else {
             let reply = self.overloaded();
             self.observe(Input::Request(&request), Some(&reply), Duration::ZERO, Commits::default());
@@ -270,7 +282,11 @@ impl<S: Store, W: Surroundings> Node<S, W> {
         let begun = Instant::now();
         // As much as says what was asked for.
         let head: [u8; 4] = request.first_chunk().copied().unwrap_or_default();
-        let served = self.0.workers.spawn(async move { admitted.0.run(Input::Request(&request)).await });
+        let served = self.0.workers.spawn(async move {
+            let served = admitted.0.run(Input::Request(&request)).await;
+            drop(held);
+            served
+        });
         match served.await {
             Ok((reply, effects)) => (reply.unwrap_or_else(|| self.overloaded()), effects),
             Err(_) => {

@@ -42,6 +42,8 @@ pub(super) struct Schedule {
 struct Held {
     by_time: BTreeSet<(Timestamp, Timer)>,
     by_timer: BTreeMap<Timer, Timestamp>,
+    /// Under way: what is said of them meanwhile is kept until they are over.
+    running: BTreeSet<Timer>,
 }
 
 impl Held {
@@ -65,13 +67,16 @@ impl Held {
         }
     }
 
+    /// The next that is not under way, and when it is due. A timer never takes two places: however much there is to
+    /// be delivered to a peer that hangs, it holds up no other.
+    fn next(&self) -> Option<&(Timestamp, Timer)> {
+        self.by_time.iter().find(|(_, timer)| !self.running.contains(timer))
+    }
+
     fn take_due(&mut self, now: Timestamp) -> Option<Timer> {
-        let (due, _) = self.by_time.first()?;
-        if *due > now {
-            return None;
-        }
-        let (_, timer) = self.by_time.pop_first()?;
-        self.by_timer.remove(&timer);
+        let (_, timer) = self.next().filter(|(due, _)| *due <= now)?.clone();
+        self.remove(&timer);
+        self.running.insert(timer.clone());
         Some(timer)
     }
 }
@@ -142,7 +147,7 @@ async fn look_from_time_to_time<S: Store, W: Surroundings>(node: &Node<S, W>) {
 async fn fire<S: Store, W: Surroundings>(node: &Node<S, W>, schedule: &Schedule) {
     while !node.is_draining() {
         start_due(node, schedule).await;
-        let next = schedule.held().by_time.first().map(|(due, _)| *due);
+        let next = schedule.held().next().map(|(due, _)| *due);
         // Without a timer, until there is one.
         let wait = next.map_or(Duration::MAX, |due| due - node.0.surroundings.now());
         tokio::select! {
@@ -157,12 +162,29 @@ async fn start_due<S: Store, W: Surroundings>(node: &Node<S, W>, schedule: &Sche
         let now = node.0.surroundings.now();
         // What is due while all places are taken stays where newer words on it are heard.
         let Ok(place) = Arc::clone(&schedule.places).acquire_owned().await else { return };
+        if node.is_draining() {
+            return;
+        }
         let Some(timer) = schedule.held().take_due(now) else { return };
-        let node = node.clone();
+        let running = Running { node: node.clone(), timer };
         tokio::spawn(async move {
-            node.run(Input::Timer(&timer)).await;
+            running.node.run(Input::Timer(&running.timer)).await;
             drop(place);
         });
+    }
+}
+
+/// A timer that is under way for as long as this lives, also if serving it panics.
+struct Running<S: Store, W: Surroundings> {
+    node: Node<S, W>,
+    timer: Timer,
+}
+
+impl<S: Store, W: Surroundings> Drop for Running<S, W> {
+    fn drop(&mut self) {
+        let schedule = self.node.0.schedules.of(&self.timer);
+        schedule.held().running.remove(&self.timer);
+        schedule.changed.notify_one();
     }
 }
 
@@ -214,6 +236,20 @@ mod tests {
         assert_eq!(held.take_due(at(40)), Some(timer(1)));
         assert_eq!(held.take_due(at(40)), Some(timer(2)));
         assert_eq!(held.take_due(at(40)), None);
+    }
+
+    #[test]
+    fn a_timer_under_way_takes_no_second_place_and_comes_again_after() {
+        let mut held = Held::default();
+        held.insert(timer(1), at(10));
+        assert_eq!(held.take_due(at(20)), Some(timer(1)));
+        held.insert(timer(1), at(11));
+        held.insert(timer(2), at(12));
+        assert_eq!(held.next(), Some(&(at(12), timer(2))));
+        assert_eq!(held.take_due(at(20)), Some(timer(2)));
+        assert_eq!(held.take_due(at(20)), None);
+        held.running.remove(&timer(1));
+        assert_eq!(held.take_due(at(20)), Some(timer(1)), "what was said meanwhile is not forgotten");
     }
 
     #[test]

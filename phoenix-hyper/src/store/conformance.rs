@@ -15,7 +15,7 @@ use phoenix_core::{
     store::{Commit, Expectation, Key, Reads, Scan, Settlement, Version, Write, commit::Rows},
 };
 
-use super::{Notice, Store, StoreError};
+use super::{News, Notice, Store, StoreError};
 
 /// A store does not do what it must.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,7 +69,7 @@ pub async fn check_shared<S: Store>(one: &S, other: &S) -> Checked {
     let heard = other.notices();
     let mut heard =
         heard.ok_or(Nonconformance::Rule("a store for several nodes carries word between them"))?;
-    let told = Notice::Signal(QsClientId([7; 16]));
+    let told = Notice { from: [1; 16], news: News::Signal(QsClientId([7; 16])) };
     one.publish(told.clone());
     let first = tokio::time::timeout(PATIENCE, heard.recv()).await;
     rule(first == Ok(Ok(told)), "what one handle publishes, another is told")

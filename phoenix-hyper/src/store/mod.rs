@@ -79,7 +79,16 @@ pub trait Store: Send + Sync + 'static {
 
 /// What a node tells the others on the same database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {
+pub struct Notice {
+    /// Which node, as in its [configuration](phoenix_core::config::Config::node): nobody listens to itself.
+    pub from: [u8; 16],
+    /// What.
+    pub news: News,
+}
+
+/// Something that has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
     /// There will be work for whoever holds the lease.
     Wake {
         /// Which.
