@@ -1,4 +1,6 @@
 //! What happened: a hash over every event with its bytes, and the events themselves with their causes.
+//!
+//! Texts are for people and not part of the hash: a trace stays the same when something is only called otherwise.
 
 use std::collections::VecDeque;
 
@@ -31,13 +33,14 @@ struct Entry {
 }
 
 impl Trace {
-    /// An event begins; all that is noted from now on is part of it.
+    /// An event begins; all that is noted from now on is part of it. Of the event itself, its time, number and cause
+    /// are hashed.
     pub fn begin(&mut self, at: Timestamp, (number, cause): (EventNumber, EventNumber), what: String) {
         self.count += 1;
         self.current = number;
         self.bytes(&at.milliseconds().to_be_bytes());
         self.bytes(&number.to_be_bytes());
-        self.bytes(what.as_bytes());
+        self.bytes(&cause.to_be_bytes());
         if self.events.len() == KEPT {
             self.events.pop_front();
         }
@@ -46,7 +49,6 @@ impl Trace {
 
     /// Something that happened as part of the current event, to be read by people.
     pub fn note(&mut self, what: String) {
-        self.bytes(what.as_bytes());
         if let Some((_, entry)) = self.events.back_mut() {
             entry.notes.push(what);
         }
