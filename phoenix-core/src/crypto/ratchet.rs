@@ -24,9 +24,9 @@ use super::{
     padding::pad,
 };
 use crate::{
+    codec::{Bytes, encode},
     rng::Random,
     time::Timestamp,
-    wire::codec::{Bytes, encode},
 };
 
 pub use super::ratchet_reader::{QueueReadError, QueueReader};

@@ -14,7 +14,7 @@ use super::{
         blinded_element, token_input,
     },
 };
-use crate::{rng::Random, time::ExpirationData, wire::codec::List};
+use crate::{codec::List, rng::Random, time::ExpirationData};
 
 /// The private key of a token issuer, for one scope and one rotation period. Zeroized when dropped.
 #[derive(Clone)]
@@ -113,12 +113,12 @@ fn evaluate(
 mod tests {
     use super::*;
     use crate::{
+        codec::{decode, encode},
         crypto::{
             test_vectors::{Script, hex},
             tokens::{TokenRequest, blind, finalize},
         },
         time::{DAY, Timestamp},
-        wire::codec::{decode, encode},
     };
 
     fn issuer(scope: TokenScope, period: u64) -> (TokenIssuerKey, TokenPublicKey) {

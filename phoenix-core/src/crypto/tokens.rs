@@ -17,7 +17,7 @@ use super::{
     kdf::{Hash, hash},
     labels::Label,
 };
-use crate::{identifiers::HexId, rng::Random, time::ExpirationData, wire::codec::List};
+use crate::{codec::List, identifiers::HexId, rng::Random, time::ExpirationData};
 
 pub use super::token_issuer::TokenIssuerKey;
 

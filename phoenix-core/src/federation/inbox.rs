@@ -16,6 +16,7 @@ use super::{
     stream::{Chain, StreamContext},
 };
 use crate::{
+    codec::{Codec, List, decode, encode},
     config::Plant,
     context::Context,
     credentials::validation::ValidatedQsKeys,
@@ -34,7 +35,6 @@ use crate::{
     store::{Key, Record, RecordKind, Transaction},
     time::{DAY, Timestamp},
     wire::{
-        codec::{Codec, List, decode, encode},
         fan_out::{FanOutContent, FanOutMessage, Recipient},
         federation::{
             EnqueueFederated, EnqueueFederatedReply, FederatedBatch, Frame, FrameContent, FramePayload, Skip,

@@ -9,6 +9,7 @@ use super::{
     stream::{Chain, StreamContext},
 };
 use crate::{
+    codec::encode,
     context::Context,
     credentials::{KeyId, validation::ValidatedQsKeys},
     crypto::{
@@ -25,7 +26,6 @@ use crate::{
     time::Timestamp,
     timers,
     wire::{
-        codec::encode,
         fan_out::{ClientQueueConfig, FanOutMessage},
         federation::{DroppedMessage, StreamId},
     },

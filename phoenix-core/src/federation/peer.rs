@@ -4,13 +4,13 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::{backoff, outbox::StreamName};
 use crate::{
+    codec::List,
     context::Context,
     identifiers::Domain,
     operation::{Interrupt, Timer},
     store::{Key, Record, RecordKind, Transaction},
     time::Timestamp,
     timers,
-    wire::codec::List,
 };
 
 /// How deliveries to a peer go. There is no row while all is well.

@@ -4,6 +4,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
 
 use crate::{
+    codec::encode,
     crypto::{
         aead::{DecryptionError, EncryptionError},
         padding,
@@ -11,7 +12,7 @@ use crate::{
     },
     identifiers::Domain,
     rng::Random,
-    wire::{codec::encode, federation::StreamId},
+    wire::federation::StreamId,
 };
 
 /// A position in an epoch's ratchet.

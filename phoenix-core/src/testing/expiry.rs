@@ -5,6 +5,7 @@ use super::{
     samples::sample_request,
 };
 use crate::{
+    codec::{Flag, decode, encode},
     config::Times,
     error::Refusal,
     fan_out::LogId,
@@ -12,12 +13,7 @@ use crate::{
     rng::Random,
     store::RecordKind,
     time::{DAY, HOUR, MINUTE, Timestamp},
-    wire::{
-        auth_service::Done,
-        codec::{Flag, decode, encode},
-        delivery_service::CreateGroup,
-        operations::OperationKind,
-    },
+    wire::{auth_service::Done, delivery_service::CreateGroup, operations::OperationKind},
 };
 
 const EXPIRING: [RecordKind; 4] = [

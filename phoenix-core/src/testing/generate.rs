@@ -2,6 +2,7 @@
 //! field does not compile until it is listed here too.
 
 use crate::{
+    codec::{Bytes, Flag, List},
     credentials::*,
     crypto::{
         aead::{EarCiphertext, EarKey},
@@ -18,13 +19,7 @@ use crate::{
     rng::Random,
     time::{ExpirationData, Timestamp},
     wire::{
-        auth_service::*,
-        codec::{Bytes, Flag, List},
-        delivery_service::*,
-        envelope::*,
-        fan_out::*,
-        federation::*,
-        queuing_service::*,
+        auth_service::*, delivery_service::*, envelope::*, fan_out::*, federation::*, queuing_service::*,
     },
 };
 

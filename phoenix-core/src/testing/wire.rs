@@ -7,12 +7,10 @@ use proptest::prelude::*;
 
 use super::generate::Generate;
 use crate::{
+    codec::{Codec, DecodeError, decode, encode},
     error::Refusal,
     rng::Random,
-    wire::{
-        codec::{Codec, DecodeError, decode, encode},
-        envelope::{ResponseEnvelope, ResponseOutcome},
-    },
+    wire::envelope::{ResponseEnvelope, ResponseOutcome},
 };
 
 /// What holds of every message.

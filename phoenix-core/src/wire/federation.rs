@@ -2,9 +2,9 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::fan_out::ClientQueueConfig;
-use super::{auth_service::message, codec::List};
+use super::{auth_service::message, fan_out::ClientQueueConfig};
 use crate::{
+    codec::List,
     credentials::KeyId,
     crypto::{
         hpke::HpkeCiphertext,

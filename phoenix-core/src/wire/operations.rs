@@ -5,12 +5,12 @@
 
 use super::{
     auth_service::*,
-    codec::{Codec, decode},
     delivery_service::*,
     federation::{EnqueueFederated, EnqueueFederatedReply},
     queuing_service::*,
 };
 use crate::{
+    codec::{Codec, decode},
     error::Refusal,
     limits::{MAX_LARGE_REQUEST, MAX_REQUEST},
     operation::Service,

@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use phoenix_core::{
+    codec::DecodeError,
     error::Refusal,
     identifiers::Domain,
     operation::Service,
-    wire::{auth_service::Done, codec::DecodeError, envelope::ResponseEnvelope},
+    wire::{auth_service::Done, envelope::ResponseEnvelope},
 };
 use tokio::{
     net::TcpStream,

@@ -9,9 +9,10 @@ use std::{
 };
 
 use phoenix_core::{
+    codec::encode,
     identifiers::{Domain, RequestId},
     operation::Service,
-    wire::{codec::encode, envelope::RequestEnvelope, operations::RequestBody},
+    wire::{envelope::RequestEnvelope, operations::RequestBody},
 };
 use phoenix_hyper::{
     peers::{Override, Peers, Reach},

@@ -7,6 +7,7 @@ use super::{
     StreamName, ageing, answers, peer, seal_seed,
 };
 use crate::{
+    codec::{List, encode},
     context::Context,
     crypto::ratchet::RatchetCiphertext,
     error::Refusal,
@@ -23,7 +24,6 @@ use crate::{
     time::HOUR,
     timers,
     wire::{
-        codec::{List, encode},
         envelope::{RequestEnvelope, ResponseEnvelope},
         federation::{
             DroppedMessage, EnqueueFederated, EnqueueFederatedReply, FederatedBatch, Frame, FrameContent,

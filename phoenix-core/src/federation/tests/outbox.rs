@@ -64,7 +64,7 @@ impl Pair {
     pub fn frames(&self) -> Vec<FrameContent> {
         let read = |ask: &crate::operation::Ask| {
             let (_, envelope) = RequestEnvelope::read(&ask.request).unwrap();
-            let body = crate::wire::codec::decode::<EnqueueFederated>(envelope.body.as_slice());
+            let body = crate::codec::decode::<EnqueueFederated>(envelope.body.as_slice());
             body.ok().map(|body| body.frame.content)
         };
         self.net.asks.iter().filter_map(read).collect()

@@ -8,6 +8,7 @@ use super::{
     sender::{TestSender, deliver, refused},
 };
 use crate::{
+    codec::{List, decode, encode},
     config::Config,
     credentials::KeyId,
     crypto::sign::{Signature, VERIFICATIONS},
@@ -21,10 +22,7 @@ use crate::{
     store::RecordKind,
     testing::driver::World,
     time::MINUTE,
-    wire::{
-        codec::{List, decode, encode},
-        federation::{DroppedMessage, Frame, FramePayload, Skip, StreamId},
-    },
+    wire::federation::{DroppedMessage, Frame, FramePayload, Skip, StreamId},
 };
 
 fn net() -> (World, TestSender) {

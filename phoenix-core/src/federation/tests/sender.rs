@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::scene::{domain, keys, message, mls_message};
 use crate::{
+    codec::encode,
     crypto::{
         hpke::{HpkeCiphertext, HpkePublicKey},
         labels::Label,
@@ -17,7 +18,6 @@ use crate::{
     testing::driver::World,
     time::Timestamp,
     wire::{
-        codec::encode,
         envelope::{RequestEnvelope, ResponseEnvelope},
         fan_out::{ClientQueueConfig, FanOutMessage},
         federation::{

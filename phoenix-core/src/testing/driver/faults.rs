@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::World;
 use crate::{
+    codec::{decode, encode},
     error::PeerFailure,
     fan_out::LogId,
     identifiers::Domain,
@@ -11,7 +12,6 @@ use crate::{
     rng::Random,
     store::{Commit, Settlement},
     wire::{
-        codec::{decode, encode},
         envelope::RequestEnvelope,
         fan_out::FanOutMessage,
         federation::{EnqueueFederated, FramePayload},

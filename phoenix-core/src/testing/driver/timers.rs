@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Recorded, World};
 use crate::{
+    codec::{decode, encode},
     fan_out::LogId,
     federation::outbox::StreamName,
     identifiers::Domain,
@@ -11,7 +12,6 @@ use crate::{
     store::{Commit, Key, RecordKind, Row, Write},
     time::{HOUR, Timestamp},
     timers,
-    wire::codec::{decode, encode},
 };
 
 /// More rounds of timers than any test takes.

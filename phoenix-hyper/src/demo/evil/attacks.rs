@@ -1,6 +1,7 @@
 //! What a dishonest homeserver tries. It has valid keys, published like everybody's, and what has passed by.
 
 use phoenix_core::{
+    codec::{Codec, decode, encode},
     credentials::QsKeySet,
     crypto::provider::MlsCrypto,
     error::Refusal,
@@ -10,7 +11,6 @@ use phoenix_core::{
     operation::Service,
     rng::Random,
     wire::{
-        codec::{Codec, decode, encode},
         envelope::{RequestEnvelope, ResponseEnvelope},
         fan_out::{ClientQueueConfig, FanOutContent, FanOutMessage, Receipt, Recipient},
         federation::{EnqueueFederated, EnqueueFederatedReply, Frame},
