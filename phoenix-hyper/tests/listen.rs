@@ -12,10 +12,10 @@ use phoenix_core::{
     error::Refusal,
     identifiers::{GroupId, UserId},
     limits::MAX_REQUEST,
-    operation::Service,
     wire::{
         auth_service::Done,
         envelope::{RequestEnvelope, ResponseEnvelope},
+        operations::Service,
     },
 };
 use phoenix_hyper::{

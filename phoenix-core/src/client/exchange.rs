@@ -14,12 +14,11 @@ use crate::{
     crypto::tokens::Token,
     error::{Advice, PeerFailure, Refusal},
     identifiers::{Domain, RequestId},
-    operation::Service,
     time::Timestamp,
     wire::{
         delivery_service::{CommitReply, SendMessageReply},
         envelope::{RequestEnvelope, ResponseEnvelope, Signer},
-        operations::{RequestBody, TokenRule},
+        operations::{RequestBody, Service, TokenRule},
     },
 };
 

@@ -5,8 +5,8 @@ use crate::{
     codec::{Bytes, List},
     context::Context,
     error::Refusal,
-    fan_out::{self, LogId},
-    identifiers::RequestId,
+    fan_out::{self},
+    identifiers::{LogId, RequestId},
     store::Transaction,
     wire::fan_out::{ClientQueueConfig, FanOutContent, FanOutMessage, Receipt, Recipient, WelcomeBundle},
 };

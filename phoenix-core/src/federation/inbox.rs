@@ -28,8 +28,8 @@ use crate::{
     dispatch::Call,
     error::Refusal,
     expiry::UNUSED,
-    fan_out::{self, LogId},
-    identifiers::Domain,
+    fan_out::{self},
+    identifiers::{Domain, LogId, StreamId},
     limits::{MAX_INBOUND_STREAMS, MAX_STREAM_EPOCH},
     operation::Interrupt,
     store::{Key, Record, RecordKind, Transaction},
@@ -38,7 +38,6 @@ use crate::{
         fan_out::{FanOutContent, FanOutMessage, Recipient},
         federation::{
             EnqueueFederated, EnqueueFederatedReply, FederatedBatch, Frame, FrameContent, FramePayload, Skip,
-            StreamId,
         },
     },
 };

@@ -2,11 +2,11 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{backoff, outbox::StreamName};
+use super::backoff;
 use crate::{
     codec::List,
     context::Context,
-    identifiers::Domain,
+    identifiers::{Domain, StreamName},
     operation::{Interrupt, Timer},
     store::{Key, Record, RecordKind, Transaction},
     time::Timestamp,

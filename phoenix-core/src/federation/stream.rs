@@ -10,9 +10,8 @@ use crate::{
         padding,
         ratchet::{RatchetCiphertext, RatchetSecret},
     },
-    identifiers::Domain,
+    identifiers::{Domain, StreamId},
     rng::Random,
-    wire::federation::StreamId,
 };
 
 /// A position in an epoch's ratchet.

@@ -8,7 +8,7 @@ use crate::{
     codec::{Flag, decode, encode},
     config::Times,
     error::Refusal,
-    fan_out::LogId,
+    identifiers::LogId,
     operation::{Effect, Timer},
     rng::Random,
     store::RecordKind,

@@ -11,9 +11,9 @@ use crate::{
         sign::{Signature, VerifyingKey},
         tokens::{BlindedToken, Token, TokenKeyId, TokenPublicKey, TokenResponse, TokenScope},
     },
-    fan_out::LogId,
-    federation::outbox::StreamName,
-    identifiers::{ClientId, Domain, GroupId, QsClientId, QsUserId, RequestId, UserId},
+    identifiers::{
+        ClientId, Domain, GroupId, LogId, QsClientId, QsUserId, RequestId, StreamId, StreamName, UserId,
+    },
     mls::{GroupInfoUpdate, Roles},
     operation::Timer,
     rng::Random,

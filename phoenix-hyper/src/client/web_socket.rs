@@ -7,8 +7,7 @@ use phoenix_core::{
     codec::DecodeError,
     error::Refusal,
     identifiers::Domain,
-    operation::Service,
-    wire::{auth_service::Done, envelope::ResponseEnvelope},
+    wire::{auth_service::Done, envelope::ResponseEnvelope, operations::Service},
 };
 use tokio::{
     net::TcpStream,

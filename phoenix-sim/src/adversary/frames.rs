@@ -4,13 +4,13 @@ use phoenix_core::{
     codec::encode,
     credentials::{KeyId, PublishedHpkeKey},
     crypto::{labels::Label, padding::pad, ratchet::RatchetSecret, sign::SigningKey},
-    identifiers::{Domain, RequestId},
+    identifiers::{Domain, RequestId, StreamId},
     rng::Random,
     time::Timestamp,
     wire::{
         envelope::RequestEnvelope,
         fan_out::FanOutMessage,
-        federation::{EnqueueFederated, FederatedBatch, Frame, FrameContent, FramePayload, Skip, StreamId},
+        federation::{EnqueueFederated, FederatedBatch, Frame, FrameContent, FramePayload, Skip},
     },
 };
 

@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use phoenix_core::{
     codec::{decode, encode},
     crypto::{aead::EarCiphertext, labels::Label},
-    fan_out::LogId,
-    identifiers::{Domain, QsClientId},
+    identifiers::{Domain, LogId, QsClientId},
     keys::ServiceKeys,
     store::{Commit, RecordKind, Write},
     wire::fan_out::{ClientQueueConfig, FanOutMessage, QueueConfig},

@@ -3,8 +3,8 @@
 use tls_codec::Size as _;
 
 use super::{
-    EpochName, MAX_BATCH, OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, SealedSeed, Seed,
-    StreamName, ageing, answers, peer, seal_seed,
+    EpochName, MAX_BATCH, OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, SealedSeed, Seed, ageing,
+    answers, peer, seal_seed,
 };
 use crate::{
     codec::{List, encode},
@@ -17,9 +17,9 @@ use crate::{
         policy::Direction,
         stream::StreamContext,
     },
-    identifiers::RequestId,
+    identifiers::{RequestId, StreamName},
     limits::MAX_STREAM_EPOCH,
-    operation::{Ask, Interrupt, Service, Timer},
+    operation::{Ask, Interrupt, Timer},
     store::{Key, Transaction},
     time::HOUR,
     timers,
@@ -29,6 +29,7 @@ use crate::{
             DroppedMessage, EnqueueFederated, EnqueueFederatedReply, FederatedBatch, Frame, FrameContent,
             FramePayload, Skip,
         },
+        operations::Service,
     },
 };
 

@@ -6,9 +6,8 @@ use super::scene::{domain, group, message, mls_message};
 use crate::{
     crypto::hpke::HpkePrivateKey,
     error::Refusal,
-    federation::outbox::StreamName,
     homeserver::Input,
-    identifiers::GroupId,
+    identifiers::{GroupId, StreamName},
     operation::{Report, Step, Timer},
     queuing_service::tests::client::{LONG, TestClient},
     rng::Random,

@@ -17,12 +17,13 @@ use crate::{
         key_cache::{Caller, queuing_keys},
         policy::Rule,
     },
+    identifiers::StreamId,
     operation::Interrupt,
     queuing_service::tests::client::TestClient,
     store::RecordKind,
     testing::driver::World,
     time::MINUTE,
-    wire::federation::{DroppedMessage, Frame, FramePayload, Skip, StreamId},
+    wire::federation::{DroppedMessage, Frame, FramePayload, Skip},
 };
 
 fn net() -> (World, TestSender) {

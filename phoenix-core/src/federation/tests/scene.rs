@@ -3,9 +3,9 @@
 use crate::{
     codec::encode,
     config::Config,
-    fan_out::{self, LogId},
+    fan_out::{self},
     homeserver::Homeserver,
-    identifiers::{Domain, GroupId},
+    identifiers::{Domain, GroupId, LogId},
     keys::ServiceKeys,
     rng::Random,
     testing::driver::{Server, World},

@@ -12,7 +12,7 @@ use crate::{
     },
     error::Refusal,
     federation::stream::{Chain, StreamContext},
-    identifiers::{Domain, GroupId, RequestId},
+    identifiers::{Domain, GroupId, RequestId, StreamId},
     rng::Random,
     store::{Key, RecordKind, Row},
     testing::driver::World,
@@ -22,7 +22,6 @@ use crate::{
         fan_out::{ClientQueueConfig, FanOutMessage},
         federation::{
             EnqueueFederated, EnqueueFederatedReply, FederatedBatch, Frame, FrameContent, FramePayload, Skip,
-            StreamId,
         },
     },
 };

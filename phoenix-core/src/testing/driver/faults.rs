@@ -6,8 +6,7 @@ use super::World;
 use crate::{
     codec::{decode, encode},
     error::PeerFailure,
-    fan_out::LogId,
-    identifiers::Domain,
+    identifiers::{Domain, LogId},
     operation::{Ask, Timer},
     rng::Random,
     store::{Commit, Settlement},

@@ -5,9 +5,7 @@ use std::time::Duration;
 use super::{Recorded, World};
 use crate::{
     codec::{decode, encode},
-    fan_out::LogId,
-    federation::outbox::StreamName,
-    identifiers::Domain,
+    identifiers::{Domain, LogId, StreamName},
     operation::{Effect, Timer},
     store::{Commit, Key, RecordKind, Row, Write},
     time::{HOUR, Timestamp},

@@ -8,13 +8,12 @@ use phoenix_core::{
     identifiers::{Domain, GroupId, RequestId},
     keys::ServiceKeys,
     mls::validate_key_package,
-    operation::Service,
     rng::Random,
     wire::{
         envelope::{RequestEnvelope, ResponseEnvelope},
         fan_out::{ClientQueueConfig, FanOutContent, FanOutMessage, Receipt, Recipient},
         federation::{EnqueueFederated, EnqueueFederatedReply, Frame},
-        operations::{OperationKind, RequestBody},
+        operations::{OperationKind, RequestBody, Service},
         queuing_service::{GetKeyPackage, GetKeyPackageReply, GetQsKeys},
     },
 };

@@ -4,12 +4,12 @@ use phoenix_core::{
     codec::encode,
     credentials::{KeyId, PublishedHpkeKey},
     crypto::{hpke::HpkePublicKey, labels::Label, padding::pad, ratchet::RatchetSecret, sign::SigningKey},
-    identifiers::Domain,
+    identifiers::{Domain, StreamId},
     rng::Random,
     time::Timestamp,
     wire::{
         fan_out::FanOutMessage,
-        federation::{FederatedBatch, Frame, FrameContent, FramePayload, StreamId},
+        federation::{FederatedBatch, Frame, FrameContent, FramePayload},
     },
 };
 
