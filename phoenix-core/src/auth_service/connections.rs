@@ -1,4 +1,4 @@
-//! protocol.md §6 — connection packages: how strangers get to ask a user for a connection.
+//! PROTOCOL.md §6 — connection packages: how strangers get to ask a user for a connection.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

@@ -1,4 +1,4 @@
-//! protocol.md §6 — the direct queue: where connection requests wait for a client.
+//! PROTOCOL.md §6 — the direct queue: where connection requests wait for a client.
 
 use super::accounts;
 use crate::{

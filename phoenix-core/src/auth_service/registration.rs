@@ -1,4 +1,4 @@
-//! protocol.md §6 — registration: a credential and a password file, in two steps.
+//! PROTOCOL.md §6 — registration: a credential and a password file, in two steps.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

@@ -1,4 +1,4 @@
-//! protocol.md §3, §6, §7, §11 — reading the queues: decrypt in order, sort by group, acknowledge what is kept.
+//! PROTOCOL.md §3, §6, §7, §11 — reading the queues: decrypt in order, sort by group, acknowledge what is kept.
 //!
 //! What was decrypted is part of the state, so the next reading acknowledges it. Following a group's deliveries
 //! is a procedure of its own for each group ([`super::processing`]): a homeserver that cannot be reached, and

@@ -1,4 +1,4 @@
-//! protocol.md §11 — the client, sans-IO: registration, connections, groups and messages, with real MLS.
+//! PROTOCOL.md §11 — the client, sans-IO: registration, connections, groups and messages, with real MLS.
 //!
 //! # The calling contract
 //!

@@ -1,4 +1,4 @@
-//! protocol.md §4 — the authentication service's own credentials: offline roots and the intermediates that
+//! PROTOCOL.md §4 — the authentication service's own credentials: offline roots and the intermediates that
 //! sign for clients.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};

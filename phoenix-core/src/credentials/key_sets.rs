@@ -1,4 +1,4 @@
-//! protocol.md §4 and §9 — the sets of credentials and keys that each service publishes, with their validity.
+//! PROTOCOL.md §4 and §9 — the sets of credentials and keys that each service publishes, with their validity.
 
 use std::fmt;
 

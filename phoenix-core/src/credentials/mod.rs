@@ -1,4 +1,4 @@
-//! protocol.md §4 — credentials, their revocation and the published key sets; all of it material to be
+//! PROTOCOL.md §4 — credentials, their revocation and the published key sets; all of it material to be
 //! validated before use.
 //!
 //! The chain is [`AsCredential`] (root) → [`AsIntermediateCredential`] → [`ClientCredential`] →
@@ -43,7 +43,7 @@ use crate::{
     time::{DAY, ExpirationData, MINUTE},
 };
 
-/// How long a published set may be valid, at most (protocol.md §9).
+/// How long a published set may be valid, at most (PROTOCOL.md §9).
 pub const MAX_SET_VALIDITY: Duration = DAY.saturating_mul(7);
 
 /// How far a publisher's clock may run ahead of ours.

@@ -1,4 +1,4 @@
-//! protocol.md §4 — a homeserver's whole chain, and each forgery that validation stops.
+//! PROTOCOL.md §4 — a homeserver's whole chain, and each forgery that validation stops.
 
 mod authorities;
 mod chain;

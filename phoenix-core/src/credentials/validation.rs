@@ -1,4 +1,4 @@
-//! protocol.md §4 — validation: one entry point per kind of material, each returning a type that nothing
+//! PROTOCOL.md §4 — validation: one entry point per kind of material, each returning a type that nothing
 //! else can construct, or the precise reason.
 
 mod authorities;

@@ -1,4 +1,4 @@
-//! protocol.md §3 — the cryptography of the protocol: each primitive under labels of its own.
+//! PROTOCOL.md §3 — the cryptography of the protocol: each primitive under labels of its own.
 
 pub mod aead;
 pub mod hash_memo;

@@ -1,4 +1,4 @@
-//! protocol.md §6 — passwords by OPAQUE (RFC 9807): the server never sees one, not even at registration.
+//! PROTOCOL.md §6 — passwords by OPAQUE (RFC 9807): the server never sees one, not even at registration.
 //!
 //! OPAQUE-3DH over ristretto255 with SHA-512; the client stretches the password with Argon2id. Messages are
 //! byte strings of fixed lengths, and only the one valid encoding of each is accepted.

@@ -1,4 +1,4 @@
-//! protocol.md §6 — passwords by OPAQUE, the client's side.
+//! PROTOCOL.md §6 — passwords by OPAQUE, the client's side.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! protocol.md §6 — tests of OPAQUE: both sides together, and the published vector.
+//! PROTOCOL.md §6 — tests of OPAQUE: both sides together, and the published vector.
 
 use opaque_ke::{
     ServerSetup,

@@ -1,4 +1,4 @@
-//! protocol.md §3 — tests of the cryptography that MLS runs on.
+//! PROTOCOL.md §3 — tests of the cryptography that MLS runs on.
 
 use super::*;
 

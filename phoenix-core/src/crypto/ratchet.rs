@@ -1,4 +1,4 @@
-//! protocol.md §3 — the queue encryption ratchet: forward secrecy from each step, recovery from rotation.
+//! PROTOCOL.md §3 — the queue encryption ratchet: forward secrecy from each step, recovery from rotation.
 //!
 //! [`RatchetSecret`] and [`MessageKey`] are the primitive, which federated streams use by themselves.
 //! [`QueueRatchet`] is a queue as its service sees it. The owner's side is [`QueueReader`].

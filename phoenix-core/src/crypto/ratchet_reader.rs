@@ -1,4 +1,4 @@
-//! protocol.md §3 — the queue encryption ratchet as the queue's owner follows it.
+//! PROTOCOL.md §3 — the queue encryption ratchet as the queue's owner follows it.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! protocol.md §3 — labelled signatures (Ed25519): each structure is signed under a label of its own.
+//! PROTOCOL.md §3 — labelled signatures (Ed25519): each structure is signed under a label of its own.
 
 use std::fmt;
 

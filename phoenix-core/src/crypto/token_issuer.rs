@@ -1,4 +1,4 @@
-//! protocol.md §6 (Tokens) — issuing and verifying Privacy Pass tokens.
+//! PROTOCOL.md §6 (Tokens) — issuing and verifying Privacy Pass tokens.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! protocol.md §3, §6 (Tokens) — Privacy Pass batched tokens as they travel, and the client that asks for them.
+//! PROTOCOL.md §3, §6 (Tokens) — Privacy Pass batched tokens as they travel, and the client that asks for them.
 //!
 //! A token is a nonce and the output of a verifiable oblivious pseudorandom function over it (RFC 9497,
 //! ristretto255-SHA512). The issuer sees blinded points only, so it cannot recognise the token later; the

@@ -1,4 +1,4 @@
-//! protocol.md §8 — reserving a group's id, and creating the group.
+//! PROTOCOL.md §8 — reserving a group's id, and creating the group.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

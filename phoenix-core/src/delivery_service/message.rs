@@ -1,4 +1,4 @@
-//! protocol.md §8 — application messages, and where a member's messages go.
+//! PROTOCOL.md §8 — application messages, and where a member's messages go.
 
 use super::{
     fan_out::FanOut,

@@ -1,4 +1,4 @@
-//! protocol.md §3, §6, §7 — queues: what waits for a client, encrypted to it, in order and without gaps.
+//! PROTOCOL.md §3, §6, §7 — queues: what waits for a client, encrypted to it, in order and without gaps.
 //!
 //! One mechanism for the direct queues of the authentication service and the fan-out queues of the queuing
 //! service. A head row counts the entries and holds the ratchet; each entry is a row of its own. The owner

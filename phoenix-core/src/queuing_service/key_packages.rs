@@ -1,4 +1,4 @@
-//! protocol.md §7 — key packages: published by a client, handed out to its friends, each once.
+//! PROTOCOL.md §7 — key packages: published by a client, handed out to its friends, each once.
 
 use std::collections::BTreeSet;
 

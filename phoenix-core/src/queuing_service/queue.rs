@@ -1,4 +1,4 @@
-//! protocol.md §7 — the fan-out queue of a client.
+//! PROTOCOL.md §7 — the fan-out queue of a client.
 
 use super::records;
 use crate::{

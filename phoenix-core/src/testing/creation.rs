@@ -1,4 +1,4 @@
-//! protocol.md §8 — creating a group: who asks for it without right is turned away before MLS looks at anything.
+//! PROTOCOL.md §8 — creating a group: who asks for it without right is turned away before MLS looks at anything.
 
 use std::collections::BTreeSet;
 

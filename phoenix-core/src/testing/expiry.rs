@@ -1,4 +1,4 @@
-//! protocol.md §10 and leases — what goes when, how much at once, and who does it.
+//! PROTOCOL.md §10 and leases — what goes when, how much at once, and who does it.
 
 use super::{
     fixtures::{Fixture, Sample, homeserver},

@@ -1,4 +1,4 @@
-//! protocol.md §6, §7 — packages: each ordinary one is handed out once, the last one never runs out.
+//! PROTOCOL.md §6, §7 — packages: each ordinary one is handed out once, the last one never runs out.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! protocol.md §7 — queues: in order, without gaps, bounded; what does not fit leaves a marker.
+//! PROTOCOL.md §7 — queues: in order, without gaps, bounded; what does not fit leaves a marker.
 
 use super::{
     fixtures::{Fixture, Sample},

@@ -1,4 +1,4 @@
-//! protocol.md §6 — registration: races, half-way ends, wrong messages.
+//! PROTOCOL.md §6 — registration: races, half-way ends, wrong messages.
 
 use super::fixtures::{Fixture, Sample};
 use crate::{

@@ -1,4 +1,4 @@
-//! protocol.md §2, Encoding — a message has one valid encoding: it comes back as it was, no part of it is a
+//! PROTOCOL.md §2, Encoding — a message has one valid encoding: it comes back as it was, no part of it is a
 //! message, and nothing may follow it.
 
 use std::fmt::Debug;

@@ -1,4 +1,4 @@
-//! protocol.md §6 — requests to and replies of the authentication service.
+//! PROTOCOL.md §6 — requests to and replies of the authentication service.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

@@ -1,4 +1,4 @@
-//! protocol.md §8 — requests to and replies of the delivery service.
+//! PROTOCOL.md §8 — requests to and replies of the delivery service.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

@@ -1,4 +1,4 @@
-//! protocol.md §9 — frames between queuing services.
+//! PROTOCOL.md §9 — frames between queuing services.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

@@ -1,4 +1,4 @@
-//! protocol.md §2 — what travels: the envelope of every request and answer, and one file per family of messages.
+//! PROTOCOL.md §2 — what travels: the envelope of every request and answer, and one file per family of messages.
 
 pub mod auth_service;
 pub mod delivery_service;

@@ -1,4 +1,4 @@
-//! protocol.md §7 — requests to and replies of the queuing service.
+//! PROTOCOL.md §7 — requests to and replies of the queuing service.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

@@ -1,4 +1,4 @@
-//! protocol.md §7 — the web socket through which a client hears that its queue grows: the client's half.
+//! PROTOCOL.md §7 — the web socket through which a client hears that its queue grows: the client's half.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! protocol.md §11 — clients against homeservers, from registration to messages in both directions.
+//! PROTOCOL.md §11 — clients against homeservers, from registration to messages in both directions.
 
 mod dishonest;
 mod world;

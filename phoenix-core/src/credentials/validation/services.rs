@@ -1,4 +1,4 @@
-//! protocol.md §4 and §9 — validation of the keys that queuing and delivery services publish.
+//! PROTOCOL.md §4 and §9 — validation of the keys that queuing and delivery services publish.
 
 use super::{ValidationError, check_set_times};
 use crate::{
