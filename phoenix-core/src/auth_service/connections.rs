@@ -12,8 +12,11 @@ use crate::{
     operation::Interrupt,
     pool::{self, PackageName},
     store::{Record, RecordKind, Transaction},
-    wire::auth_service::{
-        ConnectionPackage, Done, GetConnectionPackage, GetConnectionPackageReply, PublishConnectionPackages,
+    wire::{
+        auth_service::{
+            ConnectionPackage, GetConnectionPackage, GetConnectionPackageReply, PublishConnectionPackages,
+        },
+        message::Done,
     },
 };
 

@@ -20,8 +20,9 @@ use crate::{
     store::{Record, RecordKind, Transaction},
     time::{ExpirationData, Timestamp},
     wire::{
-        auth_service::{Done, FinishRegistration, InitRegistration, InitRegistrationReply},
+        auth_service::{FinishRegistration, InitRegistration, InitRegistrationReply},
         envelope::Sender,
+        message::Done,
     },
 };
 

@@ -18,10 +18,10 @@ use crate::{
     },
     identifiers::GroupId,
     limits::MAX_DEQUEUE,
-    queue::{direct_queue_name, fan_out_queue_name},
     wire::{
-        auth_service::{DequeueDirect, DequeueRange},
+        auth_service::DequeueDirect,
         fan_out::{Delivery, FanOutContent, Gap, QueueMessage},
+        queues::{DequeueRange, direct_queue_name, fan_out_queue_name},
         queuing_service::Dequeue,
     },
 };

@@ -20,9 +20,9 @@ use crate::{
     store::{Key, Record, RecordKind, Transaction},
     time::Timestamp,
     wire::{
-        auth_service::Done,
         delivery_service::{CreateGroup, LeafProfile, RequestGroupId, RequestGroupIdReply},
         envelope::Sender,
+        message::Done,
     },
 };
 

@@ -15,8 +15,8 @@ use crate::{
     operation::Interrupt,
     store::Transaction,
     wire::{
-        auth_service::Done,
         delivery_service::{SendMessage, SendMessageReply, UpdateQueueInfo},
+        message::Done,
     },
 };
 

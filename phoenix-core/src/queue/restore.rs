@@ -13,7 +13,7 @@ use crate::{
     limits::MAX_ACKNOWLEDGED,
     operation::Interrupt,
     store::{Key, Transaction},
-    wire::auth_service::DequeueRange,
+    wire::queues::DequeueRange,
 };
 
 /// So far an owner can be ahead of its queue: no backup is that old.

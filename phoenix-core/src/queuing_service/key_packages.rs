@@ -23,8 +23,8 @@ use crate::{
     pool::{self, PackageName},
     store::{Key, Record, RecordKind, Transaction},
     wire::{
-        auth_service::Done,
         fan_out::ClientQueueConfig,
+        message::Done,
         queuing_service::{
             AddPackage, GetKeyPackage, GetKeyPackageReply, KeyPackageBatch, KeyPackageBatchContent,
             PublishKeyPackages,

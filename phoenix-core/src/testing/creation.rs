@@ -9,7 +9,7 @@ use crate::{
     error::Refusal,
     limits::MAX_FIRST_STATE,
     store::{Key, RecordKind},
-    wire::{auth_service::Done, delivery_service::CreateGroup, envelope::Sender},
+    wire::{delivery_service::CreateGroup, envelope::Sender, message::Done},
 };
 
 fn changed(sample: &Sample, change: impl FnOnce(&mut CreateGroup)) -> Sample {

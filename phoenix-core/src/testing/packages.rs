@@ -15,9 +15,9 @@ use crate::{
     time::{DAY, ExpirationData},
     wire::{
         auth_service::{
-            ConnectionPackage, Done, GetConnectionPackage, GetConnectionPackageReply,
-            PublishConnectionPackages,
+            ConnectionPackage, GetConnectionPackage, GetConnectionPackageReply, PublishConnectionPackages,
         },
+        message::Done,
         queuing_service::{GetKeyPackage, GetKeyPackageReply, PublishKeyPackages},
     },
 };

@@ -11,7 +11,8 @@ use crate::{
     store::RecordKind,
     time::{HOUR, MINUTE},
     wire::{
-        auth_service::{Done, FinishRegistration, GetAsCredentials, GetAsCredentialsReply},
+        auth_service::{FinishRegistration, GetAsCredentials, GetAsCredentialsReply},
+        message::Done,
         operations::OperationKind,
     },
 };

@@ -2,7 +2,7 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{auth_service::message, fan_out::ClientQueueConfig, queuing_service::KeyPackageBatch};
+use super::{fan_out::ClientQueueConfig, message::message, queuing_service::KeyPackageBatch};
 use crate::{
     codec::{Bytes, Flag, List},
     credentials::DsKeySet,

@@ -2,7 +2,7 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::auth_service::message;
+use super::message::message;
 use crate::{
     codec::{Bytes, List},
     credentials::KeyId,

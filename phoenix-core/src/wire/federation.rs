@@ -2,7 +2,7 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{auth_service::message, fan_out::ClientQueueConfig};
+use super::{fan_out::ClientQueueConfig, message::message};
 use crate::{
     codec::List,
     credentials::KeyId,

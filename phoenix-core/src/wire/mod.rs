@@ -5,5 +5,7 @@ pub mod delivery_service;
 pub mod envelope;
 pub mod fan_out;
 pub mod federation;
+pub mod message;
 pub mod operations;
+pub mod queues;
 pub mod queuing_service;

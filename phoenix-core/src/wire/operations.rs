@@ -7,6 +7,8 @@ use super::{
     auth_service::*,
     delivery_service::*,
     federation::{EnqueueFederated, EnqueueFederatedReply},
+    message::Done,
+    queues::DequeueReply,
     queuing_service::*,
 };
 use crate::{

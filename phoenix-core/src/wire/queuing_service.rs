@@ -2,7 +2,7 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::auth_service::{DequeueRange, message};
+use super::{message::message, queues::DequeueRange};
 use crate::{
     codec::{Bytes, List},
     credentials::{KeyId, PublishedHpkeKey, QsKeySet},

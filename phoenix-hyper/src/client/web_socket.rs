@@ -7,7 +7,7 @@ use phoenix_core::{
     codec::DecodeError,
     error::Refusal,
     identifiers::Domain,
-    wire::{auth_service::Done, envelope::ResponseEnvelope, operations::Service},
+    wire::{envelope::ResponseEnvelope, message::Done, operations::Service},
 };
 use tokio::{
     net::TcpStream,
