@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use phoenix_core::{
     config::Plant,
+    dispatch::Input,
     error::PeerFailure,
-    federation::single_flight::SingleFlight,
-    homeserver::{Homeserver, Input},
-    operation::{Ask, Lane, Operation, Outcome, Step, Timer},
+    homeserver::Homeserver,
+    operation::{Ask, Lane, Operation, Outcome, Step, Timer, single_flight::SingleFlight},
     store::{Commit, Key, Reads, Row, Settlement, commit::Rows},
     time::Timestamp,
 };

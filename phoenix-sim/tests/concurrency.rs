@@ -6,7 +6,8 @@ use std::{ops::Range, sync::atomic::AtomicU64, time::Duration};
 
 use phoenix_core::{
     client::{Client, Output},
-    homeserver::{Homeserver, Input},
+    dispatch::Input,
+    homeserver::Homeserver,
     operation::{Ask, Outcome},
     rng::Random,
     store::{Commit, Reads, Settlement, commit::Rows},

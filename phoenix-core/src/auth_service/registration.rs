@@ -9,15 +9,13 @@ use super::{
 use crate::{
     codec::{List, encode},
     config::RegistrationPolicy,
-    context::Context,
     credentials::{ClientCredential, Fingerprint, validation::validate_client_credential_request},
     crypto::{kdf, labels::Label},
-    dispatch::Call,
     error::Refusal,
-    expiry::Expiring,
     identifiers::UserId,
-    operation::Interrupt,
-    store::{Record, RecordKind, Transaction},
+    operation::{Context, Interrupt, Transaction},
+    request::Call,
+    store::{Expiring, Record, RecordKind},
     time::{ExpirationData, Timestamp},
     wire::{
         auth_service::{FinishRegistration, InitRegistration, InitRegistrationReply},

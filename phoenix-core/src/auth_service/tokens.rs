@@ -1,34 +1,21 @@
 //! PROTOCOL.md §6, Tokens and Allowance — tokens issued to clients, here and elsewhere, and redeemed by every
 //! service of the homeserver.
 
-use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
-
 use super::accounts::Client;
 use crate::{
-    codec::encode,
-    config::{Config, Plant},
-    context::Context,
+    config::Direction,
     credentials::{
         ClientCredential,
         validation::{ValidatedAsCredentials, validate_client_credential},
     },
-    crypto::{
-        kdf::{self, Hash},
-        labels::Label,
-        tokens::{Token, TokenIssuerKey, TokenKeyId, TokenPublicKey, TokenScope},
-    },
-    dispatch::Call,
+    crypto::tokens::{TokenPublicKey, TokenScope},
     error::Refusal,
-    expiry::Expiring,
-    federation::{
-        key_cache::{self, Caller},
-        policy::Direction,
-    },
     identifiers::Domain,
-    keys::ServiceKeys,
-    operation::Interrupt,
-    store::{Key, Record, RecordKind, Transaction},
-    time::{ExpirationData, Timestamp},
+    keys::validity,
+    operation::{Context, Interrupt, Transaction},
+    peer_keys::{self, Caller},
+    request::Call,
+    store::Key,
     wire::{
         auth_service::{GetTokenKeys, GetTokenKeysReply, IssueTokens, IssueTokensReply},
         envelope::Sender,
@@ -36,53 +23,6 @@ use crate::{
 };
 
 pub(crate) mod allowance;
-
-/// The issuer keys in force: this period's, which issue, and the last one's, which are still redeemed.
-pub(crate) struct TokenKeys {
-    period: u64,
-    keys: Vec<(TokenIssuerKey, u64)>,
-}
-
-impl TokenKeys {
-    /// Derives the keys in force at `now`.
-    pub(crate) fn derive(keys: &ServiceKeys, config: &Config, now: Timestamp) -> Self {
-        let period = period(config, now);
-        let periods = [period, period.saturating_sub(1)];
-        let derived = periods.into_iter().flat_map(|period| {
-            [TokenScope::Local, TokenScope::Federated].into_iter().filter_map(move |scope| {
-                Some((TokenIssuerKey::derive(&keys.token_seed, scope, period).ok()?, period))
-            })
-        });
-        Self { period, keys: derived.collect() }
-    }
-
-    /// Whether these are the keys for `now`.
-    pub(crate) fn in_force(&self, config: &Config, now: Timestamp) -> bool {
-        self.period == period(config, now)
-    }
-
-    fn find(&self, id: &TokenKeyId) -> Option<(&TokenIssuerKey, u64)> {
-        self.keys.iter().find(|(key, _)| key.id() == *id).map(|(key, period)| (key, *period))
-    }
-
-    fn issuing(&self) -> impl Iterator<Item = (&TokenIssuerKey, u64)> {
-        self.keys.iter().filter(|(_, period)| *period == self.period).map(|(key, period)| (key, *period))
-    }
-}
-
-/// Periods count from the epoch, so that nodes agree without being told.
-fn period(config: &Config, now: Timestamp) -> u64 {
-    now.seconds() / config.times.token_key.as_secs().max(1)
-}
-
-/// From its period's start until the end of the next one, a key's tokens are redeemed.
-fn validity(config: &Config, period: u64) -> ExpirationData {
-    let start = |period: u64| {
-        let seconds = period.saturating_mul(config.times.token_key.as_secs().max(1));
-        Timestamp::from_milliseconds(seconds.saturating_mul(1000))
-    };
-    ExpirationData { not_before: start(period), not_after: start(period.saturating_add(2)) }
-}
 
 /// `get_token_keys`: the keys that issue now, one for each scope.
 pub(crate) fn get_token_keys(
@@ -114,7 +54,7 @@ pub(crate) fn issue_tokens(
     } else {
         context.config().federation.check(Direction::Inbound, domain)?;
         // In one round, before any signature: each one that is missing has the signatures checked again.
-        transaction.prefetch(&[key_cache::rows::<ValidatedAsCredentials>(domain), allowances].concat())?;
+        transaction.prefetch(&[peer_keys::rows::<ValidatedAsCredentials>(domain), allowances].concat())?;
         authenticate_federated(transaction, context, call, domain)?;
         TokenScope::Federated
     };
@@ -156,7 +96,7 @@ fn authenticate_federated(
 ) -> Result<(), Interrupt> {
     let signer = *call.body.credential.signer();
     let knows_signer = |authorities: &ValidatedAsCredentials| authorities.intermediate(&signer).is_some();
-    let authorities = key_cache::current(transaction, context, domain, knows_signer, Caller::Stranger)?;
+    let authorities = peer_keys::current(transaction, context, domain, knows_signer, Caller::Stranger)?;
     let valid = validate_client_credential(&call.body.credential, &authorities, context.now);
     authenticate_credential(transaction, call, valid.map_err(Refusal::from)?.credential())
 }
@@ -171,56 +111,4 @@ fn authenticate_credential(
         return Err(Refusal::Unauthenticated.into());
     }
     Ok(call.authenticate(transaction, credential.verifying_key())?)
-}
-
-/// A spent token.
-#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Nullifier {}
-
-impl Record for Nullifier {
-    type Name = Expiring<Hash>;
-    const KIND: RecordKind = RecordKind::Nullifier;
-}
-
-fn nullifier(context: &Context, period: u64, token: &Token) -> Expiring<Hash> {
-    let hour = validity(context.config(), period).not_after.hour();
-    Expiring { hour, name: token.nullifier() }
-}
-
-/// The row that redeeming `token` will read; `None` if its key is not in force.
-pub(crate) fn row(context: &Context, token: &Token) -> Option<Key> {
-    let keys = context.homeserver().token_keys(context.now);
-    let (_, period) = keys.find(&token.key_id)?;
-    Some(Key::of::<Nullifier>(&nullifier(context, period, token)))
-}
-
-/// Redeems `token`: from here on it is spent, whatever becomes of the request.
-///
-/// The nullifier's absence is a precondition of the commit, its presence part of it.
-pub(crate) fn redeem(
-    transaction: &mut Transaction,
-    context: &Context,
-    token: &Token,
-    local_only: bool,
-) -> Result<(), Interrupt> {
-    let keys = context.homeserver().token_keys(context.now);
-    let (key, period) = keys.find(&token.key_id).ok_or(Refusal::TokenNeeded)?;
-    if local_only && key.scope() != TokenScope::Local {
-        return Err(Refusal::WrongTokenScope.into());
-    }
-    let name = nullifier(context, period, token);
-    // Read before the public-key operation: a pass that has to come again has cost nothing.
-    let spent = transaction.get::<Nullifier>(&name)?.is_some();
-    key.verify(token).map_err(|_| Refusal::InvalidToken)?;
-    if spent && !context.planted(Plant::ReuseNullifier) {
-        return Err(Refusal::TokenSpent.into());
-    }
-    transaction.put(&name, &Nullifier {});
-    transaction.keep();
-    Ok(())
-}
-
-/// A name for a client's row that does not name the client.
-fn client_row(client: &crate::identifiers::ClientId) -> Hash {
-    kdf::hash(Label::ROW_NAME, &[&encode(client)])
 }

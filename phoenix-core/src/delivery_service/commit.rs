@@ -8,13 +8,11 @@ use super::{
 };
 use crate::{
     codec::{Bytes, decode},
-    context::Context,
     credentials::{LeafCredential, validation::validate_leaf_possession},
     crypto::{provider::MlsCrypto, sign::VerifyingKey},
     error::Refusal,
     mls::{self, CommitError, CommitSender, CommitSummary, GroupInfoUpdate, Roles, StagedChange},
-    operation::Interrupt,
-    store::Transaction,
+    operation::{Context, Interrupt, Transaction},
     wire::{
         delivery_service::{CommitData, CommitReply, LeafProfile},
         fan_out::ClientQueueConfig,

@@ -3,9 +3,11 @@
 mod file;
 mod publication;
 mod summary;
+mod tokens;
 
 pub use file::KeyFileError;
 pub use summary::KeySummary;
+pub(crate) use tokens::{TokenKeys, validity};
 
 use std::time::Duration;
 

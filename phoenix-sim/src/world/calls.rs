@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use phoenix_core::{
     client::ExchangeId,
     codec::decode,
+    dispatch::Input,
     error::PeerFailure,
-    homeserver::Input,
     identifiers::Domain,
     operation::Ask,
     wire::envelope::{ResponseEnvelope, ResponseOutcome},

@@ -4,14 +4,14 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use phoenix_core::{
     config::Config,
+    dispatch::Input,
     error::PeerFailure,
-    homeserver::{Homeserver, Input},
+    homeserver::Homeserver,
     identifiers::Domain,
     keys::ServiceKeys,
-    operation::{Ask, Effect, Outcome, Timer},
+    operation::{Ask, Effect, Outcome, Timer, timers},
     rng::Random,
     time::Timestamp,
-    timers,
 };
 
 use super::{

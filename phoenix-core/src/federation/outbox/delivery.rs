@@ -3,26 +3,32 @@
 use tls_codec::Size as _;
 
 use super::{
-    EpochName, MAX_BATCH, OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, SealedSeed, Seed, ageing,
-    answers, peer, seal_seed,
+    ageing, answers,
+    rows::{
+        EpochName, MAX_BATCH, OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, SealedSeed, Seed,
+    },
 };
 use crate::{
     codec::{List, encode},
-    context::Context,
-    crypto::ratchet::RatchetCiphertext,
+    config::Direction,
+    credentials::validation::ValidatedQsKeys,
+    crypto::{
+        hpke::HpkePublicKey,
+        labels::Label,
+        ratchet::{RatchetCiphertext, RatchetSecret},
+    },
     error::Refusal,
     federation::{
-        key_cache::{self, Caller},
-        peer::Permission,
-        policy::Direction,
+        outbox::answers::Sent,
+        peer::{self, Permission},
         stream::StreamContext,
     },
     identifiers::{RequestId, StreamName},
     limits::MAX_STREAM_EPOCH,
-    operation::{Ask, Interrupt, Timer},
-    store::{Key, Transaction},
+    operation::{Ask, Context, Interrupt, Timer, Transaction, timers},
+    peer_keys::{self, Caller},
+    store::Key,
     time::HOUR,
-    timers,
     wire::{
         envelope::{RequestEnvelope, ResponseEnvelope},
         federation::{
@@ -35,14 +41,6 @@ use crate::{
 
 /// How many entries are loaded first: the largest ones fill a frame.
 const FIRST_LOADED: u64 = 8;
-
-/// What is sent in one frame.
-pub(super) struct Sent {
-    /// It reaches up to this entry, not included.
-    pub through: u64,
-    /// The epoch of its entries, if it has any.
-    pub epoch: Option<u64>,
-}
 
 /// Delivers the next frame of a stream, and notes what came of it.
 pub(crate) fn deliver(
@@ -233,7 +231,7 @@ fn sealed_epoch(
         Seed::Sealed(sealed) => sealed.clone(),
         Seed::Pending(seed) => {
             let any = (None, Caller::Ourselves);
-            let keys = key_cache::queuing_keys(transaction, context, &name.destination, any)?;
+            let keys = peer_keys::queuing_keys(transaction, context, &name.destination, any)?;
             let ours = context.domain().clone();
             let stream =
                 StreamContext { source: &ours, destination: &name.destination, stream_id: end.stream_id };
@@ -271,4 +269,19 @@ fn send(
     let ask = Ask { domain: name.destination.clone(), service: Service::Queuing, request: encode(&request) };
     let answer = transaction.ask(ask)?;
     Ok(answer.ok().and_then(|bytes| ResponseEnvelope::read::<EnqueueFederatedReply>(&bytes).ok()))
+}
+
+/// Seals an epoch's seed to the peer's current stream key.
+fn seal_seed(
+    context: &mut Context,
+    stream: &StreamContext<'_>,
+    (epoch, row): (u64, &OutboundEpoch),
+    keys: &ValidatedQsKeys,
+    seed: &RatchetSecret,
+) -> Result<SealedSeed, Refusal> {
+    let key = keys.current_stream_key(context.now).ok_or(Refusal::UnknownFrameKey)?;
+    let associated = stream.seed(epoch, row.first_sequence);
+    let public = HpkePublicKey(key.key);
+    let seed = public.seal(&mut context.random, Label::SEAL_STREAM_SEED, &associated, seed.as_bytes())?;
+    Ok(SealedSeed { key_id: key.id, seed })
 }

@@ -1,22 +1,14 @@
 //! PROTOCOL.md §7 — the fan-out queue of a client.
 
-use super::records;
 use crate::{
     codec::encode,
-    context::Context,
+    collections::queue,
     crypto::{hpke::HpkePublicKey, kdf::Hash},
-    dispatch::Call,
     error::Refusal,
     identifiers::QsClientId,
-    operation::{Effect, Interrupt},
-    queue,
-    store::{Key, Transaction},
-    wire::{
-        fan_out::{Gap, GapReason, QueueMessage},
-        message::Done,
-        queues::DequeueReply,
-        queuing_service::{Dequeue, Listen},
-    },
+    operation::{Context, Effect, Interrupt, Transaction},
+    store::Key,
+    wire::fan_out::{Gap, GapReason, QueueMessage},
 };
 
 queue::queue!(FanOut, QsClientId, FanOutQueue, FanOutQueueEntry, crate::wire::queues::FAN_OUT_QUEUE);
@@ -101,25 +93,4 @@ impl FanOutQueue {
         transaction.effect(Effect::Signal(*client));
         Ok(())
     }
-}
-
-/// `dequeue`: entries from a position on; those before it are dropped.
-pub(crate) fn dequeue(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, Dequeue>,
-) -> Result<DequeueReply, Interrupt> {
-    let (client, _) = records::authenticate(transaction, call)?;
-    queue::dequeue::<FanOut>(transaction, context, &client, &call.body.range)
-}
-
-/// `listen`: whoever sent this is told of every delivery, as long as it stays connected.
-pub(crate) fn listen(
-    transaction: &mut Transaction,
-    _: &mut Context,
-    call: &Call<'_, Listen>,
-) -> Result<Done, Interrupt> {
-    let (client, _) = records::authenticate(transaction, call)?;
-    transaction.effect(Effect::Listening(client));
-    Ok(Done)
 }

@@ -1,169 +1,26 @@
 //! PROTOCOL.md §9, Outbox — streams to other homeservers: appended to by the distributor, delivered by a timer,
 //! kept across restarts and outages, bounded by count and age.
 
-use tls_codec::{Size as _, TlsDeserializeBytes, TlsSerialize, TlsSize};
+use tls_codec::Size as _;
 
-use super::{
-    peer,
-    policy::Direction,
-    stream::{Chain, StreamContext},
-};
 use crate::{
     codec::encode,
-    context::Context,
-    credentials::{KeyId, validation::ValidatedQsKeys},
-    crypto::{
-        hpke::{HpkeCiphertext, HpkePublicKey},
-        kdf,
-        labels::Label,
-        ratchet::{RatchetCiphertext, RatchetSecret},
+    config::Direction,
+    crypto::{ratchet::RatchetSecret, tokens::MAX_BATCH},
+    federation::{
+        outbox::rows::{OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, Seed, drop_content},
+        peer,
+        stream::{Chain, StreamContext},
     },
-    error::Refusal,
     identifiers::{Domain, StreamId, StreamName},
     limits::MAX_STREAM_EPOCH,
-    operation::{Effect, Interrupt, Report, Timer},
-    store::{Key, Record, RecordKind, Transaction},
-    time::Timestamp,
-    timers,
+    operation::{Context, Effect, Interrupt, Report, Timer, Transaction, timers},
+    store::Key,
     wire::{
         fan_out::{ClientQueueConfig, FanOutMessage},
         federation::DroppedMessage,
     },
 };
-
-mod ageing;
-mod answers;
-mod delivery;
-
-pub(crate) use delivery::deliver;
-
-/// The most bytes of entries, or of recipients to be told, in one frame; a larger entry goes alone.
-const MAX_BATCH: usize = 4 << 20;
-
-/// Where entries are appended: written by the distributor alone.
-#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct OutboundEnd {
-    stream_id: StreamId,
-    /// The next entry.
-    next: u64,
-    /// Where the current epoch's ratchet stands; `None` before the first entry.
-    chain: Option<Chain>,
-    /// When the current epoch began.
-    epoch_started: Timestamp,
-    /// The current epoch's first entry.
-    epoch_first: u64,
-    /// The contents of entries before this one are dropped: there were too many.
-    kept: u64,
-    /// The rows of entries before this one are dropped: there were far too many.
-    present: u64,
-}
-
-impl Record for OutboundEnd {
-    type Name = StreamName;
-    const KIND: RecordKind = RecordKind::OutboundEnd;
-}
-
-/// From where entries are delivered: a row of its own, so that delivering and appending never conflict.
-#[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct OutboundStart {
-    /// The oldest undelivered entry.
-    first: u64,
-    /// What the peer still expects but has lost its row here: a skip begins there.
-    skip_from: Option<u64>,
-    /// The peer says that it has everything before this, which is more than it was sent in the frame that it
-    /// answered. Whether what it has is what is here, the entry before this shows: it is sent next.
-    claimed: Option<u64>,
-    /// Entries of this epoch and those before it can be read by nobody any more.
-    lost_epoch: Option<u64>,
-    /// The contents of entries before this one are dropped: they were too old.
-    aged: u64,
-    /// The oldest epoch whose row may still be there.
-    oldest_epoch: u64,
-    /// How many answers in a row brought nothing forward.
-    stalled: u32,
-    /// Not to be delivered before: the peer limits our rate, or makes no sense.
-    wait_until: Timestamp,
-}
-
-impl Record for OutboundStart {
-    type Name = StreamName;
-    const KIND: RecordKind = RecordKind::OutboundStart;
-}
-
-/// One epoch: what the receiver needs to read it.
-#[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct OutboundEpoch {
-    first_sequence: u64,
-    seed: Seed,
-}
-
-/// The seed of an epoch.
-#[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-#[repr(u8)]
-enum Seed {
-    /// The peer's key was not known yet. The row is sealed under the service key.
-    #[tls_codec(discriminant = 1)]
-    Pending(RatchetSecret),
-    /// Sealed to the peer; nobody else can read the epoch any more.
-    #[tls_codec(discriminant = 2)]
-    Sealed(SealedSeed),
-}
-
-#[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct SealedSeed {
-    key_id: KeyId,
-    seed: HpkeCiphertext,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct EpochName {
-    stream: StreamName,
-    epoch: u64,
-}
-
-impl Record for OutboundEpoch {
-    type Name = EpochName;
-    const KIND: RecordKind = RecordKind::OutboundEpoch;
-}
-
-/// An entry that waits.
-#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct OutboundEntry {
-    epoch: u64,
-    appended_at: Timestamp,
-    /// The encrypted message; `None` once it is dropped.
-    content: Option<RatchetCiphertext>,
-    /// Whom to tell if it is dropped.
-    recipients: DroppedMessage,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct EntryName {
-    stream: StreamName,
-    sequence: u64,
-}
-
-impl Record for OutboundEntry {
-    type Name = EntryName;
-    const KIND: RecordKind = RecordKind::OutboundEntry;
-}
-
-impl StreamName {
-    /// The stream that a group's messages take.
-    fn of(context: &Context, destination: &Domain, message: &FanOutMessage) -> Self {
-        let shards = context.config().sizes.stream_shards.max(1);
-        let shard = kdf::hash(Label::ROW_NAME, &[&message.group_id.uuid])[0] % shards;
-        Self { destination: destination.clone(), shard }
-    }
-
-    fn entry(&self, sequence: u64) -> EntryName {
-        EntryName { stream: self.clone(), sequence }
-    }
-
-    fn epoch(&self, epoch: u64) -> EpochName {
-        EpochName { stream: self.clone(), epoch }
-    }
-}
 
 /// The rows that appending `message` will read: so that many appends in one commit read in one round.
 pub(crate) fn rows(context: &Context, destination: &Domain, message: &FanOutMessage) -> Vec<Key> {
@@ -319,29 +176,4 @@ fn keep_bound(
     let report = Report::OutboxDropped { destination: name.destination.clone(), count: 1, since };
     transaction.effect(Effect::Report(report));
     Ok(())
-}
-
-/// Drops the content of an entry; whom to tell stays.
-fn drop_content(transaction: &mut Transaction, name: &StreamName, sequence: u64) -> Result<(), Interrupt> {
-    let entry_name = name.entry(sequence);
-    if let Some(mut entry) = transaction.get_intact::<OutboundEntry>(&entry_name)? {
-        entry.content = None;
-        transaction.put(&entry_name, &entry);
-    }
-    Ok(())
-}
-
-/// Seals an epoch's seed to the peer's current stream key.
-fn seal_seed(
-    context: &mut Context,
-    stream: &StreamContext<'_>,
-    (epoch, row): (u64, &OutboundEpoch),
-    keys: &ValidatedQsKeys,
-    seed: &RatchetSecret,
-) -> Result<SealedSeed, Refusal> {
-    let key = keys.current_stream_key(context.now).ok_or(Refusal::UnknownFrameKey)?;
-    let associated = stream.seed(epoch, row.first_sequence);
-    let public = HpkePublicKey(key.key);
-    let seed = public.seal(&mut context.random, Label::SEAL_STREAM_SEED, &associated, seed.as_bytes())?;
-    Ok(SealedSeed { key_id: key.id, seed })
 }

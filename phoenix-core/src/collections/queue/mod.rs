@@ -8,10 +8,8 @@ mod restore;
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use crate::wire::queues::queue_name;
 use crate::{
     codec::{Codec, Flag, List},
-    context::Context,
     crypto::{
         hpke::HpkePublicKey,
         kdf::Hash,
@@ -19,10 +17,10 @@ use crate::{
     },
     error::Refusal,
     limits::{MAX_ACKNOWLEDGED, MAX_DEQUEUE, MAX_LISTED_GROUPS},
-    operation::Interrupt,
-    store::{Key, Record, Transaction},
+    operation::{Context, Interrupt, Transaction},
+    store::{Key, Record},
     time::Timestamp,
-    wire::queues::{DequeueRange, DequeueReply},
+    wire::queues::{DequeueRange, DequeueReply, queue_name},
 };
 
 /// The head of a queue.
@@ -248,7 +246,7 @@ fn put_entry<Q: Queue>(transaction: &mut Transaction, name: &Q::Name, entry: Que
 macro_rules! queue {
     ($queue:ident, $name:ty, $head:ident, $entry:ident, $label:path) => {
         #[derive(Debug, tls_codec::TlsSize, tls_codec::TlsSerialize, tls_codec::TlsDeserializeBytes)]
-        pub(crate) struct $head(crate::queue::QueueHead);
+        pub(crate) struct $head(crate::collections::queue::QueueHead);
         #[derive(Debug, tls_codec::TlsSize, tls_codec::TlsSerialize, tls_codec::TlsDeserializeBytes)]
         pub(crate) struct $entry(crate::crypto::ratchet::QueueEntry);
 
@@ -257,16 +255,16 @@ macro_rules! queue {
             const KIND: crate::store::RecordKind = crate::store::RecordKind::$head;
         }
         impl crate::store::Record for $entry {
-            type Name = crate::queue::EntryName<$name>;
+            type Name = crate::collections::queue::EntryName<$name>;
             const KIND: crate::store::RecordKind = crate::store::RecordKind::$entry;
         }
-        impl AsMut<crate::queue::QueueHead> for $head {
-            fn as_mut(&mut self) -> &mut crate::queue::QueueHead {
+        impl AsMut<crate::collections::queue::QueueHead> for $head {
+            fn as_mut(&mut self) -> &mut crate::collections::queue::QueueHead {
                 &mut self.0
             }
         }
-        impl From<crate::queue::QueueHead> for $head {
-            fn from(head: crate::queue::QueueHead) -> Self {
+        impl From<crate::collections::queue::QueueHead> for $head {
+            fn from(head: crate::collections::queue::QueueHead) -> Self {
                 Self(head)
             }
         }
@@ -284,7 +282,7 @@ macro_rules! queue {
         /// The kind of queue.
         pub(crate) enum $queue {}
 
-        impl crate::queue::Queue for $queue {
+        impl crate::collections::queue::Queue for $queue {
             type Name = $name;
             type Head = $head;
             type Entry = $entry;

@@ -3,32 +3,17 @@
 //! What has an expiry from the start is keyed by the hour of it, so that a sweep finds it by a scan. What goes when
 //! it was not used for long says in itself when it was: a sweep looks at the next few, again and again all around.
 
-use std::time::Duration;
-
-use tls_codec::{DeserializeBytes, Serialize, Size, TlsDeserializeBytes, TlsSerialize, TlsSize};
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
     auth_service::tokens::allowance,
     codec::Bytes,
-    context::Context,
-    federation::{inbox, key_cache},
-    operation::{Interrupt, Timer},
-    store::{Key, Record, RecordKind, Scan, Transaction},
-    time::{DAY, Hour},
-    timers,
+    federation::inbox,
+    operation::{Context, Interrupt, Timer, Transaction, timers},
+    peer_keys,
+    store::{Key, Record, RecordKind, Scan},
+    time::Hour,
 };
-
-/// What was not used for so long, nobody needs.
-pub(crate) const UNUSED: Duration = DAY.saturating_mul(90);
-
-/// The name of a record that goes with the hour.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-pub struct Expiring<N: Size + Serialize + DeserializeBytes> {
-    /// The hour in which the record is of use for the last time.
-    pub hour: Hour,
-    /// What names it besides.
-    pub name: N,
-}
 
 /// The kinds of records whose names are [`Expiring`].
 const EXPIRING: [RecordKind; 6] = [
@@ -70,7 +55,7 @@ pub(crate) fn sweep(transaction: &mut Transaction, context: &Context) -> Result<
         let expired: Vec<Key> = transaction.scan(scan)?;
         more |= expired.len() == limit;
         for key in expired {
-            if let Some(set) = key_cache::expired(&key) {
+            if let Some(set) = peer_keys::expired(&key) {
                 transaction.delete_key(set);
             }
             transaction.delete_key(key);

@@ -1,11 +1,14 @@
 //! What an operator decides. Every setting has a default that suits a small public homeserver.
 
+mod policy;
+
+pub use policy::{Direction, Pattern, Policy, Rule};
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    federation::policy::Policy,
     identifiers::Domain,
     time::{DAY, HOUR, MINUTE},
 };

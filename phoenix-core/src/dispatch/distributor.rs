@@ -8,16 +8,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::FanOutRow;
 use crate::{
-    context::Context,
+    collections::log::FanOutRow,
     federation::outbox,
     identifiers::{Domain, LogId, LogPosition},
-    operation::{Effect, Interrupt, Report, Timer},
+    operation::{Context, Effect, Interrupt, Report, Timer, Transaction, timers},
     queuing_service::enqueue,
-    store::{Key, Record, RecordKind, Transaction},
+    store::{Key, Record, RecordKind},
     time::MINUTE,
-    timers,
     wire::fan_out::{FanOutMessage, Recipient},
 };
 

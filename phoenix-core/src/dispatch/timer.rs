@@ -1,37 +1,23 @@
-//! Timers are rows, so that what is due outlives the process; leases keep the nodes of one store out of each
-//! other's way.
+//! From a due timer to the operation that serves it. Leases keep the nodes of one store out of each other's way.
 //!
-//! Correctness never rests on a lease: whatever two nodes do at once, one of their commits does not apply. A
-//! lease only spares them the attempt.
+//! Correctness never rests on a lease: of what two nodes do at once, one commit does not apply. A lease only spares
+//! them the attempt.
 
 use std::time::Duration;
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
+use super::{distributor, sweep};
 use crate::{
-    codec::{decode, encode},
-    context::Context,
+    codec::encode,
     crypto::{kdf, labels::Label},
     error::Refusal,
-    expiry,
-    fan_out::distributor,
     federation::outbox,
     homeserver::Homeserver,
-    operation::{Effect, Interrupt, Lane, Operation, Timer},
-    store::{Key, Record, RecordKind, Row, Scan, Transaction},
+    operation::{Context, Effect, Interrupt, Lane, Operation, Timer, Transaction},
+    store::{Record, RecordKind},
     time::Timestamp,
 };
-
-/// When a timer is due.
-#[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct TimerRow {
-    due: Timestamp,
-}
-
-impl Record for TimerRow {
-    type Name = Timer;
-    const KIND: RecordKind = RecordKind::Timer;
-}
 
 /// Which node works on a shard of timers.
 #[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
@@ -44,35 +30,6 @@ impl Record for Lease {
     type Name = u8;
     const KIND: RecordKind = RecordKind::Lease;
 }
-
-/// Has `timer` run at `due`, now and after every restart, until it is [cleared](clear).
-pub(crate) fn schedule(transaction: &mut Transaction, timer: Timer, due: Timestamp) {
-    transaction.put(&timer, &TimerRow { due });
-    transaction.effect(Effect::Wake { timer, due });
-}
-
-/// Ends `timer`.
-pub(crate) fn clear(transaction: &mut Transaction, timer: &Timer) {
-    transaction.delete::<TimerRow>(timer);
-}
-
-/// Where a node looks for its timers when it starts, and from time to time while others share its store.
-pub fn scan(limit: usize) -> Scan {
-    Scan::kind(RecordKind::Timer, limit)
-}
-
-/// The timer that a row found by [`scan`] stands for, and when it is due. `None` for any other row.
-pub fn from_row(key: &Key, row: &Row) -> Option<(Timer, Timestamp)> {
-    if key.kind() != RecordKind::Timer {
-        return None;
-    }
-    // Timer rows are plain: one byte of format, then the encoding.
-    let row: TimerRow = decode(row.bytes.get(1..)?).ok()?;
-    Some((decode(key.name()).ok()?, row.due))
-}
-
-/// The timer that runs at every homeserver, from its first start on.
-pub const SWEEP: Timer = Timer::Sweep;
 
 /// The operation that a due timer stands for.
 pub(crate) fn accept(homeserver: &Homeserver, timer: Timer, now: Timestamp, seed: [u8; 32]) -> Operation {
@@ -87,7 +44,7 @@ pub(crate) fn accept(homeserver: &Homeserver, timer: Timer, now: Timestamp, seed
             match &timer {
                 Timer::Distribute(log) => distributor::distribute(transaction, context, log)?,
                 Timer::Deliver(stream) => outbox::deliver(transaction, context, stream)?,
-                Timer::Sweep => expiry::sweep(transaction, context)?,
+                Timer::Sweep => sweep::sweep(transaction, context)?,
             }
         }
         Ok(None)

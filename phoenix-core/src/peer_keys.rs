@@ -9,8 +9,7 @@ use tls_codec::{DeserializeBytes, Serialize, Size, TlsDeserializeBytes, TlsSeria
 
 use crate::{
     codec::{Codec, decode, encode},
-    config::Config,
-    context::Context,
+    config::{Config, Direction},
     credentials::{
         AsCredentialSet, KeyId, QsKeySet, ValidationError,
         validation::{
@@ -18,14 +17,10 @@ use crate::{
         },
     },
     error::Refusal,
-    expiry::Expiring,
-    federation::{
-        policy::Direction,
-        rate_limit::{Bucket, Rate},
-    },
     identifiers::{Domain, RequestId},
-    operation::{Ask, Interrupt},
-    store::{Key, Record, RecordKind, Transaction},
+    operation::{Ask, Context, Interrupt, Transaction},
+    rates::{Bucket, Rate},
+    store::{Expiring, Key, Record, RecordKind},
     time::{Hour, Timestamp},
     wire::{
         auth_service::{GetAsCredentials, GetAsCredentialsReply},

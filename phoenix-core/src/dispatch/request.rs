@@ -1,26 +1,23 @@
 //! From the bytes of a request to the operation that serves it: read, recall, authenticate, redeem, serve,
 //! remember (PROTOCOL.md §2).
 
-use std::cell::Cell;
-
 use crate::{
-    auth_service::{self as authentication, tokens},
+    auth_service as authentication,
     codec::encode,
-    context::Context,
-    crypto::{kdf, labels::Label, sign::VerifyingKey},
+    crypto::{kdf, labels::Label},
     delivery_service as delivery,
     error::{Advice, Refusal},
     federation::inbox,
     homeserver::Homeserver,
-    operation::{Interrupt, Lane, Operation},
+    operation::{Context, Interrupt, Lane, Operation, Transaction},
     queuing_service as queuing,
-    remembered::Memory,
-    store::{Key, Transaction},
+    request::{Call, Checks, redeem, remembered::Memory},
+    store::Key,
     time::Timestamp,
     wire::{
         delivery_service::GroupAccess,
-        envelope::{RequestEnvelope, ResponseEnvelope, Sender},
-        operations::{AuthenticationMode, Request, RequestBody, Rules, TokenRule},
+        envelope::{RequestEnvelope, ResponseEnvelope},
+        operations::{Request, RequestBody, Rules, TokenRule},
     },
 };
 
@@ -58,72 +55,6 @@ pub(crate) fn accept(homeserver: &Homeserver, bytes: &[u8], now: Timestamp, seed
             Some(answer)
         }),
     )
-}
-
-/// A request with what has been checked of it so far.
-pub(crate) struct Call<'a, B> {
-    /// The envelope it came in.
-    pub envelope: &'a RequestEnvelope,
-    /// The operation's own part.
-    pub body: &'a B,
-    checks: &'a Checks,
-}
-
-/// What the dispatch makes sure of before an answer leaves.
-struct Checks {
-    rules: Rules,
-    authenticated: Cell<bool>,
-    redeemed: Cell<bool>,
-}
-
-impl Checks {
-    fn new(rules: Rules) -> Self {
-        let authenticated = Cell::new(rules.authentication == AuthenticationMode::None);
-        let redeemed = Cell::new(rules.token == TokenRule::None);
-        Self { rules, authenticated, redeemed }
-    }
-}
-
-impl<B> Call<'_, B> {
-    /// By which name the sender goes.
-    ///
-    /// # Errors
-    /// [`Refusal::Unauthenticated`] if it gives none.
-    pub fn sender(&self) -> Result<&Sender, Refusal> {
-        self.envelope.authentication.as_ref().map(|a| &a.sender).ok_or(Refusal::Unauthenticated)
-    }
-
-    /// Checks the request's signature with the sender's key.
-    ///
-    /// # Errors
-    /// [`Refusal::Unauthenticated`].
-    pub fn authenticate(&self, transaction: &mut Transaction, key: &VerifyingKey) -> Result<(), Refusal> {
-        self.envelope.verify(key).map_err(|_| Refusal::Unauthenticated)?;
-        self.vouch(transaction);
-        Ok(())
-    }
-
-    /// The body itself proved who sent it: by a friendship token, a group's key or a frame's signature.
-    pub fn vouch(&self, transaction: &mut Transaction) {
-        self.checks.authenticated.set(true);
-        if self.checks.rules.token == TokenRule::None {
-            transaction.remember_refusal();
-        }
-    }
-
-    /// Redeems the request's token; from here on it is spent whatever follows (PROTOCOL.md §2).
-    ///
-    /// # Errors
-    /// A refusal if there is none, or not one that this operation takes.
-    pub fn redeem(&self, transaction: &mut Transaction, context: &Context) -> Result<(), Interrupt> {
-        debug_assert!(self.checks.authenticated.get(), "tokens are redeemed once authentication has passed");
-        let local_only = self.checks.rules.token == TokenRule::Local;
-        let token = self.envelope.token.as_ref().ok_or(Refusal::TokenNeeded)?;
-        tokens::redeem(transaction, context, token, local_only)?;
-        transaction.remember_refusal();
-        self.checks.redeemed.set(true);
-        Ok(())
-    }
 }
 
 type Served = Result<Vec<u8>, Interrupt>;
@@ -170,7 +101,7 @@ fn prefetch(
 ) -> Result<(), Interrupt> {
     let answer = rules.remembered.then(|| memory.row());
     let token = envelope.token.as_ref().filter(|_| rules.token != TokenRule::None);
-    let nullifier = token.and_then(|token| tokens::row(context, token));
+    let nullifier = token.and_then(|token| redeem::row(context, token));
     let rows: Vec<Key> = answer.into_iter().chain(nullifier).collect();
     transaction.prefetch(&rows)
 }
@@ -212,8 +143,8 @@ fn dispatch(
         Request::CreateUserRecord(body) => to!(body, queuing::records::create_user_record),
         Request::PublishKeyPackages(body) => to!(body, queuing::key_packages::publish_key_packages),
         Request::GetKeyPackage(body) => to!(body, queuing::key_packages::get_key_package),
-        Request::Dequeue(body) => to!(body, queuing::queue::dequeue),
-        Request::Listen(body) => to!(body, queuing::queue::listen),
+        Request::Dequeue(body) => to!(body, queuing::dequeue::dequeue),
+        Request::Listen(body) => to!(body, queuing::dequeue::listen),
         Request::EnqueueFederated(body) => to!(body, inbox::enqueue_federated),
 
         Request::GetDsKeys(body) => to!(body, delivery::keys::get_ds_keys),

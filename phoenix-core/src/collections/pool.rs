@@ -10,8 +10,8 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use crate::{
     codec::Codec,
     error::Refusal,
-    operation::Interrupt,
-    store::{Key, Record, Transaction},
+    operation::{Interrupt, Transaction},
+    store::{Key, Record},
 };
 
 /// Which packages there are: the numbers from `next` to `last`.
@@ -120,18 +120,18 @@ const LOOK_AHEAD: usize = 4;
 macro_rules! pool {
     ($(#[$meta:meta])* $pool:ident, $name:ty, $head:ident, $package:ty) => {
         #[derive(Debug, tls_codec::TlsSize, tls_codec::TlsSerialize, tls_codec::TlsDeserializeBytes)]
-        struct $head(crate::pool::PoolHead);
+        struct $head(crate::collections::pool::PoolHead);
 
         impl crate::store::Record for $head {
             type Name = $name;
             const KIND: crate::store::RecordKind = crate::store::RecordKind::$head;
         }
-        impl From<crate::pool::PoolHead> for $head {
-            fn from(head: crate::pool::PoolHead) -> Self {
+        impl From<crate::collections::pool::PoolHead> for $head {
+            fn from(head: crate::collections::pool::PoolHead) -> Self {
                 Self(head)
             }
         }
-        impl From<$head> for crate::pool::PoolHead {
+        impl From<$head> for crate::collections::pool::PoolHead {
             fn from(head: $head) -> Self {
                 head.0
             }
@@ -140,7 +140,7 @@ macro_rules! pool {
         $(#[$meta])*
         enum $pool {}
 
-        impl crate::pool::Pool for $pool {
+        impl crate::collections::pool::Pool for $pool {
             type Name = $name;
             type Head = $head;
             type Package = $package;

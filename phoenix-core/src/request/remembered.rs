@@ -7,16 +7,14 @@
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
-    context::Context,
     crypto::{
         aead::{EarCiphertext, EarKey},
         kdf::{self, Hash},
         labels::Label,
     },
     error::Refusal,
-    expiry::Expiring,
-    operation::Interrupt,
-    store::{Key, Record, RecordKind, Transaction},
+    operation::{Context, Interrupt, Transaction},
+    store::{Expiring, Key, Record, RecordKind},
     wire::envelope::RequestEnvelope,
 };
 

@@ -7,12 +7,11 @@
 use super::{EntryName, FIRST_CHUNK, Queue, QueueHead, put_entry};
 use crate::{
     codec::Flag,
-    context::Context,
     crypto::ratchet::{QueueEntry, QueueRatchet},
     error::Refusal,
     limits::MAX_ACKNOWLEDGED,
-    operation::Interrupt,
-    store::{Key, Transaction},
+    operation::{Context, Interrupt, Transaction},
+    store::Key,
     wire::queues::DequeueRange,
 };
 

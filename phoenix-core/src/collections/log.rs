@@ -4,16 +4,12 @@
 //! its groups, the queuing service one for each stream from another homeserver. `append` adds a row as part
 //! of the commit that makes the message; the `distributor` moves rows on, in order, in commits of their own.
 
-pub mod distributor;
-
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
-    context::Context,
     identifiers::{LogId, LogPosition},
-    operation::Timer,
-    store::{Record, RecordKind, Transaction},
-    timers,
+    operation::{Context, Timer, Transaction, timers},
+    store::{Record, RecordKind},
     wire::fan_out::FanOutMessage,
 };
 

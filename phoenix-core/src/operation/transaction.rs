@@ -3,16 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    commit::{Commit, Expectation, Reads, Row, Rows, Scan, Version, Write},
-    key::Key,
-    record::{Record, StoredDataError, from_row, to_row},
-};
+use super::step::{Ask, Effect, Interrupt};
 use crate::{
     crypto::aead::EarKey,
     error::{PeerFailure, Refusal},
-    operation::{Ask, Effect, Interrupt},
     rng::Random,
+    store::{
+        commit::{Commit, Expectation, Reads, Row, Rows, Scan, Version, Write},
+        key::{Key, Record},
+        record::{StoredDataError, from_row, to_row},
+    },
 };
 
 /// The rows one pass of an operation reads and writes.

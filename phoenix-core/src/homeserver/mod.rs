@@ -1,22 +1,21 @@
 //! The homeserver: configuration and keys, from which inputs become operations.
 
+mod opened_configs;
+
+pub(crate) use opened_configs::{MAX_UNVERIFIED, MAX_VERIFIED, Opened, OpenedConfigs};
+
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use crate::{
-    auth_service::tokens::TokenKeys,
     config::Config,
     credentials::AsCredentialSet,
     crypto::hash_memo::HashMemo,
-    dispatch,
     identifiers::Domain,
-    keys::ServiceKeys,
-    operation::{Operation, Timer},
-    queuing_service::config::OpenedConfigs,
+    keys::{ServiceKeys, TokenKeys},
     time::Timestamp,
-    timers,
 };
 
 /// A homeserver: authentication, queuing and delivery service of one domain.
@@ -56,15 +55,6 @@ struct Inner {
 /// Some 100 bytes each: two trees of 5000 members.
 const HASH_MEMO_ENTRIES: usize = 65_536;
 
-/// Something that happens to a homeserver.
-#[derive(Debug, Clone, Copy)]
-pub enum Input<'a> {
-    /// The bytes of a request arrived.
-    Request(&'a [u8]),
-    /// A timer is due.
-    Timer(&'a Timer),
-}
-
 impl Homeserver {
     /// A homeserver of these settings and keys.
     pub fn new(config: Config, keys: ServiceKeys) -> Self {
@@ -77,16 +67,6 @@ impl Homeserver {
             token_keys: Mutex::default(),
             as_credentials: Mutex::default(),
         }))
-    }
-
-    /// Begins to serve `input`. `now` is the time; `seed` is 32 fresh random bytes, which no other call may get.
-    ///
-    /// See [`crate::operation`] for how to go on.
-    pub fn accept(&self, input: Input<'_>, now: Timestamp, seed: [u8; 32]) -> Operation {
-        match input {
-            Input::Request(bytes) => dispatch::accept(self, bytes, now, seed),
-            Input::Timer(timer) => timers::accept(self, timer.clone(), now, seed),
-        }
     }
 
     /// The settings.

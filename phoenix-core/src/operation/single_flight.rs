@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::operation::Ask;
+use super::step::Ask;
 
 /// Who waits for which answer.
 ///
