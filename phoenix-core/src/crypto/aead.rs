@@ -1,4 +1,4 @@
-//! protocol.md §3 — AES-128-GCM, and encryption at rest (EAR) with keys that clients hold.
+//! PROTOCOL.md §3 — AES-128-GCM, and encryption at rest (EAR) with keys that clients hold.
 //!
 //! Each write of a record uses a key of its own, derived from the EAR key and a fresh salt. A nonce can
 //! therefore never meet the same key twice, however often a record is written, and the nonce is constant.
@@ -217,7 +217,7 @@ mod tests {
     /// The GCM specification's test case 4 (AES-128, associated data, 60 bytes of plaintext).
     #[test]
     fn published_vector() {
-        let hex = crate::crypto::test_vectors::hex;
+        let hex = crate::crypto::tests::vectors::hex;
         let key = hex("feffe9928665731c6d6a8f9467308308").try_into().unwrap();
         let nonce = hex("cafebabefacedbaddecaf888").try_into().unwrap();
         let associated = hex("feedfacedeadbeeffeedfacedeadbeefabaddad2");

@@ -1,4 +1,4 @@
-//! protocol.md §3 — a bounded memory of hashes, so that a group's tree is not hashed afresh for each commit.
+//! PROTOCOL.md §3 — a bounded memory of hashes, so that a group's tree is not hashed afresh for each commit.
 
 #[expect(
     clippy::disallowed_types,

@@ -1,4 +1,4 @@
-//! protocol.md §3 — sealing to a public key: HPKE base mode (RFC 9180), each use under a label of its own.
+//! PROTOCOL.md §3 — sealing to a public key: HPKE base mode (RFC 9180), each use under a label of its own.
 //!
 //! DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-128-GCM. The label is HPKE's `info`. Public keys and
 //! encapsulated keys of low order are refused: with them the shared secret would be known to everybody.
@@ -196,7 +196,7 @@ pub struct HpkeCiphertext {
 mod tests {
     use super::*;
     use crate::{
-        crypto::test_vectors::{Script, hex},
+        crypto::tests::vectors::{Script, hex},
         wire::codec::{decode, encode},
     };
 

@@ -1,4 +1,4 @@
-//! protocol.md §3 — hashes and derived keys, each under a label.
+//! PROTOCOL.md §3 — hashes and derived keys, each under a label.
 
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};

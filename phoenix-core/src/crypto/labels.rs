@@ -1,4 +1,4 @@
-//! protocol.md §3 — every signature, derived key and sealed message has a label of its own.
+//! PROTOCOL.md §3 — every signature, derived key and sealed message has a label of its own.
 //!
 //! A label ties a signature or ciphertext to the one use it was made for: nothing signed as one structure
 //! verifies as another. This file is the complete list; a test checks that no two are alike.
@@ -27,7 +27,7 @@ macro_rules! labels {
 
 labels! {
     // Signatures: what is signed.
-    /// A client's request (protocol.md §3).
+    /// A client's request (PROTOCOL.md §3).
     REQUEST_AUTH = "RequestAuth";
     /// Proof of possession of a root's key.
     AS_CREDENTIAL_SELF = "AsCredential, by itself";

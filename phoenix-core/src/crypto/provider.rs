@@ -1,4 +1,4 @@
-//! protocol.md §3 — the cryptography that MLS runs on: one ciphersuite, seeded, without ambient randomness.
+//! PROTOCOL.md §3 — the cryptography that MLS runs on: one ciphersuite, seeded, without ambient randomness.
 
 use std::{
     convert::Infallible,
@@ -359,7 +359,3 @@ impl openmls_traits::OpenMlsProvider for MlsProvider {
         &self.crypto
     }
 }
-
-#[cfg(test)]
-#[path = "provider_tests.rs"]
-mod tests;
