@@ -10,13 +10,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Bytes, client, server, service::Service, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use phoenix_core::{
+    codec::encode,
     config::Config,
     homeserver::Homeserver,
     identifiers::{Domain, RequestId},
     keys::ServiceKeys,
     rng::Random,
     wire::{
-        codec::encode,
         envelope::{RequestEnvelope, ResponseEnvelope},
         queuing_service::{GetQsKeys, GetQsKeysReply},
     },

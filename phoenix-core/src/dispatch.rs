@@ -4,8 +4,8 @@
 use std::cell::Cell;
 
 use crate::{
-    auth_service as authentication,
-    auth_service::tokens,
+    auth_service::{self as authentication, tokens},
+    codec::encode,
     context::Context,
     crypto::{kdf, labels::Label, sign::VerifyingKey},
     delivery_service as delivery,
@@ -18,7 +18,6 @@ use crate::{
     store::{Key, Transaction},
     time::Timestamp,
     wire::{
-        codec::encode,
         delivery_service::GroupAccess,
         envelope::{RequestEnvelope, ResponseEnvelope, Sender},
         operations::{AuthenticationMode, Request, RequestBody, Rules, TokenRule},

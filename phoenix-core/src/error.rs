@@ -9,8 +9,8 @@ use std::time::Duration;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
-    credentials::ValidationError, crypto::aead::EncryptionError, identifiers::Domain, time::Timestamp,
-    wire::codec::List,
+    codec::List, credentials::ValidationError, crypto::aead::EncryptionError, identifiers::Domain,
+    time::Timestamp,
 };
 
 /// Why a request was not done. A refused request changes nothing, but for what protocol.md §2 excepts.
@@ -307,7 +307,7 @@ impl Refusal {
     /// The stable code on the wire.
     pub fn code(&self) -> u16 {
         // The encoding begins with the discriminant, which is the code.
-        let encoded = crate::wire::codec::encode(self);
+        let encoded = crate::codec::encode(self);
         encoded.first_chunk().map_or(0, |code| u16::from_be_bytes(*code))
     }
 

@@ -9,13 +9,13 @@ use tls_codec::{DeserializeBytes, Serialize, Size, TlsDeserializeBytes, TlsSeria
 
 use crate::{
     auth_service::tokens::allowance,
+    codec::Bytes,
     context::Context,
     federation::{inbox, key_cache},
     operation::{Interrupt, Timer},
     store::{Key, Record, RecordKind, Scan, Transaction},
     time::{DAY, Hour},
     timers,
-    wire::codec::Bytes,
 };
 
 /// What was not used for so long, nobody needs.

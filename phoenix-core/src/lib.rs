@@ -73,6 +73,7 @@
 pub mod auth_service;
 #[cfg(feature = "client")]
 pub mod client;
+pub mod codec;
 pub mod config;
 pub mod context;
 pub mod credentials;

@@ -23,10 +23,8 @@
 use crate::{
     context::Context,
     error::{PeerFailure, Refusal},
-    fan_out::LogId,
-    federation::outbox::StreamName,
     homeserver::Homeserver,
-    identifiers::{Domain, QsClientId},
+    identifiers::{Domain, LogId, QsClientId, StreamName},
     limits::{MAX_ATTEMPTS, MAX_ROUNDS},
     rng::Random,
     store::{
@@ -34,6 +32,7 @@ use crate::{
         transaction::Transaction,
     },
     time::Timestamp,
+    wire::operations::Service,
 };
 
 /// How a body leaves before it is through.
@@ -51,17 +50,6 @@ impl From<Refusal> for Interrupt {
     fn from(refusal: Refusal) -> Self {
         Self::Refuse(refusal)
     }
-}
-
-/// A service of a homeserver: each has an address of its own (protocol.md §5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Service {
-    /// Authentication service, at `as.` + domain.
-    Authentication,
-    /// Queuing service, at `qs.` + domain.
-    Queuing,
-    /// Delivery service, at `ds.` + domain.
-    Delivery,
 }
 
 /// A question to another homeserver.

@@ -8,10 +8,10 @@
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
+    codec::Codec,
     error::Refusal,
     operation::Interrupt,
     store::{Key, Record, Transaction},
-    wire::codec::Codec,
 };
 
 /// Which packages there are: the numbers from `next` to `last`.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
+    codec::{decode, encode},
     context::Context,
     crypto::{kdf, labels::Label},
     error::Refusal,
@@ -19,7 +20,6 @@ use crate::{
     operation::{Effect, Interrupt, Lane, Operation, Timer},
     store::{Key, Record, RecordKind, Row, Scan, Transaction},
     time::Timestamp,
-    wire::codec::{decode, encode},
 };
 
 /// When a timer is due.

@@ -1,7 +1,7 @@
 //! The names under which a homeserver's services are found: `as.`, `ds.` and `qs.` before its domain
 //! (protocol.md §5).
 
-use phoenix_core::{identifiers::Domain, operation::Service};
+use phoenix_core::{identifiers::Domain, wire::operations::Service};
 
 /// All services.
 pub const SERVICES: [Service; 3] = [Service::Authentication, Service::Delivery, Service::Queuing];

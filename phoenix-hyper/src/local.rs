@@ -11,9 +11,9 @@ use std::{
 };
 
 use phoenix_core::{
+    codec::encode,
     identifiers::{Domain, RequestId},
-    operation::Service,
-    wire::{codec::encode, envelope::RequestEnvelope, queuing_service::GetQsKeys},
+    wire::{envelope::RequestEnvelope, operations::Service, queuing_service::GetQsKeys},
 };
 use serde::{Deserialize, Serialize};
 use tokio::{

@@ -16,8 +16,10 @@ use hyper::{
 use phoenix_core::{
     error::Refusal,
     limits::{MAX_LARGE_REQUEST, SUPPORTED_VERSIONS},
-    operation::Service,
-    wire::{envelope::ResponseEnvelope, operations::OperationKind},
+    wire::{
+        envelope::ResponseEnvelope,
+        operations::{OperationKind, Service},
+    },
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;

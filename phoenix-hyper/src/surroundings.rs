@@ -147,7 +147,7 @@ impl Occasionally {
 
 #[cfg(test)]
 mod tests {
-    use phoenix_core::{error::Refusal, identifiers::Domain, operation::Service};
+    use phoenix_core::{error::Refusal, identifiers::Domain, wire::operations::Service};
 
     use super::*;
     use crate::{

@@ -7,14 +7,11 @@ use phoenix_core::{
     credentials::KeyId,
     crypto::sign::Signature,
     error::Refusal,
-    identifiers::Domain,
-    operation::Service,
+    identifiers::{Domain, StreamId},
     wire::{
         envelope::ResponseEnvelope,
-        federation::{
-            EnqueueFederated, EnqueueFederatedReply, Frame, FrameContent, FramePayload, Skip, StreamId,
-        },
-        operations::RequestBody,
+        federation::{EnqueueFederated, EnqueueFederatedReply, Frame, FrameContent, FramePayload, Skip},
+        operations::{RequestBody, Service},
         queuing_service::GetQsKeys,
     },
 };

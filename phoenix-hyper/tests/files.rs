@@ -6,7 +6,7 @@ mod support;
 
 use std::{env, process::Command};
 
-use phoenix_core::operation::Service;
+use phoenix_core::wire::operations::Service;
 use phoenix_hyper::{server::ServerLimits, service::BodyLimits};
 use support::{Running, assert_keys, key_request, soon};
 use tokio::net::TcpStream;

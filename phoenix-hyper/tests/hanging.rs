@@ -11,12 +11,12 @@ use phoenix_core::{
     crypto::sign::Signature,
     error::PeerFailure,
     homeserver::Homeserver,
-    identifiers::Domain,
+    identifiers::{Domain, StreamId},
     keys::ServiceKeys,
     operation::{Ask, Report},
     rng::Random,
     time::Timestamp,
-    wire::federation::{EnqueueFederated, Frame, FrameContent, FramePayload, Skip, StreamId},
+    wire::federation::{EnqueueFederated, Frame, FrameContent, FramePayload, Skip},
 };
 use phoenix_hyper::{
     node::{Node, NodeLimits, Surroundings},

@@ -6,7 +6,10 @@ mod support;
 use std::{io, time::Duration};
 
 use hyper::{Method, StatusCode, header};
-use phoenix_core::{error::Refusal, operation::Service, wire::envelope::ResponseEnvelope};
+use phoenix_core::{
+    error::Refusal,
+    wire::{envelope::ResponseEnvelope, operations::Service},
+};
 use phoenix_hyper::{
     server::ServerLimits,
     service::{BodyLimits, MEDIA_TYPE},

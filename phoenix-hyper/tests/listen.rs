@@ -8,14 +8,14 @@ use futures_util::{SinkExt, StreamExt};
 use manual::Manual;
 use phoenix_core::{
     client::Event,
+    codec::{decode, encode},
     error::Refusal,
     identifiers::{GroupId, UserId},
     limits::MAX_REQUEST,
-    operation::Service,
     wire::{
         auth_service::Done,
-        codec::{decode, encode},
         envelope::{RequestEnvelope, ResponseEnvelope},
+        operations::Service,
     },
 };
 use phoenix_hyper::{

@@ -19,7 +19,7 @@ use hyper::{
     Response,
     body::{Bytes, Frame},
 };
-use phoenix_core::{limits::MAX_LARGE_REQUEST, operation::Service};
+use phoenix_core::{limits::MAX_LARGE_REQUEST, wire::operations::Service};
 use phoenix_hyper::{
     peers::{Override, PeerLimits, Peers, Reach, SendError, Wait},
     server::ServerLimits,

@@ -7,7 +7,7 @@ mod manual;
 use std::{collections::HashSet, fs, path::Path};
 
 use manual::Manual;
-use phoenix_core::{client::Event, identifiers::GroupId, operation::Service};
+use phoenix_core::{client::Event, identifiers::GroupId, wire::operations::Service};
 use phoenix_hyper::{
     data_directory::DataDirectory,
     key_file,

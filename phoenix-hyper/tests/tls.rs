@@ -5,7 +5,7 @@ mod support;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use phoenix_core::operation::Service;
+use phoenix_core::wire::operations::Service;
 use phoenix_hyper::{
     peers::{Override, Peers, Reach, SendError},
     server::ServerLimits,

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use phoenix_core::{
+    codec::decode,
     config::Config,
     credentials::{KeyId, PublishedHpkeKey, QsKeySet},
     crypto::{provider::MlsCrypto, tokens::Token},
@@ -15,7 +16,6 @@ use phoenix_core::{
     rng::Random,
     time::{DAY, Timestamp},
     wire::{
-        codec::decode,
         envelope::{RequestEnvelope, ResponseEnvelope, ResponseOutcome},
         fan_out::ClientQueueConfig,
         operations::{AuthenticationMode, OperationKind, Request},

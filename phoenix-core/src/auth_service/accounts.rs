@@ -3,6 +3,7 @@
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
+    codec::{Bytes, List},
     context::Context,
     credentials::ClientCredential,
     dispatch::Call,
@@ -11,10 +12,7 @@ use crate::{
     limits::MAX_CLIENTS,
     operation::Interrupt,
     store::{Record, RecordKind, Transaction},
-    wire::{
-        codec::{Bytes, List},
-        envelope::Sender,
-    },
+    wire::envelope::Sender,
 };
 
 /// A registered user.

@@ -2,6 +2,7 @@
 
 use super::accounts;
 use crate::{
+    codec::encode,
     context::Context,
     crypto::hpke::HpkePublicKey,
     dispatch::Call,
@@ -10,10 +11,7 @@ use crate::{
     operation::Interrupt,
     queue,
     store::Transaction,
-    wire::{
-        auth_service::{DequeueDirect, DequeueReply, Done, EnqueueDirect},
-        codec::encode,
-    },
+    wire::auth_service::{DequeueDirect, DequeueReply, Done, EnqueueDirect},
 };
 
 queue::queue!(Direct, ClientId, DirectQueue, DirectQueueEntry, "direct queue");

@@ -8,7 +8,7 @@ use crate::{context::Context, error::Refusal, identifiers::UserId};
 #[cfg(feature = "opaque")]
 pub(super) fn start(context: &Context, user: &UserId, request: &[u8]) -> Result<Vec<u8>, Refusal> {
     let server = crate::crypto::opaque::OpaqueServer::from_seed(&context.keys().opaque_seed);
-    let name = crate::wire::codec::encode(user);
+    let name = crate::codec::encode(user);
     server.registration_start(&name, request).map_err(|_| Refusal::PasswordProtocol)
 }
 

@@ -7,6 +7,7 @@ use super::{
     connections, direct_queue, password,
 };
 use crate::{
+    codec::{List, encode},
     config::RegistrationPolicy,
     context::Context,
     credentials::{ClientCredential, Fingerprint, validation::validate_client_credential_request},
@@ -20,7 +21,6 @@ use crate::{
     time::{ExpirationData, Timestamp},
     wire::{
         auth_service::{Done, FinishRegistration, InitRegistration, InitRegistrationReply},
-        codec::{List, encode},
         envelope::Sender,
     },
 };

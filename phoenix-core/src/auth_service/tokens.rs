@@ -5,6 +5,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::accounts::Client;
 use crate::{
+    codec::encode,
     config::{Config, Plant},
     context::Context,
     credentials::{
@@ -30,7 +31,6 @@ use crate::{
     time::{ExpirationData, Timestamp},
     wire::{
         auth_service::{GetTokenKeys, GetTokenKeysReply, IssueTokens, IssueTokensReply},
-        codec::encode,
         envelope::Sender,
     },
 };

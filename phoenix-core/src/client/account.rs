@@ -15,6 +15,7 @@ use super::{
     state::{Identity, OwnPackage, Queuing, Shared, State},
 };
 use crate::{
+    codec::{Bytes, encode},
     credentials::{ClientCredentialRequest, LeafCredential, PublishedHpkeKey},
     crypto::{
         aead::EarKey, hpke::HpkePrivateKey, opaque::ClientRegistration, ratchet::QueueReader,
@@ -25,7 +26,6 @@ use crate::{
     time::{DAY, ExpirationData, HOUR},
     wire::{
         auth_service::{ConnectionPackage, ConnectionPackageContent, FinishRegistration, InitRegistration},
-        codec::{Bytes, encode},
         envelope::Sender,
         fan_out::{Binding, ClientQueueConfig, Notify, QueueConfigContent},
         queuing_service::{AddPackage, CreateUserRecord, PublishKeyPackages},

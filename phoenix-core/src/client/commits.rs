@@ -10,13 +10,13 @@ use super::{
     state::State,
 };
 use crate::{
+    codec::{Bytes, List, encode},
     crypto::{aead::EarCiphertext, sign::SigningKey},
     identifiers::{ClientId, GroupId},
     limits::{MAX_ADDS, MAX_MLS_MESSAGE},
     mls::GroupInfoUpdate,
     rng::Random,
     wire::{
-        codec::{Bytes, List, encode},
         delivery_service::{AddUsers, CommitData, UpdateClient},
         queuing_service::KeyPackageBatch,
     },

@@ -21,6 +21,7 @@ use super::{
     state::{Shared, State},
 };
 use crate::{
+    codec::{decode, encode},
     credentials::{MemberCredential, PublishedHpkeKey},
     crypto::{hpke::HpkeCiphertext, labels::Label},
     error::{Advice, Refusal},
@@ -28,7 +29,6 @@ use crate::{
     mls::{GroupInfoUpdate, parse_message},
     wire::{
         auth_service::{ConnectionPackage, EnqueueDirect, GetConnectionPackage},
-        codec::{decode, encode},
         delivery_service::{
             CommitData, CommitReply, ExternalCommitInfo, ExternalCommitInfoReply, GroupAccess,
             JoinConnectionGroup,

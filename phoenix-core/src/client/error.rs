@@ -1,6 +1,7 @@
 //! protocol.md §2, §11 — why a procedure of the client ends without success, and whose fault it is.
 
 use crate::{
+    codec::DecodeError,
     credentials::ValidationError,
     crypto::{
         aead::{DecryptionError, EncryptionError},
@@ -10,7 +11,6 @@ use crate::{
     },
     error::Refusal,
     identifiers::{Domain, UserId},
-    wire::codec::DecodeError,
 };
 
 /// Why a procedure ended without success.

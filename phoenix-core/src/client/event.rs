@@ -3,8 +3,7 @@
 use super::ClientError;
 use crate::{
     identifiers::{Domain, GroupId, UserId},
-    operation::Service,
-    wire::fan_out::GapReason,
+    wire::{fan_out::GapReason, operations::Service},
 };
 
 /// Names a procedure that was started.

@@ -10,16 +10,15 @@ use super::{
     state::{Identity, Ordered, Shared, State},
 };
 use crate::{
+    codec::encode,
     crypto::tokens::Token,
     error::{Advice, PeerFailure, Refusal},
     identifiers::{Domain, RequestId},
-    operation::Service,
     time::Timestamp,
     wire::{
-        codec::encode,
         delivery_service::{CommitReply, SendMessageReply},
         envelope::{RequestEnvelope, ResponseEnvelope, Signer},
-        operations::{RequestBody, TokenRule},
+        operations::{RequestBody, Service, TokenRule},
     },
 };
 
@@ -150,7 +149,7 @@ impl Shared {
     }
 
     /// Sends the same bytes until there is an answer or a receipt, or none can come any more.
-    async fn deliver<R: crate::wire::codec::Codec>(&self, made: &Made) -> Result<Delivered<R>, ClientError> {
+    async fn deliver<R: crate::codec::Codec>(&self, made: &Made) -> Result<Delivered<R>, ClientError> {
         let mut failures = 0;
         loop {
             let (wait, refusal) = match self.send(made).await {

@@ -17,6 +17,7 @@ use super::{
     state::{Identity, Shared, State},
 };
 use crate::{
+    codec::{Flag, decode, encode},
     credentials::{LeafCredential, MemberCredential},
     crypto::{
         aead::{EarCiphertext, EarKey},
@@ -26,7 +27,6 @@ use crate::{
     mls::{CIPHERSUITE, LEAF_CREDENTIAL_TYPE, ROLES_EXTENSION, Roles},
     rng::Random,
     wire::{
-        codec::{Flag, decode, encode},
         delivery_service::{AddUsers, CreateGroup, GroupAccess, RequestGroupId, UpdateClient},
         envelope::Sender,
     },

@@ -11,6 +11,7 @@ use super::{
     state::{Ordered, Shared, State},
 };
 use crate::{
+    codec::decode,
     crypto::{
         hpke::HpkeCiphertext,
         ratchet::{QueueEntry, QueueReadError, QueueReader},
@@ -20,7 +21,6 @@ use crate::{
     queue::{direct_queue_name, fan_out_queue_name},
     wire::{
         auth_service::{DequeueDirect, DequeueRange},
-        codec::decode,
         fan_out::{Delivery, FanOutContent, Gap, QueueMessage},
         queuing_service::Dequeue,
     },

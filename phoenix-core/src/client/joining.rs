@@ -16,10 +16,10 @@ use super::{
     state::{Identity, OwnPackage, Shared, State},
 };
 use crate::{
+    codec::{Bytes, decode, encode},
     identifiers::{GroupId, UserId},
     mls::{parse_message, welcome_references},
     wire::{
-        codec::{Bytes, decode, encode},
         delivery_service::{GroupAccess, LeafProfile, UpdateQueueInfo, WelcomeInfo, WelcomeInfoReply},
         envelope::Sender,
         fan_out::{Delivery, FanOutContent, WelcomeBundle},

@@ -18,13 +18,13 @@ use super::{
     state::{Contact, Identity, Shared, State},
 };
 use crate::{
+    codec::decode,
     credentials::MemberCredential,
     crypto::aead::EarKey,
     error::{Advice, Refusal},
     identifiers::{Domain, GroupId, UserId},
     mls::validate_key_package,
     wire::{
-        codec::decode,
         delivery_service::{CommitReply, SendMessage},
         fan_out::ClientQueueConfig,
         queuing_service::{AddPackage, GetKeyPackage, KeyPackageBatch},

@@ -3,6 +3,7 @@
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
+    codec::Bytes,
     credentials::ClientCredential,
     crypto::{
         aead::EarKey,
@@ -11,7 +12,7 @@ use crate::{
     },
     identifiers::{ClientId, GroupId, QsUserId},
     limits::MAX_MLS_MESSAGE,
-    wire::{codec::Bytes, queuing_service::FriendshipToken},
+    wire::queuing_service::FriendshipToken,
 };
 
 /// What a user gives its contacts, so that they can add it to groups.

@@ -20,12 +20,12 @@ use super::{
     state::{Contact, Shared, State},
 };
 use crate::{
+    codec::decode,
     credentials::LeafCredential,
     error::Advice,
     identifiers::{Domain, GroupId},
     mls::parse_message,
     wire::{
-        codec::decode,
         delivery_service::CommitData,
         fan_out::{Delivery, FanOutContent, GapReason, Receipt},
     },

@@ -6,6 +6,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::{AsCredential, AsIntermediateCredential, Fingerprint, RevocationList, Suite, ValidationError};
 use crate::{
+    codec::{List, encode},
     crypto::{
         kdf,
         labels::Label,
@@ -13,7 +14,6 @@ use crate::{
     },
     identifiers::{Domain, HexId},
     time::{ExpirationData, Timestamp},
-    wire::codec::{List, encode},
 };
 
 /// How many roots a set can hold. A revoked root stays listed until it expires.

@@ -7,6 +7,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::{ClientCredential, Fingerprint, Payload, SelfSigned, Suite, ValidationError};
 use crate::{
+    codec::{decode, encode},
     crypto::{
         aead::{AEAD_TAG_LENGTH, EarCiphertext, EarKey},
         labels::Label,
@@ -14,7 +15,6 @@ use crate::{
     },
     rng::Random,
     time::{ExpirationData, Timestamp},
-    wire::codec::{decode, encode},
 };
 
 /// What a leaf says of itself.

@@ -33,6 +33,7 @@ pub use revocation::{MAX_REVOCATIONS, Revocation, RevocationContent, RevocationL
 pub use validation::ValidationError;
 
 use crate::{
+    codec::{Codec, encode},
     crypto::{
         kdf,
         labels::Label,
@@ -40,7 +41,6 @@ use crate::{
     },
     identifiers::HexId,
     time::{DAY, ExpirationData, MINUTE},
-    wire::codec::{Codec, encode},
 };
 
 /// How long a published set may be valid, at most (protocol.md §9).

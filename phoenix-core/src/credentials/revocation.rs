@@ -4,12 +4,12 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::{Fingerprint, ValidationError};
 use crate::{
+    codec::List,
     crypto::{
         labels::Label,
         sign::{InvalidSignature, Signable, Signature, SigningKey, VerifyingKey},
     },
     time::Timestamp,
-    wire::codec::List,
 };
 
 /// How many revocations a list can hold (a full list stays below the default message size).

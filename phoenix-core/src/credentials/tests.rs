@@ -7,11 +7,11 @@ mod services;
 
 use super::{validation::*, *};
 use crate::{
+    codec::List,
     crypto::aead::EarKey,
     identifiers::{ClientId, Domain, UserId},
     rng::Random,
     time::{HOUR, Timestamp},
-    wire::codec::List,
 };
 
 const NOW: Timestamp = Timestamp::from_milliseconds(1_800_000_123_456);

@@ -11,7 +11,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{kdf, labels::Label};
-use crate::{rng::Random, wire::codec::Bytes};
+use crate::{codec::Bytes, rng::Random};
 
 /// Length of an AES-128 key in bytes.
 pub const AEAD_KEY_LENGTH: usize = 16;
@@ -161,7 +161,7 @@ pub struct EarCiphertext {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::codec::{decode, encode};
+    use crate::codec::{decode, encode};
 
     #[test]
     fn a_record_opens_under_its_key_and_name_only() {

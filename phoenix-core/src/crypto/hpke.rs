@@ -17,9 +17,9 @@ use super::{
     labels::Label,
 };
 use crate::{
+    codec::{Bytes, DecodeError},
     identifiers::HexId,
     rng::Random,
-    wire::codec::{Bytes, DecodeError},
 };
 
 /// The longest ciphertext that is sealed to a public key, in bytes.
@@ -196,8 +196,8 @@ pub struct HpkeCiphertext {
 mod tests {
     use super::*;
     use crate::{
+        codec::{decode, encode},
         crypto::tests::vectors::{Script, hex},
-        wire::codec::{decode, encode},
     };
 
     const LABEL: Label = Label::SEAL_QUEUE_CONFIG;

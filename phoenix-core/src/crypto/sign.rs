@@ -6,7 +6,7 @@ use ed25519_dalek::Signer as _;
 use tls_codec::{DeserializeBytes, Serialize, Size, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::labels::Label;
-use crate::{identifiers::HexId, rng::Random, wire::codec::encode};
+use crate::{codec::encode, identifiers::HexId, rng::Random};
 
 /// A structure that is signed, under its own label.
 pub trait Signable: Serialize {

@@ -7,6 +7,7 @@ use super::{
     welcome,
 };
 use crate::{
+    codec::{Bytes, decode},
     context::Context,
     credentials::{LeafCredential, validation::validate_leaf_possession},
     crypto::{provider::MlsCrypto, sign::VerifyingKey},
@@ -15,7 +16,6 @@ use crate::{
     operation::Interrupt,
     store::Transaction,
     wire::{
-        codec::{Bytes, decode},
         delivery_service::{CommitData, CommitReply, LeafProfile},
         fan_out::ClientQueueConfig,
     },

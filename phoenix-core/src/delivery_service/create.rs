@@ -8,6 +8,7 @@ use super::{
     sections::{Member, MembersSection, RestSection, Section, check_secret},
 };
 use crate::{
+    codec::{List, encode},
     context::Context,
     crypto::provider::MlsCrypto,
     dispatch::Call,
@@ -20,7 +21,6 @@ use crate::{
     time::Timestamp,
     wire::{
         auth_service::Done,
-        codec::{List, encode},
         delivery_service::{CreateGroup, LeafProfile, RequestGroupId, RequestGroupIdReply},
         envelope::Sender,
     },

@@ -7,17 +7,15 @@ use super::{
     sections::{RestSection, Section},
 };
 use crate::{
+    codec::{Flag, List},
     context::Context,
     dispatch::Call,
     error::Refusal,
     mls::{CommitSender, ProposalKind},
     operation::Interrupt,
     store::Transaction,
-    wire::{
-        codec::{Flag, List},
-        delivery_service::{
-            CommitReply, ExternalCommitInfo, ExternalCommitInfoReply, JoinConnectionGroup, LeafProfile,
-        },
+    wire::delivery_service::{
+        CommitReply, ExternalCommitInfo, ExternalCommitInfoReply, JoinConnectionGroup, LeafProfile,
     },
 };
 

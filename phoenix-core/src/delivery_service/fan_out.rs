@@ -2,15 +2,13 @@
 
 use super::{group::Group, sections::Member};
 use crate::{
+    codec::{Bytes, List},
     context::Context,
     error::Refusal,
-    fan_out::{self, LogId},
-    identifiers::RequestId,
+    fan_out::{self},
+    identifiers::{LogId, RequestId},
     store::Transaction,
-    wire::{
-        codec::{Bytes, List},
-        fan_out::{ClientQueueConfig, FanOutContent, FanOutMessage, Receipt, Recipient, WelcomeBundle},
-    },
+    wire::fan_out::{ClientQueueConfig, FanOutContent, FanOutMessage, Receipt, Recipient, WelcomeBundle},
 };
 
 /// What is fanned out at one position, being put together.

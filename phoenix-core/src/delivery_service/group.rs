@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::sections::{GroupSection, Member, MembersSection, Section, SectionName, TreeSection};
 use crate::{
+    codec::{Bytes, Codec, Flag, decode, encode},
     context::Context,
     crypto::{
         aead::EarKey,
@@ -20,11 +21,7 @@ use crate::{
     operation::Interrupt,
     store::{Key, Record, RecordKind, Transaction},
     time::Month,
-    wire::{
-        codec::{Bytes, Codec, Flag, decode, encode},
-        delivery_service::GroupAccess,
-        envelope::Sender,
-    },
+    wire::{delivery_service::GroupAccess, envelope::Sender},
 };
 
 /// The head row of a group: all that is not encrypted under its key.

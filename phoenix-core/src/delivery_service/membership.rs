@@ -9,6 +9,7 @@ use super::{
     sections::{RestSection, Section, check_secret},
 };
 use crate::{
+    codec::decode,
     context::Context,
     credentials::validation::ValidatedQsKeys,
     dispatch::Call,
@@ -20,7 +21,6 @@ use crate::{
     operation::Interrupt,
     store::{Key, Transaction},
     wire::{
-        codec::decode,
         delivery_service::{AddUsers, CommitReply, LeafProfile, UpdateClient},
         fan_out::{ClientQueueConfig, WelcomeBundle},
         queuing_service::KeyPackageBatch,

@@ -7,6 +7,7 @@ use super::{
     welcome,
 };
 use crate::{
+    codec::encode,
     context::Context,
     dispatch::Call,
     error::Refusal,
@@ -15,7 +16,6 @@ use crate::{
     store::Transaction,
     wire::{
         auth_service::Done,
-        codec::encode,
         delivery_service::{SendMessage, SendMessageReply, UpdateQueueInfo},
     },
 };

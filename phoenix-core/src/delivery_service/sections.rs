@@ -7,6 +7,7 @@
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
+    codec::{Bytes, List},
     crypto::{aead::EarCiphertext, kdf::Hash, sign::VerifyingKey},
     error::Refusal,
     limits::{MAX_ADDS, MAX_MEMBER_SECRET, MAX_MEMBERS},
@@ -14,7 +15,6 @@ use crate::{
     store::{Record, RecordKind},
     time::Month,
     wire::{
-        codec::{Bytes, List},
         delivery_service::{GroupState, LeafProfile},
         fan_out::ClientQueueConfig,
     },

@@ -8,11 +8,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{FanOutRow, LogId, LogPosition};
+use super::FanOutRow;
 use crate::{
     context::Context,
     federation::outbox,
-    identifiers::Domain,
+    identifiers::{Domain, LogId, LogPosition},
     operation::{Effect, Interrupt, Report, Timer},
     queuing_service::enqueue,
     store::{Key, Record, RecordKind, Transaction},

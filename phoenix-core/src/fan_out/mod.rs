@@ -10,48 +10,12 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
     context::Context,
-    identifiers::Domain,
+    identifiers::{LogId, LogPosition},
     operation::Timer,
     store::{Record, RecordKind, Transaction},
     timers,
-    wire::{fan_out::FanOutMessage, federation::StreamId},
+    wire::fan_out::FanOutMessage,
 };
-
-/// Names a log.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-#[repr(u8)]
-pub enum LogId {
-    /// The messages of a group of ours, by its uuid.
-    #[tls_codec(discriminant = 1)]
-    Group([u8; 16]),
-    /// The messages that came in a stream.
-    #[tls_codec(discriminant = 2)]
-    Stream {
-        /// From this homeserver.
-        source: Domain,
-        /// Drawn for the stream when it was first seen.
-        stream_id: StreamId,
-    },
-}
-
-impl LogId {
-    /// The homeserver that delivers what is in the log.
-    pub fn source<'a>(&'a self, ours: &'a Domain) -> &'a Domain {
-        match self {
-            Self::Group(_) => ours,
-            Self::Stream { source, .. } => source,
-        }
-    }
-}
-
-/// Names a row of a log.
-#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-pub(crate) struct LogPosition {
-    /// The log.
-    pub log: LogId,
-    /// Without gaps, from 0.
-    pub position: u64,
-}
 
 /// A message on its way.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]

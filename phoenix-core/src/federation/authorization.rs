@@ -2,12 +2,10 @@
 //! source, and the MLS message inside is of that very group.
 
 use crate::{
+    codec::encode,
     identifiers::Domain,
     mls,
-    wire::{
-        codec::encode,
-        fan_out::{FanOutContent, FanOutMessage},
-    },
+    wire::fan_out::{FanOutContent, FanOutMessage},
 };
 
 /// Whether `source` may deliver `message`.

@@ -16,6 +16,7 @@ use super::{
     stream::{Chain, StreamContext},
 };
 use crate::{
+    codec::{Codec, List, decode, encode},
     config::Plant,
     context::Context,
     credentials::validation::ValidatedQsKeys,
@@ -27,18 +28,16 @@ use crate::{
     dispatch::Call,
     error::Refusal,
     expiry::UNUSED,
-    fan_out::{self, LogId},
-    identifiers::Domain,
+    fan_out::{self},
+    identifiers::{Domain, LogId, StreamId},
     limits::{MAX_INBOUND_STREAMS, MAX_STREAM_EPOCH},
     operation::Interrupt,
     store::{Key, Record, RecordKind, Transaction},
     time::{DAY, Timestamp},
     wire::{
-        codec::{Codec, List, decode, encode},
         fan_out::{FanOutContent, FanOutMessage, Recipient},
         federation::{
             EnqueueFederated, EnqueueFederatedReply, FederatedBatch, Frame, FrameContent, FramePayload, Skip,
-            StreamId,
         },
     },
 };

@@ -8,6 +8,7 @@
 use tls_codec::{DeserializeBytes, Serialize, Size, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
+    codec::{Codec, decode, encode},
     config::Config,
     context::Context,
     credentials::{
@@ -28,7 +29,6 @@ use crate::{
     time::{Hour, Timestamp},
     wire::{
         auth_service::{GetAsCredentials, GetAsCredentialsReply},
-        codec::{Codec, decode, encode},
         envelope::{RequestEnvelope, ResponseEnvelope},
         operations::RequestBody,
         queuing_service::{GetQsKeys, GetQsKeysReply},

@@ -9,6 +9,7 @@ use super::{
     stream::{Chain, StreamContext},
 };
 use crate::{
+    codec::encode,
     context::Context,
     credentials::{KeyId, validation::ValidatedQsKeys},
     crypto::{
@@ -18,16 +19,15 @@ use crate::{
         ratchet::{RatchetCiphertext, RatchetSecret},
     },
     error::Refusal,
-    identifiers::Domain,
+    identifiers::{Domain, StreamId, StreamName},
     limits::MAX_STREAM_EPOCH,
     operation::{Effect, Interrupt, Report, Timer},
     store::{Key, Record, RecordKind, Transaction},
     time::Timestamp,
     timers,
     wire::{
-        codec::encode,
         fan_out::{ClientQueueConfig, FanOutMessage},
-        federation::{DroppedMessage, StreamId},
+        federation::DroppedMessage,
     },
 };
 
@@ -39,15 +39,6 @@ pub(crate) use delivery::deliver;
 
 /// The most bytes of entries, or of recipients to be told, in one frame; a larger entry goes alone.
 const MAX_BATCH: usize = 4 << 20;
-
-/// One of the streams to a homeserver: its groups are spread over a few.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-pub struct StreamName {
-    /// Where it leads.
-    pub destination: Domain,
-    /// Which one.
-    pub shard: u8,
-}
 
 /// Where entries are appended: written by the distributor alone.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]

@@ -2,15 +2,15 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{backoff, outbox::StreamName};
+use super::backoff;
 use crate::{
+    codec::List,
     context::Context,
-    identifiers::Domain,
+    identifiers::{Domain, StreamName},
     operation::{Interrupt, Timer},
     store::{Key, Record, RecordKind, Transaction},
     time::Timestamp,
     timers,
-    wire::codec::List,
 };
 
 /// How deliveries to a peer go. There is no row while all is well.

@@ -4,14 +4,14 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
 
 use crate::{
+    codec::encode,
     crypto::{
         aead::{DecryptionError, EncryptionError},
         padding,
         ratchet::{RatchetCiphertext, RatchetSecret},
     },
-    identifiers::Domain,
+    identifiers::{Domain, StreamId},
     rng::Random,
-    wire::{codec::encode, federation::StreamId},
 };
 
 /// A position in an epoch's ratchet.

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use tls_codec::{DeserializeBytes, Serialize, Size};
 
-use crate::wire::codec::Bytes;
+use crate::codec::Bytes;
 
 /// A homeserver's fully qualified domain name, in lower case and ASCII (IDNA A-labels).
 ///
@@ -148,7 +148,7 @@ impl DeserializeBytes for Domain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::codec::{decode, encode};
+    use crate::codec::{decode, encode};
 
     #[test]
     fn names_that_are_no_domains_are_refused_each_with_its_reason() {

@@ -2,6 +2,8 @@
 
 mod domain;
 mod names;
+mod streams;
 
 pub use domain::{Domain, InvalidDomain};
 pub use names::{ClientId, GroupId, HexId, QsClientId, QsUserId, RequestId, UserId};
+pub use streams::{LogId, LogPosition, StreamId, StreamName};

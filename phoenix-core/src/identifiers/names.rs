@@ -4,7 +4,7 @@ use std::fmt;
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::Domain;
+use super::domain::Domain;
 use crate::rng::Random;
 
 /// Writes an identifier as lower-case hexadecimal digits.

@@ -9,6 +9,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{RootKey, ServiceKeys};
 use crate::{
+    codec::{Codec, List, encode},
     credentials::{AsCredential, AsIntermediateCredential, RevocationList},
     crypto::{
         aead::EarKey,
@@ -18,7 +19,6 @@ use crate::{
         sign::SigningKey,
     },
     time::ExpirationData,
-    wire::codec::{Codec, List, encode},
 };
 
 /// Why bytes are not keys that were kept.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::ServiceKeys;
 use crate::{
+    codec::List,
     credentials::{
         AsCredential, AsCredentialSet, AsCredentialSetContent, AsIntermediateCredential, DsKeySet,
         DsKeySetContent, Fingerprint, KeyId, PublishedHpkeKey, PublishedKey, QsKeySet, QsKeySetContent,
@@ -12,7 +13,6 @@ use crate::{
     crypto::{hpke::HpkePrivateKey, sign::SigningKey},
     identifiers::Domain,
     time::{ExpirationData, Timestamp},
-    wire::codec::List,
 };
 
 impl ServiceKeys {

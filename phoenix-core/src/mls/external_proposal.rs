@@ -7,8 +7,8 @@ use tls_codec::{TlsSerialize, TlsSize};
 
 use super::{GroupState, PendingProposal, parse_body};
 use crate::{
+    codec::{Bytes, encode},
     crypto::{provider::MlsCrypto, sign::SigningKey},
-    wire::codec::{Bytes, encode},
 };
 
 /// Longest variable part of a proposal: the signed content, of which the group id is the most.

@@ -11,8 +11,8 @@ use tls_codec::{Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::read;
 use crate::{
+    codec::{Bytes, decode},
     crypto::{provider::MlsCrypto, sign::VerifyingKey},
-    wire::codec::{Bytes, decode},
 };
 
 /// Longest GroupInfo extensions; there is only `external_pub` (37 bytes).

@@ -14,8 +14,8 @@ use super::{
     parse_body, read, storage::PublicGroupStorage, view::verifying_key,
 };
 use crate::{
+    codec::encode,
     crypto::{provider::MlsCrypto, sign::VerifyingKey},
-    wire::codec::encode,
 };
 
 /// A group's public state, advanced by commits: [`GroupState::stage_commit`] checks one,

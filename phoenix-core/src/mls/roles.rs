@@ -3,7 +3,7 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use crate::wire::codec::{List, decode};
+use crate::codec::{List, decode};
 
 /// The content of the roles extension in the group context.
 #[derive(Debug, Clone, PartialEq, Eq, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]

@@ -10,7 +10,7 @@ use openmls_traits::{
 use serde::{Serialize, de::DeserializeOwned};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use crate::wire::codec::{Bytes, List, decode, encode};
+use crate::codec::{Bytes, List, decode, encode};
 
 /// The layout of the blob; what postcard writes also depends on openmls's version.
 const VERSION: u8 = 1;

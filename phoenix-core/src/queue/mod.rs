@@ -9,6 +9,7 @@ mod restore;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
+    codec::{Codec, Flag, List, encode},
     context::Context,
     crypto::{
         hpke::HpkePublicKey,
@@ -20,10 +21,7 @@ use crate::{
     operation::Interrupt,
     store::{Key, Record, Transaction},
     time::Timestamp,
-    wire::{
-        auth_service::{DequeueRange, DequeueReply},
-        codec::{Codec, Flag, List, encode},
-    },
+    wire::auth_service::{DequeueRange, DequeueReply},
 };
 
 /// The head of a queue.

@@ -6,13 +6,14 @@
 
 use super::{EntryName, FIRST_CHUNK, Queue, QueueHead, put_entry};
 use crate::{
+    codec::Flag,
     context::Context,
     crypto::ratchet::{QueueEntry, QueueRatchet},
     error::Refusal,
     limits::MAX_ACKNOWLEDGED,
     operation::Interrupt,
     store::{Key, Transaction},
-    wire::{auth_service::DequeueRange, codec::Flag},
+    wire::auth_service::DequeueRange,
 };
 
 /// So far an owner can be ahead of its queue: no backup is that old.

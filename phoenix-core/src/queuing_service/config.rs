@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
+    codec::{decode, encode},
     context::Context,
     credentials::PublishedHpkeKey,
     crypto::{
@@ -14,10 +15,7 @@ use crate::{
     error::Refusal,
     identifiers::{Domain, GroupId},
     rng::Random,
-    wire::{
-        codec::{decode, encode},
-        fan_out::{ClientQueueConfig, QueueConfig, QueueConfigContent},
-    },
+    wire::fan_out::{ClientQueueConfig, QueueConfig, QueueConfigContent},
 };
 
 impl ClientQueueConfig {

@@ -7,6 +7,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::records::{self, QsUser};
 use crate::{
+    codec::{List, decode, encode},
     context::Context,
     crypto::{
         aead::{EarCiphertext, EarKey},
@@ -23,7 +24,6 @@ use crate::{
     store::{Key, Record, RecordKind, Transaction},
     wire::{
         auth_service::Done,
-        codec::{List, decode, encode},
         fan_out::ClientQueueConfig,
         queuing_service::{
             AddPackage, GetKeyPackage, GetKeyPackageReply, KeyPackageBatch, KeyPackageBatchContent,

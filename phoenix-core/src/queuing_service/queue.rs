@@ -2,6 +2,7 @@
 
 use super::records;
 use crate::{
+    codec::encode,
     context::Context,
     crypto::{hpke::HpkePublicKey, kdf::Hash},
     dispatch::Call,
@@ -12,7 +13,6 @@ use crate::{
     store::{Key, Transaction},
     wire::{
         auth_service::{DequeueReply, Done},
-        codec::encode,
         fan_out::{Gap, GapReason, QueueMessage},
         queuing_service::{Dequeue, Listen},
     },

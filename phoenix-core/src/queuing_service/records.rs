@@ -4,6 +4,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::queue;
 use crate::{
+    codec::List,
     context::Context,
     crypto::{kdf::Hash, sign::VerifyingKey},
     dispatch::Call,
@@ -14,7 +15,6 @@ use crate::{
     store::{Record, RecordKind, Transaction},
     time::Month,
     wire::{
-        codec::List,
         envelope::Sender,
         queuing_service::{CreateUserRecord, CreateUserRecordReply},
     },

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::record::{Protection, Record};
-use crate::{identifiers::HexId, wire::codec::encode};
+use crate::{codec::encode, identifiers::HexId};
 
 /// What a row is, who owns it and how it is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use zeroize::Zeroizing;
 
 use super::key::{Key, RecordKind};
 use crate::{
+    codec::{Codec, decode, encode},
     crypto::aead::{EarCiphertext, EarKey, EncryptionError},
     rng::Random,
-    wire::codec::{Codec, decode, encode},
 };
 
 /// How a row is protected at rest (protocol.md §3).

@@ -5,11 +5,11 @@ use super::{
     people::Leaf,
 };
 use crate::{
+    codec::{Flag, List, decode, encode},
     error::Refusal,
     identifiers::Domain,
     limits::MAX_ADDED_DOMAINS,
     wire::{
-        codec::{Flag, List, decode, encode},
         delivery_service::{AddUsers, CommitReply},
         queuing_service::{KeyPackageBatch, KeyPackageBatchContent},
     },

@@ -13,10 +13,11 @@ use crate::{
     identifiers::Domain,
     keys::ServiceKeys,
     limits::MAX_ATTEMPTS,
-    operation::{Ask, Body, Effect, Interrupt, Lane, Operation, Outcome, Service, Step, Timer},
+    operation::{Ask, Body, Effect, Interrupt, Lane, Operation, Outcome, Step, Timer},
     rng::Random,
     store::{Commit, Key, Record, RecordKind, Settlement, Transaction, Version},
     time::Timestamp,
+    wire::operations::Service,
 };
 
 const NOW: Timestamp = Timestamp::from_milliseconds(1_800_000_000_000);

@@ -4,16 +4,12 @@ use std::collections::BTreeSet;
 
 use super::fixtures::{Fixture, Sample};
 use crate::{
+    codec::{Flag, decode, encode},
     crypto::sign::SigningKey,
     error::Refusal,
     limits::MAX_FIRST_STATE,
     store::{Key, RecordKind},
-    wire::{
-        auth_service::Done,
-        codec::{Flag, decode, encode},
-        delivery_service::CreateGroup,
-        envelope::Sender,
-    },
+    wire::{auth_service::Done, delivery_service::CreateGroup, envelope::Sender},
 };
 
 fn changed(sample: &Sample, change: impl FnOnce(&mut CreateGroup)) -> Sample {
@@ -64,7 +60,7 @@ fn a_tree_of_more_than_the_creator_is_refused_by_its_size_or_at_a_glance() {
     // As the request would be if there was no limit: the tree is the first vector that is this long.
     let body: CreateGroup = decode(&sample.body).unwrap();
     let tree = encode(&body.ratchet_tree);
-    let oversize = crate::wire::codec::Bytes::<{ 2 * MAX_FIRST_STATE }>::new(vec![0; MAX_FIRST_STATE + 1]);
+    let oversize = crate::codec::Bytes::<{ 2 * MAX_FIRST_STATE }>::new(vec![0; MAX_FIRST_STATE + 1]);
     let at = sample.body.windows(tree.len()).position(|window| window == tree).unwrap();
     let mut large = sample.body.clone();
     large.splice(at..at + tree.len(), encode(&oversize.unwrap()));

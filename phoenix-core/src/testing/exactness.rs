@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{driver::Recorded, fixtures::Fixture, samples::sample_request};
 use crate::{
-    fan_out::LogId,
     homeserver::Input,
+    identifiers::LogId,
     operation::{self, Effect},
     store::{
         Key,

@@ -5,19 +5,15 @@ use super::{
     samples::sample_request,
 };
 use crate::{
+    codec::{Flag, decode, encode},
     config::Times,
     error::Refusal,
-    fan_out::LogId,
+    identifiers::LogId,
     operation::{Effect, Timer},
     rng::Random,
     store::RecordKind,
     time::{DAY, HOUR, MINUTE, Timestamp},
-    wire::{
-        auth_service::Done,
-        codec::{Flag, decode, encode},
-        delivery_service::CreateGroup,
-        operations::OperationKind,
-    },
+    wire::{auth_service::Done, delivery_service::CreateGroup, operations::OperationKind},
 };
 
 const EXPIRING: [RecordKind; 4] = [

@@ -7,6 +7,7 @@ use super::{
     people::{Leaf, Person, noon},
 };
 use crate::{
+    codec::{Codec, encode},
     config::Config,
     credentials::{ClientCredentialRequest, PublishedHpkeKey},
     crypto::{
@@ -26,7 +27,6 @@ use crate::{
             ConnectionPackage, Done, FinishRegistration, GetTokenKeys, GetTokenKeysReply, InitRegistration,
             InitRegistrationReply, IssueTokens, IssueTokensReply,
         },
-        codec::{Codec, encode},
         envelope::{PROTOCOL_VERSION, RequestEnvelope, Sender},
         operations::{OperationKind, RequestBody, TokenRule},
         queuing_service::{AddPackage, CreateUserRecord, CreateUserRecordReply, PublishKeyPackages},

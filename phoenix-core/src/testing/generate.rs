@@ -2,6 +2,7 @@
 //! field does not compile until it is listed here too.
 
 use crate::{
+    codec::{Bytes, Flag, List},
     credentials::*,
     crypto::{
         aead::{EarCiphertext, EarKey},
@@ -10,21 +11,15 @@ use crate::{
         sign::{Signature, VerifyingKey},
         tokens::{BlindedToken, Token, TokenKeyId, TokenPublicKey, TokenResponse, TokenScope},
     },
-    fan_out::LogId,
-    federation::outbox::StreamName,
-    identifiers::{ClientId, Domain, GroupId, QsClientId, QsUserId, RequestId, UserId},
+    identifiers::{
+        ClientId, Domain, GroupId, LogId, QsClientId, QsUserId, RequestId, StreamId, StreamName, UserId,
+    },
     mls::{GroupInfoUpdate, Roles},
     operation::Timer,
     rng::Random,
     time::{ExpirationData, Timestamp},
     wire::{
-        auth_service::*,
-        codec::{Bytes, Flag, List},
-        delivery_service::*,
-        envelope::*,
-        fan_out::*,
-        federation::*,
-        queuing_service::*,
+        auth_service::*, delivery_service::*, envelope::*, fan_out::*, federation::*, queuing_service::*,
     },
 };
 

@@ -14,6 +14,7 @@ use super::{
     people::{Leaf, lifetime},
 };
 use crate::{
+    codec::{Flag, List, encode},
     crypto::{
         aead::{EarCiphertext, EarKey},
         sign::SigningKey,
@@ -25,7 +26,6 @@ use crate::{
     time::{DAY, Timestamp},
     wire::{
         auth_service::Done,
-        codec::{Flag, List, encode},
         delivery_service::{
             AddUsers, CommitData, CommitReply, CreateGroup, ExternalCommitInfo, ExternalCommitInfoReply,
             GroupAccess, JoinConnectionGroup, RequestGroupId, RequestGroupIdReply, SendMessage, UpdateClient,

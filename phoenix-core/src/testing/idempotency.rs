@@ -6,11 +6,12 @@ use super::{
     samples::sample_request,
 };
 use crate::{
+    codec::encode,
     error::Refusal,
     homeserver::Input,
     identifiers::Domain,
     store::{RecordKind, Settlement},
-    wire::{codec::encode, operations::OperationKind},
+    wire::operations::OperationKind,
 };
 
 /// How many rows there are of each kind.

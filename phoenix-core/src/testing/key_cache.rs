@@ -5,6 +5,7 @@ use super::{
     samples::sample_request,
 };
 use crate::{
+    codec::{decode, encode},
     config::Times,
     credentials::{Fingerprint, KeyId},
     crypto::sign::VERIFICATIONS,
@@ -13,7 +14,6 @@ use crate::{
     time::{DAY, MINUTE},
     wire::{
         auth_service::{GetAsCredentialsReply, IssueTokens},
-        codec::{decode, encode},
         envelope::{RequestEnvelope, ResponseEnvelope},
         federation::EnqueueFederated,
         operations::OperationKind,

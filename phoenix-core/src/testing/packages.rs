@@ -7,6 +7,7 @@ use super::{
     people::Leaf,
 };
 use crate::{
+    codec::{decode, encode},
     crypto::hpke::HpkePublicKey,
     error::Refusal,
     homeserver::Input,
@@ -17,7 +18,6 @@ use crate::{
             ConnectionPackage, Done, GetConnectionPackage, GetConnectionPackageReply,
             PublishConnectionPackages,
         },
-        codec::{decode, encode},
         queuing_service::{GetKeyPackage, GetKeyPackageReply, PublishKeyPackages},
     },
 };

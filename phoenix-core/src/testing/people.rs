@@ -8,6 +8,7 @@ use openmls::prelude::{
 };
 
 use crate::{
+    codec::encode,
     credentials::{ClientCredential, LeafCredential, PublishedHpkeKey},
     crypto::{
         aead::EarKey,
@@ -21,7 +22,6 @@ use crate::{
     time::{DAY, ExpirationData, Timestamp},
     wire::{
         auth_service::{ConnectionPackage, ConnectionPackageContent},
-        codec::encode,
         envelope::Sender,
         fan_out::{Binding, ClientQueueConfig, Notify, QueueConfigContent},
         queuing_service::FriendshipToken,

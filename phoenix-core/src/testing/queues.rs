@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     auth_service::direct_queue::{Direct, DirectQueue},
+    codec::{Flag, decode},
     context::Context,
     crypto::{hpke::HpkePrivateKey, labels::Label, ratchet::QueueReader},
     error::Refusal,
@@ -19,7 +20,6 @@ use crate::{
     time::{DAY, MINUTE},
     wire::{
         auth_service::{DequeueDirect, DequeueRange, DequeueReply, EnqueueDirect},
-        codec::{Flag, decode},
         fan_out::{Delivery, FanOutContent, Gap, GapReason, QueueMessage},
         operations::OperationKind,
         queuing_service::Dequeue,
@@ -144,7 +144,7 @@ fn an_expired_configuration_delivers_nothing_but_a_marker() {
     let token = request.finish(&reply.response).unwrap().pop();
     let message = group.message(b"hello");
     let envelope = message.envelope(fixture.world.now, fixture.request_id(), token);
-    let bytes = crate::wire::codec::encode(&envelope);
+    let bytes = crate::codec::encode(&envelope);
     assert_eq!(fixture.world.request(&message.domain, &bytes).refusal(), None);
     fixture.world.run_until_idle();
     let found = positions(&Owner::new(&fixture, false).read(&mut fixture));

@@ -8,6 +8,7 @@ use super::{
     samples::sample_request,
 };
 use crate::{
+    codec::{Bytes, decode, encode},
     crypto::{
         aead::EarKey,
         sign::SigningKey,
@@ -18,7 +19,6 @@ use crate::{
     store::RecordKind,
     wire::{
         auth_service::IssueTokens,
-        codec::{Bytes, decode, encode},
         delivery_service::SendMessage,
         envelope::RequestEnvelope,
         operations::{OperationKind, TokenRule},

@@ -2,6 +2,7 @@
 
 use super::fixtures::{Fixture, Sample};
 use crate::{
+    codec::{decode, encode},
     config::RegistrationPolicy,
     credentials::validation::validate_as_credential_set,
     error::Refusal,
@@ -11,7 +12,6 @@ use crate::{
     time::{HOUR, MINUTE},
     wire::{
         auth_service::{Done, FinishRegistration, GetAsCredentials, GetAsCredentialsReply},
-        codec::{decode, encode},
         operations::OperationKind,
     },
 };

@@ -7,6 +7,7 @@ use super::{
     people::Leaf,
 };
 use crate::{
+    codec::{Flag, decode},
     crypto::{hpke::HpkePrivateKey, labels::Label},
     operation::Timer,
     time::DAY,
@@ -15,7 +16,6 @@ use crate::{
             DequeueDirect, DequeueRange, Done, EnqueueDirect, GetAsCredentials, GetConnectionPackage,
             GetTokenKeys, PublishConnectionPackages,
         },
-        codec::{Flag, decode},
         delivery_service::{
             ExternalCommitInfo, GetDsKeys, RequestGroupId, SendMessageReply, UpdateQueueInfo, WelcomeInfo,
         },

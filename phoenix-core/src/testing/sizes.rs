@@ -6,6 +6,7 @@ use super::{
     samples::sample_request,
 };
 use crate::{
+    codec::{Flag, decode, encode},
     credentials::MemberCredential,
     crypto::aead::{EarCiphertext, EarKey},
     error::Refusal,
@@ -14,7 +15,6 @@ use crate::{
     store::RecordKind,
     time::DAY,
     wire::{
-        codec::{Flag, decode, encode},
         delivery_service::{AddUsers, CommitData, CreateGroup, JoinConnectionGroup, UpdateQueueInfo},
         fan_out::ClientQueueConfig,
         operations::{OperationKind, RequestBody},

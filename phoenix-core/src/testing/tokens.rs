@@ -2,12 +2,12 @@
 
 use super::{fixtures::Fixture, samples::sample_request};
 use crate::{
+    codec::{decode, encode},
     error::Refusal,
     store::RecordKind,
     time::DAY,
     wire::{
         auth_service::{GetTokenKeys, GetTokenKeysReply, IssueTokens},
-        codec::{decode, encode},
         operations::OperationKind,
     },
 };

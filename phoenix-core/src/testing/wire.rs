@@ -7,12 +7,10 @@ use proptest::prelude::*;
 
 use super::generate::Generate;
 use crate::{
+    codec::{Codec, DecodeError, decode, encode},
     error::Refusal,
     rng::Random,
-    wire::{
-        codec::{Codec, DecodeError, decode, encode},
-        envelope::{ResponseEnvelope, ResponseOutcome},
-    },
+    wire::envelope::{ResponseEnvelope, ResponseOutcome},
 };
 
 /// What holds of every message.
@@ -47,14 +45,7 @@ macro_rules! round_trips {
             #[test]
             fn $module() {
                 #[allow(unused_imports)]
-                use crate::{
-                    credentials::*, crypto::{aead::*, hpke::*, ratchet::*, tokens::*}, fan_out::LogId,
-                    federation::outbox::StreamName, identifiers::*, mls::{GroupInfoUpdate, Roles},
-                    operation::Timer, wire::{
-                        auth_service::*, delivery_service::*, envelope::*, fan_out::*, federation::*,
-                        queuing_service::*,
-                    },
-                };
+                use crate::{credentials::*, crypto::{aead::*, hpke::*, ratchet::*, tokens::*}, identifiers::{*, LogId, StreamName}, mls::{GroupInfoUpdate, Roles}, operation::Timer, wire::{auth_service::*, delivery_service::*, envelope::*, fan_out::*, federation::*, queuing_service::*}};
                 let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
                     cases: 64,
                     failure_persistence: None,

@@ -2,8 +2,8 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::codec::{Bytes, List};
 use crate::{
+    codec::{Bytes, List},
     credentials::{AsCredentialSet, ClientCredential, ClientCredentialRequest},
     crypto::{
         hpke::{HpkeCiphertext, HpkePublicKey},

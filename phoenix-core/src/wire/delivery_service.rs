@@ -2,13 +2,9 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{
-    auth_service::message,
-    codec::{Bytes, Flag, List},
-    fan_out::ClientQueueConfig,
-    queuing_service::KeyPackageBatch,
-};
+use super::{auth_service::message, fan_out::ClientQueueConfig, queuing_service::KeyPackageBatch};
 use crate::{
+    codec::{Bytes, Flag, List},
     credentials::DsKeySet,
     crypto::aead::{EarCiphertext, EarKey},
     identifiers::GroupId,

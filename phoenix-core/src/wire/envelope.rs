@@ -2,11 +2,9 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{
-    codec::{Bytes, Codec, DecodeError, decode, encode},
-    operations::{OperationKind, RequestBody},
-};
+use super::operations::{OperationKind, RequestBody};
 use crate::{
+    codec::{Bytes, Codec, DecodeError, decode, encode},
     credentials::Fingerprint,
     crypto::{
         kdf::{self, Hash},

@@ -2,11 +2,9 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{
-    auth_service::message,
-    codec::{Bytes, List},
-};
+use super::auth_service::message;
 use crate::{
+    codec::{Bytes, List},
     credentials::KeyId,
     crypto::{
         aead::{EarCiphertext, EarKey},

@@ -2,9 +2,9 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::fan_out::ClientQueueConfig;
-use super::{auth_service::message, codec::List};
+use super::{auth_service::message, fan_out::ClientQueueConfig};
 use crate::{
+    codec::List,
     credentials::KeyId,
     crypto::{
         hpke::HpkeCiphertext,
@@ -12,7 +12,7 @@ use crate::{
         ratchet::RatchetCiphertext,
         sign::{Signable, Signature},
     },
-    identifiers::{Domain, GroupId},
+    identifiers::{Domain, GroupId, StreamId},
     limits::{MAX_MEMBERS, MAX_STREAM_EPOCH},
     time::Timestamp,
 };
@@ -95,12 +95,6 @@ impl Signable for FrameContent {
     // Batches and skips are told apart by their discriminant, inside what is signed.
     const LABEL: Label = Label::FEDERATED_BATCH;
 }
-
-/// Names a stream between two homeservers.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes,
-)]
-pub struct StreamId(pub [u8; 16]);
 
 /// What a frame brings.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]

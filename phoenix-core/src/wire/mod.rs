@@ -1,7 +1,6 @@
 //! protocol.md §2 — what travels: the envelope of every request and answer, and one file per family of messages.
 
 pub mod auth_service;
-pub mod codec;
 pub mod delivery_service;
 pub mod envelope;
 pub mod fan_out;

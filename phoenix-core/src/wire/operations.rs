@@ -5,16 +5,26 @@
 
 use super::{
     auth_service::*,
-    codec::{Codec, decode},
     delivery_service::*,
     federation::{EnqueueFederated, EnqueueFederatedReply},
     queuing_service::*,
 };
 use crate::{
+    codec::{Codec, decode},
     error::Refusal,
     limits::{MAX_LARGE_REQUEST, MAX_REQUEST},
-    operation::Service,
 };
+
+/// A service of a homeserver: each has an address of its own (protocol.md §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// Authentication service, at `as.` + domain.
+    Authentication,
+    /// Queuing service, at `qs.` + domain.
+    Queuing,
+    /// Delivery service, at `ds.` + domain.
+    Delivery,
+}
 
 /// How a request proves who sent it (protocol.md §6–§8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,11 +2,9 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{
-    auth_service::{DequeueRange, message},
-    codec::{Bytes, List},
-};
+use super::auth_service::{DequeueRange, message};
 use crate::{
+    codec::{Bytes, List},
     credentials::{KeyId, PublishedHpkeKey, QsKeySet},
     crypto::{
         aead::{EarCiphertext, EarKey},

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use phoenix_core::{
+    codec::DecodeError,
     error::Refusal,
     identifiers::Domain,
-    operation::Service,
-    wire::{auth_service::Done, codec::DecodeError, envelope::ResponseEnvelope},
+    wire::{auth_service::Done, envelope::ResponseEnvelope, operations::Service},
 };
 use tokio::{
     net::TcpStream,

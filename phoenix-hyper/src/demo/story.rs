@@ -3,11 +3,9 @@
 use std::path::Path;
 
 use phoenix_core::{
+    codec::{decode, encode},
     identifiers::{Domain, GroupId},
-    wire::{
-        codec::{decode, encode},
-        fan_out::GapReason,
-    },
+    wire::fan_out::GapReason,
 };
 
 use super::{

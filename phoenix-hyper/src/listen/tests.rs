@@ -2,6 +2,7 @@ use std::time::SystemTime;
 
 use phoenix_core::{
     client::{Client, ClientConfig, Output},
+    codec::encode,
     config::Config,
     error::{PeerFailure, Refusal},
     homeserver::Homeserver,
@@ -12,7 +13,6 @@ use phoenix_core::{
     time::Timestamp,
     wire::{
         auth_service::Done,
-        codec::encode,
         envelope::{RequestEnvelope, ResponseEnvelope},
         queuing_service::GetQsKeys,
     },

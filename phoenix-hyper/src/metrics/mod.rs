@@ -22,8 +22,8 @@ pub mod process;
 use std::{sync::atomic::AtomicI64, time::Duration};
 
 use phoenix_core::{
-    operation::{Report, Service},
-    wire::operations::OperationKind,
+    operation::Report,
+    wire::operations::{OperationKind, Service},
 };
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text},

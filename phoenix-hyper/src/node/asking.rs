@@ -58,7 +58,7 @@ impl Drop for Question {
 
 #[cfg(test)]
 mod tests {
-    use phoenix_core::operation::Service;
+    use phoenix_core::wire::operations::Service;
 
     use super::*;
 

@@ -194,6 +194,7 @@ mod tests {
     use std::sync::atomic::AtomicBool;
 
     use phoenix_core::{
+        codec::encode,
         config::Config,
         error::{PeerFailure, Refusal},
         homeserver::Homeserver,
@@ -204,8 +205,8 @@ mod tests {
         store::{Commit, Reads, commit::Rows},
         time::Timestamp,
         wire::{
-            auth_service::GetConnectionPackage, codec::encode, envelope::RequestEnvelope,
-            operations::RequestBody, queuing_service::GetQsKeys,
+            auth_service::GetConnectionPackage, envelope::RequestEnvelope, operations::RequestBody,
+            queuing_service::GetQsKeys,
         },
     };
     use tokio::{runtime::Handle, sync::mpsc};

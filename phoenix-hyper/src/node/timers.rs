@@ -212,7 +212,7 @@ async fn look_at_rows<S: Store, W: Surroundings>(node: &Node<S, W>) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use phoenix_core::{federation::outbox::StreamName, identifiers::Domain};
+    use phoenix_core::identifiers::{Domain, StreamName};
 
     use super::*;
 

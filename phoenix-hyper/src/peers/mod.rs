@@ -18,7 +18,7 @@ use hyper::{
     body::{Bytes, Incoming},
     header::CONTENT_TYPE,
 };
-use phoenix_core::{identifiers::Domain, limits::MAX_LARGE_REQUEST, operation::Service};
+use phoenix_core::{identifiers::Domain, limits::MAX_LARGE_REQUEST, wire::operations::Service};
 use rustls::pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpStream, time::timeout};

@@ -20,7 +20,7 @@ use hyper::{
     header::{HOST, HeaderValue},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use phoenix_core::{identifiers::Domain, operation::Service};
+use phoenix_core::{identifiers::Domain, wire::operations::Service};
 use tokio::{
     net::TcpStream,
     sync::Semaphore,

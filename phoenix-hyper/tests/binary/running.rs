@@ -9,9 +9,12 @@ use std::{
 };
 
 use phoenix_core::{
+    codec::encode,
     identifiers::{Domain, RequestId},
-    operation::Service,
-    wire::{codec::encode, envelope::RequestEnvelope, operations::RequestBody},
+    wire::{
+        envelope::RequestEnvelope,
+        operations::{RequestBody, Service},
+    },
 };
 use phoenix_hyper::{
     peers::{Override, Peers, Reach},

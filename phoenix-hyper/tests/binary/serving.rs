@@ -3,10 +3,10 @@
 use phoenix_core::{
     error::Refusal,
     identifiers::UserId,
-    operation::Service,
     wire::{
         auth_service::{GetConnectionPackage, GetConnectionPackageReply},
         envelope::ResponseEnvelope,
+        operations::Service,
         queuing_service::{GetQsKeys, GetQsKeysReply},
     },
 };

@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, Response, StatusCode, body::Bytes};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use phoenix_core::{
+    codec::encode,
     config::Config,
     error::PeerFailure,
     homeserver::Homeserver,
@@ -24,7 +25,6 @@ use phoenix_core::{
     rng::Random,
     time::Timestamp,
     wire::{
-        codec::encode,
         envelope::{RequestEnvelope, ResponseEnvelope},
         operations::RequestBody,
         queuing_service::GetQsKeys,

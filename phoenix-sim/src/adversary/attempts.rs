@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use phoenix_core::{
+    codec::{decode, encode},
     crypto::sign::SigningKey,
     identifiers::{GroupId, RequestId},
     time::{HOUR, Timestamp},
     wire::{
-        codec::{decode, encode},
         envelope::RequestEnvelope,
         fan_out::{FanOutContent, FanOutMessage, Receipt, Recipient},
         federation::{EnqueueFederated, Frame, FramePayload},

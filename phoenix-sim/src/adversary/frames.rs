@@ -1,16 +1,16 @@
 //! Frames as a homeserver makes them, for whoever does not want to keep to the rules.
 
 use phoenix_core::{
+    codec::encode,
     credentials::{KeyId, PublishedHpkeKey},
     crypto::{labels::Label, padding::pad, ratchet::RatchetSecret, sign::SigningKey},
-    identifiers::{Domain, RequestId},
+    identifiers::{Domain, RequestId, StreamId},
     rng::Random,
     time::Timestamp,
     wire::{
-        codec::encode,
         envelope::RequestEnvelope,
         fan_out::FanOutMessage,
-        federation::{EnqueueFederated, FederatedBatch, Frame, FrameContent, FramePayload, Skip, StreamId},
+        federation::{EnqueueFederated, FederatedBatch, Frame, FrameContent, FramePayload, Skip},
     },
 };
 

@@ -5,15 +5,12 @@
 use std::collections::BTreeMap;
 
 use phoenix_core::{
+    codec::{decode, encode},
     crypto::{aead::EarCiphertext, labels::Label},
-    fan_out::LogId,
-    identifiers::{Domain, QsClientId},
+    identifiers::{Domain, LogId, QsClientId},
     keys::ServiceKeys,
     store::{Commit, RecordKind, Write},
-    wire::{
-        codec::{decode, encode},
-        fan_out::{ClientQueueConfig, FanOutMessage, QueueConfig},
-    },
+    wire::fan_out::{ClientQueueConfig, FanOutMessage, QueueConfig},
 };
 
 use super::Violation;

@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use phoenix_core::wire::codec::decode;
 use phoenix_core::{
+    codec::{decode, encode},
     store::{Commit, RecordKind},
-    wire::{
-        codec::encode,
-        envelope::{RequestEnvelope, ResponseEnvelope, ResponseOutcome},
-    },
+    wire::envelope::{RequestEnvelope, ResponseEnvelope, ResponseOutcome},
 };
 use sha2::{Digest, Sha256};
 

@@ -1,11 +1,9 @@
 //! The dishonest homeserver's attempts, and what they come to.
 
 use phoenix_core::{
+    codec::decode,
     error::PeerFailure,
-    wire::{
-        codec::decode,
-        envelope::{ResponseEnvelope, ResponseOutcome},
-    },
+    wire::envelope::{ResponseEnvelope, ResponseOutcome},
 };
 
 use super::{World, calls::Caller};

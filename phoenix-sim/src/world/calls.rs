@@ -4,14 +4,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use phoenix_core::{
     client::ExchangeId,
+    codec::decode,
     error::PeerFailure,
     homeserver::Input,
     identifiers::Domain,
     operation::Ask,
-    wire::{
-        codec::decode,
-        envelope::{ResponseEnvelope, ResponseOutcome},
-    },
+    wire::envelope::{ResponseEnvelope, ResponseOutcome},
 };
 
 use super::{

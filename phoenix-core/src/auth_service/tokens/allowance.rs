@@ -4,6 +4,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::client_row;
 use crate::{
+    codec::decode,
     context::Context,
     crypto::kdf::Hash,
     error::Refusal,
@@ -11,7 +12,6 @@ use crate::{
     operation::Interrupt,
     store::{Key, Record, RecordKind, Transaction},
     time::Timestamp,
-    wire::codec::decode,
 };
 
 /// Tokens issued in a time frame.

@@ -9,6 +9,7 @@ use crate::{
         connections::{receive, request_name},
         messages::{ConnectionRequest, ConnectionRequestContent},
     },
+    codec::{Codec, encode},
     credentials::ValidationError,
     crypto::{
         aead::EarKey,
@@ -19,7 +20,6 @@ use crate::{
     identifiers::GroupId,
     wire::{
         auth_service::{ConnectionPackage, GetConnectionPackageReply},
-        codec::{Codec, encode},
         envelope::ResponseEnvelope,
         operations::{OperationKind, RequestBody},
         queuing_service::{AddPackage, GetKeyPackage, GetKeyPackageReply},

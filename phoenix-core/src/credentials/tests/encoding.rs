@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::codec::decode;
+use crate::codec::decode;
 
 fn round_trips<T: Codec + PartialEq + Debug>(value: &T) {
     let encoded = encode(value);

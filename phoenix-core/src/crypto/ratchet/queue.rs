@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::secret::{RatchetCiphertext, RatchetSecret};
 use crate::{
+    codec::encode,
     crypto::{
         aead::EncryptionError,
         hpke::{HpkeCiphertext, HpkePublicKey},
@@ -16,7 +17,6 @@ use crate::{
     },
     rng::Random,
     time::Timestamp,
-    wire::codec::encode,
 };
 
 /// The smallest size to which a queue's messages are padded, in bytes.

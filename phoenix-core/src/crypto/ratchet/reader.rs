@@ -180,10 +180,10 @@ mod tests {
 
     use super::*;
     use crate::{
+        codec::{Bytes, decode, encode},
         crypto::ratchet::QueueRatchet,
         rng::Random,
         time::Timestamp,
-        wire::codec::{Bytes, decode, encode},
     };
 
     const NAME: &[u8] = b"queue";

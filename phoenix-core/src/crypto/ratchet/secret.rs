@@ -7,6 +7,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::{
+    codec::Bytes,
     crypto::{
         aead::{
             AEAD_KEY_LENGTH, AEAD_NONCE_LENGTH, AEAD_TAG_LENGTH, DecryptionError, EncryptionError, aead_open,
@@ -16,7 +17,6 @@ use crate::{
         labels::Label,
     },
     rng::Random,
-    wire::codec::Bytes,
 };
 
 /// The longest ciphertext of one entry, in bytes.

@@ -11,10 +11,10 @@ use super::token::{
     token_input,
 };
 use crate::{
+    codec::List,
     crypto::{kdf, labels::Label},
     rng::Random,
     time::ExpirationData,
-    wire::codec::List,
 };
 
 /// The private key of a token issuer, for one scope and one rotation period. Zeroized when dropped.

@@ -10,7 +10,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use super::token::{
     BlindedToken, MAX_BATCH, Token, TokenError, TokenKeyId, TokenPublicKey, TokenResponse, token_input,
 };
-use crate::{rng::Random, wire::codec::List};
+use crate::{codec::List, rng::Random};
 
 /// One token of a request: its nonce, and what takes the blinding off.
 #[derive(Clone, Zeroize, ZeroizeOnDrop, TlsSize, TlsSerialize, TlsDeserializeBytes)]

@@ -6,13 +6,13 @@ use subtle::ConstantTimeEq;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
+    codec::List,
     crypto::{
         kdf::{Hash, hash},
         labels::Label,
     },
     identifiers::HexId,
     time::ExpirationData,
-    wire::codec::List,
 };
 
 /// How many tokens are issued at once at most.

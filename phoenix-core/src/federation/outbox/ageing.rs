@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use super::{OutboundEnd, OutboundEntry, OutboundStart, StreamName, peer};
+use super::{OutboundEnd, OutboundEntry, OutboundStart, peer};
 use crate::{
     context::Context,
+    identifiers::StreamName,
     operation::{Effect, Interrupt, Report, Timer},
     store::{Key, Transaction},
     time::Timestamp,

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use super::{
-    OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, StreamName, delivery::Sent, drop_content, peer,
-};
+use super::{OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, delivery::Sent, drop_content, peer};
 use crate::{
     context::Context,
     error::Refusal,
     federation::backoff,
+    identifiers::{StreamId, StreamName},
     limits::MAX_STREAM_EPOCH,
     operation::{Effect, Interrupt, Report, Timer},
     store::Transaction,
     timers,
-    wire::federation::{EnqueueFederatedReply, StreamId},
+    wire::federation::EnqueueFederatedReply,
 };
 
 /// What the peer said. `None`: nothing, or nothing that could be read.

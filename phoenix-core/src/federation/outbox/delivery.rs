@@ -3,10 +3,11 @@
 use tls_codec::Size as _;
 
 use super::{
-    EpochName, MAX_BATCH, OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, SealedSeed, Seed,
-    StreamName, ageing, answers, peer, seal_seed,
+    EpochName, MAX_BATCH, OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, SealedSeed, Seed, ageing,
+    answers, peer, seal_seed,
 };
 use crate::{
+    codec::{List, encode},
     context::Context,
     crypto::ratchet::RatchetCiphertext,
     error::Refusal,
@@ -16,19 +17,19 @@ use crate::{
         policy::Direction,
         stream::StreamContext,
     },
-    identifiers::RequestId,
+    identifiers::{RequestId, StreamName},
     limits::MAX_STREAM_EPOCH,
-    operation::{Ask, Interrupt, Service, Timer},
+    operation::{Ask, Interrupt, Timer},
     store::{Key, Transaction},
     time::HOUR,
     timers,
     wire::{
-        codec::{List, encode},
         envelope::{RequestEnvelope, ResponseEnvelope},
         federation::{
             DroppedMessage, EnqueueFederated, EnqueueFederatedReply, FederatedBatch, Frame, FrameContent,
             FramePayload, Skip,
         },
+        operations::Service,
     },
 };
 

@@ -3,7 +3,7 @@
 use super::scene::{domain, group, message, mls_message};
 use crate::{
     crypto::aead::EarKey,
-    fan_out::LogId,
+    identifiers::LogId,
     operation::Report,
     queuing_service::tests::client::{LONG, TestClient},
     store::{Key, RecordKind},

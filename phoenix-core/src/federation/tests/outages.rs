@@ -8,8 +8,8 @@ use super::{
     sender::{TestSender, deliver},
 };
 use crate::{
-    fan_out::LogId,
     federation::policy::Rule,
+    identifiers::LogId,
     operation::{Report, Timer},
     queuing_service::tests::client::{LONG, TestClient},
     store::RecordKind,

@@ -6,9 +6,8 @@ use super::scene::{domain, group, message, mls_message};
 use crate::{
     crypto::hpke::HpkePrivateKey,
     error::Refusal,
-    federation::outbox::StreamName,
     homeserver::Input,
-    identifiers::GroupId,
+    identifiers::{GroupId, StreamName},
     operation::{Report, Step, Timer},
     queuing_service::tests::client::{LONG, TestClient},
     rng::Random,
@@ -64,7 +63,7 @@ impl Pair {
     pub fn frames(&self) -> Vec<FrameContent> {
         let read = |ask: &crate::operation::Ask| {
             let (_, envelope) = RequestEnvelope::read(&ask.request).unwrap();
-            let body = crate::wire::codec::decode::<EnqueueFederated>(envelope.body.as_slice());
+            let body = crate::codec::decode::<EnqueueFederated>(envelope.body.as_slice());
             body.ok().map(|body| body.frame.content)
         };
         self.net.asks.iter().filter_map(read).collect()

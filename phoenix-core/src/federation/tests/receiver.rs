@@ -8,6 +8,7 @@ use super::{
     sender::{TestSender, deliver, refused},
 };
 use crate::{
+    codec::{List, decode, encode},
     config::Config,
     credentials::KeyId,
     crypto::sign::{Signature, VERIFICATIONS},
@@ -16,15 +17,13 @@ use crate::{
         key_cache::{Caller, queuing_keys},
         policy::Rule,
     },
+    identifiers::StreamId,
     operation::Interrupt,
     queuing_service::tests::client::TestClient,
     store::RecordKind,
     testing::driver::World,
     time::MINUTE,
-    wire::{
-        codec::{List, decode, encode},
-        federation::{DroppedMessage, Frame, FramePayload, Skip, StreamId},
-    },
+    wire::federation::{DroppedMessage, Frame, FramePayload, Skip},
 };
 
 fn net() -> (World, TestSender) {

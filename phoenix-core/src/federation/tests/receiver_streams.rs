@@ -8,16 +8,13 @@ use super::{
 };
 use crate::{
     error::Refusal,
-    identifiers::GroupId,
+    identifiers::{GroupId, StreamId},
     operation::Timer,
     queuing_service::tests::client::{LONG, TestClient},
     store::RecordKind,
     testing::driver::World,
     time::{DAY, HOUR},
-    wire::{
-        fan_out::ClientQueueConfig,
-        federation::{FramePayload, StreamId},
-    },
+    wire::{fan_out::ClientQueueConfig, federation::FramePayload},
 };
 
 const B: &str = "b.example";

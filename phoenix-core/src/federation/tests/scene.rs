@@ -1,18 +1,16 @@
 //! Homeservers, groups and messages that tests of the way between them are about.
 
 use crate::{
+    codec::encode,
     config::Config,
-    fan_out::{self, LogId},
+    fan_out::{self},
     homeserver::Homeserver,
-    identifiers::{Domain, GroupId},
+    identifiers::{Domain, GroupId, LogId},
     keys::ServiceKeys,
     rng::Random,
     testing::driver::{Server, World},
     time::Timestamp,
-    wire::{
-        codec::encode,
-        fan_out::{ClientQueueConfig, FanOutContent, FanOutMessage, Recipient},
-    },
+    wire::fan_out::{ClientQueueConfig, FanOutContent, FanOutMessage, Recipient},
 };
 
 /// When tests begin.
@@ -31,7 +29,7 @@ pub fn group(owner: &str, number: u8) -> GroupId {
 /// An encrypted application message of `group`, as far as a server can see.
 pub fn mls_message(group: &GroupId) -> FanOutContent {
     fn vector(bytes: &[u8]) -> Vec<u8> {
-        encode(&crate::wire::codec::Bytes::<1000>::new(bytes.to_vec()).unwrap())
+        encode(&crate::codec::Bytes::<1000>::new(bytes.to_vec()).unwrap())
     }
     let head = [&[0, 1, 0, 2][..], &vector(&encode(group)), &[0; 8], &[1]].concat();
     let bytes = [head, vector(&[]), vector(&[7; 32]), vector(&[8; 100])].concat();

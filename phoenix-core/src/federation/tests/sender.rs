@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::scene::{domain, keys, message, mls_message};
 use crate::{
+    codec::encode,
     crypto::{
         hpke::{HpkeCiphertext, HpkePublicKey},
         labels::Label,
@@ -11,18 +12,16 @@ use crate::{
     },
     error::Refusal,
     federation::stream::{Chain, StreamContext},
-    identifiers::{Domain, GroupId, RequestId},
+    identifiers::{Domain, GroupId, RequestId, StreamId},
     rng::Random,
     store::{Key, RecordKind, Row},
     testing::driver::World,
     time::Timestamp,
     wire::{
-        codec::encode,
         envelope::{RequestEnvelope, ResponseEnvelope},
         fan_out::{ClientQueueConfig, FanOutMessage},
         federation::{
             EnqueueFederated, EnqueueFederatedReply, FederatedBatch, Frame, FrameContent, FramePayload, Skip,
-            StreamId,
         },
     },
 };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    codec::{List, decode, encode},
     crypto::{aead::EarKey, hpke::HpkePrivateKey, ratchet::QueueReader, sign::SigningKey},
     federation::tests::scene::{NOW, domain, keys},
     identifiers::{Domain, GroupId, QsClientId, QsUserId, RequestId},
@@ -13,7 +14,6 @@ use crate::{
     time::{DAY, Timestamp},
     wire::{
         auth_service::DequeueRange,
-        codec::{List, decode, encode},
         envelope::{RequestEnvelope, ResponseEnvelope, Sender, Signer},
         fan_out::{Binding, ClientQueueConfig, Gap, GapReason, Notify, QueueConfigContent, QueueMessage},
         queuing_service::Dequeue,

@@ -4,14 +4,13 @@ use std::collections::VecDeque;
 
 use super::World;
 use crate::{
+    codec::{decode, encode},
     error::PeerFailure,
-    fan_out::LogId,
-    identifiers::Domain,
+    identifiers::{Domain, LogId},
     operation::{Ask, Timer},
     rng::Random,
     store::{Commit, Settlement},
     wire::{
-        codec::{decode, encode},
         envelope::RequestEnvelope,
         fan_out::FanOutMessage,
         federation::{EnqueueFederated, FramePayload},

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    codec::Codec,
     error::Refusal,
     operation::{Ask, Effect},
     store::{Commit, Key, Reads, RecordKind, Settlement},
-    wire::{codec::Codec, envelope::ResponseEnvelope},
+    wire::envelope::ResponseEnvelope,
 };
 
 /// All that one operation has done.

@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use super::{Recorded, World};
 use crate::{
-    fan_out::LogId,
-    federation::outbox::StreamName,
-    identifiers::Domain,
+    codec::{decode, encode},
+    identifiers::{Domain, LogId, StreamName},
     operation::{Effect, Timer},
     store::{Commit, Key, RecordKind, Row, Write},
     time::{HOUR, Timestamp},
     timers,
-    wire::codec::{decode, encode},
 };
 
 /// More rounds of timers than any test takes.

@@ -2,12 +2,12 @@
 
 use super::{Case, MILLISECOND};
 use crate::{
+    codec::{Bytes, decode, encode},
     credentials::Fingerprint,
     crypto::aead::EarKey,
     error::Refusal,
     identifiers::{Domain, QsUserId, RequestId},
     wire::{
-        codec::{Bytes, decode, encode},
         delivery_service::JoinConnectionGroup,
         envelope::{RequestEnvelope, Sender},
         federation::EnqueueFederated,
@@ -85,7 +85,7 @@ fn signatures(case: &Case, stranger: &Sender, strange: &Refusal) {
     }
 }
 
-fn with_body<B: crate::wire::codec::Codec>(case: &Case, change: impl FnOnce(&mut B)) -> Vec<u8> {
+fn with_body<B: crate::codec::Codec>(case: &Case, change: impl FnOnce(&mut B)) -> Vec<u8> {
     let mut body: B = decode(case.envelope.body.as_slice()).unwrap();
     change(&mut body);
     encode(&case.signed(|envelope| envelope.body = Bytes::new(encode(&body)).unwrap()))

@@ -1,20 +1,19 @@
 //! What a dishonest homeserver tries. It has valid keys, published like everybody's, and what has passed by.
 
 use phoenix_core::{
+    codec::{Codec, decode, encode},
     credentials::QsKeySet,
     crypto::provider::MlsCrypto,
     error::Refusal,
     identifiers::{Domain, GroupId, RequestId},
     keys::ServiceKeys,
     mls::validate_key_package,
-    operation::Service,
     rng::Random,
     wire::{
-        codec::{Codec, decode, encode},
         envelope::{RequestEnvelope, ResponseEnvelope},
         fan_out::{ClientQueueConfig, FanOutContent, FanOutMessage, Receipt, Recipient},
         federation::{EnqueueFederated, EnqueueFederatedReply, Frame},
-        operations::{OperationKind, RequestBody},
+        operations::{OperationKind, RequestBody, Service},
         queuing_service::{GetKeyPackage, GetKeyPackageReply, GetQsKeys},
     },
 };

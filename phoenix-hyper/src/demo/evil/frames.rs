@@ -1,15 +1,15 @@
 //! Frames as a homeserver makes them, for one that does not want to keep to the rules.
 
 use phoenix_core::{
+    codec::encode,
     credentials::{KeyId, PublishedHpkeKey},
     crypto::{hpke::HpkePublicKey, labels::Label, padding::pad, ratchet::RatchetSecret, sign::SigningKey},
-    identifiers::Domain,
+    identifiers::{Domain, StreamId},
     rng::Random,
     time::Timestamp,
     wire::{
-        codec::encode,
         fan_out::FanOutMessage,
-        federation::{FederatedBatch, Frame, FrameContent, FramePayload, StreamId},
+        federation::{FederatedBatch, Frame, FrameContent, FramePayload},
     },
 };
 

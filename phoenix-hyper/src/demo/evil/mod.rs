@@ -18,10 +18,10 @@ use std::{
 
 use phoenix_core::{
     client::ClientConfig,
+    codec::{DecodeError, decode, encode},
     error::Refusal,
     identifiers::{Domain, GroupId, UserId},
     rng::Random,
-    wire::codec::{DecodeError, decode, encode},
 };
 use serde::{Deserialize, Serialize};
 

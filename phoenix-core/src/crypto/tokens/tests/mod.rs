@@ -7,9 +7,9 @@ use super::{
     TokenResponse, TokenScope,
 };
 use crate::{
+    codec::{decode, encode},
     rng::Random,
     time::{DAY, ExpirationData, Timestamp},
-    wire::codec::{decode, encode},
 };
 
 fn issuer(scope: TokenScope, period: u64) -> (TokenIssuerKey, TokenPublicKey) {
