@@ -1,9 +1,12 @@
-//! protocol.md §4 — the authentication service's own credentials: offline roots and the intermediates that
+//! PROTOCOL.md §4 — the authentication service's own credentials: offline roots and the intermediates that
 //! sign for clients.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{Issued, IssuedPayload, Issuer, Payload, SelfSigned, Suite, ValidationError};
+use super::{
+    error::ValidationError,
+    signed::{Issued, IssuedPayload, Issuer, Payload, SelfSigned, Suite},
+};
 use crate::{
     crypto::{
         labels::Label,

@@ -1,11 +1,15 @@
-//! protocol.md §4 — leaf credentials: pseudonymous, with the client's signature readable only to members.
+//! PROTOCOL.md §4 — leaf credentials: pseudonymous, with the client's signature readable only to members.
 //!
 //! The fingerprint of the client credential would link the leaf to the user as well as the signature would,
 //! so both are encrypted together.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{ClientCredential, Fingerprint, Payload, SelfSigned, Suite, ValidationError};
+use super::{
+    client::ClientCredential,
+    error::ValidationError,
+    signed::{Fingerprint, Payload, SelfSigned, Suite},
+};
 use crate::{
     codec::{decode, encode},
     crypto::{

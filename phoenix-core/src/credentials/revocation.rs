@@ -1,8 +1,8 @@
-//! protocol.md §4 — revocation: each signed by the credential's issuer, in a list whose number only grows.
+//! PROTOCOL.md §4 — revocation: each signed by the credential's issuer, in a list whose number only grows.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{Fingerprint, ValidationError};
+use super::{error::ValidationError, signed::Fingerprint};
 use crate::{
     codec::List,
     crypto::{

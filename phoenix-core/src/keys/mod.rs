@@ -1,4 +1,4 @@
-//! The keys of a homeserver, kept in its key file and never in the store (protocol.md §3, §6, §7, §8).
+//! The keys of a homeserver, kept in its key file and never in the store (PROTOCOL.md §3, §6, §7, §8).
 
 mod file;
 mod publication;

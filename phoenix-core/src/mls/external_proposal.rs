@@ -1,4 +1,4 @@
-//! protocol.md §8 — removals that the delivery service proposes, as MLS external sender.
+//! PROTOCOL.md §8 — removals that the delivery service proposes, as MLS external sender.
 
 use openmls::prelude::{
     LeafNodeIndex, MlsMessageBodyIn, ProcessedMessageContent, Proposal, ProtocolMessage, QueuedProposal,

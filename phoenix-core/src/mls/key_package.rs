@@ -1,4 +1,4 @@
-//! protocol.md §4, §8 — key packages: what a queuing service takes in and a delivery service lets be added.
+//! PROTOCOL.md §4, §8 — key packages: what a queuing service takes in and a delivery service lets be added.
 
 use openmls::prelude::{KeyPackage, KeyPackageIn, KeyPackageRef, ProtocolVersion};
 use tls_codec::Serialize;

@@ -1,4 +1,4 @@
-//! protocol.md §8 — messages whose content the delivery service cannot see: application messages, Welcomes.
+//! PROTOCOL.md §8 — messages whose content the delivery service cannot see: application messages, Welcomes.
 
 use openmls::prelude::{ContentType, MlsMessageBodyIn, ProtocolMessage};
 

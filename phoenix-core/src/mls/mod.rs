@@ -1,4 +1,4 @@
-//! protocol.md §8 — MLS as the delivery service and the clients use it: one ciphersuite, our own credential
+//! PROTOCOL.md §8 — MLS as the delivery service and the clients use it: one ciphersuite, our own credential
 //! type and extensions, and one strict way to read messages.
 
 use openmls::prelude::{

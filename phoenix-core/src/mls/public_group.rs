@@ -1,4 +1,4 @@
-//! protocol.md §8 — a group as the delivery service sees it: members, epoch, pending proposals, no secrets.
+//! PROTOCOL.md §8 — a group as the delivery service sees it: members, epoch, pending proposals, no secrets.
 
 use openmls::{
     messages::group_info::GroupInfo,

@@ -1,4 +1,4 @@
-//! protocol.md §8 — who may change a group's membership: named by leaf identity, which neither updates nor
+//! PROTOCOL.md §8 — who may change a group's membership: named by leaf identity, which neither updates nor
 //! resyncs change, never by leaf index, which MLS gives to somebody else.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};

@@ -1,4 +1,4 @@
-//! protocol.md §3 — our signing keys as MLS signs with them.
+//! PROTOCOL.md §3 — our signing keys as MLS signs with them.
 
 use openmls_traits::{
     signatures::{Signer, SignerError},

@@ -1,4 +1,4 @@
-//! protocol.md §8 — what the delivery service sees of a group's leaves, senders and proposals.
+//! PROTOCOL.md §8 — what the delivery service sees of a group's leaves, senders and proposals.
 
 use openmls::prelude::{CredentialType, ExternalSender, LeafNode, SignaturePublicKey};
 use tls_codec::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! protocol.md §9 — key sets of queuing and delivery services: overlap, and what is refused.
+//! PROTOCOL.md §9 — key sets of queuing and delivery services: overlap, and what is refused.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! protocol.md §8 — what is accepted, and what the delivery service learns from it.
+//! PROTOCOL.md §8 — what is accepted, and what the delivery service learns from it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! protocol.md §8 — small MLS clients for tests, and a delivery service that is reloaded at every step.
+//! PROTOCOL.md §8 — small MLS clients for tests, and a delivery service that is reloaded at every step.
 
 use openmls::{
     messages::group_info::GroupInfo,

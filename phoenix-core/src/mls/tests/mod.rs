@@ -1,4 +1,4 @@
-//! protocol.md §8 — tests of the delivery service's view of a group, against real MLS clients.
+//! PROTOCOL.md §8 — tests of the delivery service's view of a group, against real MLS clients.
 #![cfg(feature = "client")]
 
 mod changes;

@@ -1,4 +1,4 @@
-//! protocol.md §8 — what is refused, and why.
+//! PROTOCOL.md §8 — what is refused, and why.
 
 use openmls::prelude::{
     Capabilities, Ciphersuite, Credential, CredentialType, CredentialWithKey, Extension, Extensions,

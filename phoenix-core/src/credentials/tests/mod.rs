@@ -1,4 +1,4 @@
-//! protocol.md §4 — a homeserver's whole chain, and each forgery that validation stops.
+//! PROTOCOL.md §4 — a homeserver's whole chain, and each forgery that validation stops.
 
 mod authorities;
 mod chain;
@@ -7,11 +7,11 @@ mod services;
 
 use super::{validation::*, *};
 use crate::{
-    codec::List,
-    crypto::aead::EarKey,
+    codec::{Codec, List, encode},
+    crypto::{aead::EarKey, sign::SigningKey},
     identifiers::{ClientId, Domain, UserId},
     rng::Random,
-    time::{HOUR, Timestamp},
+    time::{DAY, ExpirationData, HOUR, MINUTE, Timestamp},
 };
 
 const NOW: Timestamp = Timestamp::from_milliseconds(1_800_000_123_456);
