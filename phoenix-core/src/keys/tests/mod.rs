@@ -1,0 +1,4 @@
+//! PROTOCOL.md §3 — tests of a homeserver's keys.
+
+mod publication;
+mod service_keys;
