@@ -1,4 +1,4 @@
-//! protocol.md §2 — one encoding: TLS presentation language, bounded, and only one way to write a value.
+//! PROTOCOL.md §2 — one encoding: TLS presentation language, bounded, and only one way to write a value.
 //!
 //! [`encode`] and [`decode`] are the only ways in and out. `decode` refuses trailing bytes, over-long
 //! vectors, unknown enum values and every encoding that is not the one `encode` would have produced (such as

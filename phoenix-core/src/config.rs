@@ -18,10 +18,10 @@ pub struct Config {
     pub domain: Domain,
     /// Names this node among those that share one store; unique among them.
     pub node: [u8; 16],
-    /// Who may register (protocol.md §6).
+    /// Who may register (PROTOCOL.md §6).
     #[serde(default)]
     pub registration: RegistrationPolicy,
-    /// With whom to federate (protocol.md §9).
+    /// With whom to federate (PROTOCOL.md §9).
     #[serde(default)]
     pub federation: Policy,
     /// Times and windows.

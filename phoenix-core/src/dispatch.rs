@@ -1,5 +1,5 @@
 //! From the bytes of a request to the operation that serves it: read, recall, authenticate, redeem, serve,
-//! remember (protocol.md §2).
+//! remember (PROTOCOL.md §2).
 
 use std::cell::Cell;
 
@@ -111,7 +111,7 @@ impl<B> Call<'_, B> {
         }
     }
 
-    /// Redeems the request's token; from here on it is spent whatever follows (protocol.md §2).
+    /// Redeems the request's token; from here on it is spent whatever follows (PROTOCOL.md §2).
     ///
     /// # Errors
     /// A refusal if there is none, or not one that this operation takes.

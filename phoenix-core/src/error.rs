@@ -1,4 +1,4 @@
-//! protocol.md §2 — errors: typed, with a stable code on the wire, telling the caller what it can do.
+//! PROTOCOL.md §2 — errors: typed, with a stable code on the wire, telling the caller what it can do.
 //!
 //! Codes are grouped by whose rule was broken: 1xx the envelope, 2xx authentication, 3xx tokens and rates,
 //! 4xx the authentication service, 5xx the queuing service, 6xx the delivery service, 7xx federation,
@@ -13,7 +13,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// Why a request was not done. A refused request changes nothing, but for what protocol.md §2 excepts.
+/// Why a request was not done. A refused request changes nothing, but for what PROTOCOL.md §2 excepts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u16)]
 pub enum Refusal {

@@ -1,4 +1,4 @@
-//! protocol.md §10 — what goes when, a bounded number at a time.
+//! PROTOCOL.md §10 — what goes when, a bounded number at a time.
 //!
 //! What has an expiry from the start is keyed by the hour of it, so that a sweep finds it by a scan. What goes when
 //! it was not used for long says in itself when it was: a sweep looks at the next few, again and again all around.

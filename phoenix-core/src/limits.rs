@@ -1,4 +1,4 @@
-//! protocol.md §2 — every length and count has a limit, and each limit a reason.
+//! PROTOCOL.md §2 — every length and count has a limit, and each limit a reason.
 
 /// Versions of the protocol that are spoken.
 pub const SUPPORTED_VERSIONS: &[u16] = &[1];
@@ -53,7 +53,7 @@ pub const MAX_DEQUEUE: usize = 500;
 /// Entries deleted by one dequeue: bounds the commit.
 pub const MAX_ACKNOWLEDGED: u64 = 1024;
 
-/// Entries of one epoch of a federated stream, so also of one batch (protocol.md §9).
+/// Entries of one epoch of a federated stream, so also of one batch (PROTOCOL.md §9).
 pub const MAX_STREAM_EPOCH: u64 = 1024;
 
 /// Streams that one source homeserver may have with us: four shards, and room for lost state.

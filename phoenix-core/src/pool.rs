@@ -1,4 +1,4 @@
-//! protocol.md §6, §7 — pools: packages that a client publishes and others are handed, each once, the last one
+//! PROTOCOL.md §6, §7 — pools: packages that a client publishes and others are handed, each once, the last one
 //! again and again.
 //!
 //! One mechanism for the connection packages of the authentication service and the key packages of the queuing

@@ -1,4 +1,4 @@
-//! protocol.md §2, Idempotency — the answer to a request is remembered, so that its repetition changes nothing.
+//! PROTOCOL.md §2, Idempotency — the answer to a request is remembered, so that its repetition changes nothing.
 //!
 //! The row is keyed by the hash of the whole request and encrypted under a key derived from the request: it
 //! says nothing to whoever does not have the request. Its absence is a precondition of the commit, so the same

@@ -1,5 +1,5 @@
 //! Randomness as it comes in from outside: one seedable stream, forked by label, never ambient
-//! (protocol.md §2).
+//! (PROTOCOL.md §2).
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};

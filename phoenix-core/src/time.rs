@@ -1,4 +1,4 @@
-//! Time as it comes in from outside: milliseconds, never read from a clock (protocol.md §2).
+//! Time as it comes in from outside: milliseconds, never read from a clock (PROTOCOL.md §2).
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl Timestamp {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// Whole hours since the Unix epoch: what expiring records are keyed by (protocol.md §10).
+    /// Whole hours since the Unix epoch: what expiring records are keyed by (PROTOCOL.md §10).
     pub const fn hour(self) -> Hour {
         Hour((self.0 / 3_600_000) as u32)
     }
@@ -65,7 +65,7 @@ impl Timestamp {
         (self.0 / 86_400_000) as u32
     }
 
-    /// Year and month, all that is kept of when something was last used (protocol.md §10).
+    /// Year and month, all that is kept of when something was last used (PROTOCOL.md §10).
     pub fn month(self) -> Month {
         // Days to civil date, counting years from 1 March so that leap days come last.
         let days = self.0 / 86_400_000 + 719_468;
@@ -149,7 +149,7 @@ impl Month {
     }
 }
 
-/// From when until when something is valid, both ends included (protocol.md §4).
+/// From when until when something is valid, both ends included (PROTOCOL.md §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct ExpirationData {
     /// Not valid before.

@@ -1,5 +1,5 @@
 //! The names under which a homeserver's services are found: `as.`, `ds.` and `qs.` before its domain
-//! (protocol.md §5).
+//! (PROTOCOL.md §5).
 
 use phoenix_core::{identifiers::Domain, wire::operations::Service};
 

@@ -1,4 +1,4 @@
-//! protocol.md §7 — the web socket through which a client hears that its queue grows: the server's half.
+//! PROTOCOL.md §7 — the web socket through which a client hears that its queue grows: the server's half.
 //!
 //! A client connects to `/listen` of its queuing service and sends one binary message, an encoded request for
 //! `Listen`. It is answered with one binary message, the encoded response. If that is a refusal, the connection is

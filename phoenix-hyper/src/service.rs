@@ -1,5 +1,5 @@
 //! A node as a hyper service: `POST /` with the bytes of a request, answered with the bytes of the response
-//! (protocol.md §2, §5).
+//! (PROTOCOL.md §2, §5).
 //!
 //! Each service has a host name of its own. A response of our media type is an answer of the protocol, whatever its
 //! status; any other says that there was no request, and in a line of text why.

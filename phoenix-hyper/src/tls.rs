@@ -1,4 +1,4 @@
-//! TLS 1.3, and nothing older: who we are, and whom we believe (protocol.md §5).
+//! TLS 1.3, and nothing older: who we are, and whom we believe (PROTOCOL.md §5).
 //!
 //! The provider of the cryptography is named wherever one is needed; nothing rests on a default of the process.
 

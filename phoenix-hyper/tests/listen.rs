@@ -13,8 +13,8 @@ use phoenix_core::{
     identifiers::{GroupId, UserId},
     limits::MAX_REQUEST,
     wire::{
-        auth_service::Done,
         envelope::{RequestEnvelope, ResponseEnvelope},
+        message::Done,
         operations::Service,
     },
 };

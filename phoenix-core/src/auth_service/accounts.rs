@@ -1,4 +1,4 @@
-//! protocol.md §6 — users and their clients.
+//! PROTOCOL.md §6 — users and their clients.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

@@ -1,4 +1,4 @@
-//! protocol.md §6 — connection packages: how strangers get to ask a user for a connection.
+//! PROTOCOL.md §6 — connection packages: how strangers get to ask a user for a connection.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -12,8 +12,11 @@ use crate::{
     operation::Interrupt,
     pool::{self, PackageName},
     store::{Record, RecordKind, Transaction},
-    wire::auth_service::{
-        ConnectionPackage, Done, GetConnectionPackage, GetConnectionPackageReply, PublishConnectionPackages,
+    wire::{
+        auth_service::{
+            ConnectionPackage, GetConnectionPackage, GetConnectionPackageReply, PublishConnectionPackages,
+        },
+        message::Done,
     },
 };
 

@@ -1,4 +1,4 @@
-//! protocol.md §6 — the direct queue: where connection requests wait for a client.
+//! PROTOCOL.md §6 — the direct queue: where connection requests wait for a client.
 
 use super::accounts;
 use crate::{
@@ -11,10 +11,14 @@ use crate::{
     operation::Interrupt,
     queue,
     store::Transaction,
-    wire::auth_service::{DequeueDirect, DequeueReply, Done, EnqueueDirect},
+    wire::{
+        auth_service::{DequeueDirect, EnqueueDirect},
+        message::Done,
+        queues::DequeueReply,
+    },
 };
 
-queue::queue!(Direct, ClientId, DirectQueue, DirectQueueEntry, "direct queue");
+queue::queue!(Direct, ClientId, DirectQueue, DirectQueueEntry, crate::wire::queues::DIRECT_QUEUE);
 
 /// Creates a client's queue.
 pub(super) fn create(

@@ -1,4 +1,4 @@
-//! protocol.md §6, §9 — the authentication service's published credentials.
+//! PROTOCOL.md §6, §9 — the authentication service's published credentials.
 
 use crate::{
     context::Context,

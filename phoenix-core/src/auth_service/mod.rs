@@ -1,4 +1,4 @@
-//! protocol.md §6 — the authentication service: accounts and credentials, connection requests, tokens.
+//! PROTOCOL.md §6 — the authentication service: accounts and credentials, connection requests, tokens.
 
 pub(crate) mod accounts;
 pub(crate) mod connections;

@@ -1,4 +1,4 @@
-//! protocol.md §6 — registration by OPAQUE: the homeserver never sees a password.
+//! PROTOCOL.md §6 — registration by OPAQUE: the homeserver never sees a password.
 //!
 //! Without the feature `opaque` nobody can register; everything else works.
 

@@ -1,4 +1,4 @@
-//! protocol.md §6 — registration: a credential and a password file, in two steps.
+//! PROTOCOL.md §6 — registration: a credential and a password file, in two steps.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -20,8 +20,9 @@ use crate::{
     store::{Record, RecordKind, Transaction},
     time::{ExpirationData, Timestamp},
     wire::{
-        auth_service::{Done, FinishRegistration, InitRegistration, InitRegistrationReply},
+        auth_service::{FinishRegistration, InitRegistration, InitRegistrationReply},
         envelope::Sender,
+        message::Done,
     },
 };
 

@@ -1,4 +1,4 @@
-//! protocol.md §6, Tokens and Allowance — tokens issued to clients, here and elsewhere, and redeemed by every
+//! PROTOCOL.md §6, Tokens and Allowance — tokens issued to clients, here and elsewhere, and redeemed by every
 //! service of the homeserver.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};

@@ -1,4 +1,4 @@
-//! protocol.md §6, §7, §11 — setting a client up: account, queue, key packages.
+//! PROTOCOL.md §6, §7, §11 — setting a client up: account, queue, key packages.
 //!
 //! Each step leaves its result in the state, so that a set-up that failed half-way is taken up where it ended.
 

@@ -1,4 +1,4 @@
-//! protocol.md §8, §11 — making commits, and what becomes of them: pending, then merged or dropped.
+//! PROTOCOL.md §8, §11 — making commits, and what becomes of them: pending, then merged or dropped.
 
 use openmls_traits::OpenMlsProvider;
 

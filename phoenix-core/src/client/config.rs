@@ -1,4 +1,4 @@
-//! protocol.md §11 — what whoever embeds a client decides.
+//! PROTOCOL.md §11 — what whoever embeds a client decides.
 
 use std::time::Duration;
 

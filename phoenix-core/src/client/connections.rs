@@ -1,4 +1,4 @@
-//! protocol.md §6, §8, §11 — connections by user id: asking for one, and accepting.
+//! PROTOCOL.md §6, §8, §11 — connections by user id: asking for one, and accepting.
 //!
 //! Whoever asks creates a group and sends its keys, sealed to a connection package of the other; who accepts
 //! joins it by external commit and brings its own friendship package along.

@@ -1,4 +1,4 @@
-//! protocol.md §4, §9, §11 — the published keys of homeservers, validated and kept for a while.
+//! PROTOCOL.md §4, §9, §11 — the published keys of homeservers, validated and kept for a while.
 
 use std::{collections::BTreeMap, future::Future, pin::Pin, time::Duration};
 

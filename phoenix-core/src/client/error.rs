@@ -1,4 +1,4 @@
-//! protocol.md §2, §11 — why a procedure of the client ends without success, and whose fault it is.
+//! PROTOCOL.md §2, §11 — why a procedure of the client ends without success, and whose fault it is.
 
 use crate::{
     codec::DecodeError,

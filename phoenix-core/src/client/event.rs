@@ -1,4 +1,4 @@
-//! protocol.md §11 — what a client wants done, and what it has to tell.
+//! PROTOCOL.md §11 — what a client wants done, and what it has to tell.
 
 use super::ClientError;
 use crate::{

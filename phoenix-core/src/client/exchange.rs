@@ -1,4 +1,4 @@
-//! protocol.md §2, §11 — one request, made once: the same bytes until there is an answer, or none can come.
+//! PROTOCOL.md §2, §11 — one request, made once: the same bytes until there is an answer, or none can come.
 //!
 //! Whatever is not known to have failed is only ever repeated with the same bytes, which a homeserver carries
 //! out once. A new request is made only after a refusal that says that the former one was not carried out.

@@ -1,4 +1,4 @@
-//! protocol.md §11 — procedures are futures that are polled by hand: no runtime, no threads, no clock.
+//! PROTOCOL.md §11 — procedures are futures that are polled by hand: no runtime, no threads, no clock.
 
 use std::{
     future::poll_fn,

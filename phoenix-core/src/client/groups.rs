@@ -1,4 +1,4 @@
-//! protocol.md §8, §11 — a group as its member holds it, and creating one.
+//! PROTOCOL.md §8, §11 — a group as its member holds it, and creating one.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! protocol.md §3, §6, §7, §11 — reading the queues: decrypt in order, sort by group, acknowledge what is kept.
+//! PROTOCOL.md §3, §6, §7, §11 — reading the queues: decrypt in order, sort by group, acknowledge what is kept.
 //!
 //! What was decrypted is part of the state, so the next reading acknowledges it. Following a group's deliveries
 //! is a procedure of its own for each group ([`super::processing`]): a homeserver that cannot be reached, and
@@ -18,10 +18,10 @@ use crate::{
     },
     identifiers::GroupId,
     limits::MAX_DEQUEUE,
-    queue::{direct_queue_name, fan_out_queue_name},
     wire::{
-        auth_service::{DequeueDirect, DequeueRange},
+        auth_service::DequeueDirect,
         fan_out::{Delivery, FanOutContent, Gap, QueueMessage},
+        queues::{DequeueRange, direct_queue_name, fan_out_queue_name},
         queuing_service::Dequeue,
     },
 };

@@ -1,4 +1,4 @@
-//! protocol.md §8, §11 — joining a group from a Welcome: only from contacts, and only once every member's chain
+//! PROTOCOL.md §8, §11 — joining a group from a Welcome: only from contacts, and only once every member's chain
 //! of credentials is verified.
 
 use openmls::prelude::{

@@ -1,4 +1,4 @@
-//! protocol.md §11 — what must not happen at the same time: first come, first served.
+//! PROTOCOL.md §11 — what must not happen at the same time: first come, first served.
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -1,4 +1,4 @@
-//! protocol.md §8, §11 — commits of ours: inviting contacts, renewing the own leaf; and sending messages, which
+//! PROTOCOL.md §8, §11 — commits of ours: inviting contacts, renewing the own leaf; and sending messages, which
 //! must wait for them.
 //!
 //! A commit that was made stays *pending* until its fate is known: merged when the answer or the receipt comes,

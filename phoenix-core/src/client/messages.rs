@@ -1,4 +1,4 @@
-//! protocol.md §6–§8 — what clients say to each other, encrypted, in fields that homeservers cannot read.
+//! PROTOCOL.md §6–§8 — what clients say to each other, encrypted, in fields that homeservers cannot read.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

@@ -1,4 +1,4 @@
-//! protocol.md §11 — the client, sans-IO: registration, connections, groups and messages, with real MLS.
+//! PROTOCOL.md §11 — the client, sans-IO: registration, connections, groups and messages, with real MLS.
 //!
 //! # The calling contract
 //!
@@ -187,7 +187,7 @@ impl Client {
     /// refusal. The request bears the time that the client was last told; after a long rest, poll it first, or the
     /// homeserver takes the request for an old one.
     ///
-    /// [`Done`]: crate::wire::auth_service::Done
+    /// [`Done`]: crate::wire::message::Done
     /// [`ResponseEnvelope`]: crate::wire::envelope::ResponseEnvelope
     pub fn listen(&mut self) -> Option<Vec<u8>> {
         self.shared.with(|state| {

@@ -1,4 +1,4 @@
-//! protocol.md §8, §11 — following a group: its deliveries one after the other, by position.
+//! PROTOCOL.md §8, §11 — following a group: its deliveries one after the other, by position.
 //!
 //! Every commit is checked beyond what MLS checks: whoever it brings in must be shown, by a chain of
 //! credentials, to be who the commit's additional data says. A commit that cannot be followed leaves the group

@@ -1,4 +1,4 @@
-//! protocol.md §11 — everything that a client knows, in one place that its procedures share.
+//! PROTOCOL.md §11 — everything that a client knows, in one place that its procedures share.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

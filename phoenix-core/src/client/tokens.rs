@@ -1,4 +1,4 @@
-//! protocol.md §6, §11 — tokens in stock, for each homeserver: fetched in batches, each used in one request.
+//! PROTOCOL.md §6, §11 — tokens in stock, for each homeserver: fetched in batches, each used in one request.
 
 use std::{collections::BTreeMap, future::Future, pin::Pin};
 

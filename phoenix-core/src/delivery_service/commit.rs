@@ -1,4 +1,4 @@
-//! protocol.md §8, Commits — what all commits have in common: validated as a member would, applied, fanned out.
+//! PROTOCOL.md §8, Commits — what all commits have in common: validated as a member would, applied, fanned out.
 
 use super::{
     fan_out::FanOut,

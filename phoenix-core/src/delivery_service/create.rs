@@ -1,4 +1,4 @@
-//! protocol.md §8 — reserving a group's id, and creating the group.
+//! PROTOCOL.md §8 — reserving a group's id, and creating the group.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -20,9 +20,9 @@ use crate::{
     store::{Key, Record, RecordKind, Transaction},
     time::Timestamp,
     wire::{
-        auth_service::Done,
         delivery_service::{CreateGroup, LeafProfile, RequestGroupId, RequestGroupIdReply},
         envelope::Sender,
+        message::Done,
     },
 };
 

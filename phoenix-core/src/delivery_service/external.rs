@@ -1,4 +1,4 @@
-//! protocol.md §8 — joining by external commit: what it takes, and the one that accepts a connection.
+//! PROTOCOL.md §8 — joining by external commit: what it takes, and the one that accepts a connection.
 
 use super::{
     commit::{Staged, add_member},

@@ -1,4 +1,4 @@
-//! protocol.md §8, Atomicity — the row that an operation leaves for the distributor: who gets what.
+//! PROTOCOL.md §8, Atomicity — the row that an operation leaves for the distributor: who gets what.
 
 use super::{group::Group, sections::Member};
 use crate::{

@@ -1,4 +1,4 @@
-//! protocol.md §8 — a group: its head row, and access to its state for whoever brings its key.
+//! PROTOCOL.md §8 — a group: its head row, and access to its state for whoever brings its key.
 
 use subtle::ConstantTimeEq as _;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};

@@ -1,4 +1,4 @@
-//! protocol.md §8, §9 — the delivery service's published keys.
+//! PROTOCOL.md §8, §9 — the delivery service's published keys.
 
 use crate::{
     context::Context,

@@ -1,4 +1,4 @@
-//! protocol.md §8 — commits of members: adding users, updating one's own leaf.
+//! PROTOCOL.md §8 — commits of members: adding users, updating one's own leaf.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! protocol.md §8 — application messages, and where a member's messages go.
+//! PROTOCOL.md §8 — application messages, and where a member's messages go.
 
 use super::{
     fan_out::FanOut,
@@ -15,8 +15,8 @@ use crate::{
     operation::Interrupt,
     store::Transaction,
     wire::{
-        auth_service::Done,
         delivery_service::{SendMessage, SendMessageReply, UpdateQueueInfo},
+        message::Done,
     },
 };
 

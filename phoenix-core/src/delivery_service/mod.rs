@@ -1,4 +1,4 @@
-//! protocol.md §8 — the delivery service: owns groups, validates every commit, orders what is sent, and hands
+//! PROTOCOL.md §8 — the delivery service: owns groups, validates every commit, orders what is sent, and hands
 //! it to the distributor.
 //!
 //! * `group`: access to a group by its id and key; `sections`: its state, encrypted under that key.

@@ -1,4 +1,4 @@
-//! protocol.md §8 — the state of a group, in sections encrypted under the group's key, so that a message reads
+//! PROTOCOL.md §8 — the state of a group, in sections encrypted under the group's key, so that a message reads
 //! only what it needs.
 //!
 //! Each section is padded to size buckets and bound to its group, kind and generation. The head row names the

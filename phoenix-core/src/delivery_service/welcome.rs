@@ -1,4 +1,4 @@
-//! protocol.md §8 — what a joiner picks up: tree and credentials as of the epoch that it joined.
+//! PROTOCOL.md §8 — what a joiner picks up: tree and credentials as of the epoch that it joined.
 
 use super::{
     group::Group,

@@ -1,4 +1,4 @@
-//! protocol.md §8, Atomicity — the distributor: moves rows of a log, in order, into local queues and outbound
+//! PROTOCOL.md §8, Atomicity — the distributor: moves rows of a log, in order, into local queues and outbound
 //! streams, a few recipients in each commit, and deletes a row when all are served.
 //!
 //! How far it is, it notes in the same commit, so that a crash between any two leaves nobody out and serves

@@ -1,4 +1,4 @@
-//! protocol.md §8, Atomicity — from one row in an operation's commit to every recipient's queue or stream.
+//! PROTOCOL.md §8, Atomicity — from one row in an operation's commit to every recipient's queue or stream.
 //!
 //! A *log* is an ordered sequence of messages with their recipients: the delivery service has one for each of
 //! its groups, the queuing service one for each stream from another homeserver. `append` adds a row as part

@@ -1,4 +1,4 @@
-//! protocol.md §9, Outbox — exponential backoff with full jitter.
+//! PROTOCOL.md §9, Outbox — exponential backoff with full jitter.
 
 use std::time::Duration;
 

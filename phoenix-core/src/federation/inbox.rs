@@ -1,4 +1,4 @@
-//! protocol.md §9, QS-to-QS delivery — what another homeserver delivers: each check in its order, then one batch.
+//! PROTOCOL.md §9, QS-to-QS delivery — what another homeserver delivers: each check in its order, then one batch.
 //!
 //! version and size (the dispatch) → destination → policy → source's rate → time window → key → signature →
 //! stream position → decrypt → fan-out rows and the stream's new position. The per-recipient checks follow when

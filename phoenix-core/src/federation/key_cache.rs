@@ -1,4 +1,4 @@
-//! protocol.md §9, Key distribution — the published keys of other homeservers, fetched, validated and kept.
+//! PROTOCOL.md §9, Key distribution — the published keys of other homeservers, fetched, validated and kept.
 //!
 //! A set is used until it expires, and goes then; it is refreshed when it is older than the refresh interval, and
 //! once when a key id is unknown. What fails, and what comes back wrong, never erases a set that is still valid,

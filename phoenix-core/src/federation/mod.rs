@@ -1,4 +1,4 @@
-//! protocol.md §9 — federation: whom to trust for whose keys, streams to other homeservers and from them.
+//! PROTOCOL.md §9 — federation: whom to trust for whose keys, streams to other homeservers and from them.
 //!
 //! * `policy`: with whom at all.
 //! * `key_cache`: the published keys of others; [`single_flight`]: each fetched once.

@@ -1,4 +1,4 @@
-//! protocol.md §9, Outbox — streams to other homeservers: appended to by the distributor, delivered by a timer,
+//! PROTOCOL.md §9, Outbox — streams to other homeservers: appended to by the distributor, delivered by a timer,
 //! kept across restarts and outages, bounded by count and age.
 
 use tls_codec::{Size as _, TlsDeserializeBytes, TlsSerialize, TlsSize};

@@ -1,4 +1,4 @@
-//! protocol.md §9, Outbox — what is known of a peer's reachability: backoff and circuit breaker.
+//! PROTOCOL.md §9, Outbox — what is known of a peer's reachability: backoff and circuit breaker.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

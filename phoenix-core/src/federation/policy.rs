@@ -1,4 +1,4 @@
-//! protocol.md §9, Policy — with whom a homeserver federates. Asked before any work is done for a peer.
+//! PROTOCOL.md §9, Policy — with whom a homeserver federates. Asked before any work is done for a peer.
 
 use std::{fmt, str::FromStr};
 

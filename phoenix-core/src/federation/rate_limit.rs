@@ -1,4 +1,4 @@
-//! protocol.md §9, Rate limits — a leaky bucket, kept in a row.
+//! PROTOCOL.md §9, Rate limits — a leaky bucket, kept in a row.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! protocol.md §9, Key distribution — equal questions under way at the same time are one.
+//! PROTOCOL.md §9, Key distribution — equal questions under way at the same time are one.
 //!
 //! A driver's part: operations that wait for the same answer of another homeserver share one exchange.
 

@@ -1,4 +1,4 @@
-//! protocol.md §9 — the encryption of a federated stream: epochs from a sealed seed, a ratchet step per entry.
+//! PROTOCOL.md §9 — the encryption of a federated stream: epochs from a sealed seed, a ratchet step per entry.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;

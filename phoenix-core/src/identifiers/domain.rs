@@ -1,4 +1,4 @@
-//! protocol.md §5 — the domain a homeserver is named by.
+//! PROTOCOL.md §5 — the domain a homeserver is named by.
 
 use std::{fmt, str::FromStr};
 

@@ -1,4 +1,4 @@
-//! protocol.md §1 — who and what is named on the wire, and by which names.
+//! PROTOCOL.md §1 — who and what is named on the wire, and by which names.
 
 mod domain;
 mod names;

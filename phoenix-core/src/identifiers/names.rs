@@ -55,7 +55,7 @@ random_identifier! {
     QsClientId
 }
 random_identifier! {
-    /// Names one request, so that its repetition is recognised (protocol.md §2).
+    /// Names one request, so that its repetition is recognised (PROTOCOL.md §2).
     RequestId
 }
 

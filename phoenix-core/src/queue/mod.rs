@@ -1,4 +1,4 @@
-//! protocol.md §3, §6, §7 — queues: what waits for a client, encrypted to it, in order and without gaps.
+//! PROTOCOL.md §3, §6, §7 — queues: what waits for a client, encrypted to it, in order and without gaps.
 //!
 //! One mechanism for the direct queues of the authentication service and the fan-out queues of the queuing
 //! service. A head row counts the entries and holds the ratchet; each entry is a row of its own. The owner
@@ -8,8 +8,9 @@ mod restore;
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
+use crate::wire::queues::queue_name;
 use crate::{
-    codec::{Codec, Flag, List, encode},
+    codec::{Codec, Flag, List},
     context::Context,
     crypto::{
         hpke::HpkePublicKey,
@@ -21,7 +22,7 @@ use crate::{
     operation::Interrupt,
     store::{Key, Record, Transaction},
     time::Timestamp,
-    wire::auth_service::{DequeueRange, DequeueReply},
+    wire::queues::{DequeueRange, DequeueReply},
 };
 
 /// The head of a queue.
@@ -99,12 +100,12 @@ pub(crate) trait Queue {
     /// A row with an entry.
     type Entry: Record<Name = EntryName<Self::Name>> + Into<QueueEntry> + From<QueueEntry>;
 
-    /// Which queues these are, so that an entry of one kind is none of another.
+    /// Which queues these are.
     const LABEL: &'static str;
 
     /// What entries are bound to: the queue's kind and name.
     fn associated(name: &Self::Name) -> Vec<u8> {
-        [Self::LABEL.as_bytes(), &encode(name)].concat()
+        queue_name(Self::LABEL, name)
     }
 }
 
@@ -245,7 +246,7 @@ fn put_entry<Q: Queue>(transaction: &mut Transaction, name: &Q::Name, entry: Que
 
 /// Declares the records of a kind of queue.
 macro_rules! queue {
-    ($queue:ident, $name:ty, $head:ident, $entry:ident, $label:literal) => {
+    ($queue:ident, $name:ty, $head:ident, $entry:ident, $label:path) => {
         #[derive(Debug, tls_codec::TlsSize, tls_codec::TlsSerialize, tls_codec::TlsDeserializeBytes)]
         pub(crate) struct $head(crate::queue::QueueHead);
         #[derive(Debug, tls_codec::TlsSize, tls_codec::TlsSerialize, tls_codec::TlsDeserializeBytes)]
@@ -292,16 +293,6 @@ macro_rules! queue {
     };
 }
 pub(crate) use queue;
-
-/// The name that the entries of a client's direct queue are bound to.
-pub fn direct_queue_name(client: &crate::identifiers::ClientId) -> Vec<u8> {
-    crate::auth_service::direct_queue::Direct::associated(client)
-}
-
-/// The name that the entries of a client's fan-out queue are bound to.
-pub fn fan_out_queue_name(client: &crate::identifiers::QsClientId) -> Vec<u8> {
-    crate::queuing_service::queue::FanOut::associated(client)
-}
 
 #[cfg(test)]
 mod tests {

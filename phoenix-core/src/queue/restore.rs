@@ -1,4 +1,4 @@
-//! protocol.md §3 — queues that were restored from a backup: their owner has read what they do not have.
+//! PROTOCOL.md §3 — queues that were restored from a backup: their owner has read what they do not have.
 //!
 //! The owner's keys are past the positions that it has read. What took those positions since the restoration, and
 //! what follows under a ratchet that may have gone another way, it cannot read: both go, and a new generation
@@ -13,7 +13,7 @@ use crate::{
     limits::MAX_ACKNOWLEDGED,
     operation::Interrupt,
     store::{Key, Transaction},
-    wire::auth_service::DequeueRange,
+    wire::queues::DequeueRange,
 };
 
 /// So far an owner can be ahead of its queue: no backup is that old.

@@ -1,4 +1,4 @@
-//! protocol.md §7 — sealed queue configurations: what a client authorises, for whom and until when.
+//! PROTOCOL.md §7 — sealed queue configurations: what a client authorises, for whom and until when.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,4 +1,4 @@
-//! protocol.md §7, Enqueue — whether one delivery is authorised by the client it goes to, and what becomes of it.
+//! PROTOCOL.md §7, Enqueue — whether one delivery is authorised by the client it goes to, and what becomes of it.
 //!
 //! Called by the distributor for each recipient, with messages of groups that the source may deliver for
 //! ([`crate::federation::authorization`]). The checks come in the order of the protocol, but for groups that the

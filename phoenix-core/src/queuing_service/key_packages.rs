@@ -1,4 +1,4 @@
-//! protocol.md §7 — key packages: published by a client, handed out to its friends, each once.
+//! PROTOCOL.md §7 — key packages: published by a client, handed out to its friends, each once.
 
 use std::collections::BTreeSet;
 
@@ -23,8 +23,8 @@ use crate::{
     pool::{self, PackageName},
     store::{Key, Record, RecordKind, Transaction},
     wire::{
-        auth_service::Done,
         fan_out::ClientQueueConfig,
+        message::Done,
         queuing_service::{
             AddPackage, GetKeyPackage, GetKeyPackageReply, KeyPackageBatch, KeyPackageBatchContent,
             PublishKeyPackages,

@@ -1,4 +1,4 @@
-//! protocol.md §7 — the queuing service's published keys.
+//! PROTOCOL.md §7 — the queuing service's published keys.
 
 use crate::{
     context::Context,

@@ -1,4 +1,4 @@
-//! protocol.md §7 — the queuing service: pseudonymous records, fan-out queues, key packages, and who may
+//! PROTOCOL.md §7 — the queuing service: pseudonymous records, fan-out queues, key packages, and who may
 //! deliver what to whom.
 
 pub mod config;

@@ -1,4 +1,4 @@
-//! protocol.md §7 — the fan-out queue of a client.
+//! PROTOCOL.md §7 — the fan-out queue of a client.
 
 use super::records;
 use crate::{
@@ -12,13 +12,14 @@ use crate::{
     queue,
     store::{Key, Transaction},
     wire::{
-        auth_service::{DequeueReply, Done},
         fan_out::{Gap, GapReason, QueueMessage},
+        message::Done,
+        queues::DequeueReply,
         queuing_service::{Dequeue, Listen},
     },
 };
 
-queue::queue!(FanOut, QsClientId, FanOutQueue, FanOutQueueEntry, "fan-out queue");
+queue::queue!(FanOut, QsClientId, FanOutQueue, FanOutQueueEntry, crate::wire::queues::FAN_OUT_QUEUE);
 
 /// Markers may exceed the queue's limit by so many: they say that it was full. Every membership finds room.
 const ROOM_FOR_MARKERS: u64 = queue::MAX_MARKED as u64;

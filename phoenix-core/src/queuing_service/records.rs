@@ -1,4 +1,4 @@
-//! protocol.md §7 — the records of pseudonymous users and clients.
+//! PROTOCOL.md §7 — the records of pseudonymous users and clients.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

@@ -9,7 +9,7 @@ use crate::{
     rng::Random,
 };
 
-/// How a row is protected at rest (protocol.md §3).
+/// How a row is protected at rest (PROTOCOL.md §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protection {
     /// As it is: nothing in it links or tells.

@@ -237,12 +237,12 @@ impl Transaction {
         !self.answers.is_empty()
     }
 
-    /// Lets everything written so far survive a refusal: a spent token, a used-up attempt (protocol.md §2).
+    /// Lets everything written so far survive a refusal: a spent token, a used-up attempt (PROTOCOL.md §2).
     pub fn keep(&mut self) {
         self.pass.kept = self.pass.changes.clone();
     }
 
-    /// Has the answer remembered even if it is a refusal: authentication and token have passed (protocol.md §2).
+    /// Has the answer remembered even if it is a refusal: authentication and token have passed (PROTOCOL.md §2).
     pub(crate) fn remember_refusal(&mut self) {
         self.pass.remember_refusal = true;
     }

@@ -1,4 +1,4 @@
-//! protocol.md §6, Allowance — so many tokens for a client, a domain, and all new domains together.
+//! PROTOCOL.md §6, Allowance — so many tokens for a client, a domain, and all new domains together.
 
 use std::time::Duration;
 

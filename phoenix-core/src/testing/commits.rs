@@ -1,4 +1,4 @@
-//! protocol.md §8 — commits that MLS has nothing against, and the delivery service has.
+//! PROTOCOL.md §8 — commits that MLS has nothing against, and the delivery service has.
 
 use super::{
     fixtures::{Fixture, Sample, homeserver},

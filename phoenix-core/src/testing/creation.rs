@@ -1,4 +1,4 @@
-//! protocol.md §8 — creating a group: who asks for it without right is turned away before MLS looks at anything.
+//! PROTOCOL.md §8 — creating a group: who asks for it without right is turned away before MLS looks at anything.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::{
     error::Refusal,
     limits::MAX_FIRST_STATE,
     store::{Key, RecordKind},
-    wire::{auth_service::Done, delivery_service::CreateGroup, envelope::Sender},
+    wire::{delivery_service::CreateGroup, envelope::Sender, message::Done},
 };
 
 fn changed(sample: &Sample, change: impl FnOnce(&mut CreateGroup)) -> Sample {

@@ -11,7 +11,7 @@ use crate::{
         Key,
         RecordKind::{self, *},
     },
-    wire::{auth_service::DequeueRange, operations::OperationKind, queuing_service::Dequeue},
+    wire::{operations::OperationKind, queues::DequeueRange, queuing_service::Dequeue},
 };
 
 const TREE: u8 = 1;

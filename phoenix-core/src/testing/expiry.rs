@@ -1,4 +1,4 @@
-//! protocol.md §10 and leases — what goes when, how much at once, and who does it.
+//! PROTOCOL.md §10 and leases — what goes when, how much at once, and who does it.
 
 use super::{
     fixtures::{Fixture, Sample, homeserver},
@@ -13,7 +13,7 @@ use crate::{
     rng::Random,
     store::RecordKind,
     time::{DAY, HOUR, MINUTE, Timestamp},
-    wire::{auth_service::Done, delivery_service::CreateGroup, operations::OperationKind},
+    wire::{delivery_service::CreateGroup, message::Done, operations::OperationKind},
 };
 
 const EXPIRING: [RecordKind; 4] = [

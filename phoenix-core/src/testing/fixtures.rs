@@ -24,10 +24,11 @@ use crate::{
     time::{DAY, ExpirationData, Timestamp},
     wire::{
         auth_service::{
-            ConnectionPackage, Done, FinishRegistration, GetTokenKeys, GetTokenKeysReply, InitRegistration,
+            ConnectionPackage, FinishRegistration, GetTokenKeys, GetTokenKeysReply, InitRegistration,
             InitRegistrationReply, IssueTokens, IssueTokensReply,
         },
         envelope::{PROTOCOL_VERSION, RequestEnvelope, Sender},
+        message::Done,
         operations::{OperationKind, RequestBody, TokenRule},
         queuing_service::{AddPackage, CreateUserRecord, CreateUserRecordReply, PublishKeyPackages},
     },

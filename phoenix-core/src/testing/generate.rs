@@ -19,7 +19,8 @@ use crate::{
     rng::Random,
     time::{ExpirationData, Timestamp},
     wire::{
-        auth_service::*, delivery_service::*, envelope::*, fan_out::*, federation::*, queuing_service::*,
+        auth_service::*, delivery_service::*, envelope::*, fan_out::*, federation::*, message::*, queues::*,
+        queuing_service::*,
     },
 };
 

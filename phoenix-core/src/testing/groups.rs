@@ -25,12 +25,12 @@ use crate::{
     },
     time::{DAY, Timestamp},
     wire::{
-        auth_service::Done,
         delivery_service::{
             AddUsers, CommitData, CommitReply, CreateGroup, ExternalCommitInfo, ExternalCommitInfoReply,
             GroupAccess, JoinConnectionGroup, RequestGroupId, RequestGroupIdReply, SendMessage, UpdateClient,
         },
         envelope::Sender,
+        message::Done,
         queuing_service::{GetKeyPackage, GetKeyPackageReply},
     },
 };

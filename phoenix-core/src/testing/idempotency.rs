@@ -1,4 +1,4 @@
-//! protocol.md §2, Idempotency — the same bytes never take effect twice, on any number of nodes.
+//! PROTOCOL.md §2, Idempotency — the same bytes never take effect twice, on any number of nodes.
 
 use super::{
     driver::{World, faults::Trouble},

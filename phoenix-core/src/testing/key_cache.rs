@@ -1,4 +1,4 @@
-//! protocol.md §9, Key distribution — what is known is kept, and strangers cannot make us ask without limit.
+//! PROTOCOL.md §9, Key distribution — what is known is kept, and strangers cannot make us ask without limit.
 
 use super::{
     fixtures::{Fixture, Sample, homeserver},

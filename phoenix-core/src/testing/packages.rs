@@ -1,4 +1,4 @@
-//! protocol.md §6, §7 — packages: each ordinary one is handed out once, the last one never runs out.
+//! PROTOCOL.md §6, §7 — packages: each ordinary one is handed out once, the last one never runs out.
 
 use std::collections::BTreeSet;
 
@@ -15,9 +15,9 @@ use crate::{
     time::{DAY, ExpirationData},
     wire::{
         auth_service::{
-            ConnectionPackage, Done, GetConnectionPackage, GetConnectionPackageReply,
-            PublishConnectionPackages,
+            ConnectionPackage, GetConnectionPackage, GetConnectionPackageReply, PublishConnectionPackages,
         },
+        message::Done,
         queuing_service::{GetKeyPackage, GetKeyPackageReply, PublishKeyPackages},
     },
 };

@@ -1,4 +1,4 @@
-//! protocol.md §7 — queues: in order, without gaps, bounded; what does not fit leaves a marker.
+//! PROTOCOL.md §7 — queues: in order, without gaps, bounded; what does not fit leaves a marker.
 
 use super::{
     fixtures::{Fixture, Sample},
@@ -14,14 +14,15 @@ use crate::{
     homeserver::Input,
     limits::MAX_ACKNOWLEDGED,
     operation::Effect,
-    queue::{self, fan_out_queue_name},
+    queue::{self},
     rng::Random,
     store::{Key, Reads, RecordKind, Settlement, Transaction, Version},
     time::{DAY, MINUTE},
     wire::{
-        auth_service::{DequeueDirect, DequeueRange, DequeueReply, EnqueueDirect},
+        auth_service::{DequeueDirect, EnqueueDirect},
         fan_out::{Delivery, FanOutContent, Gap, GapReason, QueueMessage},
         operations::OperationKind,
+        queues::{DequeueRange, DequeueReply, fan_out_queue_name},
         queuing_service::Dequeue,
     },
 };

@@ -1,4 +1,4 @@
-//! protocol.md §2, §3 — every operation, asked in every wrong way there is.
+//! PROTOCOL.md §2, §3 — every operation, asked in every wrong way there is.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -1,4 +1,4 @@
-//! protocol.md §6 — registration: races, half-way ends, wrong messages.
+//! PROTOCOL.md §6 — registration: races, half-way ends, wrong messages.
 
 use super::fixtures::{Fixture, Sample};
 use crate::{
@@ -11,7 +11,8 @@ use crate::{
     store::RecordKind,
     time::{HOUR, MINUTE},
     wire::{
-        auth_service::{Done, FinishRegistration, GetAsCredentials, GetAsCredentialsReply},
+        auth_service::{FinishRegistration, GetAsCredentials, GetAsCredentialsReply},
+        message::Done,
         operations::OperationKind,
     },
 };

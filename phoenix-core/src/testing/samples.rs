@@ -13,15 +13,17 @@ use crate::{
     time::DAY,
     wire::{
         auth_service::{
-            DequeueDirect, DequeueRange, Done, EnqueueDirect, GetAsCredentials, GetConnectionPackage,
-            GetTokenKeys, PublishConnectionPackages,
+            DequeueDirect, EnqueueDirect, GetAsCredentials, GetConnectionPackage, GetTokenKeys,
+            PublishConnectionPackages,
         },
         delivery_service::{
             ExternalCommitInfo, GetDsKeys, RequestGroupId, SendMessageReply, UpdateQueueInfo, WelcomeInfo,
         },
         envelope::{RequestEnvelope, Sender},
         federation::EnqueueFederated,
+        message::Done,
         operations::{OperationKind, RequestBody},
+        queues::DequeueRange,
         queuing_service::{Dequeue, GetConfigKey, GetKeyPackage, GetQsKeys, Listen},
     },
 };

@@ -1,4 +1,4 @@
-//! protocol.md §2, §8 — what members choose the length of is bounded by what it can honestly be.
+//! PROTOCOL.md §2, §8 — what members choose the length of is bounded by what it can honestly be.
 
 use super::{
     fixtures::{Fixture, Sample},

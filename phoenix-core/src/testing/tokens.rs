@@ -1,4 +1,4 @@
-//! protocol.md §6, Tokens — a token is spent once, at its homeserver, within its time.
+//! PROTOCOL.md §6, Tokens — a token is spent once, at its homeserver, within its time.
 
 use super::{fixtures::Fixture, samples::sample_request};
 use crate::{

@@ -1,4 +1,4 @@
-//! protocol.md §2, Encoding — a message has one valid encoding: it comes back as it was, no part of it is a
+//! PROTOCOL.md §2, Encoding — a message has one valid encoding: it comes back as it was, no part of it is a
 //! message, and nothing may follow it.
 
 use std::fmt::Debug;
@@ -45,7 +45,7 @@ macro_rules! round_trips {
             #[test]
             fn $module() {
                 #[allow(unused_imports)]
-                use crate::{credentials::*, crypto::{aead::*, hpke::*, ratchet::*, tokens::*}, identifiers::{*, LogId, StreamName}, mls::{GroupInfoUpdate, Roles}, operation::Timer, wire::{auth_service::*, delivery_service::*, envelope::*, fan_out::*, federation::*, queuing_service::*}};
+                use crate::{credentials::*, crypto::{aead::*, hpke::*, ratchet::*, tokens::*}, identifiers::{*, LogId, StreamName}, mls::{GroupInfoUpdate, Roles}, operation::Timer, wire::{auth_service::*, delivery_service::*, envelope::*, fan_out::*, federation::*, message::*, queues::*, queuing_service::*}};
                 let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
                     cases: 64,
                     failure_persistence: None,

@@ -1,4 +1,4 @@
-//! protocol.md §6 — requests to and replies of the authentication service.
+//! PROTOCOL.md §6 — requests to and replies of the authentication service.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -7,31 +7,17 @@ use crate::{
     credentials::{AsCredentialSet, ClientCredential, ClientCredentialRequest},
     crypto::{
         hpke::{HpkeCiphertext, HpkePublicKey},
-        kdf::Hash,
         labels::Label,
-        ratchet::QueueEntry,
         sign::{Signable, Signature},
         tokens::{BlindedToken, MAX_BATCH, TokenKeyId, TokenPublicKey, TokenResponse},
     },
     identifiers::{ClientId, UserId},
-    limits::{MAX_CONNECTION_PACKAGES, MAX_DEQUEUE},
+    limits::MAX_CONNECTION_PACKAGES,
     time::{ExpirationData, Timestamp},
+    wire::queues::DequeueRange,
 };
 
-macro_rules! message {
-    ($($(#[$meta:meta])* pub struct $name:ident { $($body:tt)* })*) => {
-        $(
-            $(#[$meta])*
-            #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-            pub struct $name { $($body)* }
-        )*
-    };
-}
-pub(super) use message;
-
-/// The answer of an operation that has nothing more to say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-pub struct Done;
+use super::message::message;
 
 message! {
     /// First step of a registration.
@@ -132,27 +118,6 @@ message! {
         pub client_id: ClientId,
         /// What to read.
         pub range: DequeueRange,
-    }
-
-    /// What to read of a queue, and what to drop from it.
-    pub struct DequeueRange {
-        /// Entries before this one have been read and are dropped; those from it on are wanted.
-        pub first: u64,
-        /// How many at most.
-        pub maximum: u32,
-        /// The generation of the queue's key that the client reads.
-        pub generation: u32,
-        /// The hash of the entry before `first` ([`QueueEntry::hash`]), as it was read: a queue that has another
-        /// one there was restored from a backup, and starts a new generation.
-        pub last: Option<Hash>,
-    }
-
-    /// Answer to a dequeue.
-    pub struct DequeueReply {
-        /// The entries, without gaps.
-        pub entries: List<QueueEntry, MAX_DEQUEUE>,
-        /// How many more there are.
-        pub remaining: u64,
     }
 
     /// What a client publishes so that others can ask it for a connection.

@@ -1,8 +1,8 @@
-//! protocol.md §8 — requests to and replies of the delivery service.
+//! PROTOCOL.md §8 — requests to and replies of the delivery service.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{auth_service::message, fan_out::ClientQueueConfig, queuing_service::KeyPackageBatch};
+use super::{fan_out::ClientQueueConfig, message::message, queuing_service::KeyPackageBatch};
 use crate::{
     codec::{Bytes, Flag, List},
     credentials::DsKeySet,

@@ -1,4 +1,4 @@
-//! protocol.md §2, §3 — the envelope around every request and answer.
+//! PROTOCOL.md §2, §3 — the envelope around every request and answer.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

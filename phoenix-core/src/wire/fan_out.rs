@@ -1,8 +1,8 @@
-//! protocol.md §7, §8 — what is fanned out, to whom, and what a client finds in its queue.
+//! PROTOCOL.md §7, §8 — what is fanned out, to whom, and what a client finds in its queue.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::auth_service::message;
+use super::message::message;
 use crate::{
     codec::{Bytes, List},
     credentials::KeyId,
@@ -118,7 +118,7 @@ pub enum Notify {
     Silent = 2,
 }
 
-/// From whom and for what a configuration authorises deliveries (protocol.md §7).
+/// From whom and for what a configuration authorises deliveries (PROTOCOL.md §7).
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u8)]
 pub enum Binding {

@@ -1,8 +1,8 @@
-//! protocol.md §9 — frames between queuing services.
+//! PROTOCOL.md §9 — frames between queuing services.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{auth_service::message, fan_out::ClientQueueConfig};
+use super::{fan_out::ClientQueueConfig, message::message};
 use crate::{
     codec::List,
     credentials::KeyId,

@@ -1,4 +1,4 @@
-//! protocol.md §6–§9 — all operations in one table: code, service, who may call, what it costs.
+//! PROTOCOL.md §6–§9 — all operations in one table: code, service, who may call, what it costs.
 //!
 //! [`OperationKind::rules`] is what the dispatch enforces; [`Request`] is what it matches on. Both are made
 //! from the table below, so an operation cannot have one without the other.
@@ -7,6 +7,8 @@ use super::{
     auth_service::*,
     delivery_service::*,
     federation::{EnqueueFederated, EnqueueFederatedReply},
+    message::Done,
+    queues::DequeueReply,
     queuing_service::*,
 };
 use crate::{
@@ -15,7 +17,7 @@ use crate::{
     limits::{MAX_LARGE_REQUEST, MAX_REQUEST},
 };
 
-/// A service of a homeserver: each has an address of its own (protocol.md §5).
+/// A service of a homeserver: each has an address of its own (PROTOCOL.md §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
     /// Authentication service, at `as.` + domain.
@@ -26,7 +28,7 @@ pub enum Service {
     Delivery,
 }
 
-/// How a request proves who sent it (protocol.md §6–§8).
+/// How a request proves who sent it (PROTOCOL.md §6–§8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthenticationMode {
     /// Not at all.

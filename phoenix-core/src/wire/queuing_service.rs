@@ -1,8 +1,8 @@
-//! protocol.md §7 — requests to and replies of the queuing service.
+//! PROTOCOL.md §7 — requests to and replies of the queuing service.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::auth_service::{DequeueRange, message};
+use super::{message::message, queues::DequeueRange};
 use crate::{
     codec::{Bytes, List},
     credentials::{KeyId, PublishedHpkeKey, QsKeySet},

@@ -1,4 +1,4 @@
-//! protocol.md §11 — a client at work: the sans-IO [client](phoenix_core::client) with a network, a clock and a task
+//! PROTOCOL.md §11 — a client at work: the sans-IO [client](phoenix_core::client) with a network, a clock and a task
 //! of its own.
 //!
 //! [`Client::start`] gives a handle, cheap to clone, and the [`Events`]. The client works for as long as there is a

@@ -1,4 +1,4 @@
-//! protocol.md §7 — the web socket through which a client hears that its queue grows: the client's half.
+//! PROTOCOL.md §7 — the web socket through which a client hears that its queue grows: the client's half.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use phoenix_core::{
     codec::DecodeError,
     error::Refusal,
     identifiers::Domain,
-    wire::{auth_service::Done, envelope::ResponseEnvelope, operations::Service},
+    wire::{envelope::ResponseEnvelope, message::Done, operations::Service},
 };
 use tokio::{
     net::TcpStream,

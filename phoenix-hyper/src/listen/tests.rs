@@ -12,8 +12,8 @@ use phoenix_core::{
     rng::Random,
     time::Timestamp,
     wire::{
-        auth_service::Done,
         envelope::{RequestEnvelope, ResponseEnvelope},
+        message::Done,
         queuing_service::GetQsKeys,
     },
 };

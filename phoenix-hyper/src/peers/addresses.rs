@@ -1,5 +1,5 @@
 //! Where names lead, and where they must not: whoever names a homeserver could otherwise have us speak to our own
-//! network (protocol.md §5).
+//! network (PROTOCOL.md §5).
 
 use std::{
     io,

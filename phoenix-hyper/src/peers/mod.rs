@@ -1,5 +1,5 @@
 //! Requests to homeservers: found by name, proven by TLS, sent over connections that are shared
-//! (protocol.md §2, §5).
+//! (PROTOCOL.md §2, §5).
 //!
 //! Used by homeservers among each other and by clients alike. A service has one HTTP/2 connection, which carries
 //! any number of requests at once; a service behind something that speaks HTTP/1.1 only gets a connection for each

@@ -1,4 +1,4 @@
-//! What must hold (protocol.md §12), one property to a file. Oracles see what users see, what homeservers answer
+//! What must hold (PROTOCOL.md §12), one property to a file. Oracles see what users see, what homeservers answer
 //! and what their stores commit; they know nothing of how any of it came about.
 
 use phoenix_core::{

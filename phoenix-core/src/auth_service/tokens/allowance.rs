@@ -1,4 +1,4 @@
-//! protocol.md §6, Allowance — how many tokens a client, a domain and all new domains together get.
+//! PROTOCOL.md §6, Allowance — how many tokens a client, a domain and all new domains together get.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

@@ -1,4 +1,4 @@
-//! protocol.md §4, §11 — homeservers and users that lie: nothing comes of it, and the client says why.
+//! PROTOCOL.md §4, §11 — homeservers and users that lie: nothing comes of it, and the client says why.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! protocol.md §11 — clients against homeservers, from registration to messages in both directions.
+//! PROTOCOL.md §11 — clients against homeservers, from registration to messages in both directions.
 
 mod dishonest;
 mod world;
@@ -9,7 +9,7 @@ use crate::{
     error::Refusal,
     identifiers::{Domain, GroupId},
     time::DAY,
-    wire::{auth_service::Done, envelope::ResponseEnvelope, operations::OperationKind},
+    wire::{envelope::ResponseEnvelope, message::Done, operations::OperationKind},
 };
 
 /// Three registered users, the first two at one homeserver, the third at another.

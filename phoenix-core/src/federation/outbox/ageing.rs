@@ -1,4 +1,4 @@
-//! protocol.md §9, Outbox — what waited for too long goes, whether the peer can be told or not.
+//! PROTOCOL.md §9, Outbox — what waited for too long goes, whether the peer can be told or not.
 
 use std::ops::Range;
 

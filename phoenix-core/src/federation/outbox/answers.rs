@@ -1,4 +1,4 @@
-//! protocol.md §9, Outbox — what the answer to a frame means for the stream that it is of.
+//! PROTOCOL.md §9, Outbox — what the answer to a frame means for the stream that it is of.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! protocol.md §9, Outbox — delivering a stream: one frame at a time, from the oldest undelivered entry on.
+//! PROTOCOL.md §9, Outbox — delivering a stream: one frame at a time, from the oldest undelivered entry on.
 
 use tls_codec::Size as _;
 

@@ -1,4 +1,4 @@
-//! protocol.md §8, Atomicity — the distributor: each recipient exactly once and in order, whatever happens.
+//! PROTOCOL.md §8, Atomicity — the distributor: each recipient exactly once and in order, whatever happens.
 
 use super::scene::{domain, group, message, mls_message};
 use crate::{

@@ -1,4 +1,4 @@
-//! protocol.md §9, Key distribution — strangers can name any domain: what that may cost, and what stays of it.
+//! PROTOCOL.md §9, Key distribution — strangers can name any domain: what that may cost, and what stays of it.
 
 use super::{
     scene::{NOW, domain, group},

@@ -1,4 +1,4 @@
-//! protocol.md §9 — federation between homeservers in memory, through the real operations.
+//! PROTOCOL.md §9 — federation between homeservers in memory, through the real operations.
 
 mod distributor;
 mod first_contact;

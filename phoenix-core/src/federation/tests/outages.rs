@@ -1,4 +1,4 @@
-//! protocol.md §9, Outbox — outages: bounds, backoff, breaker, and that nothing waits for ever.
+//! PROTOCOL.md §9, Outbox — outages: bounds, backoff, breaker, and that nothing waits for ever.
 
 use std::time::Duration;
 

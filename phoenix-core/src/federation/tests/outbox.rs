@@ -1,4 +1,4 @@
-//! protocol.md §9, Outbox — streams between two homeservers: what happens to entries, epochs and positions.
+//! PROTOCOL.md §9, Outbox — streams between two homeservers: what happens to entries, epochs and positions.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! protocol.md §9 — the receiver's checks up to the signature, in their order: each with the attack that it
+//! PROTOCOL.md §9 — the receiver's checks up to the signature, in their order: each with the attack that it
 //! stops.
 
 use std::time::Duration;

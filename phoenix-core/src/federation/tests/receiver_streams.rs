@@ -1,4 +1,4 @@
-//! protocol.md §9 — the receiver's checks from the position on: what a frame of an authenticated source may do.
+//! PROTOCOL.md §9 — the receiver's checks from the position on: what a frame of an authenticated source may do.
 
 use std::time::Duration;
 

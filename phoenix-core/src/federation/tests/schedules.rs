@@ -1,4 +1,4 @@
-//! protocol.md §12, R1 and R3 — random schedules: every message exactly once and in order, or a marker.
+//! PROTOCOL.md §12, R1 and R3 — random schedules: every message exactly once and in order, or a marker.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! protocol.md §7 — the sender must prove that it is authorised to deliver to the client.
+//! PROTOCOL.md §7 — the sender must prove that it is authorised to deliver to the client.
 
 use std::collections::BTreeMap;
 

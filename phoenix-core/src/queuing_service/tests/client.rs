@@ -7,15 +7,14 @@ use crate::{
     crypto::{aead::EarKey, hpke::HpkePrivateKey, ratchet::QueueReader, sign::SigningKey},
     federation::tests::scene::{NOW, domain, keys},
     identifiers::{Domain, GroupId, QsClientId, QsUserId, RequestId},
-    queue::fan_out_queue_name,
     queuing_service::{queue, records::QsClient},
     rng::Random,
     testing::driver::World,
     time::{DAY, Timestamp},
     wire::{
-        auth_service::DequeueRange,
         envelope::{RequestEnvelope, ResponseEnvelope, Sender, Signer},
         fan_out::{Binding, ClientQueueConfig, Gap, GapReason, Notify, QueueConfigContent, QueueMessage},
+        queues::{DequeueRange, fan_out_queue_name},
         queuing_service::Dequeue,
     },
 };
@@ -112,8 +111,7 @@ impl TestClient {
         let (chaos, crash_at) = (std::mem::take(&mut net.faults.chaos), net.faults.crash_at.take());
         let answer = net.request(&self.domain, &encode(&request)).reply.unwrap();
         (net.faults.chaos, net.faults.crash_at) = (chaos, crash_at);
-        let reply =
-            ResponseEnvelope::read::<crate::wire::auth_service::DequeueReply>(&answer).unwrap().unwrap();
+        let reply = ResponseEnvelope::read::<crate::wire::queues::DequeueReply>(&answer).unwrap().unwrap();
         let mut new = Vec::new();
         for entry in &reply.entries {
             if let Some(message) = self.reader.open(&fan_out_queue_name(&self.id), entry).unwrap() {

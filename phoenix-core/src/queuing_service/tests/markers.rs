@@ -1,4 +1,4 @@
-//! protocol.md §7 — markers in place of what is refused for a single client's sake: never too few, never many.
+//! PROTOCOL.md §7 — markers in place of what is refused for a single client's sake: never too few, never many.
 
 use super::client::{LONG, TestClient};
 use crate::{
