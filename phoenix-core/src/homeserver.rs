@@ -6,13 +6,12 @@ use std::{
 };
 
 use crate::{
-    auth_service::tokens::TokenKeys,
     config::Config,
     credentials::AsCredentialSet,
     crypto::hash_memo::HashMemo,
     dispatch,
     identifiers::Domain,
-    keys::ServiceKeys,
+    keys::{ServiceKeys, TokenKeys},
     operation::{Operation, Timer},
     queuing_service::config::OpenedConfigs,
     time::Timestamp,
@@ -132,9 +131,9 @@ impl Homeserver {
     pub(crate) fn token_keys(&self, now: Timestamp) -> Arc<TokenKeys> {
         let mut cached = self.0.token_keys.lock().unwrap_or_else(PoisonError::into_inner);
         match &*cached {
-            Some(keys) if keys.in_force(self.config(), now) => Arc::clone(keys),
+            Some(keys) if keys.in_force(now) => Arc::clone(keys),
             _ => {
-                let keys = Arc::new(TokenKeys::derive(self.keys(), self.config(), now));
+                let keys = Arc::new(TokenKeys::derive(self.keys(), self.config().times.token_key, now));
                 *cached = Some(Arc::clone(&keys));
                 keys
             }

@@ -6,7 +6,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use super::accounts::Client;
 use crate::{
     codec::encode,
-    config::{Config, Plant},
+    config::Plant,
     context::Context,
     credentials::{
         ClientCredential,
@@ -15,7 +15,7 @@ use crate::{
     crypto::{
         kdf::{self, Hash},
         labels::Label,
-        tokens::{Token, TokenIssuerKey, TokenKeyId, TokenPublicKey, TokenScope},
+        tokens::{Token, TokenPublicKey, TokenScope},
     },
     dispatch::Call,
     error::Refusal,
@@ -25,10 +25,9 @@ use crate::{
         policy::Direction,
     },
     identifiers::Domain,
-    keys::ServiceKeys,
+    keys::TokenKey,
     operation::Interrupt,
     store::{Key, Record, RecordKind, Transaction},
-    time::{ExpirationData, Timestamp},
     wire::{
         auth_service::{GetTokenKeys, GetTokenKeysReply, IssueTokens, IssueTokensReply},
         envelope::Sender,
@@ -37,53 +36,6 @@ use crate::{
 
 pub(crate) mod allowance;
 
-/// The issuer keys in force: this period's, which issue, and the last one's, which are still redeemed.
-pub(crate) struct TokenKeys {
-    period: u64,
-    keys: Vec<(TokenIssuerKey, u64)>,
-}
-
-impl TokenKeys {
-    /// Derives the keys in force at `now`.
-    pub(crate) fn derive(keys: &ServiceKeys, config: &Config, now: Timestamp) -> Self {
-        let period = period(config, now);
-        let periods = [period, period.saturating_sub(1)];
-        let derived = periods.into_iter().flat_map(|period| {
-            [TokenScope::Local, TokenScope::Federated].into_iter().filter_map(move |scope| {
-                Some((TokenIssuerKey::derive(&keys.token_seed, scope, period).ok()?, period))
-            })
-        });
-        Self { period, keys: derived.collect() }
-    }
-
-    /// Whether these are the keys for `now`.
-    pub(crate) fn in_force(&self, config: &Config, now: Timestamp) -> bool {
-        self.period == period(config, now)
-    }
-
-    fn find(&self, id: &TokenKeyId) -> Option<(&TokenIssuerKey, u64)> {
-        self.keys.iter().find(|(key, _)| key.id() == *id).map(|(key, period)| (key, *period))
-    }
-
-    fn issuing(&self) -> impl Iterator<Item = (&TokenIssuerKey, u64)> {
-        self.keys.iter().filter(|(_, period)| *period == self.period).map(|(key, period)| (key, *period))
-    }
-}
-
-/// Periods count from the epoch, so that nodes agree without being told.
-fn period(config: &Config, now: Timestamp) -> u64 {
-    now.seconds() / config.times.token_key.as_secs().max(1)
-}
-
-/// From its period's start until the end of the next one, a key's tokens are redeemed.
-fn validity(config: &Config, period: u64) -> ExpirationData {
-    let start = |period: u64| {
-        let seconds = period.saturating_mul(config.times.token_key.as_secs().max(1));
-        Timestamp::from_milliseconds(seconds.saturating_mul(1000))
-    };
-    ExpirationData { not_before: start(period), not_after: start(period.saturating_add(2)) }
-}
-
 /// `get_token_keys`: the keys that issue now, one for each scope.
 pub(crate) fn get_token_keys(
     _: &mut Transaction,
@@ -91,8 +43,7 @@ pub(crate) fn get_token_keys(
     _: &Call<'_, GetTokenKeys>,
 ) -> Result<GetTokenKeysReply, Interrupt> {
     let keys = context.homeserver().token_keys(context.now);
-    let public: Vec<TokenPublicKey> =
-        keys.issuing().map(|(key, period)| key.public_key(validity(context.config(), period))).collect();
+    let public: Vec<TokenPublicKey> = keys.issuing().map(TokenKey::public_key).collect();
     Ok(GetTokenKeysReply { keys: public.try_into().map_err(|_| Refusal::Internal)? })
 }
 
@@ -119,8 +70,7 @@ pub(crate) fn issue_tokens(
         TokenScope::Federated
     };
     let keys = context.homeserver().token_keys(context.now);
-    let known = keys.find(&body.key_id).filter(|(_, period)| *period == keys.period);
-    let (key, _) = known.ok_or(Refusal::UnknownTokenKey)?;
+    let key = keys.find_issuing(&body.key_id).ok_or(Refusal::UnknownTokenKey)?.issuer();
     if key.scope() != scope {
         return Err(Refusal::WrongTokenScope.into());
     }
@@ -182,16 +132,15 @@ impl Record for Nullifier {
     const KIND: RecordKind = RecordKind::Nullifier;
 }
 
-fn nullifier(context: &Context, period: u64, token: &Token) -> Expiring<Hash> {
-    let hour = validity(context.config(), period).not_after.hour();
-    Expiring { hour, name: token.nullifier() }
+fn nullifier(key: &TokenKey, token: &Token) -> Expiring<Hash> {
+    Expiring { hour: key.validity().not_after.hour(), name: token.nullifier() }
 }
 
 /// The row that redeeming `token` will read; `None` if its key is not in force.
 pub(crate) fn row(context: &Context, token: &Token) -> Option<Key> {
     let keys = context.homeserver().token_keys(context.now);
-    let (_, period) = keys.find(&token.key_id)?;
-    Some(Key::of::<Nullifier>(&nullifier(context, period, token)))
+    let key = keys.find(&token.key_id)?;
+    Some(Key::of::<Nullifier>(&nullifier(key, token)))
 }
 
 /// Redeems `token`: from here on it is spent, whatever becomes of the request.
@@ -204,14 +153,14 @@ pub(crate) fn redeem(
     local_only: bool,
 ) -> Result<(), Interrupt> {
     let keys = context.homeserver().token_keys(context.now);
-    let (key, period) = keys.find(&token.key_id).ok_or(Refusal::TokenNeeded)?;
-    if local_only && key.scope() != TokenScope::Local {
+    let key = keys.find(&token.key_id).ok_or(Refusal::TokenNeeded)?;
+    if local_only && key.issuer().scope() != TokenScope::Local {
         return Err(Refusal::WrongTokenScope.into());
     }
-    let name = nullifier(context, period, token);
+    let name = nullifier(key, token);
     // Read before the public-key operation: a pass that has to come again has cost nothing.
     let spent = transaction.get::<Nullifier>(&name)?.is_some();
-    key.verify(token).map_err(|_| Refusal::InvalidToken)?;
+    key.issuer().verify(token).map_err(|_| Refusal::InvalidToken)?;
     if spent && !context.planted(Plant::ReuseNullifier) {
         return Err(Refusal::TokenSpent.into());
     }

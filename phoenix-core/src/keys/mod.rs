@@ -10,7 +10,9 @@ mod service_keys;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 pub use file::KeyFileError;
 pub use service_keys::{RootKey, ServiceKeys};
 pub use summary::KeySummary;
+pub(crate) use tokens::{TokenKey, TokenKeys};

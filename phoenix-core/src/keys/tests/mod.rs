@@ -2,3 +2,4 @@
 
 mod publication;
 mod service_keys;
+mod tokens;
