@@ -14,7 +14,7 @@ use crate::{
     dispatch::Call,
     error::Refusal,
     expiry::Expiring,
-    identifiers::GroupId,
+    identifiers::{GroupId, LeafIdentity},
     mls::{self, GroupInfoBytes, LeafView, Roles},
     operation::Interrupt,
     store::{Key, Record, RecordKind, Transaction},
@@ -131,7 +131,7 @@ fn check_creator(
     body: &CreateGroup,
     state: &mls::GroupState,
     leaf: &LeafView,
-) -> Result<[u8; 16], Refusal> {
+) -> Result<LeafIdentity, Refusal> {
     let identity = pseudonym(context, &leaf.credential, &leaf.signature_key)?;
     if !roles(state).is_admin(&identity) {
         return Err(Refusal::InvalidGroupState);

@@ -9,7 +9,7 @@ use super::{validation::*, *};
 use crate::{
     codec::{Codec, List, encode},
     crypto::{aead::EarKey, sign::SigningKey},
-    identifiers::{ClientId, Domain, UserId},
+    identifiers::{ClientId, Domain, LeafIdentity, UserId},
     rng::Random,
     time::{DAY, ExpirationData, HOUR, MINUTE, Timestamp},
 };
@@ -58,7 +58,7 @@ impl World {
         let client =
             ClientCredential::issue(&request, &intermediate_key, &intermediate, &lifetime(90)).unwrap();
         let attribution_key = EarKey::random(&mut random);
-        let identity = random.array();
+        let identity = LeafIdentity::random(&mut random);
         let leaf = LeafCredential::create(
             &mut random,
             &leaf_key,

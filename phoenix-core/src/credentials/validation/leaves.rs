@@ -12,7 +12,7 @@ use crate::{
         signed::Fingerprint,
     },
     crypto::{aead::EarKey, sign::VerifyingKey},
-    identifiers::ClientId,
+    identifiers::{ClientId, LeafIdentity},
     time::{ExpirationData, Timestamp},
 };
 
@@ -65,7 +65,7 @@ pub struct ValidatedPseudonym {
 
 impl ValidatedPseudonym {
     /// The pseudonym.
-    pub fn identity(&self) -> &[u8; 16] {
+    pub fn identity(&self) -> &LeafIdentity {
         &self.payload.identity
     }
 
