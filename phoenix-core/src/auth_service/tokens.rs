@@ -11,7 +11,7 @@ use crate::{
     crypto::tokens::{TokenPublicKey, TokenScope},
     error::Refusal,
     identifiers::Domain,
-    keys::validity,
+    keys::TokenKey,
     operation::{Context, Interrupt, Transaction},
     peer_keys::{self, Caller},
     request::Call,
@@ -31,8 +31,7 @@ pub(crate) fn get_token_keys(
     _: &Call<'_, GetTokenKeys>,
 ) -> Result<GetTokenKeysReply, Interrupt> {
     let keys = context.homeserver().token_keys(context.now);
-    let public: Vec<TokenPublicKey> =
-        keys.issuing().map(|(key, period)| key.public_key(validity(context.config(), period))).collect();
+    let public: Vec<TokenPublicKey> = keys.issuing().map(TokenKey::public_key).collect();
     Ok(GetTokenKeysReply { keys: public.try_into().map_err(|_| Refusal::Internal)? })
 }
 
@@ -59,8 +58,7 @@ pub(crate) fn issue_tokens(
         TokenScope::Federated
     };
     let keys = context.homeserver().token_keys(context.now);
-    let known = keys.find(&body.key_id).filter(|(_, period)| *period == keys.period);
-    let (key, _) = known.ok_or(Refusal::UnknownTokenKey)?;
+    let key = keys.find_issuing(&body.key_id).ok_or(Refusal::UnknownTokenKey)?.issuer();
     if key.scope() != scope {
         return Err(Refusal::WrongTokenScope.into());
     }

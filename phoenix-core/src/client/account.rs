@@ -21,7 +21,7 @@ use crate::{
         aead::EarKey, hpke::HpkePrivateKey, opaque::ClientRegistration, ratchet::QueueReader,
         sign::SigningKey,
     },
-    identifiers::GroupId,
+    identifiers::{GroupId, LeafIdentity},
     mls::{CIPHERSUITE, LEAF_CREDENTIAL_TYPE, QUEUE_CONFIG_EXTENSION, capabilities},
     time::{DAY, ExpirationData, HOUR},
     wire::{
@@ -172,7 +172,7 @@ impl State {
         let random = &mut self.random;
         let key = SigningKey::generate(random);
         let attribution_key = EarKey::random(random);
-        let identity = random.array();
+        let identity = LeafIdentity::random(random);
         let expiration = ExpirationData::starting(self.now, 365 * DAY);
         let credential = LeafCredential::create(
             random,
@@ -260,6 +260,6 @@ impl State {
 }
 
 /// What the credential in an add package is bound to.
-pub(super) fn add_package_name(identity: &[u8; 16]) -> Vec<u8> {
-    associated("add package", &[identity])
+pub(super) fn add_package_name(identity: &LeafIdentity) -> Vec<u8> {
+    associated("add package", &[&identity.0])
 }

@@ -23,7 +23,7 @@ use crate::{
         aead::{EarCiphertext, EarKey},
         sign::{SigningKey, VerifyingKey},
     },
-    identifiers::{GroupId, RequestId, UserId},
+    identifiers::{GroupId, LeafIdentity, RequestId, UserId},
     mls::{CIPHERSUITE, LEAF_CREDENTIAL_TYPE, ROLES_EXTENSION, Roles},
     rng::Random,
     wire::{
@@ -42,7 +42,7 @@ pub(super) struct Group {
     /// By leaf.
     pub members: BTreeMap<u32, Member>,
     /// Everybody who ever was a member, by leaf identity.
-    pub names: BTreeMap<[u8; 16], UserId>,
+    pub names: BTreeMap<LeafIdentity, UserId>,
     pub last_position: Option<u64>,
     pub healthy: bool,
     /// A commit of ours that was made and is neither known to be ordered nor to be refused.
@@ -67,7 +67,7 @@ pub(super) enum Connection {
 /// A member, its chain of credentials verified.
 #[derive(Clone)]
 pub(super) struct Member {
-    pub identity: [u8; 16],
+    pub identity: LeafIdentity,
     pub credential: MemberCredential,
 }
 
@@ -167,7 +167,7 @@ impl Group {
     pub fn refresh_members(&mut self, added: Vec<Member>) {
         let old = std::mem::take(&mut self.members).into_values();
         // Those that are new win over those of the same identity: a credential may have been renewed.
-        let known: BTreeMap<[u8; 16], Member> =
+        let known: BTreeMap<LeafIdentity, Member> =
             old.chain(added).map(|member| (member.identity, member)).collect();
         for leaf in self.mls.members() {
             let Ok(credential) = leaf_credential(leaf.credential.serialized_content()) else { continue };
@@ -205,15 +205,15 @@ pub(super) fn leaf_credential(bytes: &[u8]) -> Result<LeafCredential, ClientErro
 }
 
 /// What a member's encrypted credential is bound to.
-fn credential_name(group: &GroupId, identity: &[u8; 16]) -> Vec<u8> {
-    associated("member credential", &[&encode(group), identity])
+fn credential_name(group: &GroupId, identity: &LeafIdentity) -> Vec<u8> {
+    associated("member credential", &[&encode(group), &identity.0])
 }
 
 /// Encrypts a member's credential for the other members.
 pub(super) fn seal_credential(
     random: &mut Random,
     key: &EarKey,
-    (group, identity): (&GroupId, &[u8; 16]),
+    (group, identity): (&GroupId, &LeafIdentity),
     credential: &MemberCredential,
 ) -> Result<EarCiphertext, ClientError> {
     Ok(key.seal(random, &credential_name(group, identity), &encode(credential))?)
@@ -222,7 +222,7 @@ pub(super) fn seal_credential(
 /// Decrypts a member's credential.
 pub(super) fn open_credential(
     key: &EarKey,
-    (group, identity): (&GroupId, &[u8; 16]),
+    (group, identity): (&GroupId, &LeafIdentity),
     sealed: &EarCiphertext,
 ) -> Result<MemberCredential, ClientError> {
     Ok(decode(&key.open(&credential_name(group, identity), sealed)?)?)

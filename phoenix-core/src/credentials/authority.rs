@@ -3,7 +3,10 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{Issued, IssuedPayload, Issuer, Payload, SelfSigned, Suite, ValidationError};
+use super::{
+    error::ValidationError,
+    signed::{Issued, IssuedPayload, Issuer, Payload, SelfSigned, Suite},
+};
 use crate::{
     crypto::{
         labels::Label,

@@ -2,10 +2,7 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{
-    AsIntermediateCredential, Issued, IssuedPayload, Payload, SelfSigned, Suite, ValidationError,
-    validation::ValidatedClientCredentialRequest,
-};
+use super::signed::{Issued, IssuedPayload, Payload, SelfSigned, Suite};
 use crate::{
     crypto::{
         labels::Label,
@@ -66,26 +63,6 @@ impl ClientCredentialRequest {
 pub type ClientCredential = Issued<ClientCredentialPayload>;
 
 impl ClientCredential {
-    /// Grants a request. The validity is the part that `expiration`, the request and the intermediate's own
-    /// validity have in common.
-    ///
-    /// # Errors
-    /// [`ValidationError::WrongDomain`] if the client belongs to another homeserver than the intermediate,
-    /// [`ValidationError::UnknownSigner`] if `key` is not the key of `intermediate`,
-    /// [`ValidationError::OutsideSignersValidity`] if no validity is left.
-    pub fn issue(
-        request: &ValidatedClientCredentialRequest,
-        key: &SigningKey,
-        intermediate: &AsIntermediateCredential,
-        expiration: &ExpirationData,
-    ) -> Result<Self, ValidationError> {
-        let request = request.request().clone();
-        if request.payload.client_id.user_id.domain != intermediate.payload().domain {
-            return Err(ValidationError::WrongDomain);
-        }
-        Self::grant(request, key, intermediate.as_issuer(), expiration)
-    }
-
     /// Whose credential it is.
     pub fn client_id(&self) -> &ClientId {
         &self.payload().client_id

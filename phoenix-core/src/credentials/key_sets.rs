@@ -1,10 +1,15 @@
 //! PROTOCOL.md §4 and §9 — the sets of credentials and keys that each service publishes, with their validity.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{AsCredential, AsIntermediateCredential, Fingerprint, RevocationList, Suite, ValidationError};
+use super::{
+    authority::{AsCredential, AsIntermediateCredential},
+    error::ValidationError,
+    revocation::RevocationList,
+    signed::{Fingerprint, Suite},
+};
 use crate::{
     codec::{List, encode},
     crypto::{
@@ -13,8 +18,14 @@ use crate::{
         sign::{Signable, Signature, SigningKey, VerifyingKey},
     },
     identifiers::{Domain, HexId},
-    time::{ExpirationData, Timestamp},
+    time::{DAY, ExpirationData, MINUTE, Timestamp},
 };
+
+/// The longest time for which a published set may be valid (PROTOCOL.md §9).
+pub const MAX_SET_VALIDITY: Duration = DAY.saturating_mul(7);
+
+/// How far a publisher's clock may run ahead of ours.
+pub const CLOCK_TOLERANCE: Duration = MINUTE.saturating_mul(5);
 
 /// How many roots a set can hold. A revoked root stays listed until it expires.
 pub const MAX_ROOTS: usize = 8;

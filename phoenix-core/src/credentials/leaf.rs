@@ -5,7 +5,11 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{ClientCredential, Fingerprint, Payload, SelfSigned, Suite, ValidationError};
+use super::{
+    client::ClientCredential,
+    error::ValidationError,
+    signed::{Fingerprint, Payload, SelfSigned, Suite},
+};
 use crate::{
     codec::{decode, encode},
     crypto::{
@@ -13,6 +17,7 @@ use crate::{
         labels::Label,
         sign::{Signable, Signature, SigningKey, VerifyingKey},
     },
+    identifiers::LeafIdentity,
     rng::Random,
     time::{ExpirationData, Timestamp},
 };
@@ -23,7 +28,7 @@ pub struct LeafCredentialPayload {
     /// What the key is for.
     pub suite: Suite,
     /// The leaf's pseudonym, unique in its group.
-    pub identity: [u8; 16],
+    pub identity: LeafIdentity,
     /// The leaf's key.
     pub verifying_key: VerifyingKey,
     /// When it is valid.
@@ -91,7 +96,7 @@ impl LeafCredential {
         client_key: &SigningKey,
         client_credential: &ClientCredential,
         attribution_key: &EarKey,
-        identity: [u8; 16],
+        identity: LeafIdentity,
         expiration: ExpirationData,
     ) -> Result<Self, ValidationError> {
         if client_key.verifying_key() != *client_credential.verifying_key() {

@@ -2,7 +2,7 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{Fingerprint, ValidationError};
+use super::{error::ValidationError, signed::Fingerprint};
 use crate::{
     codec::List,
     crypto::{

@@ -217,7 +217,7 @@ mod tests {
     /// The GCM specification's test case 4 (AES-128, associated data, 60 bytes of plaintext).
     #[test]
     fn published_vector() {
-        let hex = crate::crypto::test_vectors::hex;
+        let hex = crate::crypto::tests::vectors::hex;
         let key = hex("feffe9928665731c6d6a8f9467308308").try_into().unwrap();
         let nonce = hex("cafebabefacedbaddecaf888").try_into().unwrap();
         let associated = hex("feedfacedeadbeeffeedfacedeadbeefabaddad2");

@@ -197,7 +197,7 @@ mod tests {
     use super::*;
     use crate::{
         codec::{decode, encode},
-        crypto::test_vectors::{Script, hex},
+        crypto::tests::vectors::{Script, hex},
     };
 
     const LABEL: Label = Label::SEAL_QUEUE_CONFIG;

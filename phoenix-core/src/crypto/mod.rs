@@ -1,4 +1,24 @@
-//! PROTOCOL.md §3 — the cryptography of the protocol: each primitive under labels of its own.
+//! PROTOCOL.md §3 — the cryptography of the protocol, each use of it under a label of its own.
+//!
+//! In reading order:
+//!
+//! | read | for |
+//! | --- | --- |
+//! | [`labels`] | the complete list of what is signed, derived and sealed |
+//! | [`kdf`] | hashes and derived keys: SHA-256, HKDF-SHA-256 |
+//! | [`sign`] | signatures: Ed25519 |
+//! | [`aead`] | AES-128-GCM, and the encryption of records at rest (EAR) |
+//! | [`hpke`] | sealing to a public key: HPKE, X25519 |
+//! | [`padding`] | the sizes that messages are padded to |
+//! | [`ratchet`] | queues and federated streams: forward secrecy and recovery |
+//! | [`tokens`] | Privacy Pass tokens: issued blindly, spent once |
+#![cfg_attr(feature = "opaque", doc = "| [`opaque`] | passwords that the server never sees |")]
+//! | [`provider`], [`hash_memo`] | what MLS runs on, and the memory that makes large groups fast |
+//!
+//! What holds in all of them: nothing signed, derived or sealed for one use is valid for another; randomness comes from
+//! the caller ([`Random`](crate::rng::Random)), so equal inputs give equal bytes; secrets are compared in constant time,
+//! show nothing in `Debug`, and are overwritten when they are dropped; what cannot be verified or decrypted is an error
+//! of its own type, never a panic.
 
 pub mod aead;
 pub mod hash_memo;
@@ -7,56 +27,10 @@ pub mod kdf;
 pub mod labels;
 #[cfg(feature = "opaque")]
 pub mod opaque;
-#[cfg(feature = "opaque")]
-mod opaque_client;
-#[cfg(test)]
-#[cfg(feature = "opaque")]
-mod opaque_tests;
 pub mod padding;
 pub mod provider;
 pub mod ratchet;
-mod ratchet_reader;
-
 pub mod sign;
-mod token_issuer;
-pub mod tokens;
-
 #[cfg(test)]
-pub(crate) mod test_vectors {
-    //! What published test vectors need: hexadecimal text, and a generator that follows a script.
-
-    use std::convert::Infallible;
-
-    use rand_core::{TryCryptoRng, TryRng};
-
-    /// The bytes that `text` shows.
-    pub(crate) fn hex(text: &str) -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
-    }
-
-    /// Gives out the bytes it was made with, and panics when they are used up.
-    pub(crate) struct Script(pub(crate) Vec<u8>);
-
-    impl TryRng for Script {
-        type Error = Infallible;
-
-        fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-            let mut bytes = [0; 4];
-            self.try_fill_bytes(&mut bytes).map(|()| u32::from_le_bytes(bytes))
-        }
-
-        fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-            let mut bytes = [0; 8];
-            self.try_fill_bytes(&mut bytes).map(|()| u64::from_le_bytes(bytes))
-        }
-
-        fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Infallible> {
-            let rest = self.0.split_off(target.len());
-            target.copy_from_slice(&self.0);
-            self.0 = rest;
-            Ok(())
-        }
-    }
-
-    impl TryCryptoRng for Script {}
-}
+pub(crate) mod tests;
+pub mod tokens;

@@ -359,7 +359,3 @@ impl openmls_traits::OpenMlsProvider for MlsProvider {
         &self.crypto
     }
 }
-
-#[cfg(test)]
-#[path = "provider_tests.rs"]
-mod tests;

@@ -146,6 +146,7 @@ impl fmt::Debug for Signature {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::tests::vectors::hex;
 
     #[derive(TlsSize, TlsSerialize)]
     struct First(u32);
@@ -174,9 +175,6 @@ mod tests {
     /// RFC 8032 §7.1, test 3, through the calls that MLS uses.
     #[test]
     fn published_vector() {
-        let hex = |text: &str| -> Vec<u8> {
-            (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
-        };
         let secret = hex("c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7");
         let public = hex("fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025");
         let signature = hex(concat!(

@@ -11,6 +11,7 @@ use crate::{
     credentials::{LeafCredential, validation::validate_leaf_possession},
     crypto::{provider::MlsCrypto, sign::VerifyingKey},
     error::Refusal,
+    identifiers::LeafIdentity,
     mls::{self, CommitError, CommitSender, CommitSummary, GroupInfoUpdate, Roles, StagedChange},
     operation::{Context, Interrupt, Transaction},
     wire::{
@@ -130,7 +131,7 @@ pub(super) fn pseudonym(
     context: &Context,
     credential: &[u8],
     key: &VerifyingKey,
-) -> Result<[u8; 16], Refusal> {
+) -> Result<LeafIdentity, Refusal> {
     let credential: LeafCredential = decode(credential).map_err(|_| Refusal::Malformed)?;
     let pseudonym = validate_leaf_possession(&credential, context.now)?;
     if pseudonym.verifying_key() != key {

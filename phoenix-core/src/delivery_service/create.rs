@@ -11,7 +11,7 @@ use crate::{
     codec::{List, encode},
     crypto::provider::MlsCrypto,
     error::Refusal,
-    identifiers::GroupId,
+    identifiers::{GroupId, LeafIdentity},
     mls::{self, GroupInfoBytes, LeafView, Roles},
     operation::{Context, Interrupt, Transaction},
     request::Call,
@@ -129,7 +129,7 @@ fn check_creator(
     body: &CreateGroup,
     state: &mls::GroupState,
     leaf: &LeafView,
-) -> Result<[u8; 16], Refusal> {
+) -> Result<LeafIdentity, Refusal> {
     let identity = pseudonym(context, &leaf.credential, &leaf.signature_key)?;
     if !roles(state).is_admin(&identity) {
         return Err(Refusal::InvalidGroupState);

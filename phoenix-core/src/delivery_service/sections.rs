@@ -10,6 +10,7 @@ use crate::{
     codec::{Bytes, List},
     crypto::{aead::EarCiphertext, kdf::Hash, sign::VerifyingKey},
     error::Refusal,
+    identifiers::LeafIdentity,
     limits::{MAX_ADDS, MAX_MEMBER_SECRET, MAX_MEMBERS},
     mls::Roles,
     store::{Record, RecordKind},
@@ -79,7 +80,7 @@ pub(super) struct Member {
     /// Where in the tree.
     pub leaf: u32,
     /// Unique in the group, whatever the leaf.
-    pub identity: [u8; 16],
+    pub identity: LeafIdentity,
     /// The leaf's key.
     pub key: VerifyingKey,
     /// Where its messages go.

@@ -112,9 +112,9 @@ impl Homeserver {
     pub(crate) fn token_keys(&self, now: Timestamp) -> Arc<TokenKeys> {
         let mut cached = self.0.token_keys.lock().unwrap_or_else(PoisonError::into_inner);
         match &*cached {
-            Some(keys) if keys.in_force(self.config(), now) => Arc::clone(keys),
+            Some(keys) if keys.in_force(now) => Arc::clone(keys),
             _ => {
-                let keys = Arc::new(TokenKeys::derive(self.keys(), self.config(), now));
+                let keys = Arc::new(TokenKeys::derive(self.keys(), self.config().times.token_key, now));
                 *cached = Some(Arc::clone(&keys));
                 keys
             }

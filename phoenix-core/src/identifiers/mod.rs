@@ -5,5 +5,5 @@ mod names;
 mod streams;
 
 pub use domain::{Domain, InvalidDomain};
-pub use names::{ClientId, GroupId, HexId, QsClientId, QsUserId, RequestId, UserId};
+pub use names::{ClientId, GroupId, HexId, LeafIdentity, QsClientId, QsUserId, RequestId, UserId};
 pub use streams::{LogId, LogPosition, StreamId, StreamName};

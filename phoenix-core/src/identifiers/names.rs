@@ -59,6 +59,12 @@ random_identifier! {
     RequestId
 }
 
+random_identifier! {
+    /// A leaf's pseudonym, unique in its group. It names a member through updates and resyncs, whatever its leaf index,
+    /// and says nothing of whose leaf it is (PROTOCOL.md §4).
+    LeafIdentity
+}
+
 /// A user: who it is at which homeserver.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct UserId {

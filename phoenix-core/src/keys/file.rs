@@ -7,7 +7,7 @@
 use tls_codec::{DeserializeBytes, TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::{RootKey, ServiceKeys};
+use super::service_keys::{RootKey, ServiceKeys};
 use crate::{
     codec::{Codec, List, encode},
     credentials::{AsCredential, AsIntermediateCredential, RevocationList},

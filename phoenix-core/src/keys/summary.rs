@@ -1,8 +1,8 @@
 //! What an operator may see of the keys of a homeserver: which there are and until when, and no secret.
 
 use super::{
-    ServiceKeys,
     publication::{published, published_hpke},
+    service_keys::ServiceKeys,
 };
 use crate::time::ExpirationData;
 

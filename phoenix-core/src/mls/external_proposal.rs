@@ -1,11 +1,11 @@
 //! PROTOCOL.md §8 — removals that the delivery service proposes, as MLS external sender.
 
 use openmls::prelude::{
-    LeafNodeIndex, MlsMessageBodyIn, ProcessedMessageContent, Proposal, ProtocolMessage, QueuedProposal,
+    LeafNodeIndex, MlsMessageBodyIn, ProcessedMessageContent, ProtocolMessage, QueuedProposal,
 };
 use tls_codec::{TlsSerialize, TlsSize};
 
-use super::{GroupState, PendingProposal, parse_body};
+use super::{encoding::parse_body, public_group::GroupState, view::PendingProposal};
 use crate::{
     codec::{Bytes, encode},
     crypto::{provider::MlsCrypto, sign::SigningKey},
@@ -79,7 +79,7 @@ impl GroupState {
         }
         let message = self.signed_removal(signer, sender_index, leaf)?;
         let queued = self.validated_removal(crypto, &message)?;
-        let pending = pending_removal(&queued)
+        let pending = PendingProposal::new(&queued)
             .filter(|pending| pending.removed == leaf)
             .ok_or_else(|| ProposalError::Invalid("not the removal that was written".into()))?;
         self.group
@@ -131,16 +131,5 @@ impl GroupState {
             ProcessedMessageContent::ProposalMessage(queued) => Ok(*queued),
             _ => Err(invalid("not a proposal".into())),
         }
-    }
-}
-
-/// The view of a stored proposal, if it is a removal, as all are.
-pub(super) fn pending_removal(queued: &QueuedProposal) -> Option<PendingProposal> {
-    match queued.proposal() {
-        Proposal::Remove(remove) => Some(PendingProposal {
-            reference: queued.proposal_reference_ref().as_slice().to_vec(),
-            removed: remove.removed().u32(),
-        }),
-        _ => None,
     }
 }

@@ -9,7 +9,7 @@ use openmls::{
 };
 use tls_codec::{Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::read;
+use super::encoding::read;
 use crate::{
     codec::{Bytes, decode},
     crypto::{provider::MlsCrypto, sign::VerifyingKey},

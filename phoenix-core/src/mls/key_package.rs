@@ -3,7 +3,11 @@
 use openmls::prelude::{KeyPackage, KeyPackageIn, KeyPackageRef, ProtocolVersion};
 use tls_codec::Serialize;
 
-use super::{CIPHERSUITE, LeafError, LeafView, MalformedMessage, QUEUE_CONFIG_EXTENSION, read};
+use super::{
+    encoding::{MalformedMessage, read},
+    profile::{CIPHERSUITE, QUEUE_CONFIG_EXTENSION},
+    view::{LeafError, LeafView},
+};
 use crate::crypto::{provider::MlsCrypto, sign::VerifyingKey};
 
 /// The longest time that a key package may be valid: 100 days.

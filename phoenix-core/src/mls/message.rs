@@ -2,7 +2,10 @@
 
 use openmls::prelude::{ContentType, MlsMessageBodyIn, ProtocolMessage};
 
-use super::{CIPHERSUITE, MalformedMessage, parse_body};
+use super::{
+    encoding::{MalformedMessage, parse_body},
+    profile::CIPHERSUITE,
+};
 
 /// What is visible of an application message.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,9 +9,11 @@ use openmls::{
 };
 
 use super::{
-    CIPHERSUITE, ExternalSenderView, GroupInfoBytes, GroupInfoError, LeafError, LeafView, MalformedMessage,
-    PendingProposal, ROLES_EXTENSION, StagedChange, StoredStateError, external_proposal::pending_removal,
-    parse_body, read, storage::PublicGroupStorage, view::verifying_key,
+    encoding::{MalformedMessage, parse_body, read},
+    group_info::{GroupInfoBytes, GroupInfoError},
+    profile::{CIPHERSUITE, ROLES_EXTENSION},
+    storage::{PublicGroupStorage, StoredStateError},
+    view::{ExternalSenderView, LeafError, LeafView, PendingProposal, verifying_key},
 };
 use crate::{
     codec::encode,
@@ -51,17 +53,6 @@ pub enum ValidationError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the group is not at epoch 0 with one member")]
 pub struct NotFresh;
-
-/// Why a checked commit cannot be applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum MergeError {
-    /// It was checked against another state than this.
-    #[error("the commit was checked against another state of the group")]
-    OtherState,
-    /// The new state cannot be written; this one must be dropped.
-    #[error(transparent)]
-    Storage(#[from] StoredStateError),
-}
 
 impl GroupState {
     /// Starts with a ratchet tree and a GroupInfo (an `MLSMessage`, without a tree inside), as a client sends
@@ -120,7 +111,7 @@ impl GroupState {
     pub fn load(bytes: &[u8], group_id: &[u8]) -> Result<Self, StoredStateError> {
         let (group, storage) = PublicGroupStorage::load(bytes, group_id)?;
         let queued = group.queued_proposals(&storage)?;
-        let pending = queued.iter().map(|(_, proposal)| pending_removal(proposal));
+        let pending = queued.iter().map(|(_, proposal)| PendingProposal::new(proposal));
         let pending = pending.collect::<Option<_>>().ok_or(StoredStateError::Malformed)?;
         Ok(Self { group, storage, pending })
     }
@@ -168,22 +159,6 @@ impl GroupState {
     /// Whose proposals the members accept from outside, in order.
     pub fn external_senders(&self) -> Vec<ExternalSenderView> {
         external_senders(self.context())
-    }
-
-    /// Applies a commit that was checked against this very state.
-    ///
-    /// # Errors
-    /// [`MergeError`]. After [`MergeError::Storage`] this state is of no more use; load the stored one.
-    pub fn merge(&mut self, change: StagedChange) -> Result<(), MergeError> {
-        if !change.is_based_on(self) {
-            return Err(MergeError::OtherState);
-        }
-        // openmls knows of no other failure here than the storage's.
-        self.group
-            .merge_commit(&self.storage, change.into_staged())
-            .map_err(|_| MergeError::Storage(StoredStateError::Unwritable))?;
-        self.pending.clear();
-        Ok(())
     }
 
     pub(super) fn context(&self) -> &GroupContext {

@@ -3,13 +3,16 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use crate::codec::{List, decode};
+use crate::{
+    codec::{List, decode},
+    identifiers::LeafIdentity,
+};
 
 /// The content of the roles extension in the group context.
 #[derive(Debug, Clone, PartialEq, Eq, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct Roles {
     /// The leaf identities of the admins.
-    pub admins: List<[u8; 16], 64>,
+    pub admins: List<LeafIdentity, 64>,
 }
 
 impl Roles {
@@ -19,7 +22,7 @@ impl Roles {
     }
 
     /// Whether the member with this leaf identity is an admin.
-    pub fn is_admin(&self, identity: &[u8; 16]) -> bool {
+    pub fn is_admin(&self, identity: &LeafIdentity) -> bool {
         self.admins.contains(identity)
     }
 }

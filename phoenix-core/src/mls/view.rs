@@ -1,9 +1,11 @@
 //! PROTOCOL.md §8 — what the delivery service sees of a group's leaves, senders and proposals.
 
-use openmls::prelude::{CredentialType, ExternalSender, LeafNode, SignaturePublicKey};
+use openmls::prelude::{
+    Credential, CredentialType, ExternalSender, LeafNode, Proposal, QueuedProposal, SignaturePublicKey,
+};
 use tls_codec::{Deserialize, Serialize};
 
-use super::{LEAF_CREDENTIAL_TYPE, supports_ours};
+use super::profile::{LEAF_CREDENTIAL_TYPE, supports_ours};
 use crate::crypto::sign::VerifyingKey;
 
 /// A member's leaf.
@@ -67,7 +69,7 @@ impl ExternalSenderView {
         let encoded = sender.tls_serialize_detached().ok()?;
         let mut rest = encoded.as_slice();
         let key = SignaturePublicKey::tls_deserialize(&mut rest).ok()?;
-        let credential = openmls::prelude::Credential::tls_deserialize(&mut rest).ok()?;
+        let credential = Credential::tls_deserialize(&mut rest).ok()?;
         Some(Self {
             signature_key: key.as_slice().to_vec(),
             credential: credential.serialized_content().to_vec(),
@@ -82,4 +84,15 @@ pub struct PendingProposal {
     pub reference: Vec<u8>,
     /// Whose removal is proposed.
     pub removed: u32,
+}
+
+impl PendingProposal {
+    /// The view of a stored proposal, if it is a removal, as all are.
+    pub(super) fn new(queued: &QueuedProposal) -> Option<Self> {
+        let Proposal::Remove(remove) = queued.proposal() else { return None };
+        Some(Self {
+            reference: queued.proposal_reference_ref().as_slice().to_vec(),
+            removed: remove.removed().u32(),
+        })
+    }
 }

@@ -9,7 +9,7 @@ use crate::{
         tokens::{Token, TokenScope},
     },
     error::Refusal,
-    keys::validity,
+    keys::TokenKey,
     operation::{Context, Interrupt, Transaction},
     store::{Expiring, Key, Record, RecordKind},
 };
@@ -23,16 +23,15 @@ impl Record for Nullifier {
     const KIND: RecordKind = RecordKind::Nullifier;
 }
 
-fn nullifier(context: &Context, period: u64, token: &Token) -> Expiring<Hash> {
-    let hour = validity(context.config(), period).not_after.hour();
-    Expiring { hour, name: token.nullifier() }
+fn nullifier(key: &TokenKey, token: &Token) -> Expiring<Hash> {
+    Expiring { hour: key.validity().not_after.hour(), name: token.nullifier() }
 }
 
 /// The row that redeeming `token` will read; `None` if its key is not in force.
 pub(crate) fn row(context: &Context, token: &Token) -> Option<Key> {
     let keys = context.homeserver().token_keys(context.now);
-    let (_, period) = keys.find(&token.key_id)?;
-    Some(Key::of::<Nullifier>(&nullifier(context, period, token)))
+    let key = keys.find(&token.key_id)?;
+    Some(Key::of::<Nullifier>(&nullifier(key, token)))
 }
 
 /// Redeems `token`: from here on it is spent, whatever becomes of the request.
@@ -45,14 +44,14 @@ pub(crate) fn redeem(
     local_only: bool,
 ) -> Result<(), Interrupt> {
     let keys = context.homeserver().token_keys(context.now);
-    let (key, period) = keys.find(&token.key_id).ok_or(Refusal::TokenNeeded)?;
-    if local_only && key.scope() != TokenScope::Local {
+    let key = keys.find(&token.key_id).ok_or(Refusal::TokenNeeded)?;
+    if local_only && key.issuer().scope() != TokenScope::Local {
         return Err(Refusal::WrongTokenScope.into());
     }
-    let name = nullifier(context, period, token);
+    let name = nullifier(key, token);
     // Read before the public-key operation: a pass that has to come again has cost nothing.
     let spent = transaction.get::<Nullifier>(&name)?.is_some();
-    key.verify(token).map_err(|_| Refusal::InvalidToken)?;
+    key.issuer().verify(token).map_err(|_| Refusal::InvalidToken)?;
     if spent && !context.planted(Plant::ReuseNullifier) {
         return Err(Refusal::TokenSpent.into());
     }

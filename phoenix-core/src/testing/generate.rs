@@ -12,7 +12,8 @@ use crate::{
         tokens::{BlindedToken, Token, TokenKeyId, TokenPublicKey, TokenResponse, TokenScope},
     },
     identifiers::{
-        ClientId, Domain, GroupId, LogId, QsClientId, QsUserId, RequestId, StreamId, StreamName, UserId,
+        ClientId, Domain, GroupId, LeafIdentity, LogId, QsClientId, QsUserId, RequestId, StreamId,
+        StreamName, UserId,
     },
     mls::{GroupInfoUpdate, Roles},
     operation::Timer,
@@ -119,8 +120,8 @@ macro_rules! newtypes {
     };
 }
 newtypes! {
-    Fingerprint Signature VerifyingKey HpkePublicKey KeyId TokenKeyId BlindedToken StreamId QsUserId QsClientId
-    RequestId FriendshipToken
+    Fingerprint Signature VerifyingKey HpkePublicKey KeyId TokenKeyId BlindedToken StreamId LeafIdentity QsUserId
+    QsClientId RequestId FriendshipToken
 }
 
 macro_rules! structures {

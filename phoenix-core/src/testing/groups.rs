@@ -19,6 +19,7 @@ use crate::{
         aead::{EarCiphertext, EarKey},
         sign::SigningKey,
     },
+    identifiers::LeafIdentity,
     mls::{
         CIPHERSUITE, GroupInfoUpdate, LEAF_CREDENTIAL_TYPE, ROLES_EXTENSION, Roles, capabilities,
         parse_message,
@@ -180,7 +181,7 @@ impl Fixture {
         (Group { access, leaf, mls, reserved_until }, sample)
     }
 
-    fn group_extensions(&self, admin: [u8; 16]) -> Extensions<GroupContext> {
+    fn group_extensions(&self, admin: LeafIdentity) -> Extensions<GroupContext> {
         let service = &self.world.servers[&self.home].homeserver.keys().delivery[0].0;
         let credential = Credential::new(CredentialType::Other(LEAF_CREDENTIAL_TYPE), b"DS".to_vec());
         let sender = ExternalSender::new(service.verifying_key().0.as_slice().into(), credential);

@@ -16,7 +16,7 @@ use crate::{
         provider::{MlsCrypto, MlsProvider},
         sign::SigningKey,
     },
-    identifiers::{ClientId, Domain, GroupId, QsClientId, QsUserId, UserId},
+    identifiers::{ClientId, Domain, GroupId, LeafIdentity, QsClientId, QsUserId, UserId},
     mls::{self, CIPHERSUITE, LEAF_CREDENTIAL_TYPE, QUEUE_CONFIG_EXTENSION},
     rng::Random,
     time::{DAY, ExpirationData, Timestamp},
@@ -156,7 +156,7 @@ pub struct Leaf {
     /// The leaf's key.
     pub key: SigningKey,
     /// The leaf's name in its group.
-    pub identity: [u8; 16],
+    pub identity: LeafIdentity,
     /// The leaf's credential, as MLS has it.
     pub credential: CredentialWithKey,
 }
@@ -170,7 +170,7 @@ impl Leaf {
 
     /// A fresh leaf with this key.
     pub fn with_key(random: &mut Random, person: &Person, now: Timestamp, key: SigningKey) -> Self {
-        let identity = random.array();
+        let identity = LeafIdentity::random(random);
         let attribution = EarKey::random(random);
         let expiration = ExpirationData::starting(now, Duration::from_secs(80 * 24 * 3600));
         let credential = LeafCredential::create(

@@ -168,7 +168,7 @@ fn forged_leaf_credentials_are_refused() {
     assert_eq!(check(&good, &wrong_key, NOW), Err(ValidationError::Undecryptable));
 
     let mut renamed = good.clone();
-    renamed.leaf.payload.identity[0] ^= 1;
+    renamed.leaf.payload.identity.0[0] ^= 1;
     assert_eq!(check(&renamed, &key, NOW), Err(ValidationError::BadSelfSignature));
     assert_eq!(validate_leaf_possession(&renamed, NOW), Err(ValidationError::BadSelfSignature));
 
@@ -197,7 +197,15 @@ fn a_leaf_lives_within_its_client() {
     let mut world = World::new(20);
     let create = |world: &mut World, client: &ClientCredential, key: &SigningKey, expiration| {
         let (leaf_key, ear) = (world.leaf_key.clone(), world.attribution_key.clone());
-        LeafCredential::create(&mut world.random, &leaf_key, key, client, &ear, [7; 16], expiration)
+        LeafCredential::create(
+            &mut world.random,
+            &leaf_key,
+            key,
+            client,
+            &ear,
+            LeafIdentity([7; 16]),
+            expiration,
+        )
     };
     let (client, key) = (world.client.clone(), world.client_key.clone());
     // Clipped, but not to the client's exact times: these would name it.

@@ -1,10 +1,13 @@
 //! PROTOCOL.md §4 and §9 — validation of an authentication service's credentials and revocations.
 
-use super::{ValidationError, check_issued, check_possession, check_set_times, check_time};
+use super::checks::{check_issued, check_possession, check_set_times, check_time};
 use crate::{
     credentials::{
-        AsCredential, AsCredentialSet, AsCredentialSetContent, AsIntermediateCredential, Fingerprint,
-        Revocation,
+        authority::{AsCredential, AsIntermediateCredential},
+        error::ValidationError,
+        key_sets::{AsCredentialSet, AsCredentialSetContent},
+        revocation::Revocation,
+        signed::Fingerprint,
     },
     crypto::sign::VerifyingKey,
     identifiers::Domain,

@@ -1,8 +1,12 @@
 //! PROTOCOL.md §4 and §9 — validation of the keys that queuing and delivery services publish.
 
-use super::{ValidationError, check_set_times};
+use super::checks::check_set_times;
 use crate::{
-    credentials::{DsKeySet, KeyId, PublishedHpkeKey, PublishedKey, QsKeySet, Suite, newest, newest_hpke},
+    credentials::{
+        error::ValidationError,
+        key_sets::{DsKeySet, KeyId, PublishedHpkeKey, PublishedKey, QsKeySet, newest, newest_hpke},
+        signed::Suite,
+    },
     crypto::sign::{Signable, Signature, VerifyingKey},
     identifiers::Domain,
     time::{ExpirationData, Timestamp},
@@ -28,7 +32,7 @@ pub fn validate_qs_key_set(
             return Err(ValidationError::Empty);
         }
     }
-    check_signed(content, &content.keys, (content.issued_at, content.valid_until), &set.signature)?;
+    check_signed(content, &content.keys, content.issued_at, content.valid_until, &set.signature)?;
     Ok(ValidatedQsKeys { set: set.clone() })
 }
 
@@ -46,7 +50,7 @@ pub fn validate_ds_key_set(
         return Err(ValidationError::WrongDomain);
     }
     check_set_times(content.issued_at, content.valid_until, now)?;
-    check_signed(content, &content.keys, (content.issued_at, content.valid_until), &set.signature)?;
+    check_signed(content, &content.keys, content.issued_at, content.valid_until, &set.signature)?;
     Ok(ValidatedDsKeys { set: set.clone() })
 }
 
@@ -92,7 +96,8 @@ fn check_keys<'a>(
 fn check_signed<T: Signable>(
     content: &T,
     keys: &[PublishedKey],
-    (issued_at, valid_until): (Timestamp, Timestamp),
+    issued_at: Timestamp,
+    valid_until: Timestamp,
     signature: &Signature,
 ) -> Result<(), ValidationError> {
     check_keys(keys.iter().map(Listed::from), issued_at)?;

@@ -14,7 +14,7 @@ use tls_codec::Serialize as _;
 
 use super::super::{
     CIPHERSUITE, CommitError, CommitSummary, GroupInfoUpdate, GroupState, LEAF_CREDENTIAL_TYPE,
-    QUEUE_CONFIG_EXTENSION, ROLES_EXTENSION, StagedChange, capabilities, parse_message, read,
+    QUEUE_CONFIG_EXTENSION, ROLES_EXTENSION, StagedChange, capabilities, encoding::read, parse_message,
 };
 use crate::crypto::{
     provider::{MlsCrypto, MlsProvider},

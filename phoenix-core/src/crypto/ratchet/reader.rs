@@ -1,4 +1,4 @@
-//! PROTOCOL.md §3 — the queue encryption ratchet as the queue's owner follows it.
+//! PROTOCOL.md §3 — an encrypted queue as its owner reads it.
 
 use std::fmt;
 
@@ -6,12 +6,15 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
 
 use super::{
+    queue::{QueueEntry, QueueEntryContent, position},
+    secret::RatchetSecret,
+};
+use crate::crypto::{
     aead::DecryptionError,
     hpke::{HpkeCiphertext, HpkePrivateKey, HpkePublicKey},
     kdf::Hash,
     labels::Label,
     padding::{InvalidPadding, unpad},
-    ratchet::{QueueEntry, QueueEntryContent, RatchetSecret, position},
 };
 
 /// Why an entry of a queue is not read. The reader is unchanged.

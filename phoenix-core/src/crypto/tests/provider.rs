@@ -1,6 +1,13 @@
 //! PROTOCOL.md §3 — tests of the cryptography that MLS runs on.
 
-use super::*;
+use std::sync::Arc;
+
+use openmls_traits::{
+    crypto::OpenMlsCrypto,
+    types::{AeadType, Ciphersuite, HashType, HpkeConfig, SignatureScheme},
+};
+
+use crate::crypto::{hash_memo::HashMemo, provider::MlsCrypto};
 
 const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
 

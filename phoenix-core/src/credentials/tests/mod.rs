@@ -7,11 +7,11 @@ mod services;
 
 use super::{validation::*, *};
 use crate::{
-    codec::List,
-    crypto::aead::EarKey,
-    identifiers::{ClientId, Domain, UserId},
+    codec::{Codec, List, encode},
+    crypto::{aead::EarKey, sign::SigningKey},
+    identifiers::{ClientId, Domain, LeafIdentity, UserId},
     rng::Random,
-    time::{HOUR, Timestamp},
+    time::{DAY, ExpirationData, HOUR, MINUTE, Timestamp},
 };
 
 const NOW: Timestamp = Timestamp::from_milliseconds(1_800_000_123_456);
@@ -58,7 +58,7 @@ impl World {
         let client =
             ClientCredential::issue(&request, &intermediate_key, &intermediate, &lifetime(90)).unwrap();
         let attribution_key = EarKey::random(&mut random);
-        let identity = random.array();
+        let identity = LeafIdentity::random(&mut random);
         let leaf = LeafCredential::create(
             &mut random,
             &leaf_key,

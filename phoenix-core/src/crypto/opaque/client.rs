@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6 — passwords by OPAQUE, the client's side.
+//! PROTOCOL.md §6, Passwords — the client's side of OPAQUE.
 
 use std::fmt;
 
@@ -9,11 +9,8 @@ use opaque_ke::{
 };
 use zeroize::Zeroizing;
 
-use super::{
-    labels::Label,
-    opaque::{Generator, OpaqueError, PasswordHashing, SessionKey, Stretching, Suite, read},
-};
-use crate::rng::Random;
+use super::suite::{Generator, OpaqueError, PasswordHashing, SessionKey, Stretching, Suite, read};
+use crate::{crypto::labels::Label, rng::Random};
 
 /// A registration that waits for the server's answer.
 pub struct ClientRegistration(opaque_ke::ClientRegistration<Suite>);

@@ -1,0 +1,133 @@
+//! PROTOCOL.md §3 — the keys of a homeserver: making them, and adding to them so that rotation overlaps.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::{
+    credentials::{
+        AsCredential, AsIntermediateCredential, MAX_INTERMEDIATES, RevocationList, ValidationError,
+    },
+    crypto::{aead::EarKey, hpke::HpkePrivateKey, sign::SigningKey},
+    identifiers::Domain,
+    rng::Random,
+    time::{DAY, ExpirationData, Timestamp},
+};
+
+/// Intermediate, service and token keys. Zeroized when dropped; nothing here is ever logged or stored.
+///
+/// Each list has the newest first. Older ones stay until nothing refers to them any more, so that rotation
+/// overlaps.
+pub struct ServiceKeys {
+    /// Self-signed credentials; their keys are kept offline ([`RootKey`]).
+    pub roots: Vec<AsCredential>,
+    /// Intermediates with their keys.
+    pub intermediates: Vec<(AsIntermediateCredential, SigningKey)>,
+    /// Revocations, published with the credentials.
+    pub revocations: RevocationList,
+    /// What the OPAQUE server setup is derived from.
+    pub opaque_seed: Zeroizing<[u8; 32]>,
+    /// What the token issuer keys are derived from.
+    pub token_seed: Zeroizing<[u8; 32]>,
+    /// Signs frames, batches of key packages, and the queuing service's key set.
+    pub queuing: Vec<(SigningKey, ExpirationData)>,
+    /// Opens queue configurations.
+    pub config: Vec<(HpkePrivateKey, ExpirationData)>,
+    /// Opens the seeds of federated streams.
+    pub stream: Vec<(HpkePrivateKey, ExpirationData)>,
+    /// Signs proposals of the delivery service, and its key set.
+    pub delivery: Vec<(SigningKey, ExpirationData)>,
+    /// Seals rows that only the homeserver itself must read.
+    pub service_key: EarKey,
+    /// Keys the in-memory caches, so that nobody can aim at their buckets.
+    pub cache_seed: Zeroizing<[u8; 32]>,
+}
+
+/// The private key of a root credential. Kept offline: it is needed to add an intermediate, and for nothing
+/// else. Zeroized when dropped.
+pub struct RootKey(pub(super) SigningKey);
+
+pub(super) const ROOT_LIFETIME: Duration = DAY.saturating_mul(3650);
+pub(super) const INTERMEDIATE_LIFETIME: Duration = DAY.saturating_mul(730);
+pub(super) const SERVICE_LIFETIME: Duration = DAY.saturating_mul(365);
+
+impl RootKey {
+    /// An intermediate of `root`, valid from `now`, and its key.
+    fn issue(
+        &self,
+        root: &AsCredential,
+        random: &mut Random,
+        now: Timestamp,
+    ) -> Result<(AsIntermediateCredential, SigningKey), ValidationError> {
+        let key = SigningKey::generate(random);
+        let expiration = ExpirationData::starting(now, INTERMEDIATE_LIFETIME);
+        let credential = AsIntermediateCredential::create(&key, &self.0, root, expiration)?;
+        Ok((credential, key))
+    }
+}
+
+impl ServiceKeys {
+    /// Fresh keys for `domain`, valid from `now`. The root's private key is dropped, so no intermediate can follow
+    /// the first: for whatever ends before that does.
+    pub fn generate(domain: &Domain, random: &mut Random, now: Timestamp) -> Self {
+        Self::generate_with_root(domain, random, now).0
+    }
+
+    /// Fresh keys for `domain`, valid from `now`, and the root's private key, to be kept where nobody gets at it
+    /// who gets at the homeserver.
+    pub fn generate_with_root(domain: &Domain, random: &mut Random, now: Timestamp) -> (Self, RootKey) {
+        let root_key = RootKey(SigningKey::generate(random));
+        let root =
+            AsCredential::create(&root_key.0, domain.clone(), ExpirationData::starting(now, ROOT_LIFETIME));
+        let intermediate = root_key.issue(&root, random, now);
+        let service = ExpirationData::starting(now, SERVICE_LIFETIME);
+        let keys = Self {
+            roots: vec![root],
+            intermediates: intermediate.into_iter().collect(),
+            revocations: RevocationList::default(),
+            opaque_seed: Zeroizing::new(random.array()),
+            token_seed: Zeroizing::new(random.array()),
+            queuing: vec![(SigningKey::generate(random), service)],
+            config: vec![(HpkePrivateKey::generate(random), service)],
+            stream: vec![(HpkePrivateKey::generate(random), service)],
+            delivery: vec![(SigningKey::generate(random), service)],
+            service_key: EarKey::random(random),
+            cache_seed: Zeroizing::new(random.array()),
+        };
+        (keys, root_key)
+    }
+
+    /// Adds an intermediate, valid from `now`, that signs from now on. Those before it stay: they verify what they
+    /// have signed.
+    ///
+    /// # Errors
+    /// [`ValidationError::UnknownSigner`] if none of the roots has this key,
+    /// [`ValidationError::OutsideSignersValidity`] if the root is not valid any more,
+    /// [`ValidationError::TooMany`] if no more intermediates can be published. Nothing is changed then.
+    pub fn add_intermediate(
+        &mut self,
+        root_key: &RootKey,
+        random: &mut Random,
+        now: Timestamp,
+    ) -> Result<(), ValidationError> {
+        let key = root_key.0.verifying_key();
+        let root = self.roots.iter().find(|root| root.payload.verifying_key == key);
+        let root = root.ok_or(ValidationError::UnknownSigner)?;
+        if self.intermediates.len() >= MAX_INTERMEDIATES {
+            return Err(ValidationError::TooMany);
+        }
+        let intermediate = root_key.issue(root, random, now)?;
+        self.intermediates.insert(0, intermediate);
+        Ok(())
+    }
+
+    /// Adds a key of each kind that the queuing and the delivery service publish, valid from `now`: those are used
+    /// from now on. Those before them stay, for what was signed with them and sealed to them.
+    pub fn add_service_keys(&mut self, random: &mut Random, now: Timestamp) {
+        let service = ExpirationData::starting(now, SERVICE_LIFETIME);
+        self.queuing.insert(0, (SigningKey::generate(random), service));
+        self.config.insert(0, (HpkePrivateKey::generate(random), service));
+        self.stream.insert(0, (HpkePrivateKey::generate(random), service));
+        self.delivery.insert(0, (SigningKey::generate(random), service));
+    }
+}
