@@ -6,9 +6,11 @@ use tls_codec::Size as _;
 use crate::{
     codec::encode,
     config::Direction,
-    crypto::{ratchet::RatchetSecret, tokens::MAX_BATCH},
+    crypto::ratchet::RatchetSecret,
     federation::{
-        outbox::rows::{OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, Seed, drop_content},
+        outbox::rows::{
+            MAX_FRAME_CONTENT, OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, Seed, drop_content,
+        },
         peer,
         stream::{Chain, StreamContext},
     },
@@ -110,7 +112,7 @@ fn dropped_message(message: &FanOutMessage) -> DroppedMessage {
     let configs = message.recipients.iter().map(|recipient| &recipient.config);
     let told = configs.take_while(|config| {
         size += config.tls_serialized_len();
-        size <= MAX_BATCH
+        size <= MAX_FRAME_CONTENT
     });
     let recipients: Vec<ClientQueueConfig> = told.cloned().collect();
     DroppedMessage {

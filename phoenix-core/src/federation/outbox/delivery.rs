@@ -5,7 +5,8 @@ use tls_codec::Size as _;
 use super::{
     ageing, answers,
     rows::{
-        EpochName, MAX_BATCH, OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, SealedSeed, Seed,
+        EpochName, MAX_FRAME_CONTENT, OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, SealedSeed,
+        Seed,
     },
 };
 use crate::{
@@ -173,7 +174,8 @@ fn waiting(
         match entry.map(|entry| entry.deliverable(start)) {
             Some(Ok((epoch, content))) => {
                 let length = content.tls_serialized_len();
-                let fits = sent.epoch.is_none_or(|first| first == epoch && size + length <= MAX_BATCH);
+                let fits =
+                    sent.epoch.is_none_or(|first| first == epoch && size + length <= MAX_FRAME_CONTENT);
                 if skips || !fits || entries.push(content).is_err() {
                     break;
                 }
@@ -183,7 +185,7 @@ fn waiting(
             _ if sent.epoch.is_some() => break,
             Some(Err(recipients)) => {
                 let length = recipients.tls_serialized_len();
-                let fits = dropped.is_empty() || size + length <= MAX_BATCH;
+                let fits = dropped.is_empty() || size + length <= MAX_FRAME_CONTENT;
                 if !fits || dropped.push(recipients).is_err() {
                     break;
                 }

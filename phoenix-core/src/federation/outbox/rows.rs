@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The most bytes of entries, or of recipients to be told, in one frame; a larger entry goes alone.
-pub(super) const MAX_BATCH: usize = 4 << 20;
+pub(super) const MAX_FRAME_CONTENT: usize = 4 << 20;
 
 /// Where entries are appended: written by the distributor alone.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
