@@ -83,6 +83,8 @@ pub mod error;
 pub mod expiry;
 pub mod fan_out;
 pub mod federation;
+#[cfg(any(feature = "forgery", test))]
+pub mod forgery;
 pub mod homeserver;
 pub mod identifiers;
 pub mod keys;
