@@ -36,8 +36,7 @@ pub struct FrameHeader {
 }
 
 impl FrameHeader {
-    /// Returns a frame of a new stream that skips no entry, signed with `key`: the shortest frame that can be
-    /// made in somebody's name.
+    /// Returns a frame of a new stream that skips no entry, signed with `key`: the shortest frame there is.
     pub fn empty_frame(self, random: &mut Random, key: &SigningKey) -> Frame {
         let skip = Skip { from: 0, to: 0, dropped: List::default() };
         self.sign(StreamId(random.array()), FramePayload::Skip(skip), key)

@@ -1,8 +1,8 @@
 //! What a dishonest homeserver makes, for simulators, demonstrations and tests; contains no protocol rule.
 //!
-//! An attacker with the keys of a homeserver of its own can sign any frame, in any name, and can read
-//! whatever is addressed to it. This module makes such frames and reads such secrets. It refuses nothing;
-//! what is honest among what it makes and what is not is the caller's choice of names and keys:
+//! An attacker with the keys of a homeserver of its own can sign any frame, in any name, and can read all
+//! that is sent to it. This module makes such frames and reads such secrets, and refuses nothing. The
+//! caller's names and keys decide whether a frame is honest:
 //!
 //! * a [`FrameHeader`] with the caller's own names and key makes frames that an honest homeserver accepts;
 //! * with another source, key id, destination or time, or signed with another key, it makes frames that an
