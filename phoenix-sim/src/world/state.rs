@@ -106,6 +106,7 @@ impl World {
         self.report.delivered = acknowledged.received();
         self.report.acknowledged = acknowledged.count();
         self.report.lost = acknowledged.missing(epochs, order).len() as u64;
+        self.report.unchecked = acknowledged.unchecked(epochs, order);
         self.report.duplicated = duplicates.count;
         self.report.epochs = epochs.changes;
         self.report.events = self.trace.count();
