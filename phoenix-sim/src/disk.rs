@@ -126,7 +126,7 @@ impl StoreFaults {
 }
 
 impl CommitFate {
-    /// Does this with `commit` and returns what the process is told.
+    /// Lets `commit` meet its fate and returns what the process is told.
     pub fn carry_out(self, disk: &mut Disk, commit: &Commit) -> Settlement {
         match self {
             Self::Served => disk.commit(commit),

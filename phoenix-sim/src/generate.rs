@@ -17,7 +17,7 @@ use crate::{
 /// When the first message is sent: by then most users are in their groups, but none has to be.
 const MESSAGES_FROM: Duration = Duration::from_secs(60);
 
-/// The number of dishonest attempts.
+/// How often the dishonest homeserver attempts an attack.
 const ATTEMPTS: usize = 40;
 
 /// Returns for how many milliseconds messages are sent.

@@ -105,7 +105,7 @@ impl<O> Node<O> {
         work
     }
 
-    /// Gives an operation the rows that were read; `None` if the read failed.
+    /// Supplies an operation with the rows that were read; `None` if the read failed.
     pub fn supply(&mut self, id: OperationId, rows: Option<Rows>) -> Vec<Work<O>> {
         let rows = rows.map(|mut rows| {
             rows.rows.iter_mut().for_each(|(key, row)| overlay(&self.buffered, key, row));
@@ -122,7 +122,7 @@ impl<O> Node<O> {
         self.resume(id, |operation| operation.settle(settlement))
     }
 
-    /// Gives a peer's answer to all operations that asked the same question.
+    /// Supplies all operations that asked the same question with a peer's answer.
     pub fn answer(&mut self, ask: &Ask, answer: &Result<Vec<u8>, PeerFailure>) -> Vec<Work<O>> {
         let waiting = self.asking.complete(ask);
         let each =

@@ -34,7 +34,7 @@ fn files(folder: &Path, module: &[String], found: &mut BTreeMap<Module, String>)
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let inner = [module, &[name.clone()]].concat();
+        let inner: Module = module.iter().chain([&name]).cloned().collect();
         match name.as_str() {
             _ if path.is_dir() => files(&path, &inner, found),
             // Another crate, which imports this one as a whole.

@@ -62,7 +62,7 @@ pub(super) struct OverheardRequest {
     pub request: Vec<u8>,
 }
 
-/// A queue configuration that a user made for somebody else.
+/// A queue configuration that a user made for others.
 pub(super) struct StolenConfig {
     /// The index of the user.
     pub user: usize,

@@ -49,7 +49,7 @@ struct Counts {
 }
 
 impl Enqueued {
-    /// Gives the oracle the homeservers of the world in their order, the dishonest one last.
+    /// Sets the homeservers whose stores are read, in the order of the world, the dishonest one last.
     pub fn watch(&mut self, homeservers: Vec<Homeserver>) {
         self.dishonest = homeservers.last().map(|last| last.domain.clone());
         self.homeservers = homeservers;

@@ -93,7 +93,7 @@ impl Order {
     }
 }
 
-/// Returns the position that `reply` gives `request`. `None` if it gives none.
+/// Returns the place of `request` in the order of its group, according to `reply`. `None`: it has none.
 fn ordered(request: &[u8], reply: &[u8]) -> Option<Ordered> {
     let (kind, envelope) = RequestEnvelope::read(request).ok()?;
     let request = Request::read(kind, envelope.body.as_slice()).ok()?;

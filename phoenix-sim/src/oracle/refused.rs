@@ -46,7 +46,7 @@ impl Refused {
     /// Checks that an event of a client names no group that an attacker has made up, except in a marker.
     ///
     /// # Errors
-    /// It does.
+    /// The event names one, so the delivery has reached its recipient.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         if let Event::Gap { group, reason: GapReason::NotAuthorised, .. } = observation.event
             && let Some(sent) = self.intrusions.get_mut(group)

@@ -10,7 +10,7 @@ use super::{call::Caller, machine::Origin, process::Process, state::World};
 use crate::{node::Work, oracle::Violation};
 
 impl World {
-    /// Gives an input to the process of a machine, if it runs.
+    /// Has the process of a machine serve an input, if it runs.
     pub(super) fn accept(
         &mut self,
         machine: usize,
