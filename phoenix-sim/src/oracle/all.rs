@@ -1,10 +1,11 @@
 //! All oracles of a world together.
 
-use phoenix_core::store::Commit;
+use phoenix_core::store::{Commit, RecordKind, Write};
 
 use super::{
     acknowledged::Acknowledged, duplicates::Duplicates, enqueued::Enqueued, epochs::Epochs,
-    observation::Observation, order::Order, queues, refused::Refused, tokens::Tokens, violation::Violation,
+    observation::Observation, order::Order, queues, refused::Refused, rows::Rows, tokens::Tokens,
+    violation::Violation,
 };
 use crate::disk::Disk;
 
@@ -15,6 +16,8 @@ pub struct Oracles {
     pub acknowledged: Acknowledged,
     /// No message reaches a member twice.
     pub duplicates: Duplicates,
+    /// Opens rows for `order` and `enqueued`.
+    pub rows: Rows,
     /// Every delivery enters its queue once.
     pub enqueued: Enqueued,
     /// Members of an epoch agree on its secrets and its members.
@@ -55,7 +58,19 @@ impl Oracles {
     /// # Errors
     /// The first property that it violates.
     pub fn commits(&mut self, server: usize, disk: &Disk, commit: &Commit) -> Result<(), Violation> {
-        self.enqueued.commits(server, disk, commit)?;
+        let is_new = |write: &&Write| write.bytes.is_some() && disk.row(&write.key).is_none();
+        for write in commit.writes.iter().filter(is_new) {
+            match write.key.kind() {
+                RecordKind::FanOutRow => {
+                    if let Some(logged) = self.rows.logged_message(server, write) {
+                        self.order.logged(&logged);
+                        self.enqueued.logged(&mut self.rows, &logged);
+                    }
+                }
+                RecordKind::FanOutQueueEntry => self.enqueued.entered(write)?,
+                _ => {}
+            }
+        }
         self.tokens.commits(disk, commit)
     }
 }

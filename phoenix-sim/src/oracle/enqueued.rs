@@ -5,37 +5,17 @@
 
 use std::collections::BTreeMap;
 
-use phoenix_core::{
-    crypto::{aead::EarCiphertext, labels::Label},
-    fan_out::LogId,
-    identifiers::{Domain, QsClientId},
-    keys::ServiceKeys,
-    store::{Commit, RecordKind, Write},
-    wire::{
-        codec::{decode, encode},
-        fan_out::{ClientQueueConfig, FanOutMessage, QueueConfig},
-    },
-};
+use phoenix_core::{fan_out::LogId, identifiers::QsClientId, store::Write};
 
-use super::violation::Violation;
-use crate::disk::Disk;
+use super::{
+    rows::{LoggedMessage, Rows},
+    violation::Violation,
+};
 
 /// How many entries were due in each queue, and how many were made.
 #[derive(Default)]
 pub struct Enqueued {
-    homeservers: Vec<Homeserver>,
-    dishonest: Option<Domain>,
-    /// The owners of encoded configurations that were opened before.
-    clients: BTreeMap<Vec<u8>, QsClientId>,
     queues: BTreeMap<QsClientId, Counts>,
-}
-
-/// A homeserver whose store can be read.
-pub struct Homeserver {
-    /// Its domain.
-    pub domain: Domain,
-    /// Its keys.
-    pub keys: ServiceKeys,
 }
 
 #[derive(Debug, Default)]
@@ -49,29 +29,6 @@ struct Counts {
 }
 
 impl Enqueued {
-    /// Sets the homeservers whose stores are read, in the order of the world, the dishonest one last.
-    pub fn watch(&mut self, homeservers: Vec<Homeserver>) {
-        self.dishonest = homeservers.last().map(|last| last.domain.clone());
-        self.homeservers = homeservers;
-    }
-
-    /// Counts deliveries and entries of a commit whose expectations hold, before the store of homeserver
-    /// `server` applies it.
-    ///
-    /// # Errors
-    /// A queue has more entries than there were deliveries for it.
-    pub fn commits(&mut self, server: usize, disk: &Disk, commit: &Commit) -> Result<(), Violation> {
-        let is_new = |write: &&Write| write.bytes.is_some() && disk.row(&write.key).is_none();
-        for write in commit.writes.iter().filter(is_new) {
-            match write.key.kind() {
-                RecordKind::FanOutRow => self.count_recipients(server, write),
-                RecordKind::FanOutQueueEntry => self.count_entry(write)?,
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     /// Returns a violation for each queue with fewer entries than deliveries.
     pub fn missing(&self) -> Vec<Violation> {
         let missing = self.queues.iter().filter(|(_, counts)| counts.made < counts.due);
@@ -81,22 +38,23 @@ impl Enqueued {
     }
 
     /// Counts the recipients of a message where its group orders it, not in the streams that carry it on.
-    fn count_recipients(&mut self, server: usize, write: &Write) {
-        let Some((log, message)) = self.fan_out_row(server, write) else { return };
-        for recipient in &message.recipients {
-            let Some(client) = self.client(&recipient.config) else { continue };
+    pub fn logged(&mut self, rows: &mut Rows, logged: &LoggedMessage) {
+        for recipient in &logged.message.recipients {
+            let Some(client) = rows.client(&recipient.config) else { continue };
             let counts = self.queues.entry(client).or_default();
-            match &log {
+            match &logged.log {
                 LogId::Group(_) => counts.due += 1,
-                LogId::Stream { source, .. } if Some(source) == self.dishonest.as_ref() => {
-                    counts.markers += 1
-                }
+                LogId::Stream { source, .. } if rows.is_dishonest(source) => counts.markers += 1,
                 LogId::Stream { .. } => {}
             }
         }
     }
 
-    fn count_entry(&mut self, write: &Write) -> Result<(), Violation> {
+    /// Counts a new entry of a queue.
+    ///
+    /// # Errors
+    /// The queue has more entries than there were deliveries for it.
+    pub fn entered(&mut self, write: &Write) -> Result<(), Violation> {
         let Some((client, sequence)) = entry_name(write.key.name()) else { return Ok(()) };
         // Entry 0 carries the key of the queue and no delivery.
         if sequence == 0 {
@@ -109,30 +67,6 @@ impl Enqueued {
         }
         let what = format!("the queue of {client:?} has an entry twice: {counts:?}");
         Err(Violation::now("enqueued", what))
-    }
-
-    fn fan_out_row(&self, server: usize, write: &Write) -> Option<(LogId, FanOutMessage)> {
-        let name = write.key.name();
-        let log = decode(&name[..name.len().checked_sub(8)?]).ok()?;
-        let keys = &self.homeservers.get(server)?.keys;
-        // The row is one byte for its format, then the message encrypted under the service key.
-        let sealed: EarCiphertext = decode(write.bytes.as_ref()?.get(1..)?).ok()?;
-        let row = keys.service_key.open(&write.key.to_bytes(), &sealed).ok()?;
-        Some((log, decode(&row).ok()?))
-    }
-
-    /// Returns the client whose queue a configuration leads to.
-    fn client(&mut self, config: &ClientQueueConfig) -> Option<QsClientId> {
-        let name = encode(config);
-        if let Some(client) = self.clients.get(&name) {
-            return Some(*client);
-        }
-        let homeserver = self.homeservers.iter().find(|homeserver| homeserver.domain == config.domain)?;
-        let key = homeserver.keys.config_key(&config.key_id)?;
-        let plain = key.open(Label::SEAL_QUEUE_CONFIG, &encode(&config.domain), &config.sealed).ok()?;
-        let client = decode::<QueueConfig>(&plain).ok()?.content.client;
-        self.clients.insert(name, client);
-        Some(client)
     }
 }
 

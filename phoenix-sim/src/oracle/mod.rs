@@ -4,8 +4,8 @@
 //! of how any of it came about, and share no code with what they check except decoding.
 //!
 //! A new oracle is a file here with a type that remembers what it has seen and returns a [`Violation`].
-//! [`Oracles`] owns it and calls it from `observe`, `answered` or `commits`. What can only be judged at the
-//! end, it reports in a method that the world's `unsettled` calls.
+//! [`Oracles`] owns it and calls it from `observe`, `answered` or `commits`; [`rows`] opens committed rows
+//! for it. What can only be judged at the end, it reports in a method that the world's `unsettled` calls.
 
 pub mod acknowledged;
 pub mod drained;
@@ -15,6 +15,7 @@ pub mod epochs;
 pub mod order;
 pub mod queues;
 pub mod refused;
+pub mod rows;
 pub mod tokens;
 
 mod all;

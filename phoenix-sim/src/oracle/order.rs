@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 
 use phoenix_core::{
     client::Event,
+    fan_out::LogId,
     identifiers::{GroupId, UserId},
     mls,
     wire::{
         delivery_service::{CommitReply, SendMessageReply},
         envelope::{RequestEnvelope, ResponseEnvelope},
+        fan_out::{FanOutContent, FanOutMessage},
         operations::Request,
     },
 };
 use sha2::{Digest, Sha256};
 
-use super::{observation::Observation, violation::Violation};
+use super::{observation::Observation, rows::LoggedMessage, violation::Violation};
 
 type RequestHash = [u8; 32];
 
@@ -68,6 +70,21 @@ impl Order {
         Ok(())
     }
 
+    /// Notes the epoch of a message that a delivery service writes to the log of its group. The sender may
+    /// learn from its queue that the message was ordered, without any answer to the request.
+    pub fn logged(&mut self, logged: &LoggedMessage) {
+        let FanOutMessage { group_id, position, contents, .. } = &logged.message;
+        let epoch = contents.iter().find_map(|content| match content {
+            FanOutContent::Message(bytes) => {
+                Some(mls::check_application_message(bytes.as_slice()).ok()?.epoch)
+            }
+            _ => None,
+        });
+        if let (LogId::Group(_), Some(epoch)) = (&logged.log, epoch) {
+            self.message_epochs.insert((group_id.clone(), *position), epoch);
+        }
+    }
+
     /// Notes the position of a message that a client has received.
     ///
     /// # Errors
@@ -87,7 +104,7 @@ impl Order {
         Ok(())
     }
 
-    /// Returns the epoch that the message at a position was sent in. `None`: no answer has told.
+    /// Returns the epoch that the message at a position was sent in. `None`: no message was ordered there.
     pub fn epoch(&self, group: &GroupId, position: u64) -> Option<u64> {
         self.message_epochs.get(&(group.clone(), position)).copied()
     }

@@ -13,7 +13,10 @@ use crate::{
     adversary::Adversary,
     clock::Clock,
     generate,
-    oracle::{Oracles, enqueued::Homeserver},
+    oracle::{
+        Oracles,
+        rows::{Homeserver, Rows},
+    },
     plan::{FaultKind, Plan, ServerPlan},
     report::Report,
     schedule::Schedule,
@@ -67,7 +70,7 @@ impl World {
             self.add_server(server, seed);
         }
         let homeserver = |server: &Server| Homeserver { domain: server.domain.clone(), keys: server.keys() };
-        self.oracles.enqueued.watch(self.servers.iter().map(homeserver).collect());
+        self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect());
         for (number, server) in plan.users.iter().enumerate() {
             let random = Random::derive(seed, "user", &[&[number as u8]]);
             self.users.push(User::new(&self.servers[*server], *server, random));
