@@ -1,7 +1,7 @@
 //! What must hold of every world (PROTOCOL.md §12), one property a file.
 //!
 //! Oracles see what users' clients report, what homeservers answer and what stores commit. They know nothing
-//! of how any of it came about, and share no code with what they check except decoding.
+//! of how any of it came about, and share no code with what they check except decoding and decryption.
 //!
 //! A new oracle is a file here with a type that remembers what it has seen and returns a [`Violation`].
 //! [`Oracles`] owns it and calls it from `observe`, `answered` or `commits`; [`rows`] opens committed rows
