@@ -82,6 +82,8 @@ pub mod delivery_service;
 pub mod dispatch;
 pub mod error;
 pub mod federation;
+#[cfg(any(feature = "forgery", test))]
+pub mod forgery;
 pub mod homeserver;
 pub mod identifiers;
 pub mod keys;

@@ -1,28 +1,24 @@
-//! The dishonest homeserver's attempts, and what they come to.
+//! The attempts of the dishonest homeserver, and what comes of them.
 
-use phoenix_core::{
-    codec::decode,
-    error::PeerFailure,
-    wire::envelope::{ResponseEnvelope, ResponseOutcome},
-};
+use phoenix_core::{codec::decode, error::PeerFailure, wire::envelope::{ResponseEnvelope, ResponseOutcome}};
 
-use super::{World, calls::Caller};
+use super::{call::Caller, state::World};
 use crate::{
     adversary::{Attempt, AttemptId, Expected},
     oracle::Violation,
 };
 
-/// Too much at once, a homeserver out of reach, a store in trouble: these say nothing about the attempt.
+/// The codes of refusals that say nothing about an attempt: the rate was exceeded, a peer was unavailable, or
+/// the store failed.
 const NO_VERDICT: [u16; 3] = [304, 708, 900];
 
 impl World {
-    /// Everything that is sent passes by the dishonest homeserver.
+    /// Lets the dishonest homeserver read a request of anyone else.
     pub(super) fn overhear(&mut self, caller: &Caller, to: usize, request: &[u8]) {
         let user = match caller {
-            Caller::User(user, _) => Some(*user),
-            Caller::Node(..) => None,
-            // It knows its own.
-            Caller::Adversary(_) => return,
+            Caller::User { user, .. } => Some(*user),
+            Caller::Process { .. } => None,
+            Caller::Adversary { .. } => return,
         };
         let now = self.clock.now();
         if let Some(adversary) = &mut self.adversary {
@@ -30,18 +26,17 @@ impl World {
         }
     }
 
-    pub(super) fn attempt(&mut self) -> Result<(), Violation> {
+    pub(super) fn attempt(&mut self) {
         let now = self.clock.now();
-        let Some(adversary) = &mut self.adversary else { return Ok(()) };
-        let Some(attempt) = adversary.attempt(now) else { return Ok(()) };
+        let Some(adversary) = &mut self.adversary else { return };
+        let Some(attempt) = adversary.attempt(now) else { return };
         let id = adversary.begin(attempt.clone());
         if let Expected::Undelivered(intrusion) = &attempt.expected {
             self.oracles.refused.intrusion(intrusion, self.trace.current());
         }
         let domain = self.servers[attempt.victim].domain.clone();
         self.trace.note(format!("{} at {domain}", attempt.name));
-        self.call(Caller::Adversary(id), &domain, attempt.request);
-        Ok(())
+        self.call(Caller::Adversary { attempt: id }, &domain, attempt.request);
     }
 
     pub(super) fn judge_attempt(
@@ -64,7 +59,7 @@ impl World {
         let name = attempt.name;
         let violation = |what: String| Err(Violation::now("refused", what));
         let Ok(ResponseEnvelope { outcome, .. }) = decode::<ResponseEnvelope>(answer) else {
-            return violation(format!("{name}: the answer cannot be read"));
+            return violation(format!("{name}: the answer cannot be decoded"));
         };
         match (&attempt.expected, outcome) {
             (_, ResponseOutcome::Refused(refusal)) if NO_VERDICT.contains(&refusal.code()) => {

@@ -1,29 +1,25 @@
-//! What a dishonest homeserver tries.
+//! The attacks: from what the dishonest homeserver knows to its next attempt.
 
 use std::time::Duration;
 
-use phoenix_core::{
-    codec::{decode, encode},
-    crypto::sign::SigningKey,
-    identifiers::{GroupId, RequestId},
-    time::{HOUR, Timestamp},
-    wire::{
-        envelope::RequestEnvelope,
-        fan_out::{FanOutContent, FanOutMessage, Receipt, Recipient},
-        federation::{EnqueueFederated, Frame, FramePayload},
-    },
+use phoenix_core::{codec::{decode, encode}, crypto::sign::SigningKey, forgery::{FrameHeader, frame_request, receipt_for}, identifiers::{GroupId, RequestId}, time::{HOUR, Timestamp}, wire::{envelope::RequestEnvelope, federation::{EnqueueFederated, Frame, FramePayload}}};
+
+use super::{
+    attempt::{Attempt, Expected, Intrusion},
+    knowledge::Adversary,
 };
 
-use super::{Adversary, Attempt, Expected, Intrusion, frames};
-
-/// Frames older than this may be refused for their age already.
+/// Older frames may be refused for their age before what is wrong with them is noticed.
 const RECENT: Duration = Duration::from_secs(120);
 
-/// The kinds of attempts.
+/// How many kinds of attacks there are.
 const KINDS: u64 = 10;
 
+/// Names the requests that carry frames; answers to them are not remembered by it.
+const FRAME_REQUEST: RequestId = RequestId([0; 16]);
+
 impl Adversary {
-    /// Makes up something to try. `None` if it has not heard enough for what it had in mind.
+    /// Returns an attempt of a random kind. `None` if too little was overheard for that kind.
     pub fn attempt(&mut self, now: Timestamp) -> Option<Attempt> {
         match self.random.below(KINDS) {
             0 => self.forged(now),
@@ -43,7 +39,7 @@ impl Adversary {
         (count > 0).then(|| self.random.below(count as u64) as usize)
     }
 
-    /// An honest homeserver, and another honest one if there is any.
+    /// Returns the indices of an honest homeserver and of another honest one, if there is another.
     fn two_others(&mut self) -> Option<(usize, usize)> {
         let honest = self.peers.len() - 1;
         let first = self.pick(honest)?;
@@ -51,38 +47,39 @@ impl Adversary {
         Some((first, second))
     }
 
-    fn header(&self, victim: usize, now: Timestamp) -> Option<frames::Header> {
+    /// Returns the header of a frame in the adversary's own name.
+    fn header(&self, victim: usize, timestamp: Timestamp) -> Option<FrameHeader> {
         let (_, key_id) = self.keys.queuing_key()?;
         let destination = self.peers[victim].domain.clone();
-        Some(frames::Header { source: self.domain.clone(), destination, timestamp: now, key_id })
+        Some(FrameHeader { source: self.domain.clone(), destination, timestamp, key_id })
     }
 
     fn key(&self) -> Option<SigningKey> {
         self.keys.queuing_key().map(|(key, _)| key.clone())
     }
 
-    /// A frame in another's name, under that one's key id, with our signature.
+    /// A frame in another's name and under its key id, with the adversary's signature.
     fn forged(&mut self, now: Timestamp) -> Option<Attempt> {
         let (victim, source) = self.two_others()?;
         let mut header = self.header(victim, now)?;
         header.source = self.peers[source].domain.clone();
         header.key_id = self.peers[source].queuing_key?;
         let key = self.key()?;
-        let frame = frames::empty(&mut self.random, header, &key);
-        self.framed("forged frame", (victim, now), frame, &[704])
+        let frame = header.empty_frame(&mut self.random, &key);
+        self.framed("forged frame", victim, now, frame, &[704])
     }
 
-    /// A frame in another's name with our own key and its id.
+    /// A frame in another's name, with the adversary's own key and key id.
     fn foreign_key(&mut self, now: Timestamp) -> Option<Attempt> {
         let (victim, source) = self.two_others()?;
-        let header =
-            frames::Header { source: self.peers[source].domain.clone(), ..self.header(victim, now)? };
+        let mut header = self.header(victim, now)?;
+        header.source = self.peers[source].domain.clone();
         let key = self.key()?;
-        let frame = frames::empty(&mut self.random, header, &key);
-        self.framed("foreign key", (victim, now), frame, &[703])
+        let frame = header.empty_frame(&mut self.random, &key);
+        self.framed("foreign key", victim, now, frame, &[703])
     }
 
-    /// A frame that was heard, carried to another homeserver.
+    /// An overheard frame, carried to another homeserver than its destination.
     fn redirected(&mut self, now: Timestamp) -> Option<Attempt> {
         let (destination, frame) = self.recent_frame(now)?;
         let (victim, other) = self.two_others()?;
@@ -90,20 +87,21 @@ impl Adversary {
         if victim == destination {
             return None;
         }
-        self.framed("redirected frame", (victim, now), frame, &[700])
+        self.framed("redirected frame", victim, now, frame, &[700])
     }
 
-    /// A user's request, carried to another homeserver as it is.
+    /// A user's request, carried unchanged to another homeserver than the one that it is for.
     fn misaddressed(&mut self) -> Option<Attempt> {
         let index = self.pick(self.requests.len())?;
-        let (meant_for, request) = self.requests[index].clone();
+        let destination = self.requests[index].destination;
+        let request = self.requests[index].request.clone();
         let (victim, other) = self.two_others()?;
-        let victim = if victim == meant_for { other } else { victim };
+        let victim = if victim == destination { other } else { victim };
         let expected = Expected::Refused(&[104]);
-        (victim != meant_for).then_some(Attempt { name: "misaddressed request", victim, request, expected })
+        (victim != destination).then_some(Attempt { name: "misaddressed request", victim, request, expected })
     }
 
-    /// A frame that was heard, with one byte changed.
+    /// An overheard frame with one bit changed.
     fn changed(&mut self, now: Timestamp) -> Option<Attempt> {
         let (victim, mut frame) = self.recent_frame(now)?;
         match &mut frame.content.payload {
@@ -115,24 +113,25 @@ impl Adversary {
             }
             FramePayload::Skip(skip) => skip.to ^= 1,
         }
-        self.framed("changed frame", (victim, now), frame, &[704])
+        self.framed("changed frame", victim, now, frame, &[704])
     }
 
-    /// A frame of our own that is an hour late.
+    /// A frame in the adversary's own name, an hour late.
     fn late(&mut self, now: Timestamp) -> Option<Attempt> {
         let (victim, _) = self.two_others()?;
         let header = self.header(victim, now - HOUR)?;
         let key = self.key()?;
-        let frame = frames::empty(&mut self.random, header, &key);
-        self.framed("late frame", (victim, now), frame, &[702])
+        let frame = header.empty_frame(&mut self.random, &key);
+        self.framed("late frame", victim, now, frame, &[702])
     }
 
-    /// A frame or a user's request that was heard, once more.
+    /// An overheard frame or user's request, sent again unchanged.
     fn replayed(&mut self) -> Option<Attempt> {
         let expected = Expected::NoEffect;
         if self.random.below(2) == 0 {
             let index = self.pick(self.requests.len())?;
-            let (victim, request) = self.requests[index].clone();
+            let overheard = &self.requests[index];
+            let (victim, request) = (overheard.destination, overheard.request.clone());
             return Some(Attempt { name: "replayed request", victim, request, expected });
         }
         let index = self.pick(self.frames.len())?;
@@ -140,61 +139,58 @@ impl Adversary {
         Some(Attempt { name: "replayed frame", victim, request, expected })
     }
 
-    /// A new request with a token that was taken before.
+    /// A new request with a token that was redeemed before.
     fn token_twice(&mut self, now: Timestamp) -> Option<Attempt> {
         let index = self.pick(self.spent.len())?;
         let request_id = RequestId::random(&mut self.random);
-        let (victim, envelope, token) = &self.spent[index];
-        let again =
-            RequestEnvelope { request_id, timestamp: now, token: Some(token.clone()), ..envelope.clone() };
-        let expected = Expected::Refused(&[303]);
-        Some(Attempt { name: "token spent twice", victim: *victim, request: encode(&again), expected })
+        let spent = &self.spent[index];
+        let token = Some(spent.token.clone());
+        let again = RequestEnvelope { request_id, timestamp: now, token, ..spent.envelope.clone() };
+        let (victim, request) = (spent.spent_at, encode(&again));
+        Some(Attempt { name: "token spent twice", victim, request, expected: Expected::Refused(&[303]) })
     }
 
-    /// A message through a queue configuration that was made for others: in the name of a group of ours, or of
-    /// one of the victim's homeserver.
+    /// A message through a queue configuration that was made for others, in the name of a group of the
+    /// adversary or, unless `own_group`, of the victim.
     fn intrusion(&mut self, now: Timestamp, own_group: bool) -> Option<Attempt> {
         let index = self.pick(self.stolen.len())?;
         let (user, config) = (self.stolen[index].user, self.stolen[index].config.clone());
         let victim = self.peers.iter().position(|peer| peer.domain == config.domain)?;
         let domain = if own_group { self.domain.clone() } else { config.domain.clone() };
         let group = GroupId { uuid: self.random.array(), domain };
-        let receipt = Receipt { request_id: RequestId::random(&mut self.random), epoch: 1 };
-        let message = FanOutMessage {
-            group_id: group.clone(),
-            position: 1,
-            sent_at: now,
-            contents: vec![FanOutContent::Receipt(receipt)].try_into().ok()?,
-            recipients: vec![Recipient { content: 0, config }].try_into().ok()?,
-        };
-        let (header, key, to) =
-            (self.header(victim, now)?, self.key()?, self.peers[victim].stream_key.clone()?);
-        let frame = frames::with_message(&mut self.random, header, (&key, &to), &message)?;
-        let request = frames::request(&self.peers[victim].domain, now, frame)?;
+        let message = receipt_for(group.clone(), config, RequestId::random(&mut self.random), now);
+        let (header, key) = (self.header(victim, now)?, self.key()?);
+        let to = self.peers[victim].stream_key.as_ref()?;
+        let frame = header.frame_with_message(&mut self.random, &message, to, &key).ok()?;
+        let request = frame_request(&self.peers[victim].domain, now, FRAME_REQUEST, frame).ok()?;
         let name = if own_group { "stolen configuration" } else { "group of another homeserver" };
         let expected = Expected::Undelivered(Intrusion { group, user, marker: own_group });
         Some(Attempt { name, victim, request, expected })
     }
 
+    /// Returns the attempt to have `victim` accept `frame`, which must be refused with one of `codes`.
     fn framed(
         &self,
         name: &'static str,
-        (victim, now): (usize, Timestamp),
+        victim: usize,
+        now: Timestamp,
         frame: Frame,
         codes: &'static [u16],
     ) -> Option<Attempt> {
-        let request = frames::request(&self.peers[victim].domain, now, frame)?;
+        let request = frame_request(&self.peers[victim].domain, now, FRAME_REQUEST, frame).ok()?;
         Some(Attempt { name, victim, request, expected: Expected::Refused(codes) })
     }
 
+    /// Returns an overheard frame and the index of the homeserver that it was sent to. `None` if it is too
+    /// old.
     fn recent_frame(&mut self, now: Timestamp) -> Option<(usize, Frame)> {
         let index = self.pick(self.frames.len())?;
-        let heard = &self.frames[index];
-        if now - heard.heard > RECENT {
+        let overheard = &self.frames[index];
+        if now - overheard.heard_at > RECENT {
             return None;
         }
-        let (_, envelope) = RequestEnvelope::read(&heard.request).ok()?;
+        let (_, envelope) = RequestEnvelope::read(&overheard.request).ok()?;
         let body: EnqueueFederated = decode(envelope.body.as_slice()).ok()?;
-        Some((heard.destination, body.frame))
+        Some((overheard.destination, body.frame))
     }
 }
