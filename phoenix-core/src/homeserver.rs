@@ -119,7 +119,7 @@ impl Homeserver {
         let start = now - Duration::from_millis(now.milliseconds() % 3_600_000);
         let mut cached = self.0.as_credentials.lock().unwrap_or_else(PoisonError::into_inner);
         let valid = self.config().times.key_set;
-        let made = |at| self.keys().as_credential_set(self.domain(), at, valid).map(Arc::new);
+        let made = |at| self.keys().as_credential_set(self.domain(), at, valid).ok().map(Arc::new);
         if cached.as_ref().is_none_or(|set| set.content.issued_at != start) {
             *cached = made(start);
         }

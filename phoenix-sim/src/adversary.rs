@@ -202,7 +202,7 @@ fn remember<T>(memory: &mut VecDeque<T>, what: T) {
 
 fn published(server: &Server) -> Option<QsKeySet> {
     let Config { times, .. } = &server.config;
-    server.keys().qs_key_set(&server.domain, START, times.key_set.min(DAY))
+    server.keys().qs_key_set(&server.domain, START, times.key_set.min(DAY)).ok()
 }
 
 /// The queue configuration in a key package: good for Welcomes, and nothing else.

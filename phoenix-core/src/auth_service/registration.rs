@@ -16,6 +16,7 @@ use crate::{
     error::Refusal,
     expiry::Expiring,
     identifiers::UserId,
+    keys::IntermediateKey,
     operation::Interrupt,
     store::{Record, RecordKind, Transaction},
     time::{ExpirationData, Timestamp},
@@ -92,7 +93,8 @@ pub(crate) fn init_registration(
         return Err(Refusal::UserExists.into());
     }
     let opaque_response = password::start(context, user_id, call.body.opaque_request.as_slice())?;
-    let (intermediate, key) = context.keys().intermediate(now).ok_or(Refusal::Internal)?;
+    let IntermediateKey { credential: intermediate, key } =
+        context.keys().intermediate(now).map_err(|_| Refusal::Internal)?;
     let expiration = ExpirationData::starting(now, context.config().times.client_credential);
     let credential =
         ClientCredential::issue(&request, key, intermediate, &expiration).map_err(Refusal::from)?;

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     codec::{List, encode},
     crypto::{
+        hpke::HpkePublicKey,
         kdf,
         labels::Label,
         sign::{Signable, Signature, SigningKey, VerifyingKey},
@@ -131,16 +132,16 @@ pub struct PublishedHpkeKey {
     /// [`KeyId::of`] the key.
     pub id: KeyId,
     /// The public key.
-    pub key: [u8; 32],
+    pub key: HpkePublicKey,
     /// When it is valid.
     pub expiration: ExpirationData,
 }
 
 impl PublishedHpkeKey {
     /// Publishes `key` under its id.
-    pub fn new(key: [u8; 32], expiration: ExpirationData) -> Self {
+    pub fn new(key: HpkePublicKey, expiration: ExpirationData) -> Self {
         let suite = Suite::Ed25519Sha256Aes128GcmX25519;
-        Self { suite, id: KeyId::of(suite, &key), key, expiration }
+        Self { suite, id: KeyId::of(suite, &key.0), key, expiration }
     }
 }
 

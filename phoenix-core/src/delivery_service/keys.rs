@@ -16,5 +16,5 @@ pub(crate) fn get_ds_keys(
     _: &Call<'_, GetDsKeys>,
 ) -> Result<GetDsKeysReply, Interrupt> {
     let set = context.keys().ds_key_set(context.domain(), context.now, context.config().times.key_set);
-    Ok(GetDsKeysReply { keys: set.ok_or(Refusal::Internal)? })
+    Ok(GetDsKeysReply { keys: set.map_err(|_| Refusal::Internal)? })
 }

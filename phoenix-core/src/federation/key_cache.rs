@@ -140,7 +140,7 @@ impl Published for ValidatedQsKeys {
     }
 
     fn ours(context: &Context) -> Option<QsKeySet> {
-        context.keys().qs_key_set(context.domain(), context.now, context.config().times.key_set)
+        context.keys().qs_key_set(context.domain(), context.now, context.config().times.key_set).ok()
     }
 
     fn validate(
@@ -176,7 +176,7 @@ impl Published for ValidatedAsCredentials {
     }
 
     fn ours(context: &Context) -> Option<AsCredentialSet> {
-        context.keys().as_credential_set(context.domain(), context.now, context.config().times.key_set)
+        context.keys().as_credential_set(context.domain(), context.now, context.config().times.key_set).ok()
     }
 
     fn validate(

@@ -13,7 +13,7 @@ use crate::{
     context::Context,
     credentials::{KeyId, validation::ValidatedQsKeys},
     crypto::{
-        hpke::{HpkeCiphertext, HpkePublicKey},
+        hpke::HpkeCiphertext,
         kdf,
         labels::Label,
         ratchet::{RatchetCiphertext, RatchetSecret},
@@ -341,7 +341,7 @@ fn seal_seed(
 ) -> Result<SealedSeed, Refusal> {
     let key = keys.current_stream_key(context.now).ok_or(Refusal::UnknownFrameKey)?;
     let associated = stream.seed(epoch, row.first_sequence);
-    let public = HpkePublicKey(key.key);
+    let public = key.key;
     let seed = public.seal(&mut context.random, Label::SEAL_STREAM_SEED, &associated, seed.as_bytes())?;
     Ok(SealedSeed { key_id: key.id, seed })
 }

@@ -7,10 +7,10 @@
 use tls_codec::{DeserializeBytes, TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::service_keys::{RootKey, ServiceKeys};
+use super::service_keys::{DatedKey, IntermediateKey, RootKey, ServiceKeys};
 use crate::{
     codec::{Codec, List, encode},
-    credentials::{AsCredential, AsIntermediateCredential, RevocationList},
+    credentials::{AsCredential, RevocationList},
     crypto::{
         aead::EarKey,
         hpke::HpkePrivateKey,
@@ -18,7 +18,6 @@ use crate::{
         labels::Label,
         sign::SigningKey,
     },
-    time::ExpirationData,
 };
 
 /// Why bytes are not keys that were kept.
@@ -74,14 +73,14 @@ type All<T> = List<T, { usize::MAX }>;
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct Content {
     roots: All<AsCredential>,
-    intermediates: All<(AsIntermediateCredential, SigningKey)>,
+    intermediates: All<IntermediateKey>,
     revocations: RevocationList,
     opaque_seed: Seed,
     token_seed: Seed,
-    queuing: All<(SigningKey, ExpirationData)>,
-    config: All<(HpkePrivateKey, ExpirationData)>,
-    stream: All<(HpkePrivateKey, ExpirationData)>,
-    delivery: All<(SigningKey, ExpirationData)>,
+    queuing: All<DatedKey<SigningKey>>,
+    config: All<DatedKey<HpkePrivateKey>>,
+    stream: All<DatedKey<HpkePrivateKey>>,
+    delivery: All<DatedKey<SigningKey>>,
     service_key: EarKey,
     cache_seed: Seed,
 }
@@ -161,7 +160,7 @@ mod tests {
     use crate::{
         identifiers::Domain,
         rng::Random,
-        time::{DAY, Timestamp},
+        time::{DAY, ExpirationData, Timestamp},
     };
 
     const NOW: Timestamp = Timestamp::from_milliseconds(1_800_000_000_000);
@@ -171,7 +170,8 @@ mod tests {
         let mut random = Random::from_seed([1; 32]);
         let (mut keys, root) = ServiceKeys::generate_with_root(&domain, &mut random, NOW);
         keys.add_intermediate(&root, &mut random, NOW).unwrap();
-        keys.config.push((HpkePrivateKey::generate(&mut random), ExpirationData::starting(NOW, DAY)));
+        let key = HpkePrivateKey::generate(&mut random);
+        keys.config.push(DatedKey { key, expiration: ExpirationData::starting(NOW, DAY) });
         (domain, keys, root)
     }
 

@@ -13,6 +13,7 @@ mod tests;
 mod tokens;
 
 pub use file::KeyFileError;
-pub use service_keys::{RootKey, ServiceKeys};
+pub use publication::{NoValidKey, QueuingKey};
+pub use service_keys::{DatedKey, IntermediateKey, RootKey, ServiceKeys};
 pub use summary::KeySummary;
 pub(crate) use tokens::{TokenKey, TokenKeys};

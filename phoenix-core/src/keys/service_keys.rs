@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
 
 use crate::{
+    codec::Codec,
     credentials::{
         AsCredential, AsIntermediateCredential, MAX_INTERMEDIATES, RevocationList, ValidationError,
     },
@@ -22,7 +24,7 @@ pub struct ServiceKeys {
     /// Self-signed credentials; their keys are kept offline ([`RootKey`]).
     pub roots: Vec<AsCredential>,
     /// Intermediates with their keys.
-    pub intermediates: Vec<(AsIntermediateCredential, SigningKey)>,
+    pub intermediates: Vec<IntermediateKey>,
     /// Revocations, published with the credentials.
     pub revocations: RevocationList,
     /// What the OPAQUE server setup is derived from.
@@ -30,17 +32,35 @@ pub struct ServiceKeys {
     /// What the token issuer keys are derived from.
     pub token_seed: Zeroizing<[u8; 32]>,
     /// Signs frames, batches of key packages, and the queuing service's key set.
-    pub queuing: Vec<(SigningKey, ExpirationData)>,
+    pub queuing: Vec<DatedKey<SigningKey>>,
     /// Opens queue configurations.
-    pub config: Vec<(HpkePrivateKey, ExpirationData)>,
+    pub config: Vec<DatedKey<HpkePrivateKey>>,
     /// Opens the seeds of federated streams.
-    pub stream: Vec<(HpkePrivateKey, ExpirationData)>,
+    pub stream: Vec<DatedKey<HpkePrivateKey>>,
     /// Signs proposals of the delivery service, and its key set.
-    pub delivery: Vec<(SigningKey, ExpirationData)>,
+    pub delivery: Vec<DatedKey<SigningKey>>,
     /// Seals rows that only the homeserver itself must read.
     pub service_key: EarKey,
     /// Keys the in-memory caches, so that nobody can aim at their buckets.
     pub cache_seed: Zeroizing<[u8; 32]>,
+}
+
+/// A private key and when its public half is valid.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct DatedKey<K: Codec> {
+    /// The private key. It stays of use for what was made with it after it has expired.
+    pub key: K,
+    /// When its public half is published and used.
+    pub expiration: ExpirationData,
+}
+
+/// An intermediate credential and its private key.
+#[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct IntermediateKey {
+    /// The credential, signed by a root.
+    pub credential: AsIntermediateCredential,
+    /// The key that it names, which signs client credentials.
+    pub key: SigningKey,
 }
 
 /// The private key of a root credential. Kept offline: it is needed to add an intermediate, and for nothing
@@ -58,11 +78,11 @@ impl RootKey {
         root: &AsCredential,
         random: &mut Random,
         now: Timestamp,
-    ) -> Result<(AsIntermediateCredential, SigningKey), ValidationError> {
+    ) -> Result<IntermediateKey, ValidationError> {
         let key = SigningKey::generate(random);
         let expiration = ExpirationData::starting(now, INTERMEDIATE_LIFETIME);
         let credential = AsIntermediateCredential::create(&key, &self.0, root, expiration)?;
-        Ok((credential, key))
+        Ok(IntermediateKey { credential, key })
     }
 }
 
@@ -80,17 +100,17 @@ impl ServiceKeys {
         let root =
             AsCredential::create(&root_key.0, domain.clone(), ExpirationData::starting(now, ROOT_LIFETIME));
         let intermediate = root_key.issue(&root, random, now);
-        let service = ExpirationData::starting(now, SERVICE_LIFETIME);
+        let expiration = ExpirationData::starting(now, SERVICE_LIFETIME);
         let keys = Self {
             roots: vec![root],
             intermediates: intermediate.into_iter().collect(),
             revocations: RevocationList::default(),
             opaque_seed: Zeroizing::new(random.array()),
             token_seed: Zeroizing::new(random.array()),
-            queuing: vec![(SigningKey::generate(random), service)],
-            config: vec![(HpkePrivateKey::generate(random), service)],
-            stream: vec![(HpkePrivateKey::generate(random), service)],
-            delivery: vec![(SigningKey::generate(random), service)],
+            queuing: vec![DatedKey { key: SigningKey::generate(random), expiration }],
+            config: vec![DatedKey { key: HpkePrivateKey::generate(random), expiration }],
+            stream: vec![DatedKey { key: HpkePrivateKey::generate(random), expiration }],
+            delivery: vec![DatedKey { key: SigningKey::generate(random), expiration }],
             service_key: EarKey::random(random),
             cache_seed: Zeroizing::new(random.array()),
         };
@@ -124,10 +144,10 @@ impl ServiceKeys {
     /// Adds a key of each kind that the queuing and the delivery service publish, valid from `now`: those are used
     /// from now on. Those before them stay, for what was signed with them and sealed to them.
     pub fn add_service_keys(&mut self, random: &mut Random, now: Timestamp) {
-        let service = ExpirationData::starting(now, SERVICE_LIFETIME);
-        self.queuing.insert(0, (SigningKey::generate(random), service));
-        self.config.insert(0, (HpkePrivateKey::generate(random), service));
-        self.stream.insert(0, (HpkePrivateKey::generate(random), service));
-        self.delivery.insert(0, (SigningKey::generate(random), service));
+        let expiration = ExpirationData::starting(now, SERVICE_LIFETIME);
+        self.queuing.insert(0, DatedKey { key: SigningKey::generate(random), expiration });
+        self.config.insert(0, DatedKey { key: HpkePrivateKey::generate(random), expiration });
+        self.stream.insert(0, DatedKey { key: HpkePrivateKey::generate(random), expiration });
+        self.delivery.insert(0, DatedKey { key: SigningKey::generate(random), expiration });
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     publication::{published, published_hpke},
-    service_keys::ServiceKeys,
+    service_keys::{IntermediateKey, ServiceKeys},
 };
 use crate::time::ExpirationData;
 
@@ -25,17 +25,17 @@ impl ServiceKeys {
         }
         let roots = self.roots.iter();
         let roots = roots.map(|root| entry("root credential", root.fingerprint(), &root.payload.expiration));
-        let intermediates = self.intermediates.iter().map(|(credential, _)| {
+        let intermediates = self.intermediates.iter().map(|IntermediateKey { credential, .. }| {
             entry("intermediate credential", credential.fingerprint(), credential.expiration())
         });
         let signing = [("queuing service", &self.queuing), ("delivery service", &self.delivery)];
-        let signing = signing
-            .into_iter()
-            .flat_map(|(what, keys)| keys.iter().map(move |key| entry(what, published(key).id, &key.1)));
+        let signing = signing.into_iter().flat_map(|(what, keys)| {
+            keys.iter().map(move |key| entry(what, published(key).id, &key.expiration))
+        });
         let sealing = [("queue configurations", &self.config), ("federated streams", &self.stream)];
-        let sealing = sealing
-            .into_iter()
-            .flat_map(|(what, keys)| keys.iter().map(move |key| entry(what, published_hpke(key).id, &key.1)));
+        let sealing = sealing.into_iter().flat_map(|(what, keys)| {
+            keys.iter().map(move |key| entry(what, published_hpke(key).id, &key.expiration))
+        });
         roots.chain(intermediates).chain(signing).chain(sealing).collect()
     }
 }

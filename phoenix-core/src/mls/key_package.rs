@@ -26,10 +26,25 @@ pub struct KeyPackageView {
     pub signature_key: VerifyingKey,
     /// The sealed queue configuration.
     pub queue_config: Vec<u8>,
-    /// Valid from when until when, in seconds since the Unix epoch, the end not included.
-    pub lifetime: (u64, u64),
+    /// When it may be used.
+    pub lifetime: KeyPackageLifetime,
     /// Whether it may be used more than once.
     pub last_resort: bool,
+}
+
+/// When a key package may be used, as MLS has it: in seconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyPackageLifetime {
+    /// The first second in which it is valid.
+    pub not_before: u64,
+    /// The first second in which it is valid no more.
+    pub not_after: u64,
+}
+
+impl KeyPackageLifetime {
+    fn contains(self, seconds: u64) -> bool {
+        self.not_before <= seconds && seconds < self.not_after
+    }
 }
 
 impl KeyPackageView {
@@ -45,8 +60,11 @@ impl KeyPackageView {
             .ok_or(KeyPackageError::NoQueueConfig)?
             .0
             .clone();
-        let lifetime = (package.life_time().not_before(), package.life_time().not_after());
-        let duration = lifetime.1.checked_sub(lifetime.0);
+        let lifetime = KeyPackageLifetime {
+            not_before: package.life_time().not_before(),
+            not_after: package.life_time().not_after(),
+        };
+        let duration = lifetime.not_after.checked_sub(lifetime.not_before);
         if duration.is_none_or(|seconds| seconds > MAX_KEY_PACKAGE_LIFETIME_SECONDS) {
             return Err(KeyPackageError::LifetimeRange);
         }
@@ -63,7 +81,7 @@ impl KeyPackageView {
 
     /// Whether it is valid at `now_seconds` after the Unix epoch.
     pub fn is_valid_at(&self, now_seconds: u64) -> bool {
-        self.lifetime.0 <= now_seconds && now_seconds < self.lifetime.1
+        self.lifetime.contains(now_seconds)
     }
 }
 

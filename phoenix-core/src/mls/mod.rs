@@ -26,8 +26,8 @@ pub use group_info::{
     GroupInfoBytes, GroupInfoError, GroupInfoUpdate, MAX_GROUP_INFO_EXTENSIONS, SIGNATURE_LENGTH,
 };
 pub use key_package::{
-    KeyPackageError, KeyPackageView, MAX_KEY_PACKAGE_LIFETIME_SECONDS, key_package_reference,
-    validate_key_package,
+    KeyPackageError, KeyPackageLifetime, KeyPackageView, MAX_KEY_PACKAGE_LIFETIME_SECONDS,
+    key_package_reference, validate_key_package,
 };
 pub use message::{
     ApplicationMessageError, ApplicationMessageView, check_application_message, message_group_id,

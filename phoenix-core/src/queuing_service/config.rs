@@ -7,7 +7,6 @@ use crate::{
     context::Context,
     credentials::PublishedHpkeKey,
     crypto::{
-        hpke::HpkePublicKey,
         kdf::{self, Hash},
         labels::Label,
         sign::{SigningKey, VerifyingKey},
@@ -33,8 +32,7 @@ impl ClientQueueConfig {
     ) -> Result<Self, Refusal> {
         let signature = key.sign(&content);
         let config = encode(&QueueConfig { content, signature });
-        let sealed =
-            HpkePublicKey(to.key).seal(random, Label::SEAL_QUEUE_CONFIG, &encode(&domain), &config)?;
+        let sealed = to.key.seal(random, Label::SEAL_QUEUE_CONFIG, &encode(&domain), &config)?;
         Ok(Self { domain, key_id: to.id, sealed })
     }
 }

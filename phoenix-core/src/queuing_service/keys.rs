@@ -15,9 +15,7 @@ pub(crate) fn get_config_key(
     context: &mut Context,
     _: &Call<'_, GetConfigKey>,
 ) -> Result<GetConfigKeyReply, Interrupt> {
-    let now = context.now;
-    let mut keys = context.keys().config_keys().filter(|key| key.expiration.contains(now));
-    let key = keys.next().ok_or(Refusal::Internal)?;
+    let key = context.keys().published_config_key(context.now).map_err(|_| Refusal::Internal)?;
     Ok(GetConfigKeyReply { key })
 }
 
@@ -28,5 +26,5 @@ pub(crate) fn get_qs_keys(
     _: &Call<'_, GetQsKeys>,
 ) -> Result<GetQsKeysReply, Interrupt> {
     let set = context.keys().qs_key_set(context.domain(), context.now, context.config().times.key_set);
-    Ok(GetQsKeysReply { keys: set.ok_or(Refusal::Internal)? })
+    Ok(GetQsKeysReply { keys: set.map_err(|_| Refusal::Internal)? })
 }

@@ -52,13 +52,13 @@ impl Adversary {
     }
 
     fn header(&self, victim: usize, now: Timestamp) -> Option<frames::Header> {
-        let (_, key_id) = self.keys.queuing_key()?;
+        let key_id = self.keys.queuing_key().ok()?.id;
         let destination = self.peers[victim].domain.clone();
         Some(frames::Header { source: self.domain.clone(), destination, timestamp: now, key_id })
     }
 
     fn key(&self) -> Option<SigningKey> {
-        self.keys.queuing_key().map(|(key, _)| key.clone())
+        self.keys.queuing_key().ok().map(|queuing| queuing.key.clone())
     }
 
     /// A frame in another's name, under that one's key id, with our signature.

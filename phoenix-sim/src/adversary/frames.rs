@@ -44,9 +44,7 @@ pub(super) fn with_message(
         [encode(&header.source), encode(&header.destination), encode(&stream_id), encode(&(0u64, 0u64))]
             .concat();
     let seed = RatchetSecret::random(random);
-    let sealed_seed = phoenix_core::crypto::hpke::HpkePublicKey(to.key)
-        .seal(random, Label::SEAL_STREAM_SEED, &place, seed.as_bytes())
-        .ok()?;
+    let sealed_seed = to.key.seal(random, Label::SEAL_STREAM_SEED, &place, seed.as_bytes()).ok()?;
     let (_, message_key) = seed.step();
     let entry = message_key.seal(random, &place, &pad(&encode(message), SMALLEST_ENTRY).ok()?).ok()?;
     let batch = FederatedBatch {

@@ -70,7 +70,7 @@ impl<'a> From<&'a PublishedKey> for Listed<'a> {
 
 impl<'a> From<&'a PublishedHpkeKey> for Listed<'a> {
     fn from(key: &'a PublishedHpkeKey) -> Self {
-        Self { suite: key.suite, id: key.id, key: &key.key, expiration: &key.expiration }
+        Self { suite: key.suite, id: key.id, key: &key.key.0, expiration: &key.expiration }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
         stream::StreamContext,
     },
     identifiers::{RequestId, StreamName},
+    keys::QueuingKey,
     limits::MAX_STREAM_EPOCH,
     operation::{Ask, Interrupt, Timer},
     store::{Key, Transaction},
@@ -255,7 +256,7 @@ fn send(
     end: &OutboundEnd,
     payload: FramePayload,
 ) -> Result<answers::Answer, Interrupt> {
-    let (key, key_id) = context.keys().queuing_key().ok_or(Refusal::Internal)?;
+    let QueuingKey { id: key_id, key } = context.keys().queuing_key().map_err(|_| Refusal::Internal)?;
     let content = FrameContent {
         source: context.domain().clone(),
         destination: name.destination.clone(),

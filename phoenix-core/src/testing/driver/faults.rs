@@ -117,7 +117,7 @@ impl World {
         let index = corrupted.checked_sub(batch.first_sequence)?;
         batch.entries.get_mut(usize::try_from(index).ok()?)?.nonce[0] ^= 1;
         let keys = self.servers[from].homeserver.keys();
-        body.frame.signature = keys.queuing_key()?.0.sign(&body.frame.content);
+        body.frame.signature = keys.queuing_key().ok()?.key.sign(&body.frame.content);
         envelope.body = encode(&body).try_into().ok()?;
         Some(encode(&envelope))
     }
