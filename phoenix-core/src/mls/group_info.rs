@@ -3,15 +3,18 @@
 use openmls::{
     messages::group_info::{GroupInfo, VerifiableGroupInfo},
     prelude::{
-        ConfirmationTag, Extension, ExtensionType, Extensions, GroupContext, LeafNodeIndex, MlsMessageOut,
-        OpenMlsSignaturePublicKey, Signature, SignatureScheme, Verifiable,
+        ConfirmationTag, Extension, ExtensionType, Extensions, GroupContext, LeafNodeIndex, MlsMessageBodyIn,
+        MlsMessageOut, OpenMlsSignaturePublicKey, Signature, SignatureScheme, Verifiable,
     },
 };
-use tls_codec::{Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
+use tls_codec::{Serialize, Size, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::encoding::read;
+use super::{
+    encoding::{MalformedMessage, parse_body, read},
+    view::{ExternalSenderView, external_senders, roles},
+};
 use crate::{
-    codec::{Bytes, decode},
+    codec::{Bytes, decode, encode},
     crypto::{provider::MlsCrypto, sign::VerifyingKey},
 };
 
@@ -23,6 +26,9 @@ pub const SIGNATURE_LENGTH: usize = 64;
 
 /// Length of the public key in `external_pub` (X25519).
 const EXTERNAL_PUB_LENGTH: usize = 32;
+
+/// How an `MLSMessage` with a GroupInfo begins: version and wire format (RFC 9420 §6).
+const GROUP_INFO_MESSAGE: &[u8] = &[0, 1, 0, 4];
 
 /// What the committer sends along, for the delivery service cannot derive it: the parts of the new GroupInfo
 /// that do not follow from the commit.
@@ -40,19 +46,100 @@ impl GroupInfoUpdate {
     /// # Errors
     /// [`GroupInfoError`] if the delivery service would refuse it, for example for other extensions.
     pub fn from_group_info(group_info: &GroupInfo) -> Result<Self, GroupInfoError> {
-        check_extensions(group_info.extensions())?;
-        let extensions = group_info.extensions().tls_serialize_detached();
-        let signature = group_info.signature().tls_serialize_detached();
+        Self::from_parts(group_info.extensions(), group_info.signature())
+    }
+
+    /// What to send along with a commit that led to the GroupInfo that `bytes` encode: as an `MLSMessage`, or the bare
+    /// `GroupInfo` (RFC 9420 §12.4.3). The signature is not checked.
+    ///
+    /// # Errors
+    /// [`GroupInfoError`] if the delivery service would refuse it: because it is not well-formed, or has other
+    /// extensions than `external_pub`.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, GroupInfoError> {
+        let group_info = read_group_info(bytes).map_err(|_| GroupInfoError::Malformed)?;
+        Self::from_parts(group_info.extensions(), group_info.signature())
+    }
+
+    fn from_parts(extensions: &Extensions<GroupInfo>, signature: &Signature) -> Result<Self, GroupInfoError> {
+        check_extensions(extensions)?;
+        let extensions = extensions.tls_serialize_detached().ok().and_then(|bytes| bytes.try_into().ok());
+        let signature = signature.tls_serialize_detached().ok().and_then(|bytes| decode(&bytes).ok());
         Ok(Self {
-            extensions: extensions
-                .ok()
-                .and_then(|bytes| bytes.try_into().ok())
-                .ok_or(GroupInfoError::Malformed)?,
-            signature: signature
-                .ok()
-                .and_then(|bytes| decode(&bytes).ok())
-                .ok_or(GroupInfoError::Malformed)?,
+            extensions: extensions.ok_or(GroupInfoError::Malformed)?,
+            signature: signature.ok_or(GroupInfoError::Malformed)?,
         })
+    }
+}
+
+/// What a delivery service compares of a GroupInfo with what it knows of the group. Nothing of it is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupInfoView {
+    /// The ciphersuite, by its number in MLS; it has to be that of [`CIPHERSUITE`](super::CIPHERSUITE).
+    pub ciphersuite: u16,
+    /// The group's id; it has to be an encoded [`GroupId`](crate::identifiers::GroupId).
+    pub group_id: Vec<u8>,
+    /// The epoch: 0 for a group that is being created, else one more than before the commit.
+    pub epoch: u64,
+    /// The tree hash; it has to be that of the ratchet tree ([`RatchetTree::tree_hash`](super::RatchetTree::tree_hash)).
+    pub tree_hash: Vec<u8>,
+    /// The hash of all commits up to this epoch; empty for a group that is being created.
+    pub confirmed_transcript_hash: Vec<u8>,
+    /// The content of the roles extension, if there is one: encoded [`Roles`](super::Roles).
+    pub roles: Option<Vec<u8>>,
+    /// The external senders, in order.
+    pub external_senders: Vec<ExternalSenderView>,
+    /// The whole `GroupContext`, encoded: after a commit it has to be, byte for byte, what the delivery service arrives
+    /// at itself ([`GroupState::group_context`](super::GroupState::group_context)).
+    pub group_context: Vec<u8>,
+    /// The confirmation tag; it has to be that of the commit.
+    pub confirmation_tag: Vec<u8>,
+    /// The leaf index of the member who signed; it has to be the committer's.
+    pub signer: u32,
+}
+
+/// What follows the extensions in a GroupInfo, up to the signature.
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct GroupInfoEnd {
+    confirmation_tag: Bytes<64>,
+    signer: u32,
+}
+
+impl GroupInfoView {
+    /// Reads a GroupInfo, as an `MLSMessage` or bare, whatever its ciphersuite and extensions.
+    ///
+    /// # Errors
+    /// [`MalformedMessage`] if `bytes` are not the one encoding of a GroupInfo.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, MalformedMessage> {
+        let group_info = read_group_info(bytes)?;
+        let context = group_info.group_context();
+        let signed = group_info.unsigned_payload().map_err(|_| MalformedMessage)?;
+        let before = context.tls_serialized_len() + group_info.extensions().tls_serialized_len();
+        let end = signed.get(before..).ok_or(MalformedMessage)?;
+        let end: GroupInfoEnd = decode(end).map_err(|_| MalformedMessage)?;
+        Ok(Self {
+            ciphersuite: context.ciphersuite().into(),
+            group_id: context.group_id().to_vec(),
+            epoch: context.epoch().as_u64(),
+            tree_hash: context.tree_hash().to_vec(),
+            confirmed_transcript_hash: context.confirmed_transcript_hash().to_vec(),
+            roles: roles(context),
+            external_senders: external_senders(context),
+            group_context: encode(context),
+            confirmation_tag: end.confirmation_tag.into_vec(),
+            signer: end.signer,
+        })
+    }
+}
+
+/// Reads a GroupInfo that stands in an `MLSMessage`, or by itself.
+fn read_group_info(bytes: &[u8]) -> Result<VerifiableGroupInfo, MalformedMessage> {
+    // Behind the version stands either the wire format, or the ciphersuite, which in our groups has another number.
+    if !bytes.starts_with(GROUP_INFO_MESSAGE) {
+        return read(bytes);
+    }
+    match parse_body(bytes)? {
+        MlsMessageBodyIn::GroupInfo(group_info) => Ok(group_info),
+        _ => Err(MalformedMessage),
     }
 }
 

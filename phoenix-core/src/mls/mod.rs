@@ -9,6 +9,7 @@ mod key_package;
 mod message;
 mod profile;
 mod public_group;
+mod ratchet_tree;
 mod roles;
 mod signer;
 mod staged;
@@ -23,7 +24,8 @@ pub use commit::{
 pub use encoding::{MalformedMessage, parse_message};
 pub use external_proposal::ProposalError;
 pub use group_info::{
-    GroupInfoBytes, GroupInfoError, GroupInfoUpdate, MAX_GROUP_INFO_EXTENSIONS, SIGNATURE_LENGTH,
+    GroupInfoBytes, GroupInfoError, GroupInfoUpdate, GroupInfoView, MAX_GROUP_INFO_EXTENSIONS,
+    SIGNATURE_LENGTH,
 };
 pub use key_package::{
     KeyPackageError, KeyPackageLifetime, KeyPackageView, MAX_KEY_PACKAGE_LIFETIME_SECONDS,
@@ -34,7 +36,8 @@ pub use message::{
     welcome_references,
 };
 pub use profile::{CIPHERSUITE, LEAF_CREDENTIAL_TYPE, QUEUE_CONFIG_EXTENSION, ROLES_EXTENSION, capabilities};
-pub use public_group::{GroupState, NotFresh, ValidationError, only_leaf_key};
+pub use public_group::{GroupState, NotFresh, ValidationError};
+pub use ratchet_tree::{RatchetTree, only_leaf_key};
 pub use roles::Roles;
 pub use staged::{MergeError, StagedChange};
 pub use storage::StoredStateError;

@@ -2,23 +2,17 @@
 
 use openmls::{
     messages::group_info::GroupInfo,
-    prelude::{
-        ExternalSender, GroupContext, LeafNodeIndex, MlsMessageBodyIn, ProposalStore, PublicGroup,
-        RatchetTreeIn,
-    },
+    prelude::{GroupContext, LeafNodeIndex, MlsMessageBodyIn, ProposalStore, PublicGroup, RatchetTreeIn},
 };
 
 use super::{
     encoding::{MalformedMessage, parse_body, read},
     group_info::{GroupInfoBytes, GroupInfoError},
-    profile::{CIPHERSUITE, ROLES_EXTENSION},
+    profile::CIPHERSUITE,
     storage::{PublicGroupStorage, StoredStateError},
-    view::{ExternalSenderView, LeafError, LeafView, PendingProposal, verifying_key},
+    view::{ExternalSenderView, LeafError, LeafView, PendingProposal, external_senders, roles},
 };
-use crate::{
-    codec::encode,
-    crypto::{provider::MlsCrypto, sign::VerifyingKey},
-};
+use crate::{codec::encode, crypto::provider::MlsCrypto};
 
 /// A group's public state, advanced by commits: [`GroupState::stage_commit`] checks one,
 /// [`GroupState::merge`] applies it.
@@ -121,6 +115,16 @@ impl GroupState {
         self.context().epoch().as_u64()
     }
 
+    /// The tree hash (RFC 9420 §7.8) of the current epoch's ratchet tree.
+    pub fn tree_hash(&self) -> &[u8] {
+        self.context().tree_hash()
+    }
+
+    /// The encoded `GroupContext` (RFC 9420 §8.1) of the current epoch, which a GroupInfo of this epoch has to contain.
+    pub fn group_context(&self) -> Vec<u8> {
+        encode(self.context())
+    }
+
     /// The group's id.
     pub fn group_id(&self) -> &[u8] {
         self.group.group_id().as_slice()
@@ -164,29 +168,4 @@ impl GroupState {
     pub(super) fn context(&self) -> &GroupContext {
         self.group.group_context()
     }
-}
-
-/// The signature key of a tree's only leaf, read and not checked: enough to see who claims to have made the tree
-/// before it is validated.
-///
-/// # Errors
-/// [`MalformedMessage`] if these bytes are not a tree of exactly one leaf and nothing else.
-pub fn only_leaf_key(ratchet_tree: &[u8]) -> Result<VerifyingKey, MalformedMessage> {
-    let tree: RatchetTreeIn = read(ratchet_tree)?;
-    let mut leaves = tree.leaves();
-    match (leaves.next(), leaves.next(), tree.nodes().count()) {
-        (Some(leaf), None, 1) => verifying_key(leaf.signature_key()).map_err(|_| MalformedMessage),
-        _ => Err(MalformedMessage),
-    }
-}
-
-/// The content of the roles extension.
-pub(super) fn roles(context: &GroupContext) -> Option<Vec<u8>> {
-    context.extensions().unknown(ROLES_EXTENSION).map(|extension| extension.0.clone())
-}
-
-/// The external senders.
-pub(super) fn external_senders(context: &GroupContext) -> Vec<ExternalSenderView> {
-    let senders: &[ExternalSender] = context.extensions().external_senders().map_or(&[], Vec::as_slice);
-    senders.iter().filter_map(ExternalSenderView::new).collect()
 }

@@ -15,9 +15,9 @@ use super::{
     encoding::{MalformedMessage, parse_body},
     group_info::{GroupInfoUpdate, verify_update},
     key_package::KeyPackageView,
-    public_group::{GroupState, external_senders, roles},
+    public_group::GroupState,
     storage::StoredStateError,
-    view::LeafView,
+    view::{LeafView, external_senders, roles},
 };
 use crate::crypto::provider::MlsCrypto;
 

@@ -1,11 +1,12 @@
 //! PROTOCOL.md §8 — what the delivery service sees of a group's leaves, senders and proposals.
 
 use openmls::prelude::{
-    Credential, CredentialType, ExternalSender, LeafNode, Proposal, QueuedProposal, SignaturePublicKey,
+    Credential, CredentialType, ExternalSender, GroupContext, LeafNode, Proposal, QueuedProposal,
+    SignaturePublicKey,
 };
 use tls_codec::{Deserialize, Serialize};
 
-use super::profile::{LEAF_CREDENTIAL_TYPE, supports_ours};
+use super::profile::{LEAF_CREDENTIAL_TYPE, ROLES_EXTENSION, supports_ours};
 use crate::crypto::sign::VerifyingKey;
 
 /// A member's leaf.
@@ -95,4 +96,15 @@ impl PendingProposal {
             removed: remove.removed().u32(),
         })
     }
+}
+
+/// The content of the roles extension.
+pub(super) fn roles(context: &GroupContext) -> Option<Vec<u8>> {
+    context.extensions().unknown(ROLES_EXTENSION).map(|extension| extension.0.clone())
+}
+
+/// The external senders.
+pub(super) fn external_senders(context: &GroupContext) -> Vec<ExternalSenderView> {
+    let senders: &[ExternalSender] = context.extensions().external_senders().map_or(&[], Vec::as_slice);
+    senders.iter().filter_map(ExternalSenderView::new).collect()
 }
