@@ -7,7 +7,7 @@ use super::{
 use crate::{crypto::sign::SigningKey, time::ExpirationData};
 
 impl ClientCredential {
-    /// Grants a request. The validity is the part that `expiration`, the request and the intermediate's own
+    /// Grants a request. The validity is the part that `expiration`, the request and the intermediate's
     /// validity have in common.
     ///
     /// # Errors

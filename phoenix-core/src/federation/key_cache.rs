@@ -153,7 +153,7 @@ impl Published for ValidatedQsKeys {
     }
 
     fn kept(set: QsKeySet, domain: &Domain, now: Timestamp) -> Result<Self, ValidationError> {
-        Self::kept(set, domain, now)
+        Self::restore(set, domain, now)
     }
 
     fn set(&self) -> &QsKeySet {
@@ -189,7 +189,7 @@ impl Published for ValidatedAsCredentials {
     }
 
     fn kept(set: AsCredentialSet, domain: &Domain, now: Timestamp) -> Result<Self, ValidationError> {
-        Self::kept(set, domain, now)
+        Self::restore(set, domain, now)
     }
 
     fn set(&self) -> &AsCredentialSet {

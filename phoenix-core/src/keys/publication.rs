@@ -15,8 +15,8 @@ use crate::{
     time::{ExpirationData, Timestamp},
 };
 
-/// Nothing can be signed with, or sealed to, since no key of one kind is valid. It is the operator's to add some: no
-/// request can cause it, and none can help it.
+/// No key of one kind is valid, so there is nothing to sign with or to seal to. No request causes this; the
+/// operator has to add keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoValidKey {
     /// No intermediate credential is valid, unrevoked and under an unrevoked root.
@@ -43,8 +43,8 @@ pub struct QueuingKey<'a> {
 }
 
 impl ServiceKeys {
-    /// The credentials as they are published at `now`: those that have not expired. The set is valid for `valid`, or
-    /// until its signer ends if that is earlier.
+    /// The credentials as they are published at `now`: those that have not expired. The set is valid for
+    /// `valid`, or until its signer ends if that is earlier.
     ///
     /// # Errors
     /// [`NoValidKey::Intermediate`] if there is no intermediate to sign them.
@@ -55,9 +55,9 @@ impl ServiceKeys {
         valid: Duration,
     ) -> Result<AsCredentialSet, NoValidKey> {
         let IntermediateKey { credential: intermediate, key } = self.intermediate(now)?;
-        let roots = self.roots.iter().filter(|root| lives(&root.payload.expiration, now));
+        let roots = self.roots.iter().filter(|root| is_published(&root.payload.expiration, now));
         let intermediates = self.intermediates.iter().map(|intermediate| &intermediate.credential);
-        let intermediates = intermediates.filter(|credential| lives(credential.expiration(), now));
+        let intermediates = intermediates.filter(|credential| is_published(credential.expiration(), now));
         let (roots, intermediates) = (list(roots.cloned()), list(intermediates.cloned()));
         let content = AsCredentialSetContent {
             domain: domain.clone(),
@@ -71,8 +71,8 @@ impl ServiceKeys {
         Ok(AsCredentialSet::create(key, content))
     }
 
-    /// The revocations whose issuer is published: the others cannot be verified any more, and what they revoke has
-    /// expired with its issuer. Leaving one out is a change of the list, so it counts.
+    /// The revocations whose issuer is published: the others cannot be verified any more, and what they
+    /// revoke has expired with its issuer. Leaving one out is a change of the list, so it counts.
     fn published_revocations(
         &self,
         roots: &[AsCredential],
@@ -88,8 +88,8 @@ impl ServiceKeys {
         RevocationList { number, entries }
     }
 
-    /// The intermediate that signs client credentials at `now`: the newest that is valid, and neither revoked nor
-    /// under a root that is.
+    /// The intermediate that signs client credentials at `now`: the newest that is valid, and neither revoked
+    /// nor under a root that is.
     ///
     /// # Errors
     /// [`NoValidKey::Intermediate`] if there is none.
@@ -117,17 +117,17 @@ impl ServiceKeys {
         let DatedKey { key, expiration } = newest(&self.queuing, now).ok_or(NoValidKey::Queuing)?;
         let content = QsKeySetContent {
             domain: domain.clone(),
-            keys: list(living(&self.queuing, now).map(published)),
-            config_keys: list(living(&self.config, now).map(published_hpke)),
-            stream_keys: list(living(&self.stream, now).map(published_hpke)),
+            keys: list(unexpired(&self.queuing, now).map(published)),
+            config_keys: list(unexpired(&self.config, now).map(published_hpke)),
+            stream_keys: list(unexpired(&self.stream, now).map(published_hpke)),
             issued_at: now,
             valid_until: (now + valid).min(expiration.not_after),
         };
         QsKeySet::create(key, content).map_err(|_| NoValidKey::Queuing)
     }
 
-    /// The delivery service's keys as they are published at `now`, as with [`Self::qs_key_set`]. Those that have
-    /// expired still sign for groups whose external senders name them.
+    /// The delivery service's keys as they are published at `now`, as with [`Self::qs_key_set`]. Those that
+    /// have expired still sign for groups whose external senders name them.
     ///
     /// # Errors
     /// [`NoValidKey::Delivery`] if no signing key is valid at `now`.
@@ -140,7 +140,7 @@ impl ServiceKeys {
         let DatedKey { key, expiration } = newest(&self.delivery, now).ok_or(NoValidKey::Delivery)?;
         let content = DsKeySetContent {
             domain: domain.clone(),
-            keys: list(living(&self.delivery, now).map(published)),
+            keys: list(unexpired(&self.delivery, now).map(published)),
             issued_at: now,
             valid_until: (now + valid).min(expiration.not_after),
         };
@@ -160,12 +160,12 @@ impl ServiceKeys {
         self.config.iter().map(published_hpke)
     }
 
-    /// The config key with this id.
+    /// The private key for queue configurations with this id, also if it has expired.
     pub fn config_key(&self, id: &KeyId) -> Option<&HpkePrivateKey> {
         self.config.iter().find(|dated| published_hpke(dated).id == *id).map(|dated| &dated.key)
     }
 
-    /// The stream key with this id.
+    /// The private key for seeds of federated streams with this id, also if it has expired.
     pub fn stream_key(&self, id: &KeyId) -> Option<&HpkePrivateKey> {
         self.stream.iter().find(|dated| published_hpke(dated).id == *id).map(|dated| &dated.key)
     }
@@ -180,16 +180,16 @@ impl ServiceKeys {
     }
 }
 
-/// Whether a key is still to be published: one that has expired would make the whole set invalid.
-fn lives(expiration: &ExpirationData, now: Timestamp) -> bool {
+/// Whether a key is published still: one that has expired would make the whole set invalid.
+fn is_published(expiration: &ExpirationData, now: Timestamp) -> bool {
     expiration.not_after >= now
 }
 
-fn living<K: Codec>(keys: &[DatedKey<K>], now: Timestamp) -> impl Iterator<Item = &DatedKey<K>> {
-    keys.iter().filter(move |dated| lives(&dated.expiration, now))
+fn unexpired<K: Codec>(keys: &[DatedKey<K>], now: Timestamp) -> impl Iterator<Item = &DatedKey<K>> {
+    keys.iter().filter(move |dated| is_published(&dated.expiration, now))
 }
 
-/// The key that validators take for the newest: one that is published ahead of its time does not sign yet.
+/// The key that validators take for the newest. A key that is published ahead of its time does not sign yet.
 fn newest(keys: &[DatedKey<SigningKey>], now: Timestamp) -> Option<&DatedKey<SigningKey>> {
     let valid = keys.iter().filter(|dated| dated.expiration.contains(now));
     valid.max_by_key(|dated| (dated.expiration.not_before, published(dated).id))
@@ -203,7 +203,7 @@ pub(super) fn published_hpke(dated: &DatedKey<HpkePrivateKey>) -> PublishedHpkeK
     PublishedHpkeKey::new(dated.key.public_key(), dated.expiration)
 }
 
-/// As many as may be published; the newest come first.
+/// At most `MAX` values: the newest, which come first.
 fn list<T, const MAX: usize>(values: impl Iterator<Item = T>) -> List<T, MAX> {
     values.take(MAX).collect::<Vec<_>>().try_into().unwrap_or_default()
 }

@@ -16,32 +16,32 @@ use crate::{
     time::{DAY, ExpirationData, Timestamp},
 };
 
-/// Intermediate, service and token keys. Zeroized when dropped; nothing here is ever logged or stored.
+/// The keys of a homeserver, private halves included. Zeroized when dropped; nothing here is ever logged or
+/// stored in a row.
 ///
-/// Each list has the newest first. Older ones stay until nothing refers to them any more, so that rotation
-/// overlaps.
+/// Each list has the newest first. Older keys stay until nothing refers to them, so that rotation overlaps.
 pub struct ServiceKeys {
-    /// Self-signed credentials; their keys are kept offline ([`RootKey`]).
+    /// Root credentials; their keys are kept offline ([`RootKey`]).
     pub roots: Vec<AsCredential>,
-    /// Intermediates with their keys.
+    /// Intermediate credentials with their keys.
     pub intermediates: Vec<IntermediateKey>,
-    /// Revocations, published with the credentials.
+    /// The revocations, which are published with the credentials.
     pub revocations: RevocationList,
-    /// What the OPAQUE server setup is derived from.
+    /// The seed that the OPAQUE server's keys are derived from.
     pub opaque_seed: Zeroizing<[u8; 32]>,
-    /// What the token issuer keys are derived from.
+    /// The seed that the token keys are derived from.
     pub token_seed: Zeroizing<[u8; 32]>,
-    /// Signs frames, batches of key packages, and the queuing service's key set.
+    /// The queuing service's keys, which sign frames, batches of key packages and its key set.
     pub queuing: Vec<DatedKey<SigningKey>>,
-    /// Opens queue configurations.
+    /// The keys that open queue configurations.
     pub config: Vec<DatedKey<HpkePrivateKey>>,
-    /// Opens the seeds of federated streams.
+    /// The keys that open the seeds of federated streams.
     pub stream: Vec<DatedKey<HpkePrivateKey>>,
-    /// Signs proposals of the delivery service, and its key set.
+    /// The delivery service's keys, which sign its proposals and its key set.
     pub delivery: Vec<DatedKey<SigningKey>>,
-    /// Seals rows that only the homeserver itself must read.
+    /// The key that encrypts rows which only the homeserver itself reads.
     pub service_key: EarKey,
-    /// Keys the in-memory caches, so that nobody can aim at their buckets.
+    /// The seed of the keys of in-memory caches, so that no client can aim at their buckets.
     pub cache_seed: Zeroizing<[u8; 32]>,
 }
 
@@ -63,8 +63,8 @@ pub struct IntermediateKey {
     pub key: SigningKey,
 }
 
-/// The private key of a root credential. Kept offline: it is needed to add an intermediate, and for nothing
-/// else. Zeroized when dropped.
+/// The private key of a root credential. It is kept offline, since only adding an intermediate needs it.
+/// Zeroized when dropped.
 pub struct RootKey(pub(super) SigningKey);
 
 pub(super) const ROOT_LIFETIME: Duration = DAY.saturating_mul(3650);
@@ -72,7 +72,7 @@ pub(super) const INTERMEDIATE_LIFETIME: Duration = DAY.saturating_mul(730);
 pub(super) const SERVICE_LIFETIME: Duration = DAY.saturating_mul(365);
 
 impl RootKey {
-    /// An intermediate of `root`, valid from `now`, and its key.
+    /// Issues an intermediate of `root`, valid from `now`.
     fn issue(
         &self,
         root: &AsCredential,
@@ -87,14 +87,14 @@ impl RootKey {
 }
 
 impl ServiceKeys {
-    /// Fresh keys for `domain`, valid from `now`. The root's private key is dropped, so no intermediate can follow
-    /// the first: for whatever ends before that does.
+    /// Fresh keys for `domain`, valid from `now`. The root's private key is dropped, so no intermediate can
+    /// follow the first: for tests, and what ends before the first intermediate does (after two years).
     pub fn generate(domain: &Domain, random: &mut Random, now: Timestamp) -> Self {
         Self::generate_with_root(domain, random, now).0
     }
 
-    /// Fresh keys for `domain`, valid from `now`, and the root's private key, to be kept where nobody gets at it
-    /// who gets at the homeserver.
+    /// Fresh keys for `domain`, valid from `now`, and the root's private key. It is to be kept where a thief
+    /// of the homeserver's keys does not find it.
     pub fn generate_with_root(domain: &Domain, random: &mut Random, now: Timestamp) -> (Self, RootKey) {
         let root_key = RootKey(SigningKey::generate(random));
         let root =
@@ -117,13 +117,13 @@ impl ServiceKeys {
         (keys, root_key)
     }
 
-    /// Adds an intermediate, valid from `now`, that signs from now on. Those before it stay: they verify what they
-    /// have signed.
+    /// Adds an intermediate, valid from `now`, that signs from now on. Earlier ones stay: what they signed is
+    /// verified with them.
     ///
     /// # Errors
     /// [`ValidationError::UnknownSigner`] if none of the roots has this key,
-    /// [`ValidationError::OutsideSignersValidity`] if the root is not valid any more,
-    /// [`ValidationError::TooMany`] if no more intermediates can be published. Nothing is changed then.
+    /// [`ValidationError::OutsideSignersValidity`] if the root has expired, [`ValidationError::TooMany`] if
+    /// no more intermediates can be published. Nothing is changed then.
     pub fn add_intermediate(
         &mut self,
         root_key: &RootKey,
@@ -141,8 +141,8 @@ impl ServiceKeys {
         Ok(())
     }
 
-    /// Adds a key of each kind that the queuing and the delivery service publish, valid from `now`: those are used
-    /// from now on. Those before them stay, for what was signed with them and sealed to them.
+    /// Adds a key of each kind that the queuing and the delivery service publish, valid from `now`; those are
+    /// used from now on. Earlier ones stay, for what was signed with them and sealed to them.
     pub fn add_service_keys(&mut self, random: &mut Random, now: Timestamp) {
         let expiration = ExpirationData::starting(now, SERVICE_LIFETIME);
         self.queuing.insert(0, DatedKey { key: SigningKey::generate(random), expiration });

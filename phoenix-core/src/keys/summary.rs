@@ -1,4 +1,5 @@
-//! What an operator may see of the keys of a homeserver: which there are and until when, and no secret.
+//! PROTOCOL.md §3 — what an operator may see of the keys of a homeserver: which there are and until when, no
+//! secrets.
 
 use super::{
     publication::{published, published_hpke},
@@ -6,10 +7,10 @@ use super::{
 };
 use crate::time::ExpirationData;
 
-/// One key or credential.
+/// A key or credential, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeySummary {
-    /// What it is.
+    /// Its kind, in words, such as `root credential`.
     pub what: &'static str,
     /// The id or fingerprint that it is published under, in hexadecimal digits.
     pub id: String,
@@ -18,7 +19,7 @@ pub struct KeySummary {
 }
 
 impl ServiceKeys {
-    /// All that is published, by what it is, the newest of each first.
+    /// Summarises every key and credential that has a public half, by kind, the newest of each first.
     pub fn summary(&self) -> Vec<KeySummary> {
         fn entry(what: &'static str, id: impl ToString, expiration: &ExpirationData) -> KeySummary {
             KeySummary { what, id: id.to_string(), expiration: *expiration }

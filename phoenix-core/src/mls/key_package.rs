@@ -10,7 +10,7 @@ use super::{
 };
 use crate::crypto::{provider::MlsCrypto, sign::VerifyingKey};
 
-/// The longest time that a key package may be valid: 100 days.
+/// The longest time for which a key package may be valid: 100 days, in seconds.
 pub const MAX_KEY_PACKAGE_LIFETIME_SECONDS: u64 = 100 * 24 * 60 * 60;
 
 const REFERENCE_LABEL: &[u8] = b"MLS 1.0 KeyPackage Reference";
@@ -18,17 +18,17 @@ const REFERENCE_LABEL: &[u8] = b"MLS 1.0 KeyPackage Reference";
 /// A valid key package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyPackageView {
-    /// Its `KeyPackageRef`.
+    /// Its `KeyPackageRef` (RFC 9420 §5.2).
     pub reference: Vec<u8>,
-    /// The encoded leaf credential.
+    /// The encoded leaf credential, which is not looked into here.
     pub credential: Vec<u8>,
-    /// The leaf's key.
+    /// The leaf's signature key.
     pub signature_key: VerifyingKey,
-    /// The sealed queue configuration.
+    /// The content of the extension with the sealed queue configuration.
     pub queue_config: Vec<u8>,
     /// When it may be used.
     pub lifetime: KeyPackageLifetime,
-    /// Whether it may be used more than once.
+    /// Whether it is marked as last resort: it may be used more than once.
     pub last_resort: bool,
 }
 
@@ -37,7 +37,7 @@ pub struct KeyPackageView {
 pub struct KeyPackageLifetime {
     /// The first second in which it is valid.
     pub not_before: u64,
-    /// The first second in which it is valid no more.
+    /// The first second after its validity.
     pub not_after: u64,
 }
 
@@ -48,7 +48,7 @@ impl KeyPackageLifetime {
 }
 
 impl KeyPackageView {
-    /// The view of a key package whose signatures were checked, if it is one that our groups admit.
+    /// The view of a key package whose signatures were checked, if groups here admit it.
     pub(super) fn new(crypto: &MlsCrypto, package: &KeyPackage) -> Result<Self, KeyPackageError> {
         if package.ciphersuite() != CIPHERSUITE {
             return Err(KeyPackageError::Ciphersuite);
@@ -79,7 +79,7 @@ impl KeyPackageView {
         })
     }
 
-    /// Whether it is valid at `now_seconds` after the Unix epoch.
+    /// Whether it is valid at `now_seconds`, in seconds since the Unix epoch.
     pub fn is_valid_at(&self, now_seconds: u64) -> bool {
         self.lifetime.contains(now_seconds)
     }
@@ -88,22 +88,22 @@ impl KeyPackageView {
 /// Why a key package is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyPackageError {
-    /// Not a key package at all.
+    /// It is not a key package at all.
     #[error(transparent)]
     Malformed(#[from] MalformedMessage),
-    /// Of another ciphersuite than ours.
+    /// It is of another ciphersuite than [`CIPHERSUITE`].
     #[error("the key package is of another ciphersuite")]
     Ciphersuite,
-    /// Its leaf has no place in our groups.
+    /// Its leaf is not admitted to groups here.
     #[error(transparent)]
     Leaf(#[from] LeafError),
-    /// It does not say where its owner's messages go.
+    /// It has no queue configuration, so it does not say where its owner's messages go.
     #[error("the key package has no queue configuration")]
     NoQueueConfig,
     /// It is valid for longer than [`MAX_KEY_PACKAGE_LIFETIME_SECONDS`], or its end lies before its start.
     #[error("the key package's lifetime is too long")]
     LifetimeRange,
-    /// Not valid now.
+    /// It is not valid at the given time.
     #[error("the key package is not valid now")]
     Expired,
     /// MLS refuses it, for example because of a signature.
@@ -111,9 +111,8 @@ pub enum KeyPackageError {
     Invalid(String),
 }
 
-/// Checks a key package (the bare `KeyPackage` structure, without `MLSMessage` around it).
-///
-/// openmls also compares the lifetime with the system's clock; `now_seconds` is checked besides.
+/// Checks a key package (the bare `KeyPackage` structure, without `MLSMessage` around it) at `now_seconds`,
+/// in seconds since the Unix epoch. openmls also compares the lifetime with the system's clock.
 ///
 /// # Errors
 /// [`KeyPackageError`], with the precise reason.
@@ -130,7 +129,7 @@ pub fn validate_key_package(
     if view.is_valid_at(now_seconds) { Ok(view) } else { Err(KeyPackageError::Expired) }
 }
 
-/// The reference (RFC 9420 §5.2) of a key package, which is not validated here.
+/// Returns the reference (RFC 9420 §5.2) of a bare key package, which is not validated.
 ///
 /// # Errors
 /// [`MalformedMessage`] if `bytes` are not a bare `KeyPackage`.

@@ -1,5 +1,23 @@
-//! PROTOCOL.md §8 — MLS as the delivery service and the clients use it: one ciphersuite, our own credential
-//! type and extensions, and one strict way to read messages.
+//! PROTOCOL.md §8 — MLS (RFC 9420) as the delivery service and the clients use it.
+//!
+//! In reading order:
+//!
+//! | read | for |
+//! | --- | --- |
+//! | [`CIPHERSUITE`], [`capabilities`] | the part of MLS that groups here are made of |
+//! | [`parse_message`], [`check_application_message`], [`welcome_references`] | messages, read strictly |
+//! | [`LeafView`], [`ExternalSenderView`], [`Roles`] | what the delivery service sees of a group |
+//! | [`validate_key_package`] | what a queuing service takes in and a commit may add |
+//! | [`GroupState`], [`StagedChange`], [`CommitSummary`] | a group: created, advanced by commits, stored |
+//! | [`GroupInfoUpdate`] | what a committer sends along, so that others can join from outside |
+//! | [`GroupInfoView`], [`RatchetTree`] | for clients of other MLS implementations, and tests of them |
+//!
+//! What holds: bytes that are read have one encoding, and every other one is refused; a commit is staged only
+//! if each member would accept it, as far as a delivery service can see; a change is merged only into the
+//! state that it was checked against; and what is refused changes nothing.
+//!
+//! openmls does the work behind these types. It compares the lifetimes of key packages with the system's
+//! clock besides; everything else here is a function of its arguments.
 
 mod commit;
 mod encoding;

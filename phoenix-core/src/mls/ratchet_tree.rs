@@ -1,7 +1,8 @@
-//! PROTOCOL.md §8 — the ratchet tree as it travels beside a GroupInfo or a Welcome: read strictly, and hashed.
+//! PROTOCOL.md §8 — the ratchet tree as it travels beside a GroupInfo or a Welcome: read strictly, and
+//! hashed.
 //!
-//! The delivery service and the clients here have trees from openmls. This is for what comes from elsewhere: whether the
-//! bytes of another MLS implementation are the ones that a delivery service accepts, and which tree they are.
+//! The delivery service and the clients here have their trees from openmls. This tells whether the bytes of
+//! another MLS implementation are those that a delivery service accepts, and which tree they are.
 
 use openmls::prelude::RatchetTreeIn;
 use sha2::{Digest, Sha256};
@@ -22,8 +23,8 @@ const PRESENT: u8 = 1;
 const LEAF: u8 = 1;
 const PARENT: u8 = 2;
 
-/// A ratchet tree (`optional<Node> ratchet_tree<V>`, RFC 9420 §12.4.3.3), well-formed and not validated: signatures and
-/// parent hashes are not checked.
+/// A ratchet tree (`optional<Node> ratchet_tree<V>`, RFC 9420 §12.4.3.3), well-formed and not validated:
+/// signatures and parent hashes are not checked.
 ///
 /// ```
 /// use phoenix_core::mls::RatchetTree;
@@ -39,9 +40,9 @@ impl RatchetTree {
     /// Reads a ratchet tree without any `MLSMessage` around it.
     ///
     /// # Errors
-    /// [`MalformedMessage`] if `bytes` are not the one encoding of a tree: if bytes are missing or left over, a length
-    /// is written in more bytes than it needs, a leaf stands where a parent belongs or the other way round, or the last
-    /// node is blank.
+    /// [`MalformedMessage`] if `bytes` are not the one encoding of a tree: if bytes are missing or left over,
+    /// a length is written in more bytes than it needs, a leaf stands where a parent belongs or the other way
+    /// round, or the last node is blank.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, MalformedMessage> {
         let tree: RatchetTreeIn = read(bytes)?;
         let content = decode::<Bytes<{ usize::MAX }>>(bytes).map_err(|_| MalformedMessage)?;
@@ -124,11 +125,11 @@ fn with_blanks(mut content: &[u8], tree: &RatchetTreeIn) -> Result<Vec<Option<Ve
     Ok(nodes)
 }
 
-/// The signature key of a tree's only leaf, read and not checked: enough to see who claims to have made the tree
-/// before it is validated.
+/// Returns the signature key of a tree's only leaf, which is read and not checked: it tells who claims to
+/// have made the tree before the tree is validated.
 ///
 /// # Errors
-/// [`MalformedMessage`] if these bytes are not a tree of exactly one leaf and nothing else.
+/// [`MalformedMessage`] if `ratchet_tree` is not a tree of exactly one leaf.
 pub fn only_leaf_key(ratchet_tree: &[u8]) -> Result<VerifyingKey, MalformedMessage> {
     let tree: RatchetTreeIn = read(ratchet_tree)?;
     let mut leaves = tree.leaves();

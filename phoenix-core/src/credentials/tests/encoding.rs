@@ -1,4 +1,5 @@
-//! PROTOCOL.md §2 — every type here has one encoding, and no bytes make a decoder fail otherwise than by refusal.
+//! PROTOCOL.md §2 — every type here has one encoding, and no bytes make a decoder fail otherwise than by
+//! refusal.
 
 use std::fmt::Debug;
 

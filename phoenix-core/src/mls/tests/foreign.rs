@@ -26,7 +26,8 @@ fn the_tree_hash_is_the_one_in_the_groups_context() {
     let mut at_alice = alice.new_group(extensions(&service, b"roles"));
     let mut ds = Service::create(&alice, &at_alice);
     assert_hash(&ds);
-    // Trees of every width up to eighteen leaves, without and with parents, then with gaps and narrower again.
+    // Trees of every width up to eighteen leaves, without and with parents, then with gaps and narrower
+    // again.
     for seed in 10..27 {
         let package = Client::new(seed).key_package(lifetime());
         ds.accept(
