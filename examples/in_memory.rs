@@ -9,8 +9,9 @@ use std::{collections::BTreeMap, error::Error, time::SystemTime};
 use phoenix_core::{
     client::{Client, ClientConfig, Event, Output},
     config::Config,
+    dispatch::Input,
     error::PeerFailure,
-    homeserver::{Homeserver, Input},
+    homeserver::Homeserver,
     identifiers::Domain,
     keys::ServiceKeys,
     operation::{Effect, Step, Timer},

@@ -4,15 +4,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use phoenix_core::{
-    config::Config,
-    homeserver::{Homeserver, Input},
-    keys::ServiceKeys,
-    operation::Step,
-    rng::Random,
-    store::commit::Rows,
-    time::Timestamp,
-};
+use phoenix_core::{config::Config, dispatch::Input, homeserver::Homeserver, keys::ServiceKeys, operation::Step, rng::Random, store::commit::Rows, time::Timestamp};
 
 const NOW: Timestamp = Timestamp::from_milliseconds(1_800_000_000_000);
 

@@ -74,30 +74,29 @@ pub mod auth_service;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod codec;
+mod collections;
 pub mod config;
-pub mod context;
 pub mod credentials;
 pub mod crypto;
 pub mod delivery_service;
-mod dispatch;
+pub mod dispatch;
 pub mod error;
-pub mod expiry;
-pub mod fan_out;
 pub mod federation;
+#[cfg(any(feature = "forgery", test))]
+pub mod forgery;
 pub mod homeserver;
 pub mod identifiers;
 pub mod keys;
 pub mod limits;
 pub mod mls;
 pub mod operation;
-mod pool;
-pub mod queue;
+mod peer_keys;
 pub mod queuing_service;
-mod remembered;
+mod rates;
+mod request;
 pub mod rng;
 pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod time;
-pub mod timers;
 pub mod wire;

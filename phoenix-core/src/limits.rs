@@ -1,5 +1,9 @@
 //! PROTOCOL.md §2 — every length and count has a limit, and each limit a reason.
 
+use std::time::Duration;
+
+use crate::time::DAY;
+
 /// Versions of the protocol that are spoken.
 pub const SUPPORTED_VERSIONS: &[u16] = &[1];
 
@@ -67,3 +71,6 @@ pub const MAX_ROUNDS: usize = 16;
 
 /// Attempts after conflicts or unknown outcomes, before the caller is told to come back.
 pub const MAX_ATTEMPTS: u32 = 64;
+
+/// What was not used for this long goes (PROTOCOL.md §10): nothing that it belongs to is in use any more.
+pub const UNUSED: Duration = DAY.saturating_mul(90);

@@ -17,7 +17,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use phoenix_core::{store::Reads, timers};
+use phoenix_core::{operation::timers, store::Reads};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,

@@ -1,4 +1,4 @@
-//! Virtual time: it moves when an event is taken from the schedule, and stands still otherwise.
+//! Virtual time: it advances when an event is taken from the schedule, and stands still otherwise.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use phoenix_core::time::Timestamp;
 
 use crate::interpose;
 
-/// The time of one world.
+/// The time at which every world begins.
+pub const START: Timestamp = Timestamp::from_milliseconds(interpose::START_MILLISECONDS);
+
+/// The clock of one world.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     now: Timestamp,
 }
-
-/// When worlds begin.
-pub const START: Timestamp = Timestamp::from_milliseconds(interpose::START_MILLISECONDS);
 
 impl Default for Clock {
     fn default() -> Self {
@@ -22,24 +22,25 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// The time.
+    /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// The time since the world began.
+    /// Returns the time since the world began.
     pub fn elapsed(&self) -> Duration {
         self.now - START
     }
 
-    /// Moves on to `time`, for dependencies that read the system's clock too. Never goes back.
+    /// Advances to `time`, for dependencies that read the system's clock too. A `time` in the past has no
+    /// effect.
     pub fn advance_to(&mut self, time: Timestamp) {
         self.now = self.now.max(time);
         interpose::set_clock(self.now.milliseconds());
     }
 }
 
-/// How far the clock of a machine is off: some run ahead, some behind.
+/// The constant error of a homeserver's clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Skew {
     ahead: Duration,
@@ -47,20 +48,16 @@ pub struct Skew {
 }
 
 impl Skew {
-    /// Ahead by so many milliseconds; behind, if they are negative.
+    /// Returns the error of a clock that is `milliseconds` ahead, or behind if negative.
     pub fn from_milliseconds(milliseconds: i64) -> Self {
-        let off = Duration::from_millis(milliseconds.unsigned_abs());
-        let (ahead, behind) = if milliseconds > 0 { (off, Duration::ZERO) } else { (Duration::ZERO, off) };
+        let error = Duration::from_millis(milliseconds.unsigned_abs());
+        let (ahead, behind) =
+            if milliseconds > 0 { (error, Duration::ZERO) } else { (Duration::ZERO, error) };
         Self { ahead, behind }
     }
 
-    /// What the machine's clock reads when it really is `time`.
+    /// Returns what the clock reads at the world's `time`.
     pub fn reads(&self, time: Timestamp) -> Timestamp {
         time + self.ahead - self.behind
-    }
-
-    /// When the machine's clock reads `time`.
-    pub fn real(&self, time: Timestamp) -> Timestamp {
-        time + self.behind - self.ahead
     }
 }

@@ -1,4 +1,4 @@
-//! The store of one homeserver, in memory: rows with versions, commits over exact expectations, and the ways in
+//! The store of one homeserver, in memory: versioned rows, commits over exact expectations, and the ways in
 //! which a real database fails.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -10,21 +10,22 @@ use phoenix_core::{
 
 use crate::network::PerThousand;
 
-/// Durable rows: what survives a crash.
+/// The durable rows of a homeserver: what survives a crash.
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
     rows: BTreeMap<Vec<u8>, Row>,
-    /// A broken store, which applies every commit whatever it expects: to show that it is noticed.
+    /// Makes the store apply every commit, whether its expectations hold or not. For a test that this is
+    /// noticed.
     pub ignores_expectations: bool,
 }
 
 impl Disk {
-    /// The row with this key.
+    /// Returns the row with this key.
     pub fn row(&self, key: &Key) -> Option<&Row> {
         self.rows.get(&key.to_bytes())
     }
 
-    /// The keys that `scan` finds.
+    /// Returns the keys that `scan` finds, in their order.
     pub fn scan(&self, scan: &Scan) -> Vec<Key> {
         if scan.first >= scan.end {
             return Vec::new();
@@ -33,14 +34,14 @@ impl Disk {
         found.filter_map(|(key, _)| Key::from_bytes(key)).take(scan.limit).collect()
     }
 
-    /// Reads everything asked for, as of now.
+    /// Returns everything that `reads` asks for, as it is now.
     pub fn read(&self, reads: &Reads) -> Rows {
         let rows = reads.keys.iter().map(|key| (key.clone(), self.row(key).cloned()));
         let scans = reads.scans.iter().map(|scan| (scan.clone(), self.scan(scan)));
         Rows { rows: rows.collect(), scans: scans.collect() }
     }
 
-    /// Whether all that `commit` expects holds.
+    /// Returns whether all expectations of `commit` hold.
     pub fn holds(&self, commit: &Commit) -> bool {
         commit
             .expect
@@ -48,7 +49,7 @@ impl Disk {
             .all(|expected| self.row(&expected.key).map(|row| row.version) == expected.version)
     }
 
-    /// Applies `commit` whole, or not at all.
+    /// Applies `commit` as a whole if its expectations hold.
     pub fn commit(&mut self, commit: &Commit) -> Settlement {
         if !self.ignores_expectations && !self.holds(commit) {
             return Settlement::Conflict;
@@ -67,71 +68,65 @@ impl Disk {
         Settlement::Committed
     }
 
-    /// How many rows of this kind there are.
+    /// Returns how many rows of this kind there are.
     pub fn count(&self, kind: RecordKind) -> usize {
         self.rows.range(vec![kind as u8]..vec![kind as u8 + 1]).count()
     }
-
-    /// All rows of this kind.
-    pub fn rows_of(&self, kind: RecordKind) -> Vec<(Key, Row)> {
-        let rows = self.rows.range(vec![kind as u8]..vec![kind as u8 + 1]);
-        rows.filter_map(|(key, row)| Some((Key::from_bytes(key)?, row.clone()))).collect()
-    }
 }
 
-/// How a store fails.
+/// How often and how stores fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// Commits that do not apply though their expectations hold: contention that only the store saw.
+pub struct StoreFaults {
+    /// How often a commit conflicts although its expectations hold: contention that only the store sees.
     pub conflicts: PerThousand,
-    /// Commits of which the store cannot tell what became of them.
+    /// How often the outcome of a commit is unknown.
     pub unknown: PerThousand,
-    /// Reads that fail.
+    /// How often a read fails.
     pub unreadable: PerThousand,
-    /// The longest that a read or a commit takes.
+    /// The longest time that a read or a commit takes.
     pub latency: Duration,
 }
 
-/// What becomes of a commit that reaches the store.
+/// What the store does with a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// What a store should do.
+pub enum CommitFate {
+    /// Applies it if its expectations hold, and says whether it did.
     Served,
-    /// It does not apply, though it could.
+    /// Does not apply it, and reports a conflict, although there may be none.
     Conflict,
-    /// It applies, if it can, and nobody is told.
+    /// Applies it if its expectations hold, and reports an unknown outcome.
     AppliedInSilence,
-    /// It does not apply, and nobody is told.
+    /// Does not apply it, and reports an unknown outcome.
     LostInSilence,
 }
 
-impl Trouble {
-    /// A store without trouble.
+impl StoreFaults {
+    /// Returns the faults of a store that works.
     pub fn none() -> Self {
         let never = PerThousand(0);
         Self { conflicts: never, unknown: never, unreadable: never, latency: Duration::from_millis(2) }
     }
 
-    /// Decides about a commit.
-    pub fn fate(&self, random: &mut Random) -> Fate {
+    /// Draws what becomes of a commit.
+    pub fn fate(&self, random: &mut Random) -> CommitFate {
         let (conflict, unknown, applied) =
             (self.conflicts.happens(random), self.unknown.happens(random), random.below(2) == 0);
         match (conflict, unknown, applied) {
-            (true, _, _) => Fate::Conflict,
-            (_, true, true) => Fate::AppliedInSilence,
-            (_, true, false) => Fate::LostInSilence,
-            _ => Fate::Served,
+            (true, _, _) => CommitFate::Conflict,
+            (_, true, true) => CommitFate::AppliedInSilence,
+            (_, true, false) => CommitFate::LostInSilence,
+            _ => CommitFate::Served,
         }
     }
 
-    /// How long half of a step takes: to the store, or back.
+    /// Draws how long one way takes: to the store, or back.
     pub fn latency(&self, random: &mut Random) -> Duration {
         Duration::from_millis(random.below(self.latency.as_millis() as u64 / 2 + 1))
     }
 }
 
-impl Fate {
-    /// Carries it out: what the node is told.
+impl CommitFate {
+    /// Lets `commit` meet its fate and returns what the process is told.
     pub fn carry_out(self, disk: &mut Disk, commit: &Commit) -> Settlement {
         match self {
             Self::Served => disk.commit(commit),

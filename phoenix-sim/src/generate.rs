@@ -1,4 +1,4 @@
-//! From a seed to a plan.
+//! From a seed to a plan: the sizes come from [`Settings`], everything else is drawn.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -9,27 +9,30 @@ use phoenix_core::{
 };
 
 use crate::{
-    disk::Trouble,
+    disk::StoreFaults,
     network::{Conditions, Delays, PerThousand},
     plan::{Action, Fault, FaultKind, Intent, Plan, ServerPlan, Settings},
 };
 
-/// When the first message is written: by then most are registered and in their groups, and none have to be.
+/// When the first message is sent: by then most users are in their groups, but none has to be.
 const MESSAGES_FROM: Duration = Duration::from_secs(60);
 
-/// For how many milliseconds messages are written.
-fn messages_for(settings: &Settings) -> u64 {
+/// How often the dishonest homeserver attempts an attack.
+const ATTEMPTS: usize = 40;
+
+/// Returns for how many milliseconds messages are sent.
+fn sending_time(settings: &Settings) -> u64 {
     (1_000 * settings.messages as u64).clamp(30_000, 600_000)
 }
 
-/// The plan that follows from `settings`.
+/// Returns the plan that follows from `settings`.
 pub fn plan(settings: &Settings) -> Plan {
     let seed = seed_bytes(settings.seed);
     let random = |label: &str| Random::derive(&seed, label, &[]);
     let servers = servers(&mut random("servers"), settings);
     let users: Vec<usize> = (0..settings.users).map(|user| user % settings.servers.max(1)).collect();
     let groups = groups(&mut random("groups"), settings);
-    let faults_end = MESSAGES_FROM + Duration::from_millis(messages_for(settings));
+    let faults_end = MESSAGES_FROM + Duration::from_millis(sending_time(settings));
     let mut intents = beginnings(&mut random("beginnings"), settings, &groups);
     intents.extend(messages(&mut random("messages"), settings, &groups));
     Plan {
@@ -39,41 +42,41 @@ pub fn plan(settings: &Settings) -> Plan {
         users,
         intents,
         network: network(&mut random("network")),
-        trouble: trouble(&mut random("trouble")),
+        store_faults: store_faults(&mut random("trouble")),
         faults_end,
         attempts: attempts(&mut random("attempts"), faults_end),
     }
 }
 
-/// The seed in the form that randomness is derived from.
+/// Returns the seed in the form that randomness is derived from.
 pub fn seed_bytes(seed: u64) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_be_bytes());
     bytes
 }
 
-/// The honest homeservers, the first with two processes, and the dishonest one.
+/// Returns the honest homeservers, the first with two processes, then the dishonest one.
 fn servers(random: &mut Random, settings: &Settings) -> Vec<ServerPlan> {
     let names = (0..settings.servers).map(|number| format!("server{number}.example"));
     let names = names.chain(std::iter::once("dishonest.example.org".to_owned()));
     let domains = names.filter_map(|name| name.parse::<Domain>().ok());
-    let plan = |(number, domain): (usize, Domain)| ServerPlan {
+    let plans = domains.enumerate().map(|(number, domain)| ServerPlan {
         config: config(domain, settings.plant),
         nodes: if number == 0 { 2 } else { 1 },
         skew_milliseconds: random.below(120_000) as i64 - 60_000,
-    };
-    domains.enumerate().map(plan).collect()
+    });
+    plans.collect()
 }
 
 fn config(domain: Domain, plant: Option<Plant>) -> Config {
     let mut config = Config::new(domain);
     config.plant = plant;
-    // An outage of minutes must not cost an hour: the liveness bound is short.
+    // An outage of minutes must not delay a delivery by an hour: everything must settle within minutes.
     config.times.backoff_limit = Duration::from_secs(60);
     config.rates.token_allowance = 5_000;
     config.rates.domain_first_day = 20_000;
     config.rates.new_domains = 100_000;
-    // Small, so that batches, shards and rounds of distribution all have more than one element.
+    // Small, so that few messages fill more than one batch, stream and commit of the distributor.
     config.sizes.batch_entries = 8;
     config.sizes.stream_shards = 2;
     config.sizes.recipients_per_commit = 2;
@@ -81,9 +84,10 @@ fn config(domain: Domain, plant: Option<Plant>) -> Config {
     config
 }
 
-/// A group to be: who creates it, and who is invited.
+/// The plan of one group: users by their index.
 struct GroupPlan {
     creator: usize,
+    /// Those whom the creator invites.
     others: Vec<usize>,
 }
 
@@ -105,7 +109,8 @@ fn groups(random: &mut Random, settings: &Settings) -> Vec<GroupPlan> {
     (0..count).map(group).collect()
 }
 
-/// Everybody registers; whoever makes a group connects with those it will invite.
+/// Returns the intents before the messages: all users register, and the creator of a group connects with
+/// those whom it invites.
 fn beginnings(random: &mut Random, settings: &Settings, groups: &[GroupPlan]) -> Vec<Intent> {
     let mut within = |from: u64, range: u64| Duration::from_millis(from + random.below(range));
     let mut intents: Vec<Intent> = (0..settings.users)
@@ -115,31 +120,39 @@ fn beginnings(random: &mut Random, settings: &Settings, groups: &[GroupPlan]) ->
     for (number, group) in groups.iter().enumerate() {
         let user = group.creator;
         for other in &group.others {
-            // One direction is enough, and two at once are a case of their own.
+            // One request connects both. In every other group there may be two, which cross.
             if connected.insert((user.min(*other), user.max(*other))) || number % 2 == 1 {
-                intents.push(Intent { at: within(4_000, 10_000), user, action: Action::Connect(*other) });
+                intents.push(Intent {
+                    at: within(4_000, 10_000),
+                    user,
+                    action: Action::Connect { other: *other },
+                });
             }
         }
-        intents.push(Intent { at: within(5_000, 20_000), user, action: Action::CreateGroup(number) });
+        intents.push(Intent {
+            at: within(5_000, 20_000),
+            user,
+            action: Action::CreateGroup { group: number },
+        });
         for (index, other) in group.others.iter().enumerate() {
-            // Most are there before the first message, some join in the middle of it all.
+            // Most are members before the first message; some join while messages are sent.
             let range = if is_late(number, index) { 100_000 } else { 15_000 };
             let at = within(15_000, range);
-            intents.push(Intent { at, user, action: Action::Invite(number, *other) });
+            intents.push(Intent { at, user, action: Action::Invite { group: number, other: *other } });
         }
     }
     intents
 }
 
-/// One of every other group is invited late.
+/// Returns whether a user is invited late: one in every other group is.
 fn is_late(group: usize, index: usize) -> bool {
     group % 2 == 1 && index == 1
 }
 
-/// Members of all groups write, and renew their keys now and then.
+/// Returns the intents of members to send messages and, a tenth as often, to renew their keys.
 fn messages(random: &mut Random, settings: &Settings, groups: &[GroupPlan]) -> Vec<Intent> {
     let mut intents = Vec::new();
-    let spread = messages_for(settings);
+    let spread = sending_time(settings);
     let member = |random: &mut Random| {
         let number = random.below(groups.len() as u64) as usize;
         let group = &groups[number];
@@ -150,34 +163,34 @@ fn messages(random: &mut Random, settings: &Settings, groups: &[GroupPlan]) -> V
         let (group, user) = member(random);
         let at = MESSAGES_FROM + Duration::from_millis(random.below(spread));
         let text = format!("message {message} of user {user} to group {group}");
-        intents.push(Intent { at, user, action: Action::Send(group, text) });
+        intents.push(Intent { at, user, action: Action::Send { group, text } });
     }
     for _ in 0..settings.messages.div_ceil(10) {
         let (group, user) = member(random);
         let at = MESSAGES_FROM + Duration::from_millis(random.below(spread));
-        intents.push(Intent { at, user, action: Action::Update(group) });
+        intents.push(Intent { at, user, action: Action::Update { group } });
     }
     intents
 }
 
-/// Crashes of processes, the two of one homeserver at once among them, and splits of the network.
+/// Returns crashes of honest processes, which may overlap, and partitions.
 fn faults(random: &mut Random, servers: &[ServerPlan], end: Duration) -> Vec<Fault> {
     let mut faults = Vec::new();
     let span = end.as_millis() as u64;
     let honest = servers.len() as u64 - 1;
     for _ in 0..2 + random.below(10) {
         let server = random.below(honest) as usize;
-        let node = random.below(servers[server].nodes as u64) as usize;
+        let number = random.below(servers[server].nodes as u64) as usize;
         let at = Duration::from_millis(random.below(span));
         let longest = if random.below(3) == 0 { 60_000 } else { 3_000 };
         let lasts = Duration::from_millis(20 + random.below(longest));
-        faults.push(Fault { at, lasts, kind: FaultKind::Crash { server, node } });
+        faults.push(Fault { at, lasts, kind: FaultKind::Crash { server, number } });
     }
     for _ in 0..random.below(4) {
-        let side = (0..servers.len()).filter(|_| random.below(2) == 0).collect();
+        let one_side = (0..servers.len()).filter(|_| random.below(2) == 0).collect();
         let at = Duration::from_millis(random.below(span));
         let lasts = Duration::from_millis(1_000 + random.below(60_000));
-        faults.push(Fault { at, lasts, kind: FaultKind::Split(side) });
+        faults.push(Fault { at, lasts, kind: FaultKind::Partition { one_side } });
     }
     faults
 }
@@ -194,8 +207,8 @@ fn network(random: &mut Random) -> Conditions {
     }
 }
 
-fn trouble(random: &mut Random) -> Trouble {
-    Trouble {
+fn store_faults(random: &mut Random) -> StoreFaults {
+    StoreFaults {
         conflicts: PerThousand(random.below(80) as u16),
         unknown: PerThousand(random.below(40) as u16),
         unreadable: PerThousand(random.below(5) as u16),
@@ -203,9 +216,10 @@ fn trouble(random: &mut Random) -> Trouble {
     }
 }
 
-/// From the first messages until a little after faults end, so that some attempts surely come through.
+/// Returns the times of attempts: until a little after the faults end, so that some reach a homeserver for
+/// certain.
 fn attempts(random: &mut Random, end: Duration) -> Vec<Duration> {
     let from = Duration::from_secs(10);
     let span = (end + Duration::from_secs(30) - from).as_millis() as u64;
-    (0..40).map(|_| from + Duration::from_millis(random.below(span))).collect()
+    (0..ATTEMPTS).map(|_| from + Duration::from_millis(random.below(span))).collect()
 }

@@ -1,12 +1,12 @@
-//! Takes control of the two ambient inputs that dependencies draw on behind our back: the keys of hash maps and
-//! the system clock.
+//! Simulates the two ambient inputs of dependencies: the keys of hash maps and the system clock.
 //!
-//! The C library's `getrandom` and `clock_gettime` are defined here anew, so that in programs that link this
-//! crate the standard library and everything above it come through here. In a thread that [`in_world`] has
-//! started they answer from that thread's own simulated state; in every other thread they pass on to the kernel.
-//! The keys of hash maps are drawn once per thread, which is why each world has a thread of its own; and work
-//! that is spread over threads stays in the world's thread, which is the only worker of its own pool. So
-//! worlds that run at the same time do not touch each other, and one world is the same in whatever company.
+//! This module defines the C library's `getrandom` and `clock_gettime` anew, so that in a program that links
+//! this crate the standard library and everything above it call these. In a thread that [`in_world`] has
+//! started they answer from that thread's own simulated state; in every other thread they call the kernel.
+//!
+//! The keys of hash maps are drawn once a thread, so each world has a thread of its own. Work that a
+//! dependency spreads over threads stays in the world's thread, which is the only worker of its pool. So
+//! worlds that run at the same time do not affect each other.
 //!
 //! This is the only module of the project with `unsafe` in it.
 #![allow(unsafe_code)]
@@ -19,11 +19,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// What stands in for the system in one thread.
+/// The simulated system of one thread.
 #[derive(Clone, Copy)]
 struct Simulated {
     seed: u64,
+    /// How many random bytes were drawn.
     drawn: u64,
+    /// The time since the Unix epoch.
     nanoseconds: u64,
 }
 
@@ -31,44 +33,44 @@ thread_local! {
     static SIMULATED: Cell<Option<Simulated>> = const { Cell::new(None) };
 }
 
-/// The bytes that the standard library and the crates for random numbers get.
+/// Fills `buffer` with random bytes, for the standard library and crates for random numbers.
 ///
 /// # Safety
 /// As the C library's: `buffer` is valid for writing `length` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn getrandom(buffer: *mut c_void, length: usize, flags: c_uint) -> isize {
     let Some(mut simulated) = SIMULATED.get() else {
-        // SAFETY: the caller's promise, passed on.
+        // SAFETY: the caller keeps the contract of the C library's function, which is that of the system call.
         return unsafe { libc::syscall(libc::SYS_getrandom, buffer, length, flags) } as isize;
     };
     for offset in 0..length {
         let byte = mixed(simulated.seed, simulated.drawn) as u8;
         simulated.drawn = simulated.drawn.wrapping_add(1);
-        // SAFETY: `offset` is below `length`, for which the caller vouches.
+        // SAFETY: `offset` is below `length`, and `buffer` is valid for as many bytes.
         unsafe { buffer.cast::<u8>().add(offset).write(byte) };
     }
     SIMULATED.set(Some(simulated));
     length as isize
 }
 
-/// The time that the standard library sees.
+/// Reads a clock, for the standard library. All clocks read the same here.
 ///
 /// # Safety
 /// As the C library's: `time` is valid for writing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::timespec) -> c_int {
     let Some(simulated) = SIMULATED.get() else {
-        // SAFETY: the caller's promise, passed on.
+        // SAFETY: the caller keeps the contract of the C library's function, which is that of the system call.
         return unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time) } as c_int;
     };
     let seconds = (simulated.nanoseconds / 1_000_000_000) as libc::time_t;
     let nanoseconds = (simulated.nanoseconds % 1_000_000_000) as libc::c_long;
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller has made sure that `time` is valid for writing.
     unsafe { time.write(libc::timespec { tv_sec: seconds, tv_nsec: nanoseconds }) };
     0
 }
 
-/// One step of SplitMix64: nothing here needs more than being spread evenly.
+/// Returns one number of SplitMix64, which is evenly distributed; nothing here needs more.
 fn mixed(seed: u64, index: u64) -> u64 {
     let mut value = seed.wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -76,7 +78,7 @@ fn mixed(seed: u64, index: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// Moves this thread's clock. Without effect outside of [`in_world`].
+/// Sets this thread's clock, in milliseconds since the Unix epoch. Without effect outside of [`in_world`].
 pub fn set_clock(milliseconds: u64) {
     if let Some(simulated) = SIMULATED.get() {
         let nanoseconds = milliseconds.saturating_mul(1_000_000);
@@ -84,24 +86,26 @@ pub fn set_clock(milliseconds: u64) {
     }
 }
 
-/// Why a world ended without a result.
+/// Why a world could not be run to its end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WorldError {
-    /// The system could not start the world's thread.
+    /// The system could not start the world's thread or its pool. Run fewer worlds at once.
     #[error("the world's thread could not be started: {0}")]
     Thread(String),
-    /// The definitions of this module are not in force in this program: nothing would be repeatable.
-    #[error("clock and randomness of this program are not simulated")]
+    /// The program does not use the definitions of this module, so no run could be repeated. Link this crate
+    /// statically, on Linux.
+    #[error("the clock and the randomness of this program are not simulated")]
     NotSimulated,
-    /// Code under test panicked.
-    #[error("panic: {0}")]
+    /// The code under test, or the simulator, panicked: a defect.
+    #[error("the world panicked: {0}")]
     Panic(String),
 }
 
-/// Runs `world` in a thread of its own whose clock and ambient randomness are simulated.
+/// Runs `world` in a thread of its own, in which the clock and ambient randomness are simulated, and returns
+/// its result.
 ///
 /// # Errors
-/// [`WorldError`]; a panic in the world among them.
+/// [`WorldError`], also if `world` panics.
 pub fn in_world<T: Send>(seed: u64, world: impl FnOnce() -> T + Send) -> Result<T, WorldError> {
     thread::scope(|scope| {
         let run = move || {
@@ -124,11 +128,11 @@ pub fn in_world<T: Send>(seed: u64, world: impl FnOnce() -> T + Send) -> Result<
 /// The time at which worlds begin, in milliseconds since the Unix epoch: in January 2027.
 pub const START_MILLISECONDS: u64 = 1_800_000_000_000;
 
-/// Debug builds of deep cryptography want some.
+/// The stack of a world's thread, in bytes: debug builds of cryptography need more than the default.
 const STACK: usize = 16 << 20;
 
 fn is_simulated() -> bool {
-    // Naming them keeps the linker from leaving them out.
+    // Using their addresses keeps the linker from dropping them.
     black_box((getrandom as *const (), clock_gettime as *const ()));
     SystemTime::UNIX_EPOCH + Duration::from_millis(START_MILLISECONDS) == SystemTime::now()
 }

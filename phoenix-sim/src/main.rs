@@ -1,4 +1,4 @@
-//! Runs worlds from the command line.
+//! The command line of the simulator.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::{
@@ -15,51 +15,63 @@ use std::{
 
 use clap::{Parser, ValueEnum};
 use phoenix_core::config::Plant;
-use phoenix_sim::{interpose::WorldError, plan::Settings, report::Report, world};
+use phoenix_sim::{
+    interpose::WorldError,
+    plan::Settings,
+    report::Report,
+    world::{self, LoggedRun},
+};
 
 /// Deterministic simulation of many Phoenix homeservers.
 #[derive(Parser)]
 #[command(name = "phoenix-sim")]
 enum Command {
-    /// Runs one world, or one for each of a range of seeds. Exits with 1 if anything that must hold does not.
+    /// Run one world for each of a range of seeds. The exit code is 0 if everything that must hold held in
+    /// all of them, 1 if not, and 2 if the arguments are not valid.
     Run(Run),
 }
 
 #[derive(Parser)]
 struct Run {
-    /// What everything follows from; the first seed of a range.
+    /// First seed. Everything that happens in a world follows from its seed and size.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many seeds, from the first on.
+    /// Number of seeds, from the first on.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
-    /// How many homeservers.
+    /// Number of honest homeservers, at least 1; a dishonest one joins them.
     #[arg(long, default_value_t = 3)]
     servers: usize,
-    /// How many users, spread over them.
+    /// Number of users, at least 2, spread evenly over the honest homeservers.
     #[arg(long, default_value_t = 9)]
     users: usize,
-    /// How many messages they write.
+    /// Number of messages that users send.
     #[arg(long, default_value_t = 200)]
     messages: usize,
-    /// Prints one JSON object for each seed.
+    /// Print one JSON object a line for each seed, instead of text.
     #[arg(long)]
     json: bool,
-    /// Writes all events of the last seed to this file.
+    /// Write the events of the last seed that ran to its end to this file.
     #[arg(long)]
     log: Option<PathBuf>,
-    /// Plants a bug, which must be found.
+    /// Plant a bug in all homeservers, which the oracles must find.
     #[arg(long)]
     plant: Option<PlantName>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum PlantName {
+    /// Frames are accepted whatever their signature.
     SkipSignature,
+    /// Requests are answered before their commit is durable.
     AckBeforeCommit,
+    /// Frames are accepted whatever their destination.
     IgnoreDestination,
+    /// Entries of a stream are accepted whatever their position.
     IgnorePosition,
+    /// Spent tokens are accepted.
     ReuseNullifier,
+    /// Unbound queue configurations authorise every delivery, for ever.
     UnboundForever,
 }
 
@@ -79,7 +91,7 @@ impl From<PlantName> for Plant {
 fn main() -> ExitCode {
     let Command::Run(run) = Command::parse();
     if run.servers == 0 || run.users < 2 {
-        eprintln!("a world has at least one homeserver and two users");
+        eprintln!("a world needs at least 1 homeserver and 2 users: see --servers and --users");
         return ExitCode::from(2);
     }
     let mut passed = true;
@@ -92,11 +104,11 @@ fn main() -> ExitCode {
             plant: run.plant.map(Plant::from),
         };
         match run_watched(&settings, if run.log.is_some() { usize::MAX } else { 0 }) {
-            Ok((report, log)) => {
+            Ok(LoggedRun { report, log }) => {
                 if let Some(file) = &run.log
                     && let Err(error) = fs::write(file, log.join("\n"))
                 {
-                    eprintln!("{}: {error}", file.display());
+                    eprintln!("cannot write {}: {error}", file.display());
                 }
                 passed &= report.passed();
                 print(&report, run.json);
@@ -121,8 +133,8 @@ fn print(report: &Report, json: bool) {
     }
 }
 
-/// Runs a world, and tells how far it is once a second.
-fn run_watched(settings: &Settings, lines: usize) -> Result<(Report, Vec<String>), WorldError> {
+/// Runs a world and prints its progress once a second.
+fn run_watched(settings: &Settings, lines: usize) -> Result<LoggedRun, WorldError> {
     let progress = AtomicU64::new(0);
     let (ended, end) = mpsc::channel();
     thread::scope(|scope| {
@@ -132,11 +144,11 @@ fn run_watched(settings: &Settings, lines: usize) -> Result<(Report, Vec<String>
             result
         });
         let began = Instant::now();
-        // Nothing is ever sent: the channel closes when the world ends.
+        // Nothing is sent through the channel, which closes when the world ends.
         while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(Duration::from_secs(1)) as Result<(), _> {
             let (events, seconds) = (progress.load(Ordering::Relaxed), began.elapsed().as_secs());
             eprintln!("seed {}: {events} events, {seconds} s", settings.seed);
         }
-        world.join().unwrap_or_else(|_| Err(WorldError::Panic("outside of the world".to_owned())))
+        world.join().unwrap_or_else(|_| Err(WorldError::Panic("its thread was lost".to_owned())))
     })
 }

@@ -1,4 +1,4 @@
-//! The network between machines: small parts, each of which does one thing to a message, or nothing.
+//! The network: delays, loss, duplication and partitions.
 //!
 //! A message is a request or an answer. What becomes of it is decided when it is sent, from the world's
 //! randomness; nothing here knows what a message means.
@@ -7,33 +7,33 @@ use std::{collections::BTreeSet, time::Duration};
 
 use phoenix_core::rng::Random;
 
-/// So many in a thousand.
+/// A probability in thousandths: 0 never happens, 1000 always.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PerThousand(pub u16);
 
 impl PerThousand {
-    /// Whether it happens this time. Draws even if it never does, so that settings do not shift later draws.
+    /// Draws whether it happens this time. Draws even if it never does, so that a setting does not shift
+    /// later draws.
     pub fn happens(self, random: &mut Random) -> bool {
         random.below(1000) < u64::from(self.0)
     }
 }
 
-/// How long messages take: from the first to the second, and now and then much longer, so that they overtake
-/// each other.
+/// How long messages take. Stragglers take much longer than others, so that messages overtake each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delays {
-    /// The shortest.
+    /// The shortest delay.
     pub least: Duration,
-    /// The longest of most.
+    /// The longest delay of a message that is no straggler.
     pub most: Duration,
-    /// How often one takes up to [`Delays::straggler`].
+    /// How often a message is a straggler.
     pub stragglers: PerThousand,
-    /// The longest of all.
+    /// The longest delay of a straggler.
     pub straggler: Duration,
 }
 
 impl Delays {
-    /// How long this one takes.
+    /// Draws the delay of one message.
     pub fn draw(&self, random: &mut Random) -> Duration {
         let most = if self.stragglers.happens(random) { self.straggler } else { self.most };
         let range = most.saturating_sub(self.least).as_millis() as u64;
@@ -44,52 +44,53 @@ impl Delays {
 /// What the network does to messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conditions {
-    /// How long they take.
+    /// How long messages take.
     pub delays: Delays,
-    /// How many are lost.
+    /// How often a message is lost.
     pub loss: PerThousand,
-    /// How many arrive twice.
+    /// How often a message is duplicated.
     pub duplication: PerThousand,
 }
 
-/// What becomes of one message: the delays after which it arrives. None: it is lost.
+/// The delays after which the copies of one message arrive. Empty: the message is lost.
 pub type Arrivals = Vec<Duration>;
 
 impl Conditions {
-    /// Decides about one message.
+    /// Draws what becomes of one message.
     pub fn send(&self, random: &mut Random) -> Arrivals {
         let lost = self.loss.happens(random);
         let twice = self.duplication.happens(random);
         let (first, second) = (self.delays.draw(random), self.delays.draw(random));
         match (lost, twice) {
             (true, false) => Vec::new(),
-            // One of the two copies.
+            // One of the two copies is lost.
             (true, true) => vec![second],
             (false, false) => vec![first],
             (false, true) => vec![first, second],
         }
     }
 
-    /// The same network, once nothing goes wrong any more.
-    pub fn calm(&self) -> Self {
+    /// Returns the same network without loss, duplication and stragglers.
+    pub fn without_faults(&self) -> Self {
         let delays = Delays { stragglers: PerThousand(0), ..self.delays };
         Self { delays, loss: PerThousand(0), duplication: PerThousand(0) }
     }
 }
 
-/// A split of the network: the homeservers on one side, with their users, cannot reach those on the other.
+/// A partition of the network: the homeservers on one side, with their users, cannot reach those on the
+/// other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Split {
+pub struct Partition {
     one_side: BTreeSet<usize>,
 }
 
-impl Split {
-    /// These homeservers on one side, all others on the other.
+impl Partition {
+    /// Returns the partition between these homeservers, named by their index, and all others.
     pub fn between(one_side: impl IntoIterator<Item = usize>) -> Self {
         Self { one_side: one_side.into_iter().collect() }
     }
 
-    /// Whether homeserver `a`, or one of its users, cannot reach homeserver `b`.
+    /// Returns whether homeserver `a` and its users cannot reach homeserver `b`, nor the other way round.
     pub fn separates(&self, a: usize, b: usize) -> bool {
         self.one_side.contains(&a) != self.one_side.contains(&b)
     }
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_lost_doubled_and_late_about_as_often_as_said() {
+    fn messages_are_lost_duplicated_and_late_about_as_often_as_set() {
         let mut random = Random::from_seed([1; 32]);
         let sent: Vec<Arrivals> = (0..10_000).map(|_| conditions().send(&mut random)).collect();
         let share = |of: &dyn Fn(&Arrivals) -> bool| sent.iter().filter(|arrivals| of(arrivals)).count();
@@ -119,15 +120,15 @@ mod tests {
     }
 
     #[test]
-    fn a_calm_network_loses_nothing() {
+    fn a_network_without_faults_delivers_every_message_once() {
         let mut random = Random::from_seed([1; 32]);
-        assert!((0..1000).all(|_| conditions().calm().send(&mut random).len() == 1));
+        assert!((0..1000).all(|_| conditions().without_faults().send(&mut random).len() == 1));
     }
 
     #[test]
-    fn a_split_separates_the_sides_only() {
-        let split = Split::between([0, 2]);
-        assert!(split.separates(0, 1) && split.separates(1, 2));
-        assert!(!split.separates(0, 2) && !split.separates(1, 3));
+    fn a_partition_separates_its_sides_only() {
+        let partition = Partition::between([0, 2]);
+        assert!(partition.separates(0, 1) && partition.separates(1, 2));
+        assert!(!partition.separates(0, 2) && !partition.separates(1, 3));
     }
 }

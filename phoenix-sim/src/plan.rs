@@ -1,113 +1,149 @@
-//! What is to happen in a world, apart from what follows from it: users and what they want, machines and what
-//! goes wrong with them. A plan is made by [`crate::generate`] from a seed, or written by hand in a test.
+//! What is decided before a world begins: its users and what they want, its homeservers and what goes wrong
+//! with them.
+//!
+//! [`generate`](crate::generate) makes a plan from a seed; a test may write one by hand. Everything else that
+//! happens follows from the plan.
 
 use std::time::Duration;
 
 use phoenix_core::config::{Config, Plant};
 
-use crate::{disk::Trouble, network::Conditions};
+use crate::{disk::StoreFaults, network::Conditions};
 
-/// How large a world is to be, and which bug is to be planted.
+/// The size of a world and the bug to plant in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// What everything follows from.
+    /// The seed that everything follows from.
     pub seed: u64,
-    /// How many homeservers.
+    /// The number of honest homeservers, at least one. A dishonest one joins them.
     pub servers: usize,
-    /// How many users, spread over them.
+    /// The number of users, at least two, spread evenly over the honest homeservers.
     pub users: usize,
-    /// How many messages are written.
+    /// The number of messages that users send.
     pub messages: usize,
-    /// The planted bug, if there is to be one.
+    /// The bug to plant in all homeservers, if any.
     pub plant: Option<Plant>,
 }
 
-/// A world to be.
+/// The plan of one world. All times count from the beginning of the world.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// What it was made from.
+    /// The settings that it was made from.
     pub settings: Settings,
-    /// The homeservers; the last one may be the dishonest one.
+    /// The homeservers. The last one is the dishonest one, if there are attempts.
     pub servers: Vec<ServerPlan>,
-    /// Each user's homeserver.
+    /// The index of each user's homeserver.
     pub users: Vec<usize>,
     /// What users want, each from some time on.
     pub intents: Vec<Intent>,
-    /// What goes wrong with machines.
+    /// The crashes and partitions.
     pub faults: Vec<Fault>,
-    /// What the network does, until faults end.
+    /// What the network does until the faults end.
     pub network: Conditions,
-    /// What the stores do, until faults end.
-    pub trouble: Trouble,
-    /// When faults end: from then on everything must come to rest.
+    /// What the stores do until the faults end.
+    pub store_faults: StoreFaults,
+    /// When the faults end. From then on everything must settle.
     pub faults_end: Duration,
-    /// When the dishonest homeserver tries something. Empty: there is none.
+    /// When the dishonest homeserver attempts an attack. Empty: there is no dishonest homeserver.
     pub attempts: Vec<Duration>,
 }
 
-/// A homeserver to be.
+/// The plan of one homeserver.
 #[derive(Debug, Clone)]
 pub struct ServerPlan {
-    /// Its settings; each node gets a name of its own.
+    /// Its settings, except for the node's name, which each process has of its own.
     pub config: Config,
-    /// How many processes share its store.
+    /// The number of processes that share its store.
     pub nodes: usize,
     /// By how many milliseconds its clock is ahead, or behind if negative.
     pub skew_milliseconds: i64,
 }
 
-/// Something that a user wants.
+/// What one user wants from some time on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
-    /// Not before.
+    /// The earliest time at which the user tries.
     pub at: Duration,
-    /// Who.
+    /// The index of the user.
     pub user: usize,
-    /// What.
+    /// What the user does.
     pub action: Action,
 }
 
-/// Groups are named by their number in the plan until they exist.
+/// The number of a group in the plan, where its [`GroupId`](phoenix_core::identifiers::GroupId) is not known
+/// yet.
 pub type GroupNumber = usize;
 
-/// What a user can want. Each waits until it is possible.
+/// What a user does, as soon as it is possible and until it succeeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// To have an account.
+    /// Registers.
     Register,
-    /// To be connected with another user.
-    Connect(usize),
-    /// To have a group.
-    CreateGroup(GroupNumber),
-    /// To have another user in the group.
-    Invite(GroupNumber, usize),
-    /// To say something, which no one else says.
-    Send(GroupNumber, String),
-    /// To renew its keys in the group.
-    Update(GroupNumber),
+    /// Connects with another user, once both are registered.
+    Connect {
+        /// The index of the other user.
+        other: usize,
+    },
+    /// Creates a group.
+    CreateGroup {
+        /// The number that the group has in the plan.
+        group: GroupNumber,
+    },
+    /// Invites another user to a group, once both are connected and the group exists.
+    Invite {
+        /// The group.
+        group: GroupNumber,
+        /// The index of the other user.
+        other: usize,
+    },
+    /// Sends a message, once the user is a member of the group.
+    Send {
+        /// The group.
+        group: GroupNumber,
+        /// The text, which no other message has: oracles recognise the message by it.
+        text: String,
+    },
+    /// Renews its keys in a group, once the user is a member.
+    Update {
+        /// The group.
+        group: GroupNumber,
+    },
 }
 
-/// Something that goes wrong, and when.
+impl Action {
+    /// Returns the group that must exist before the action is possible.
+    pub fn group(&self) -> Option<GroupNumber> {
+        match self {
+            Self::Invite { group, .. } | Self::Send { group, .. } | Self::Update { group } => Some(*group),
+            Self::Register | Self::Connect { .. } | Self::CreateGroup { .. } => None,
+        }
+    }
+}
+
+/// A crash or a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// When.
+    /// When it begins.
     pub at: Duration,
-    /// For how long.
+    /// How long it lasts.
     pub lasts: Duration,
-    /// What.
+    /// What goes wrong.
     pub kind: FaultKind,
 }
 
-/// What can go wrong with machines.
+/// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
-    /// A process is killed.
+    /// A process is killed, and restarted when the fault ends.
     Crash {
-        /// Of which homeserver.
+        /// The index of its homeserver.
         server: usize,
-        /// Which.
-        node: usize,
+        /// Which of the homeserver's processes, from 0.
+        number: usize,
     },
-    /// These homeservers and their users cannot reach the others.
-    Split(Vec<usize>),
+    /// The network is partitioned.
+    Partition {
+        /// The indices of the homeservers on one side. All others are on the other.
+        one_side: Vec<usize>,
+    },
 }

@@ -1,68 +1,70 @@
-//! What came of a world, in figures and, where an oracle fails, in causes.
+//! What came of a world: figures and, if an oracle failed, what it found and what led to it.
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
-/// The figures of one world.
+/// The figures of one world. Serialized, its field names are stable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// The seed.
+    /// The seed of the world.
     pub seed: u64,
-    /// Messages that reached a member, each counted once for each member.
+    /// Messages received, each counted once for each member that received it.
     pub delivered: u64,
-    /// Messages that were acknowledged to their sender.
+    /// Messages acknowledged to their sender.
     pub acknowledged: u64,
-    /// Messages that were acknowledged and did not reach a member.
+    /// Acknowledged messages that did not reach a member, each counted once for each such member.
     pub lost: u64,
-    /// Messages that were acknowledged, and nobody knows who was to get them.
+    /// Acknowledged messages of whose epoch no client has reported the members, so that their loss would not
+    /// be seen.
     pub unchecked: u64,
-    /// Messages that reached a member more than once.
+    /// Messages that reached a member again.
     pub duplicated: u64,
-    /// Commits of groups that members have processed, each counted once for each member.
+    /// MLS commits processed, each counted once for each member that processed it.
     pub epochs: u64,
-    /// Processes that were killed.
+    /// Crashes of processes.
     pub crashes: u64,
-    /// What else went wrong, by kind.
+    /// Other faults, by kind.
     pub faults: BTreeMap<&'static str, u64>,
-    /// What the dishonest homeserver tried and what came of it.
+    /// Attempts of the dishonest homeserver, by kind and outcome.
     pub attempts: BTreeMap<String, u64>,
-    /// Refusals of requests, by code.
+    /// Refused requests, by code.
     pub refusals: BTreeMap<u16, u64>,
-    /// Events in the world.
+    /// Events of the world.
     pub events: u64,
     /// Operations that homeservers served.
     pub operations: u64,
-    /// Virtual seconds until all had come to rest.
+    /// Virtual seconds until everything had settled.
     pub virtual_seconds: u64,
-    /// Virtual seconds from the end of faults until all had come to rest.
+    /// Virtual seconds from the end of the faults until everything had settled.
     pub settled_after_seconds: u64,
-    /// The hash over all events and bytes.
+    /// The hash of the trace (see [`trace`](crate::trace)), in hexadecimal digits.
     pub trace_hash: String,
-    /// What an oracle found.
+    /// What an oracle found wrong. `None`: everything holds.
     pub failure: Option<Failure>,
 }
 
-/// What an oracle found wrong.
+/// A property that does not hold, and what led to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
-    /// Which oracle.
+    /// The name of the oracle that found it.
     pub oracle: String,
-    /// What is wrong.
+    /// What is wrong, in words.
     pub what: String,
-    /// The number of events up to then.
+    /// The number of events up to then, that of the failure included.
     pub step: u64,
-    /// What led to it, the first cause first.
+    /// The events that led to it, the first cause first, then the last events of the world. If it contradicts
+    /// an earlier event, the causes of that one come before all.
     pub chain: Vec<String>,
 }
 
 impl Report {
-    /// Counts something that went wrong.
+    /// Counts a fault.
     pub fn fault(&mut self, kind: &'static str) {
         *self.faults.entry(kind).or_default() += 1;
     }
 
-    /// Whether all oracles were content.
+    /// Returns whether no oracle has failed.
     pub fn passed(&self) -> bool {
         self.failure.is_none()
     }
@@ -84,7 +86,7 @@ impl fmt::Display for Report {
         writeln!(formatter, "  dishonest homeserver: {}", attempts.join(", "))?;
         writeln!(
             formatter,
-            "  {} events, {} operations, {} virtual seconds, at rest {} s after faults ended",
+            "  {} events, {} operations, {} virtual seconds, settled {} s after the faults ended",
             self.events, self.operations, self.virtual_seconds, self.settled_after_seconds
         )?;
         writeln!(formatter, "  trace {}", self.trace_hash)?;

@@ -1,27 +1,27 @@
-//! What is to happen, in the order of virtual time and, within one millisecond, of being scheduled.
+//! The events to come, in the order of virtual time and, within one millisecond, in that of being scheduled.
 
 use std::collections::BTreeMap;
 
 use phoenix_core::time::Timestamp;
 
-/// The number of an event: events are numbered as they are scheduled.
+/// The number of an event. Events are numbered from 1 as they are scheduled.
 pub type EventNumber = u64;
 
-/// Events to come.
+/// A queue of events `E`.
 #[derive(Debug)]
 pub struct Schedule<E> {
     queue: BTreeMap<(Timestamp, EventNumber), Scheduled<E>>,
     next: EventNumber,
 }
 
-/// An event and the one that brought it about.
+/// A scheduled event.
 #[derive(Debug)]
 pub struct Scheduled<E> {
     /// When it happens.
     pub due: Timestamp,
     /// Its number.
     pub number: EventNumber,
-    /// The event during which it was scheduled; 0 for those that were planned.
+    /// The event during which it was scheduled; 0 if the plan scheduled it.
     pub cause: EventNumber,
     /// What happens.
     pub event: E,
@@ -34,7 +34,7 @@ impl<E> Default for Schedule<E> {
 }
 
 impl<E> Schedule<E> {
-    /// Has `event` happen at `due`.
+    /// Schedules `event` for `due` and returns its number.
     pub fn add(&mut self, due: Timestamp, cause: EventNumber, event: E) -> EventNumber {
         let number = self.next;
         self.next += 1;
@@ -42,7 +42,7 @@ impl<E> Schedule<E> {
         number
     }
 
-    /// Takes out what happens next.
+    /// Removes and returns the next event. `None` if none is scheduled.
     pub fn take(&mut self) -> Option<Scheduled<E>> {
         self.queue.pop_first().map(|(_, scheduled)| scheduled)
     }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_come_in_the_order_of_time_then_of_scheduling() {
+    fn events_are_taken_in_the_order_of_time_then_of_scheduling() {
         let mut schedule = Schedule::default();
         let at = Timestamp::from_milliseconds;
         for (due, event) in [(5, 'b'), (1, 'a'), (5, 'c')] {

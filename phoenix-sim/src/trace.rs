@@ -1,6 +1,8 @@
-//! What happened: a hash over every event with its bytes, and the events themselves with their causes.
+//! The trace: what happened in a world, as a hash and as events with their causes.
 //!
-//! Texts are for people and not part of the hash: a trace stays the same when something is only called otherwise.
+//! The hash is the proof that two runs were the same. It covers, for each event in order, its time, number
+//! and cause, and all bytes that were sent, answered or committed during it. It covers no texts, so that
+//! descriptions and names may change without a change of the hash.
 
 use std::collections::VecDeque;
 
@@ -9,23 +11,24 @@ use sha2::{Digest, Sha256};
 
 use crate::{clock::START, schedule::EventNumber};
 
-/// How many events are kept for the report.
-const KEPT: usize = 400_000;
+/// How many events are kept for failures and logs: more than most worlds have.
+const MAX_KEPT: usize = 400_000;
 
-/// How many links of a causal chain are told.
-const CHAIN: usize = 48;
+/// How many events a chain of causes has at most.
+const MAX_CHAIN: usize = 48;
 
-/// The course of a world.
+/// The trace of one world.
 #[derive(Debug, Default)]
 pub struct Trace {
     hash: Sha256,
-    events: VecDeque<(EventNumber, Entry)>,
+    events: VecDeque<Entry>,
     current: EventNumber,
     count: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
+    number: EventNumber,
     at: Timestamp,
     cause: EventNumber,
     what: String,
@@ -33,78 +36,78 @@ struct Entry {
 }
 
 impl Trace {
-    /// An event begins; all that is noted from now on is part of it. Of the event itself, its time, number and cause
-    /// are hashed.
-    pub fn begin(&mut self, at: Timestamp, (number, cause): (EventNumber, EventNumber), what: String) {
+    /// Begins an event. What is noted and hashed from now on belongs to it.
+    pub fn begin(&mut self, at: Timestamp, number: EventNumber, cause: EventNumber, what: String) {
         self.count += 1;
         self.current = number;
         self.bytes(&at.milliseconds().to_be_bytes());
         self.bytes(&number.to_be_bytes());
         self.bytes(&cause.to_be_bytes());
-        if self.events.len() == KEPT {
+        if self.events.len() == MAX_KEPT {
             self.events.pop_front();
         }
-        self.events.push_back((number, Entry { at, cause, what, notes: Vec::new() }));
+        self.events.push_back(Entry { number, at, cause, what, notes: Vec::new() });
     }
 
-    /// Something that happened as part of the current event, to be read by people.
+    /// Adds a text to the current event. It is not hashed.
     pub fn note(&mut self, what: String) {
-        if let Some((_, entry)) = self.events.back_mut() {
+        if let Some(entry) = self.events.back_mut() {
             entry.notes.push(what);
         }
     }
 
-    /// Bytes that were sent, written or read as part of the current event.
+    /// Hashes bytes that were sent, answered or committed during the current event. They are not kept.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.hash.update((bytes.len() as u64).to_be_bytes());
         self.hash.update(bytes);
     }
 
-    /// The current event.
+    /// Returns the number of the current event.
     pub fn current(&self) -> EventNumber {
         self.current
     }
 
-    /// How many events there were.
+    /// Returns how many events have begun.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The hash over everything so far, in hexadecimal digits.
+    /// Returns the hash of everything so far, in hexadecimal digits.
     pub fn hash(&self) -> String {
         HexId(&self.hash.clone().finalize()).to_string()
     }
 
-    /// The event and what led to it, the first cause first.
+    /// Returns the texts of an event and of its causes, the first cause first. Of a long chain, only the last
+    /// events.
     pub fn chain(&self, number: EventNumber) -> Vec<String> {
         let mut chain = Vec::new();
         let mut next = number;
-        while chain.len() < CHAIN
+        while chain.len() < MAX_CHAIN
             && let Some(entry) = self.find(next)
         {
-            chain.push(entry.describe(next));
+            chain.push(entry.describe());
             next = entry.cause;
         }
         chain.reverse();
         chain
     }
 
-    /// The last few events.
+    /// Returns the texts of the last `count` events, the oldest first.
     pub fn last(&self, count: usize) -> Vec<String> {
         let first = self.events.len().saturating_sub(count);
-        self.events.range(first..).map(|(number, entry)| entry.describe(*number)).collect()
+        self.events.range(first..).map(Entry::describe).collect()
     }
 
     fn find(&self, number: EventNumber) -> Option<&Entry> {
-        // Numbers are given when events are scheduled, so they are in no order here.
-        self.events.iter().rev().find(|(of, _)| *of == number).map(|(_, entry)| entry)
+        // Numbers are given when events are scheduled, so they are not sorted here.
+        self.events.iter().rev().find(|entry| entry.number == number)
     }
 }
 
 impl Entry {
-    fn describe(&self, number: EventNumber) -> String {
+    fn describe(&self) -> String {
         let seconds = (self.at - START).as_secs_f64();
         let notes: String = self.notes.iter().map(|note| format!("; {note}")).collect();
-        format!("{seconds:10.3} s  #{number:<7} {}{notes}", self.what)
+        format!("{seconds:10.3} s  #{:<7} {}{notes}", self.number, self.what)
     }
 }

@@ -1,4 +1,4 @@
-//! A simulated user: a real client, and what it has come to know.
+//! A simulated user: a real client and what the simulator has to remember about it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,28 +10,28 @@ use phoenix_core::{
     time::Timestamp,
 };
 
-use crate::{plan::GroupNumber, world::Server};
+use crate::{plan::GroupNumber, server::Server};
 
-/// A user and its one client.
+/// A user with one client.
 pub struct User {
-    /// The client: the real one, that everybody else uses too.
+    /// The client: the one that phoenix-core ships, unchanged.
     pub client: Client,
-    /// The user's homeserver.
+    /// The index of the user's homeserver.
     pub server: usize,
-    /// When the client is to be polled next.
+    /// When the client is polled next, by the user's clock. `None`: no wake-up is scheduled.
     pub wake: Option<Timestamp>,
-    /// Whether it has an account.
+    /// Whether the client has reported that it is registered.
     pub is_registered: bool,
-    /// Whom it is connected with.
+    /// The users that the client has reported a connection with.
     pub connected: BTreeSet<UserId>,
-    /// Tasks under way, by the number of what is wanted.
+    /// The intent, by its number in the plan, that each running task of the client serves.
     pub tasks: BTreeMap<TaskId, usize>,
-    /// Groups that it is creating, in order.
+    /// The groups that the client is creating, in the order in which it was told to.
     pub creating: VecDeque<GroupNumber>,
 }
 
 impl User {
-    /// A user of `server` without an account.
+    /// Creates a user of `server`, the homeserver with index `number`. It has no account yet.
     pub fn new(server: &Server, number: usize, mut random: Random) -> Self {
         let mut config = ClientConfig::new(server.domain.clone());
         config.password_hashing = PasswordHashing::CHEAP;

@@ -1,12 +1,13 @@
-//! Twelve requests on three groups at once, on two nodes, with contention and unknown outcomes: whatever the
-//! order of their steps, no group forks.
+//! Twelve requests race on three groups, on two nodes, with conflicts and unknown outcomes: no order of their
+//! steps forks a group.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{ops::Range, sync::atomic::AtomicU64, time::Duration};
 
 use phoenix_core::{
     client::{Client, Output},
-    homeserver::{Homeserver, Input},
+    dispatch::Input,
+    homeserver::Homeserver,
     operation::{Ask, Outcome},
     rng::Random,
     store::{Commit, Reads, Settlement, commit::Rows},
@@ -15,7 +16,7 @@ use phoenix_core::{
 };
 use phoenix_sim::{
     clock::START,
-    disk::{Disk, Trouble},
+    disk::{Disk, StoreFaults},
     generate, interpose,
     network::PerThousand,
     node::{Node, OperationId, Work},
@@ -29,7 +30,7 @@ const SEEDS: u64 = 1_000;
 const GROUPS: usize = 3;
 const MEMBERS: usize = 4;
 
-/// Three groups of four as they are when all is quiet, and a request of each member to each of its groups.
+/// A homeserver with three groups of four members, and a request of each member to each group.
 struct Prepared {
     homeservers: [Homeserver; 2],
     disk: Disk,
@@ -44,14 +45,14 @@ fn plan() -> Plan {
         |seconds: u64, user: usize, action: Action| Intent { at: Duration::from_secs(seconds), user, action };
     plan.intents = (0..MEMBERS).map(|user| intent(1, user, Action::Register)).collect();
     for other in 1..MEMBERS {
-        plan.intents.push(intent(10, 0, Action::Connect(other)));
-        plan.intents.extend((0..GROUPS).map(|group| intent(30, 0, Action::Invite(group, other))));
+        plan.intents.push(intent(10, 0, Action::Connect { other }));
+        plan.intents.extend((0..GROUPS).map(|group| intent(30, 0, Action::Invite { group, other })));
     }
-    plan.intents.extend((0..GROUPS).map(|group| intent(20, 0, Action::CreateGroup(group))));
+    plan.intents.extend((0..GROUPS).map(|group| intent(20, 0, Action::CreateGroup { group })));
     plan.faults.clear();
     plan.attempts.clear();
-    plan.network = plan.network.calm();
-    plan.trouble = Trouble::none();
+    plan.network = plan.network.without_faults();
+    plan.store_faults = StoreFaults::none();
     plan.faults_end = Duration::from_secs(60);
     plan
 }
@@ -73,20 +74,20 @@ fn prepare() -> Prepared {
                 user.client.send(&view.group_id, b"at the same time");
             }
         }
-        collect(&mut user.client, (&homeservers[0], &mut disk), now, &mut requests);
+        collect(&mut user.client, &homeservers[0], &mut disk, now, &mut requests);
     }
     assert_eq!(requests.len(), GROUPS * MEMBERS);
     Prepared { homeservers, disk, requests, now }
 }
 
-/// Takes the requests that are to compete; what a client needs before that, it gets.
+/// Collects the requests that are to race. What the client has to ask before, is served.
 fn collect(
     client: &mut Client,
-    server: (&Homeserver, &mut Disk),
+    homeserver: &Homeserver,
+    disk: &mut Disk,
     now: Timestamp,
     requests: &mut Vec<Vec<u8>>,
 ) {
-    let (homeserver, disk) = server;
     while let Some(output) = client.poll(now) {
         let Output::Request(exchange) = output else { continue };
         let (kind, _) = RequestEnvelope::read(&exchange.request).unwrap();
@@ -99,27 +100,27 @@ fn collect(
     }
 }
 
-/// Serves one request without anything in its way.
+/// Serves one request by itself.
 fn serve(homeserver: &Homeserver, disk: &mut Disk, request: &[u8], now: Timestamp) -> Vec<u8> {
     let mut node = Node::new(homeserver.clone());
-    let mut work = node.accept(Input::Request(request), (now, [7; 32]), ());
+    let mut work = node.accept(Input::Request(request), now, [7; 32], ());
     loop {
         work = match work.pop().unwrap() {
-            Work::Read(id, reads) => node.supply(id, Some(disk.read(&reads))),
-            Work::Commit(id, commit) => node.settle(id, disk.commit(&commit)),
-            Work::Done((), Outcome { reply, .. }) => return reply.unwrap(),
-            Work::Ask(Ask { domain, .. }) => panic!("nobody is asked, not even {domain}"),
+            Work::Read { operation, reads } => node.supply(operation, Some(disk.read(&reads))),
+            Work::Commit { operation, commit } => node.settle(operation, disk.commit(&commit)),
+            Work::Done { outcome: Outcome { reply, .. }, .. } => return reply.unwrap(),
+            Work::Ask(Ask { domain, .. }) => panic!("no peer has to be asked, but {domain} is"),
             Work::Buffered => panic!("no bug is planted"),
         }
     }
 }
 
-/// What happens in a race.
+/// What happens in a race. Requests and nodes are named by their index.
 enum Event {
-    Begin(usize),
-    Supply(usize, OperationId, Reads, Rows),
-    Apply(usize, OperationId, Commit),
-    Settle(usize, OperationId, Settlement),
+    Begin { request: usize },
+    Supply { node: usize, operation: OperationId, reads: Reads, early: Rows },
+    Apply { node: usize, operation: OperationId, commit: Commit },
+    Settle { node: usize, operation: OperationId, settlement: Settlement },
 }
 
 /// One race of all requests.
@@ -129,7 +130,7 @@ struct Race<'a> {
     disk: Disk,
     schedule: Schedule<Event>,
     random: Random,
-    trouble: Trouble,
+    store_faults: StoreFaults,
     now: Timestamp,
     order: Order,
     served: usize,
@@ -140,45 +141,49 @@ impl<'a> Race<'a> {
         let mut random = Random::derive(&generate::seed_bytes(seed), "race", &[]);
         let mut schedule = Schedule::default();
         for request in 0..prepared.requests.len() {
-            schedule.add(START + Duration::from_millis(random.below(20)), 0, Event::Begin(request));
+            schedule.add(START + Duration::from_millis(random.below(20)), 0, Event::Begin { request });
         }
         let nodes = [0, 1].map(|number: usize| Node::new(prepared.homeservers[number].clone()));
-        let often = |per_thousand| PerThousand(per_thousand);
-        let (conflicts, unknown) = (often(100), often(100));
-        let trouble =
-            Trouble { conflicts, unknown, unreadable: often(0), latency: Duration::from_millis(12) };
+        let store_faults = StoreFaults {
+            conflicts: PerThousand(100),
+            unknown: PerThousand(100),
+            unreadable: PerThousand(0),
+            latency: Duration::from_millis(12),
+        };
         let mut disk = prepared.disk.clone();
         disk.ignores_expectations = ignores_expectations;
         let order = Order::default();
-        Self { prepared, nodes, disk, schedule, random, trouble, now: START, order, served: 0 }
+        Self { prepared, nodes, disk, schedule, random, store_faults, now: START, order, served: 0 }
     }
 
     fn run(mut self) -> Result<(), Violation> {
         while let Some(scheduled) = self.schedule.take() {
             self.now = scheduled.due;
             let (node, work) = match scheduled.event {
-                Event::Begin(request) => {
+                Event::Begin { request } => {
                     let node = self.random.below(2) as usize;
                     let (now, seed) = (self.prepared.now, self.random.array());
                     let input = Input::Request(&self.prepared.requests[request]);
-                    (node, self.nodes[node].accept(input, (now, seed), request))
+                    (node, self.nodes[node].accept(input, now, seed, request))
                 }
-                Event::Supply(node, id, reads, mut rows) => {
-                    // Some rows as they were when the store was asked, some as they are now.
+                Event::Supply { node, operation, reads, early: mut rows } => {
+                    // Each row as it was when the store was asked, or as it is now.
                     for (late, row) in self.disk.read(&reads).rows.into_iter().zip(&mut rows.rows) {
                         if self.random.below(2) == 0 {
                             *row = late;
                         }
                     }
-                    (node, self.nodes[node].supply(id, Some(rows)))
+                    (node, self.nodes[node].supply(operation, Some(rows)))
                 }
-                Event::Apply(node, id, commit) => {
-                    let fate = self.trouble.fate(&mut self.random);
+                Event::Apply { node, operation, commit } => {
+                    let fate = self.store_faults.fate(&mut self.random);
                     let settlement = fate.carry_out(&mut self.disk, &commit);
-                    self.later(Event::Settle(node, id, settlement));
+                    self.later(Event::Settle { node, operation, settlement });
                     continue;
                 }
-                Event::Settle(node, id, settlement) => (node, self.nodes[node].settle(id, settlement)),
+                Event::Settle { node, operation, settlement } => {
+                    (node, self.nodes[node].settle(operation, settlement))
+                }
             };
             self.carry_out(node, work)?;
         }
@@ -187,23 +192,23 @@ impl<'a> Race<'a> {
     }
 
     fn later(&mut self, event: Event) {
-        let delay = self.trouble.latency(&mut self.random);
+        let delay = self.store_faults.latency(&mut self.random);
         self.schedule.add(self.now + delay, 0, event);
     }
 
     fn carry_out(&mut self, node: usize, work: Vec<Work<usize>>) -> Result<(), Violation> {
         for work in work {
             match work {
-                Work::Read(id, reads) => {
-                    let rows = self.disk.read(&reads);
-                    self.later(Event::Supply(node, id, reads, rows));
+                Work::Read { operation, reads } => {
+                    let early = self.disk.read(&reads);
+                    self.later(Event::Supply { node, operation, reads, early });
                 }
-                Work::Commit(id, commit) => self.later(Event::Apply(node, id, commit)),
-                Work::Done(request, outcome) => {
+                Work::Commit { operation, commit } => self.later(Event::Apply { node, operation, commit }),
+                Work::Done { origin: request, outcome } => {
                     self.served += 1;
                     self.order.answered(&self.prepared.requests[request], &outcome.reply.unwrap())?;
                 }
-                Work::Ask(Ask { domain, .. }) => panic!("nobody is asked, not even {domain}"),
+                Work::Ask(Ask { domain, .. }) => panic!("no peer has to be asked, but {domain} is"),
                 Work::Buffered => panic!("no bug is planted"),
             }
         }
@@ -211,8 +216,8 @@ impl<'a> Race<'a> {
     }
 }
 
-/// Runs the races of these seeds; each worker prepares its own.
-fn no_race_forks(seeds: Range<u64>) {
+/// Asserts that no race of these seeds forks a group.
+fn assert_no_race_forks(seeds: Range<u64>) {
     interpose::in_world(1, || {
         let prepared = prepare();
         for seed in seeds {
@@ -224,17 +229,17 @@ fn no_race_forks(seeds: Range<u64>) {
 }
 
 #[test]
-fn no_group_forks_whatever_the_order_of_steps() {
-    no_race_forks(0..SEEDS / 2);
+fn no_order_of_steps_forks_a_group() {
+    assert_no_race_forks(0..SEEDS / 2);
 }
 
 #[test]
-fn no_group_forks_whatever_the_order_of_steps_in_the_other_half() {
-    no_race_forks(SEEDS / 2..SEEDS);
+fn no_order_of_steps_forks_a_group_in_the_other_half_of_the_seeds() {
+    assert_no_race_forks(SEEDS / 2..SEEDS);
 }
 
 #[test]
-fn groups_fork_if_the_store_ignores_what_commits_expect() {
+fn a_store_that_ignores_expectations_forks_a_group() {
     interpose::in_world(1, || {
         let prepared = prepare();
         let fork = (0..SEEDS).find_map(|seed| Race::new(&prepared, seed, true).run().err());

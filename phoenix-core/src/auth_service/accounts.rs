@@ -4,14 +4,13 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
     codec::{Bytes, List},
-    context::Context,
     credentials::ClientCredential,
-    dispatch::Call,
     error::Refusal,
     identifiers::{ClientId, UserId},
     limits::MAX_CLIENTS,
-    operation::Interrupt,
-    store::{Record, RecordKind, Transaction},
+    operation::{Context, Interrupt, Transaction},
+    request::Call,
+    store::{Record, RecordKind},
     wire::envelope::Sender,
 };
 

@@ -4,14 +4,13 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::accounts::{self, User};
 use crate::{
-    context::Context,
+    collections::pool::{self, PackageName},
     credentials::ClientCredential,
-    dispatch::Call,
     error::Refusal,
     identifiers::ClientId,
-    operation::Interrupt,
-    pool::{self, PackageName},
-    store::{Record, RecordKind, Transaction},
+    operation::{Context, Interrupt, Transaction},
+    request::Call,
+    store::{Record, RecordKind},
     wire::{
         auth_service::{
             ConnectionPackage, GetConnectionPackage, GetConnectionPackageReply, PublishConnectionPackages,

@@ -3,14 +3,12 @@
 use super::accounts;
 use crate::{
     codec::encode,
-    context::Context,
+    collections::queue,
     crypto::hpke::HpkePublicKey,
-    dispatch::Call,
     error::Refusal,
     identifiers::ClientId,
-    operation::Interrupt,
-    queue,
-    store::Transaction,
+    operation::{Context, Interrupt, Transaction},
+    request::Call,
     wire::{
         auth_service::{DequeueDirect, EnqueueDirect},
         message::Done,

@@ -1,12 +1,10 @@
 //! PROTOCOL.md §6, §9 — the authentication service's published credentials.
 
 use crate::{
-    context::Context,
     credentials::AsCredentialSet,
-    dispatch::Call,
     error::Refusal,
-    operation::Interrupt,
-    store::Transaction,
+    operation::{Context, Interrupt, Transaction},
+    request::Call,
     wire::auth_service::{GetAsCredentials, GetAsCredentialsReply},
 };
 

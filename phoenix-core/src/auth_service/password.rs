@@ -2,7 +2,7 @@
 //!
 //! Without the feature `opaque` nobody can register; everything else works.
 
-use crate::{context::Context, error::Refusal, identifiers::UserId};
+use crate::{error::Refusal, identifiers::UserId, operation::Context};
 
 /// The answer to a client's first registration message.
 #[cfg(feature = "opaque")]

@@ -1,33 +1,21 @@
 //! PROTOCOL.md §6, Tokens and Allowance — tokens issued to clients, here and elsewhere, and redeemed by every
 //! service of the homeserver.
 
-use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
-
 use super::accounts::Client;
 use crate::{
-    codec::encode,
-    config::Plant,
-    context::Context,
+    config::Direction,
     credentials::{
         ClientCredential,
         validation::{ValidatedAsCredentials, validate_client_credential},
     },
-    crypto::{
-        kdf::{self, Hash},
-        labels::Label,
-        tokens::{Token, TokenPublicKey, TokenScope},
-    },
-    dispatch::Call,
+    crypto::tokens::{TokenPublicKey, TokenScope},
     error::Refusal,
-    expiry::Expiring,
-    federation::{
-        key_cache::{self, Caller},
-        policy::Direction,
-    },
     identifiers::Domain,
     keys::TokenKey,
-    operation::Interrupt,
-    store::{Key, Record, RecordKind, Transaction},
+    operation::{Context, Interrupt, Transaction},
+    peer_keys::{self, Caller},
+    request::Call,
+    store::Key,
     wire::{
         auth_service::{GetTokenKeys, GetTokenKeysReply, IssueTokens, IssueTokensReply},
         envelope::Sender,
@@ -65,7 +53,7 @@ pub(crate) fn issue_tokens(
     } else {
         context.config().federation.check(Direction::Inbound, domain)?;
         // In one round, before any signature: each one that is missing has the signatures checked again.
-        transaction.prefetch(&[key_cache::rows::<ValidatedAsCredentials>(domain), allowances].concat())?;
+        transaction.prefetch(&[peer_keys::rows::<ValidatedAsCredentials>(domain), allowances].concat())?;
         authenticate_federated(transaction, context, call, domain)?;
         TokenScope::Federated
     };
@@ -106,7 +94,7 @@ fn authenticate_federated(
 ) -> Result<(), Interrupt> {
     let signer = *call.body.credential.signer();
     let knows_signer = |authorities: &ValidatedAsCredentials| authorities.intermediate(&signer).is_some();
-    let authorities = key_cache::current(transaction, context, domain, knows_signer, Caller::Stranger)?;
+    let authorities = peer_keys::current(transaction, context, domain, knows_signer, Caller::Stranger)?;
     let valid = validate_client_credential(&call.body.credential, &authorities, context.now);
     authenticate_credential(transaction, call, valid.map_err(Refusal::from)?.credential())
 }
@@ -121,55 +109,4 @@ fn authenticate_credential(
         return Err(Refusal::Unauthenticated.into());
     }
     Ok(call.authenticate(transaction, credential.verifying_key())?)
-}
-
-/// A spent token.
-#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Nullifier {}
-
-impl Record for Nullifier {
-    type Name = Expiring<Hash>;
-    const KIND: RecordKind = RecordKind::Nullifier;
-}
-
-fn nullifier(key: &TokenKey, token: &Token) -> Expiring<Hash> {
-    Expiring { hour: key.validity().not_after.hour(), name: token.nullifier() }
-}
-
-/// The row that redeeming `token` will read; `None` if its key is not in force.
-pub(crate) fn row(context: &Context, token: &Token) -> Option<Key> {
-    let keys = context.homeserver().token_keys(context.now);
-    let key = keys.find(&token.key_id)?;
-    Some(Key::of::<Nullifier>(&nullifier(key, token)))
-}
-
-/// Redeems `token`: from here on it is spent, whatever becomes of the request.
-///
-/// The nullifier's absence is a precondition of the commit, its presence part of it.
-pub(crate) fn redeem(
-    transaction: &mut Transaction,
-    context: &Context,
-    token: &Token,
-    local_only: bool,
-) -> Result<(), Interrupt> {
-    let keys = context.homeserver().token_keys(context.now);
-    let key = keys.find(&token.key_id).ok_or(Refusal::TokenNeeded)?;
-    if local_only && key.issuer().scope() != TokenScope::Local {
-        return Err(Refusal::WrongTokenScope.into());
-    }
-    let name = nullifier(key, token);
-    // Read before the public-key operation: a pass that has to come again has cost nothing.
-    let spent = transaction.get::<Nullifier>(&name)?.is_some();
-    key.issuer().verify(token).map_err(|_| Refusal::InvalidToken)?;
-    if spent && !context.planted(Plant::ReuseNullifier) {
-        return Err(Refusal::TokenSpent.into());
-    }
-    transaction.put(&name, &Nullifier {});
-    transaction.keep();
-    Ok(())
-}
-
-/// A name for a client's row that does not name the client.
-fn client_row(client: &crate::identifiers::ClientId) -> Hash {
-    kdf::hash(Label::ROW_NAME, &[&encode(client)])
 }

@@ -8,14 +8,12 @@ use super::{
 };
 use crate::{
     codec::{Bytes, decode},
-    context::Context,
     credentials::{LeafCredential, validation::validate_leaf_possession},
     crypto::{provider::MlsCrypto, sign::VerifyingKey},
     error::Refusal,
     identifiers::LeafIdentity,
     mls::{self, CommitError, CommitSender, CommitSummary, GroupInfoUpdate, Roles, StagedChange},
-    operation::Interrupt,
-    store::Transaction,
+    operation::{Context, Interrupt, Transaction},
     wire::{
         delivery_service::{CommitData, CommitReply, LeafProfile},
         fan_out::ClientQueueConfig,

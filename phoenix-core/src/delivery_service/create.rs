@@ -9,15 +9,13 @@ use super::{
 };
 use crate::{
     codec::{List, encode},
-    context::Context,
     crypto::provider::MlsCrypto,
-    dispatch::Call,
     error::Refusal,
-    expiry::Expiring,
     identifiers::{GroupId, LeafIdentity},
     mls::{self, GroupInfoBytes, LeafView, Roles},
-    operation::Interrupt,
-    store::{Key, Record, RecordKind, Transaction},
+    operation::{Context, Interrupt, Transaction},
+    request::Call,
+    store::{Expiring, Key, Record, RecordKind},
     time::Timestamp,
     wire::{
         delivery_service::{CreateGroup, LeafProfile, RequestGroupId, RequestGroupIdReply},

@@ -8,12 +8,10 @@ use super::{
 };
 use crate::{
     codec::{Flag, List},
-    context::Context,
-    dispatch::Call,
     error::Refusal,
     mls::{CommitSender, ProposalKind},
-    operation::Interrupt,
-    store::Transaction,
+    operation::{Context, Interrupt, Transaction},
+    request::Call,
     wire::delivery_service::{
         CommitReply, ExternalCommitInfo, ExternalCommitInfoReply, JoinConnectionGroup, LeafProfile,
     },

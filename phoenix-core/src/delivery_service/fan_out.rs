@@ -3,11 +3,10 @@
 use super::{group::Group, sections::Member};
 use crate::{
     codec::{Bytes, List},
-    context::Context,
+    collections::log::{self},
     error::Refusal,
-    fan_out::{self},
     identifiers::{LogId, RequestId},
-    store::Transaction,
+    operation::{Context, Transaction},
     wire::fan_out::{ClientQueueConfig, FanOutContent, FanOutMessage, Receipt, Recipient, WelcomeBundle},
 };
 
@@ -59,7 +58,7 @@ impl FanOut {
             contents: self.contents,
             recipients: self.recipients,
         };
-        fan_out::append(transaction, context, LogId::Group(group.id.uuid), position, message);
+        log::append(transaction, context, LogId::Group(group.id.uuid), position, message);
         position
     }
 }

@@ -7,19 +7,18 @@ use zeroize::Zeroizing;
 use super::sections::{GroupSection, Member, MembersSection, Section, SectionName, TreeSection};
 use crate::{
     codec::{Bytes, Codec, Flag, decode, encode},
-    context::Context,
     crypto::{
         aead::EarKey,
         kdf::{self, Hash},
         labels::Label,
         padding,
     },
-    dispatch::Call,
     error::Refusal,
     identifiers::GroupId,
     mls,
-    operation::Interrupt,
-    store::{Key, Record, RecordKind, Transaction},
+    operation::{Context, Interrupt, Transaction},
+    request::Call,
+    store::{Key, Record, RecordKind},
     time::Month,
     wire::{delivery_service::GroupAccess, envelope::Sender},
 };

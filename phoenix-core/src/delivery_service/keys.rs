@@ -1,11 +1,9 @@
 //! PROTOCOL.md §8, §9 — the delivery service's published keys.
 
 use crate::{
-    context::Context,
-    dispatch::Call,
     error::Refusal,
-    operation::Interrupt,
-    store::Transaction,
+    operation::{Context, Interrupt, Transaction},
+    request::Call,
     wire::delivery_service::{GetDsKeys, GetDsKeysReply},
 };
 

@@ -10,16 +10,15 @@ use super::{
 };
 use crate::{
     codec::decode,
-    context::Context,
     credentials::validation::ValidatedQsKeys,
-    dispatch::Call,
     error::Refusal,
-    federation::key_cache::{self, Caller},
     identifiers::Domain,
     limits::{MAX_ADDED_DOMAINS, MAX_WELCOMES},
     mls::{self, AddView, ProposalKind},
-    operation::Interrupt,
-    store::{Key, Transaction},
+    operation::{Context, Interrupt, Transaction},
+    peer_keys::{self, Caller},
+    request::Call,
+    store::Key,
     wire::{
         delivery_service::{AddUsers, CommitReply, LeafProfile, UpdateClient},
         fan_out::{ClientQueueConfig, WelcomeBundle},
@@ -126,8 +125,8 @@ fn check_batches(
     let domains = batches.iter().map(|batch| &batch.content.domain);
     let others = domains.filter(|domain| *domain != context.domain());
     let rows = others.flat_map(|domain| {
-        let unknown = key_cache::rows_before_asking::<ValidatedQsKeys>(context, domain);
-        key_cache::rows::<ValidatedQsKeys>(domain).into_iter().chain(unknown)
+        let unknown = peer_keys::rows_before_asking::<ValidatedQsKeys>(context, domain);
+        peer_keys::rows::<ValidatedQsKeys>(domain).into_iter().chain(unknown)
     });
     let rows: Vec<Key> = rows.collect();
     transaction.prefetch(&rows)?;
@@ -148,7 +147,7 @@ fn check_batch(
         return Err(Refusal::KeyPackageNotCovered.into());
     }
     let wanted = (Some(content.key_id), Caller::Client);
-    let keys = key_cache::queuing_keys(transaction, context, &content.domain, wanted)?;
+    let keys = peer_keys::queuing_keys(transaction, context, &content.domain, wanted)?;
     let key = keys.verifying_key(content.key_id, context.now).ok_or(Refusal::KeyPackageNotCovered)?;
     Ok(key.verify(content, &batch.signature).map_err(|_| Refusal::KeyPackageNotCovered)?)
 }

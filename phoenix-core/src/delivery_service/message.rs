@@ -8,12 +8,10 @@ use super::{
 };
 use crate::{
     codec::encode,
-    context::Context,
-    dispatch::Call,
     error::Refusal,
     mls,
-    operation::Interrupt,
-    store::Transaction,
+    operation::{Context, Interrupt, Transaction},
+    request::Call,
     wire::{
         delivery_service::{SendMessage, SendMessageReply, UpdateQueueInfo},
         message::Done,

@@ -5,13 +5,11 @@ use super::{
     sections::{Joiner, MAX_PAST_EPOCHS, PastEpoch, PastSection, RestSection, Section},
 };
 use crate::{
-    context::Context,
     crypto::kdf::Hash,
-    dispatch::Call,
     error::Refusal,
     mls::{self, AddView},
-    operation::Interrupt,
-    store::Transaction,
+    operation::{Context, Interrupt, Transaction},
+    request::Call,
     wire::{
         delivery_service::{WelcomeInfo, WelcomeInfoReply},
         envelope::Sender,

@@ -9,30 +9,27 @@ use std::time::Duration;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::{
-    key_cache::{self, Caller},
     peer,
-    policy::Direction,
-    rate_limit::{Bucket, Rate},
     stream::{Chain, StreamContext},
 };
 use crate::{
     codec::{Codec, List, decode, encode},
-    config::Plant,
-    context::Context,
+    collections::log::{self},
+    config::{Direction, Plant},
     credentials::validation::ValidatedQsKeys,
     crypto::{
         kdf::{self, Hash},
         labels::Label,
         ratchet::RatchetSecret,
     },
-    dispatch::Call,
     error::Refusal,
-    expiry::UNUSED,
-    fan_out::{self},
     identifiers::{Domain, LogId, StreamId},
-    limits::{MAX_INBOUND_STREAMS, MAX_STREAM_EPOCH},
-    operation::Interrupt,
-    store::{Key, Record, RecordKind, Transaction},
+    limits::{MAX_INBOUND_STREAMS, MAX_STREAM_EPOCH, UNUSED},
+    operation::{Context, Interrupt, Transaction},
+    peer_keys::{self, Caller},
+    rates::{Bucket, Rate},
+    request::Call,
+    store::{Key, Record, RecordKind},
     time::{DAY, Timestamp},
     wire::{
         fan_out::{FanOutContent, FanOutMessage, Recipient},
@@ -106,7 +103,7 @@ pub(crate) fn enqueue_federated(
     context.config().federation.check(Direction::Inbound, &content.source)?;
     let name = InboundName { source: content.source.clone(), stream_id: content.stream_id };
     // In one round, before the signature: each row that is missing later would have it checked again.
-    let keys = key_cache::rows::<ValidatedQsKeys>(&content.source);
+    let keys = peer_keys::rows::<ValidatedQsKeys>(&content.source);
     let rows = vec![
         Key::of::<InboundSource>(&content.source),
         peer::row(&content.source),
@@ -160,7 +157,7 @@ fn check_signature(
 ) -> Result<(), Interrupt> {
     let content = &frame.content;
     let wanted = (Some(content.key_id), Caller::Stranger);
-    let keys = key_cache::queuing_keys(transaction, context, &content.source, wanted)?;
+    let keys = peer_keys::queuing_keys(transaction, context, &content.source, wanted)?;
     let key = keys.verifying_key(content.key_id, context.now).ok_or(Refusal::UnknownFrameKey)?;
     if context.planted(Plant::SkipSignature) {
         return Ok(());
@@ -348,7 +345,7 @@ fn accept_message(
     }
     let deliveries = message.recipients.len() as u64;
     let log = LogId::Stream { source: name.source.clone(), stream_id: stream.log };
-    fan_out::append(transaction, context, log, stream.log_next, message);
+    log::append(transaction, context, log, stream.log_next, message);
     stream.log_next += 1;
     deliveries.saturating_sub(1)
 }

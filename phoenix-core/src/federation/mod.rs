@@ -1,7 +1,6 @@
 //! PROTOCOL.md §9 — federation: whom to trust for whose keys, streams to other homeservers and from them.
 //!
 //! * `policy`: with whom at all.
-//! * `key_cache`: the published keys of others; [`single_flight`]: each fetched once.
 //! * `outbox`: streams to others; `backoff`: when to try again.
 //! * `authorization`: who may deliver for a group.
 //! * `inbox`: streams from others, each check in its order; `rate_limit`: how much of them.
@@ -9,12 +8,8 @@
 pub(crate) mod authorization;
 pub mod backoff;
 pub(crate) mod inbox;
-pub(crate) mod key_cache;
 pub mod outbox;
 pub(crate) mod peer;
-pub mod policy;
-pub(crate) mod rate_limit;
-pub mod single_flight;
 mod stream;
 
 #[cfg(test)]

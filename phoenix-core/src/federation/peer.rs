@@ -5,12 +5,10 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use super::backoff;
 use crate::{
     codec::List,
-    context::Context,
     identifiers::{Domain, StreamName},
-    operation::{Interrupt, Timer},
-    store::{Key, Record, RecordKind, Transaction},
+    operation::{Context, Interrupt, Timer, Transaction, timers},
+    store::{Key, Record, RecordKind},
     time::Timestamp,
-    timers,
 };
 
 /// How deliveries to a peer go. There is no row while all is well.

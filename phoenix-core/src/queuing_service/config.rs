@@ -1,10 +1,7 @@
 //! PROTOCOL.md §7 — sealed queue configurations: what a client authorises, for whom and until when.
 
-use std::collections::{BTreeMap, VecDeque};
-
 use crate::{
     codec::{decode, encode},
-    context::Context,
     credentials::PublishedHpkeKey,
     crypto::{
         kdf::{self, Hash},
@@ -12,7 +9,9 @@ use crate::{
         sign::{SigningKey, VerifyingKey},
     },
     error::Refusal,
+    homeserver::{MAX_UNVERIFIED, MAX_VERIFIED, Opened},
     identifiers::{Domain, GroupId},
+    operation::Context,
     rng::Random,
     wire::fan_out::{ClientQueueConfig, QueueConfig, QueueConfigContent},
 };
@@ -89,52 +88,6 @@ pub(super) fn verify(
     let entry = Opened { config: config.clone(), verified: Some(*key) };
     homeserver.with_opened_configs(|cache| cache.verified.insert(name, entry, MAX_VERIFIED));
     true
-}
-
-/// A cache of opened configurations: bounded, the oldest go first, and those that a client signed never make room
-/// for those that nobody is known to have.
-#[derive(Default)]
-pub struct OpenedConfigs {
-    verified: Cache,
-    unverified: Cache,
-}
-
-#[derive(Default)]
-struct Cache {
-    opened: BTreeMap<Hash, Opened>,
-    order: VecDeque<Hash>,
-}
-
-#[derive(Clone)]
-struct Opened {
-    config: QueueConfig,
-    /// The key that the signature was verified with.
-    verified: Option<VerifyingKey>,
-}
-
-/// Some 200 bytes each.
-const MAX_VERIFIED: usize = 65_536;
-
-/// Those of a few commits of the distributor: each is opened once, and verified in the same operation or never.
-const MAX_UNVERIFIED: usize = 1024;
-
-impl OpenedConfigs {
-    fn get(&self, name: &Hash) -> Option<Opened> {
-        self.verified.opened.get(name).or_else(|| self.unverified.opened.get(name)).cloned()
-    }
-}
-
-impl Cache {
-    fn insert(&mut self, name: Hash, opened: Opened, limit: usize) {
-        if self.opened.insert(name, opened).is_none() {
-            self.order.push_back(name);
-        }
-        if self.order.len() > limit
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.opened.remove(&oldest);
-        }
-    }
 }
 
 #[cfg(test)]

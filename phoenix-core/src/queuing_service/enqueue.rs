@@ -8,16 +8,15 @@
 use std::collections::BTreeMap;
 
 use super::{
-    config, queue,
+    config, fan_out_queue,
     records::{Pin, QsClient},
 };
 use crate::{
     config::Plant,
-    context::Context,
     crypto::kdf::Hash,
     identifiers::{Domain, QsClientId},
-    operation::{Effect, Interrupt},
-    store::{Key, Transaction},
+    operation::{Context, Effect, Interrupt, Transaction},
+    store::Key,
     wire::fan_out::{
         Binding, Delivery, FanOutContent, FanOutMessage, Gap, GapReason, Notify, QueueConfig, QueueMessage,
         Recipient,
@@ -28,7 +27,7 @@ use crate::{
 pub(crate) fn rows(context: &Context, recipient: &Recipient) -> Vec<Key> {
     config::open(context, &recipient.config).map_or_else(Vec::new, |config| {
         let client = config.content.client;
-        vec![Key::of::<QsClient>(&client), queue::row(&client)]
+        vec![Key::of::<QsClient>(&client), fan_out_queue::row(&client)]
     })
 }
 
@@ -60,7 +59,7 @@ pub(crate) fn enqueue(
         return Ok(());
     }
     let entry = config.content.list_entry(source, &message.group_id);
-    let Some(mut head) = queue::head(transaction, &id)? else { return Ok(()) };
+    let Some(mut head) = fan_out_queue::head(transaction, &id)? else { return Ok(()) };
     let verdict = match authorise(context, source, message, content, (&config, &client, &entry)) {
         Verdict::Deliver { .. } if head.is_full(context) => Verdict::Mark(GapReason::QueueFull),
         Verdict::Deliver { .. } if !head.admit(context, &entry) => Verdict::Mark(GapReason::Rate),
@@ -96,7 +95,7 @@ pub(crate) fn enqueue(
                 position: message.position,
                 reason: GapReason::Dropped,
             };
-            if let Some(head) = queue::head(transaction, &id)? {
+            if let Some(head) = fan_out_queue::head(transaction, &id)? {
                 let _ = head.mark(transaction, context, &id, (entry, gap));
             }
             Ok(())

@@ -8,21 +8,20 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use super::records::{self, QsUser};
 use crate::{
     codec::{List, decode, encode},
-    context::Context,
+    collections::pool::{self, PackageName},
     crypto::{
         aead::{EarCiphertext, EarKey},
         kdf::Hash,
         provider::MlsCrypto,
     },
-    dispatch::Call,
     error::Refusal,
     identifiers::QsClientId,
     keys::QueuingKey,
     limits::MAX_CLIENTS,
     mls,
-    operation::Interrupt,
-    pool::{self, PackageName},
-    store::{Key, Record, RecordKind, Transaction},
+    operation::{Context, Interrupt, Transaction},
+    request::Call,
+    store::{Key, Record, RecordKind},
     wire::{
         fan_out::ClientQueueConfig,
         message::Done,

@@ -1,11 +1,9 @@
 //! PROTOCOL.md §7 — the queuing service's published keys.
 
 use crate::{
-    context::Context,
-    dispatch::Call,
     error::Refusal,
-    operation::Interrupt,
-    store::Transaction,
+    operation::{Context, Interrupt, Transaction},
+    request::Call,
     wire::queuing_service::{GetConfigKey, GetConfigKeyReply, GetQsKeys, GetQsKeysReply},
 };
 

@@ -2,10 +2,11 @@
 //! deliver what to whom.
 
 pub mod config;
+pub(crate) mod dequeue;
 pub(crate) mod enqueue;
+pub(crate) mod fan_out_queue;
 pub(crate) mod key_packages;
 pub(crate) mod keys;
-pub(crate) mod queue;
 pub(crate) mod records;
 
 #[cfg(test)]

@@ -2,17 +2,16 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::queue;
+use super::fan_out_queue;
 use crate::{
     codec::List,
-    context::Context,
     crypto::{kdf::Hash, sign::VerifyingKey},
-    dispatch::Call,
     error::Refusal,
     identifiers::{QsClientId, QsUserId},
     limits::{MAX_CLIENTS, MAX_LISTED_GROUPS},
-    operation::Interrupt,
-    store::{Record, RecordKind, Transaction},
+    operation::{Context, Interrupt, Transaction},
+    request::Call,
+    store::{Record, RecordKind},
     time::Month,
     wire::{
         envelope::Sender,
@@ -79,7 +78,7 @@ pub(crate) fn create_user_record(
     let user = QsUserId::random(&mut context.random);
     let client = QsClientId::random(&mut context.random);
     // A queue that nothing can be sealed for is refused before anything is written.
-    queue::create(transaction, context, client, body.queue_key)?;
+    fan_out_queue::create(transaction, context, client, body.queue_key)?;
     let mut clients = List::default();
     let _ = clients.push(client);
     transaction.put(&user, &QsUser { key: body.user_key, friendship_hash: body.friendship_hash, clients });

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::key::{Key, RecordKind};
+use super::{key::Key, keyspace::RecordKind};
 use crate::{codec::encode, identifiers::HexId, time::Hour};
 
 /// The version of a row: drawn at random for each commit attempt, so that it tells nothing of the order of

@@ -4,17 +4,21 @@
 //! drives an [`Operation`](crate::operation::Operation) carries both to a database. What a store must promise
 //! is little: read committed rows with their versions, and apply a [`Commit`] whole or not at all.
 //!
-//! * [`key`]: how rows are named, and the table of all record kinds.
+//! * [`keyspace`]: the table of all record kinds.
+//! * [`key`]: how rows are named.
 //! * [`record`]: how rows are written, sealed and read back.
 //! * [`commit`]: what is asked of the store.
-//! * [`transaction`]: what an operation sees of all this.
+//!
+//! What an operation sees of all this is a [`Transaction`](crate::operation::Transaction).
 
 pub mod commit;
+mod expiring;
 pub mod key;
+pub mod keyspace;
 pub mod record;
-pub mod transaction;
 
 pub use commit::{Commit, Expectation, Reads, Row, Scan, Settlement, Version, Write};
-pub use key::{Key, RecordKind};
-pub use record::{Protection, Record};
-pub use transaction::Transaction;
+pub use expiring::Expiring;
+pub use key::{Key, Record};
+pub use keyspace::{Protection, RecordKind};
+pub use record::StoredDataError;

@@ -2,45 +2,15 @@
 
 use zeroize::Zeroizing;
 
-use super::key::{Key, RecordKind};
+use super::{
+    key::{Key, Record},
+    keyspace::{Protection, RecordKind},
+};
 use crate::{
-    codec::{Codec, decode, encode},
+    codec::{decode, encode},
     crypto::aead::{EarCiphertext, EarKey, EncryptionError},
     rng::Random,
 };
-
-/// How a row is protected at rest (PROTOCOL.md §3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protection {
-    /// As it is: nothing in it links or tells.
-    Plain,
-    /// Sealed under the service key, which lives in the key file and never in the store.
-    ServiceKey,
-    /// Encrypted under a key that the caller brings with each request.
-    Caller,
-    /// Encrypted to its owner by the queue ratchet.
-    Ratchet,
-}
-
-impl Protection {
-    /// In words, for the keyspace table.
-    pub const fn describe(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::ServiceKey => "sealed under the service key",
-            Self::Caller => "encrypted under the caller's key",
-            Self::Ratchet => "encrypted to its owner",
-        }
-    }
-}
-
-/// A kind of record.
-pub trait Record: Codec {
-    /// What names a record of this kind.
-    type Name: Codec;
-    /// The kind; its declaration says how it is protected.
-    const KIND: RecordKind;
-}
 
 /// A row that does not decode or open: the stored data is damaged, or the service key is another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +24,7 @@ pub struct StoredDataError {
 const FORMAT: u8 = 1;
 
 /// The bytes of the row `key` that hold `record`.
-pub(super) fn to_row<R: Record>(
+pub(crate) fn to_row<R: Record>(
     key: &Key,
     record: &R,
     service_key: &EarKey,
@@ -72,7 +42,7 @@ pub(super) fn to_row<R: Record>(
 }
 
 /// The record that the row `key` holds.
-pub(super) fn from_row<R: Record>(
+pub(crate) fn from_row<R: Record>(
     key: &Key,
     bytes: &[u8],
     service_key: &EarKey,

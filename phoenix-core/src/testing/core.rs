@@ -7,15 +7,14 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use super::store::MemoryStore;
 use crate::{
     config::Config,
-    context::Context,
     error::Refusal,
     homeserver::Homeserver,
     identifiers::Domain,
     keys::ServiceKeys,
     limits::MAX_ATTEMPTS,
-    operation::{Ask, Body, Effect, Interrupt, Lane, Operation, Outcome, Step, Timer},
+    operation::{Ask, Body, Context, Effect, Interrupt, Lane, Operation, Outcome, Step, Timer, Transaction},
     rng::Random,
-    store::{Commit, Key, Record, RecordKind, Settlement, Transaction, Version},
+    store::{Commit, Key, Record, RecordKind, Settlement, Version},
     time::Timestamp,
     wire::operations::Service,
 };

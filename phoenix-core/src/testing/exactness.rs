@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{driver::Recorded, fixtures::Fixture, samples::sample_request};
 use crate::{
-    homeserver::Input,
+    dispatch::Input,
     identifiers::LogId,
     operation::{self, Effect},
     store::{

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     codec::encode,
+    dispatch::Input,
     error::Refusal,
-    homeserver::Input,
     identifiers::Domain,
     store::{RecordKind, Settlement},
     wire::operations::OperationKind,

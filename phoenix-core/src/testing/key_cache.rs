@@ -6,11 +6,10 @@ use super::{
 };
 use crate::{
     codec::{decode, encode},
-    config::Times,
+    config::{Policy, Times},
     credentials::{Fingerprint, KeyId},
     crypto::sign::VERIFICATIONS,
     error::Refusal,
-    federation::policy::Policy,
     time::{DAY, MINUTE},
     wire::{
         auth_service::{GetAsCredentialsReply, IssueTokens},

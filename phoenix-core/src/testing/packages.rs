@@ -9,8 +9,8 @@ use super::{
 use crate::{
     codec::{decode, encode},
     crypto::hpke::HpkePublicKey,
+    dispatch::Input,
     error::Refusal,
-    homeserver::Input,
     keys::QueuingKey,
     store::RecordKind,
     time::{DAY, ExpirationData},
@@ -206,12 +206,12 @@ fn a_user_all_of_whose_packages_have_expired_cannot_be_asked() {
 mod pools {
     use super::super::store::MemoryStore;
     use crate::{
+        collections::pool::{self, PackageName},
         crypto::aead::EarKey,
         identifiers::QsClientId,
-        operation::Interrupt,
-        pool::{self, PackageName},
+        operation::{Interrupt, Transaction},
         rng::Random,
-        store::{Record, RecordKind, Transaction, Version},
+        store::{Record, RecordKind, Version},
     };
 
     #[derive(Debug, tls_codec::TlsSize, tls_codec::TlsSerialize, tls_codec::TlsDeserializeBytes)]

@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use phoenix_core::{error::PeerFailure, federation::single_flight::SingleFlight, operation::Ask};
+use phoenix_core::{
+    error::PeerFailure,
+    operation::{Ask, single_flight::SingleFlight},
+};
 use tokio::sync::oneshot;
 
 type Answer = Result<Vec<u8>, PeerFailure>;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use phoenix_core::{
-    homeserver::Input,
+    dispatch::Input,
     operation::{Effect, Operation, Outcome, Step, Timer},
     store::Settlement,
     wire::{envelope::ResponseEnvelope, operations::OperationKind},

@@ -21,11 +21,11 @@ use std::{
 };
 
 use phoenix_core::{
+    dispatch::Input,
     error::{PeerFailure, Refusal},
-    homeserver::{Homeserver, Input},
-    operation::{Ask, Effect, Report},
+    homeserver::Homeserver,
+    operation::{Ask, Effect, Report, timers::SWEEP},
     time::Timestamp,
-    timers::SWEEP,
     wire::{envelope::ResponseEnvelope, operations::OperationKind},
 };
 use serde::{Deserialize, Serialize};

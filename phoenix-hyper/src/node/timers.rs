@@ -7,11 +7,10 @@ use std::{
 };
 
 use phoenix_core::{
-    homeserver::Input,
-    operation::Timer,
+    dispatch::Input,
+    operation::{Timer, timers},
     store::{Key, Reads},
     time::Timestamp,
-    timers,
 };
 use tokio::sync::{Notify, Semaphore};
 

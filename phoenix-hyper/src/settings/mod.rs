@@ -15,8 +15,7 @@ use std::{
 };
 
 use phoenix_core::{
-    config::{Config, Plant, Rates, RegistrationPolicy, Sizes, Times},
-    federation::policy::{Pattern, Policy, Rule},
+    config::{Config, Pattern, Plant, Policy, Rates, RegistrationPolicy, Rule, Sizes, Times},
     identifiers::Domain,
 };
 use serde::{Deserialize, Serialize};

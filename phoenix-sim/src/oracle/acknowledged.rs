@@ -7,34 +7,36 @@ use phoenix_core::{
     identifiers::{GroupId, UserId},
 };
 
-use super::{Observation, Violation, epochs::Epochs, order::Order};
+use super::{epochs::Epochs, observation::Observation, order::Order, violation::Violation};
 use crate::schedule::EventNumber;
 
-/// What was promised, and what came.
+/// The messages that were acknowledged, and those that arrived.
 #[derive(Debug, Default)]
 pub struct Acknowledged {
-    promised: BTreeMap<(GroupId, u64), Promise>,
+    /// By group and position.
+    acknowledged: BTreeMap<(GroupId, u64), Message>,
+    /// By recipient, group and position.
     received: BTreeSet<(UserId, GroupId, u64)>,
 }
 
 #[derive(Debug)]
-struct Promise {
+struct Message {
     sender: UserId,
     text: Vec<u8>,
     event: EventNumber,
 }
 
 impl Acknowledged {
-    /// A client has said something.
+    /// Notes an acknowledgement or an arrival.
     ///
     /// # Errors
-    /// A message that is not what its sender was told.
+    /// Two messages were acknowledged at one position.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         match observation.event {
             Event::MessageAcknowledged { group, position, text, .. } => {
                 let sender = observation.user_id.clone();
-                let promise = Promise { sender, text: text.clone(), event: observation.number };
-                match self.promised.insert((group.clone(), *position), promise) {
+                let message = Message { sender, text: text.clone(), event: observation.number };
+                match self.acknowledged.insert((group.clone(), *position), message) {
                     Some(earlier) if earlier.text != *text => {
                         let what =
                             format!("two messages were acknowledged at position {position} of {group}");
@@ -51,41 +53,42 @@ impl Acknowledged {
         }
     }
 
-    /// How many messages were acknowledged.
+    /// Returns how many messages were acknowledged.
     pub fn count(&self) -> u64 {
-        self.promised.len() as u64
+        self.acknowledged.len() as u64
     }
 
-    /// How many messages came, counted for each member.
+    /// Returns how many messages arrived, each counted once for each member.
     pub fn received(&self) -> u64 {
         self.received.len() as u64
     }
 
-    /// How many acknowledged messages there are of which it is not known who was to get them.
+    /// Returns how many acknowledged messages cannot be checked, because the members of their epoch are not
+    /// known.
     pub fn unchecked(&self, epochs: &Epochs, order: &Order) -> u64 {
         let is_known = |(group, position): &(GroupId, u64)| {
             order.epoch(group, *position).is_some_and(|epoch| !epochs.members(group, epoch).is_empty())
         };
-        self.promised.keys().filter(|place| !is_known(place)).count() as u64
+        self.acknowledged.keys().filter(|name| !is_known(name)).count() as u64
     }
 
-    /// The messages that a member of their epoch has not got.
+    /// Returns a violation for each acknowledged message and member of its epoch that it has not reached.
     pub fn missing(&self, epochs: &Epochs, order: &Order) -> Vec<Violation> {
-        let of = |((group, position), promise): (&(GroupId, u64), &Promise)| {
+        let of = |((group, position), message): (&(GroupId, u64), &Message)| {
             let epoch = order.epoch(group, *position);
             let members = epoch.map_or_else(BTreeSet::new, |epoch| epochs.members(group, epoch));
             let missing = members.into_iter().filter(|member| {
-                *member != promise.sender
+                *member != message.sender
                     && !self.received.contains(&(member.clone(), group.clone(), *position))
             });
-            let text = String::from_utf8_lossy(&promise.text).into_owned();
+            let text = String::from_utf8_lossy(&message.text).into_owned();
             let violation = |member| Violation {
                 oracle: "acknowledged",
                 what: format!("“{text}” ({group}, position {position}, {epoch:?}) never reached {member}"),
-                since: Some(promise.event),
+                since: Some(message.event),
             };
             missing.map(violation).collect::<Vec<_>>()
         };
-        self.promised.iter().flat_map(of).collect()
+        self.acknowledged.iter().flat_map(of).collect()
     }
 }

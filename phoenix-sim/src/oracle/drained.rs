@@ -1,14 +1,14 @@
-//! R3 — after faults end, all logs and outboxes drain within a bound.
+//! R3 — after the faults end, all logs and outboxes drain within a bound (see the world's `settling`).
 
 use phoenix_core::store::RecordKind;
 
-use super::Violation;
+use super::violation::Violation;
 use crate::disk::Disk;
 
-/// What is left on its way at a homeserver.
+/// Checks that the store of `domain` holds nothing that is still to be delivered.
 ///
 /// # Errors
-/// If anything is.
+/// How many rows are left, of the first kind of which there are any.
 pub fn check(domain: &str, disk: &Disk) -> Result<(), Violation> {
     for kind in [RecordKind::FanOutRow, RecordKind::OutboundEntry] {
         let count = disk.count(kind);

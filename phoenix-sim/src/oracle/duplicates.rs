@@ -1,4 +1,4 @@
-//! R1 — nothing reaches a member twice.
+//! R1 — no message reaches a member twice.
 
 use std::collections::BTreeMap;
 
@@ -7,29 +7,29 @@ use phoenix_core::{
     identifiers::{GroupId, UserId},
 };
 
-use super::{Observation, Violation};
+use super::{observation::Observation, violation::Violation};
 use crate::schedule::EventNumber;
 
-/// What each member has got so far.
+/// The messages that each member has received so far.
 #[derive(Debug, Default)]
 pub struct Duplicates {
     positions: BTreeMap<(UserId, GroupId, u64), EventNumber>,
     texts: BTreeMap<(UserId, GroupId, Vec<u8>), EventNumber>,
-    /// How often something came again.
+    /// How many messages came again.
     pub count: u64,
 }
 
 impl Duplicates {
-    /// A client has said something.
+    /// Notes a message that a client has received.
     ///
     /// # Errors
-    /// A message that the client has got before.
+    /// The client has received its position or its text before.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         let Event::Message { group, position, text, .. } = observation.event else { return Ok(()) };
         let user = observation.user_id;
         let number = observation.number;
         let same_position = self.positions.insert((user.clone(), group.clone(), *position), number);
-        // Texts are written once in a world.
+        // No text is sent twice in a world.
         let same_text = self.texts.insert((user.clone(), group.clone(), text.clone()), number);
         let Some(earlier) = same_position.or(same_text) else { return Ok(()) };
         self.count += 1;

@@ -1,4 +1,4 @@
-//! R2 — all members that have processed the same epoch hold the same secret, and agree on who is a member.
+//! R2 — all members that have processed an epoch hold the same secret and agree on its members.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,14 +7,15 @@ use phoenix_core::{
     identifiers::{GroupId, UserId},
 };
 
-use super::{Observation, Violation};
+use super::{observation::Observation, violation::Violation};
 use crate::schedule::EventNumber;
 
-/// Every epoch that some member has been in.
+/// Every epoch that a member has been in.
 #[derive(Debug, Default)]
 pub struct Epochs {
+    /// By group and number.
     epochs: BTreeMap<(GroupId, u64), Epoch>,
-    /// How often members went from one epoch to the next.
+    /// How many commits members have processed, each counted once for each member.
     pub changes: u64,
 }
 
@@ -22,23 +23,24 @@ pub struct Epochs {
 struct Epoch {
     authenticator: Vec<u8>,
     members: Option<BTreeSet<UserId>>,
+    /// The event in which the first member was seen in the epoch.
     event: EventNumber,
 }
 
 impl Epochs {
-    /// A client has said something: its groups may be in new epochs.
+    /// Compares the epochs that a client is in with those of others.
     ///
     /// # Errors
-    /// An epoch of which members hold different secrets, or see different members.
+    /// Two members of one epoch hold different secrets or see different members.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         if let Event::EpochChanged { group, epoch, authenticator } = observation.event {
             self.changes += 1;
-            self.compare(observation, (group, *epoch), authenticator, None)?;
+            self.compare(observation, group, *epoch, authenticator, None)?;
         }
         for view in observation.groups {
             let members: BTreeSet<UserId> = view.members.iter().cloned().collect();
-            let epoch = (&view.group_id, view.epoch);
-            self.compare(observation, epoch, &view.epoch_authenticator, Some(members))?;
+            let authenticator = &view.epoch_authenticator;
+            self.compare(observation, &view.group_id, view.epoch, authenticator, Some(members))?;
         }
         Ok(())
     }
@@ -46,7 +48,8 @@ impl Epochs {
     fn compare(
         &mut self,
         observation: &Observation<'_>,
-        (group, epoch): (&GroupId, u64),
+        group: &GroupId,
+        epoch: u64,
         authenticator: &[u8],
         members: Option<BTreeSet<UserId>>,
     ) -> Result<(), Violation> {
@@ -55,7 +58,8 @@ impl Epochs {
         let known = self.epochs.entry((group.clone(), epoch)).or_insert(seen);
         let differs = |what: &str, known: &Epoch| {
             let user = observation.user_id;
-            let what = format!("{user} has {what} in epoch {epoch} of {group} than the first who was in it");
+            let what =
+                format!("{user} has {what} in epoch {epoch} of {group} than the first member seen in it");
             Err(Violation { oracle: "epochs", what, since: Some(known.event) })
         };
         if known.authenticator != authenticator {
@@ -70,8 +74,8 @@ impl Epochs {
         Ok(())
     }
 
-    /// Who was a member in this epoch, as far as anybody has seen: those of the last epoch before it of which
-    /// the members are known. Nobody leaves, in the worlds that are made.
+    /// Returns the members of an epoch as far as they are known: those of the last epoch up to it that some
+    /// client has reported. In generated worlds no member leaves, so these are members of `epoch` too.
     pub fn members(&self, group: &GroupId, epoch: u64) -> BTreeSet<UserId> {
         let until = self.epochs.range((group.clone(), 0)..=(group.clone(), epoch));
         until.rev().find_map(|(_, epoch)| epoch.members.clone()).unwrap_or_default()

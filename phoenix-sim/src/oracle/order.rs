@@ -1,49 +1,55 @@
-//! R1 — a group has one order: every position is given once, every epoch is begun once, and every member sees the
-//! order that the delivery service gave.
+//! R1 — a group has one order: every position is assigned once, every epoch is begun once, and every member
+//! receives messages in the order of their positions.
 
 use std::collections::BTreeMap;
 
 use phoenix_core::{
     client::Event,
-    identifiers::{GroupId, UserId},
+    identifiers::{GroupId, LogId, UserId},
     mls,
     wire::{
         delivery_service::{CommitReply, SendMessageReply},
         envelope::{RequestEnvelope, ResponseEnvelope},
+        fan_out::{FanOutContent, FanOutMessage},
         operations::Request,
     },
 };
 use sha2::{Digest, Sha256};
 
-use super::{Observation, Violation};
+use super::{observation::Observation, rows::LoggedMessage, violation::Violation};
 
 type RequestHash = [u8; 32];
 
-/// The order of all groups, as their delivery services told it and as members saw it.
+/// The order of all groups, as their delivery services answered and as members saw it.
 #[derive(Debug, Default)]
 pub struct Order {
+    /// The request at each position of a group.
     positions: BTreeMap<(GroupId, u64), RequestHash>,
+    /// The request that began each epoch of a group.
     commits: BTreeMap<(GroupId, u64), RequestHash>,
+    /// The epoch of the message at each position of a group.
     message_epochs: BTreeMap<(GroupId, u64), u64>,
+    /// The last position that each member has seen.
     seen: BTreeMap<(UserId, GroupId), u64>,
+    /// The text that the first member saw at each position of a group.
     texts: BTreeMap<(GroupId, u64), Vec<u8>>,
 }
 
-/// What a delivery service has put into a group's order.
+/// A request that a delivery service has given a position.
 struct Ordered {
     group: GroupId,
     position: u64,
-    /// The epoch that a commit began.
+    /// The epoch that it began, if it is a commit.
     began: Option<u64>,
-    /// The epoch that a message was sent in.
+    /// The epoch that it was sent in, if it is a message.
     sent_in: Option<u64>,
 }
 
 impl Order {
-    /// A homeserver has answered a request.
+    /// Notes the position that a homeserver has given a request.
     ///
     /// # Errors
-    /// Two requests at one position, or two that began one epoch: a fork.
+    /// A fork: another request has the same position or began the same epoch.
     pub fn answered(&mut self, request: &[u8], reply: &[u8]) -> Result<(), Violation> {
         let Some(ordered) = ordered(request, reply) else { return Ok(()) };
         let hash: RequestHash = Sha256::digest(request).into();
@@ -63,10 +69,25 @@ impl Order {
         Ok(())
     }
 
-    /// A client has said something.
+    /// Notes the epoch of a message that a delivery service writes to the log of its group. The sender may
+    /// learn from its queue that the message was ordered, without any answer to the request.
+    pub fn logged(&mut self, logged: &LoggedMessage) {
+        let FanOutMessage { group_id, position, contents, .. } = &logged.message;
+        let epoch = contents.iter().find_map(|content| match content {
+            FanOutContent::Message(bytes) => {
+                Some(mls::check_application_message(bytes.as_slice()).ok()?.epoch)
+            }
+            _ => None,
+        });
+        if let (LogId::Group(_), Some(epoch)) = (&logged.log, epoch) {
+            self.message_epochs.insert((group_id.clone(), *position), epoch);
+        }
+    }
+
+    /// Notes the position of a message that a client has received.
     ///
     /// # Errors
-    /// A message out of order, or another one than others saw at that position.
+    /// The message is out of order, or others received another one at its position.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         let Event::Message { group, position, text, .. } = observation.event else { return Ok(()) };
         let user = observation.user_id;
@@ -82,13 +103,13 @@ impl Order {
         Ok(())
     }
 
-    /// The epoch that the message at this position was sent in, if an answer told.
+    /// Returns the epoch that the message at a position was sent in. `None`: no message was ordered there.
     pub fn epoch(&self, group: &GroupId, position: u64) -> Option<u64> {
         self.message_epochs.get(&(group.clone(), position)).copied()
     }
 }
 
-/// What `reply` says that `request` has become, if it was put into an order.
+/// Returns the place of `request` in the order of its group, according to `reply`. `None`: it has none.
 fn ordered(request: &[u8], reply: &[u8]) -> Option<Ordered> {
     let (kind, envelope) = RequestEnvelope::read(request).ok()?;
     let request = Request::read(kind, envelope.body.as_slice()).ok()?;

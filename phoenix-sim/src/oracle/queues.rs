@@ -1,21 +1,23 @@
-//! R1, R2 — every queue can be read by its owner, and markers come only where a bound was hit.
+//! R1, R2 — the owner of a queue can read everything in it, and finds gap markers only where a limit was
+//! exceeded.
 
 use phoenix_core::{client::Event, wire::fan_out::GapReason};
 
-use super::{Observation, Violation};
+use super::{observation::Observation, violation::Violation};
 
-/// A client has said something.
+/// Checks an event that a client reports.
 ///
 /// # Errors
-/// Something that its owner cannot read or follow, or a marker in place of a message of one of its groups.
+/// The client cannot read or process an entry, or finds a marker in place of a message of one of its groups.
 pub fn observe(observation: &Observation<'_>) -> Result<(), Violation> {
     let wrong = match observation.event {
         Event::Gap { group, reason, .. } => {
-            // No plan hits a bound. What nobody authorised is the attackers' (see `refused`).
+            // No plan exceeds a limit. Unauthorised deliveries are attacks, which `refused` checks.
             let own = observation.groups.iter().any(|view| view.group_id == *group);
             *reason != GapReason::NotAuthorised || own
         }
-        // Attackers make no invitations, and nobody here invites or asks whom it should not.
+        // Generated users invite their contacts only and attackers invite no one, so no invitation is
+        // declined.
         Event::Declined { .. }
         | Event::Missing { .. }
         | Event::MessageUnreadable { .. }

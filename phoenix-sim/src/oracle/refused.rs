@@ -1,75 +1,79 @@
-//! S1, S2 — what a dishonest homeserver tries comes to nothing.
+//! S1, S2 — no attack of the dishonest homeserver succeeds. What is answered to it, the world's `attempts`
+//! checks.
 
 use std::collections::BTreeMap;
 
 use phoenix_core::{client::Event, identifiers::GroupId, wire::fan_out::GapReason};
 
-use super::{Observation, Violation};
+use super::{observation::Observation, violation::Violation};
 use crate::{adversary::Intrusion, schedule::EventNumber};
 
-/// Deliveries that no client must get, and what became of them.
+/// Deliveries that must not reach a client.
 #[derive(Debug, Default)]
 pub struct Refused {
-    intruders: BTreeMap<GroupId, Intruder>,
+    /// By the group that they claim to be from.
+    intrusions: BTreeMap<GroupId, Sent>,
 }
 
 #[derive(Debug)]
-struct Intruder {
-    /// Whose queue it is aimed at.
+struct Sent {
+    /// The index of the user that it is for.
     user: usize,
-    /// A marker must show that it was refused; else nothing may come of it at all.
+    /// Whether the user must find a marker, if the frame is accepted. If not, the user must find nothing.
     marker: bool,
+    /// Whether the user has found the marker.
     marked: bool,
-    /// The frame was accepted, so the marker must come.
+    /// Whether the frame was accepted.
     arrived: bool,
+    /// The event in which it was sent.
     event: EventNumber,
 }
 
 impl Refused {
-    /// A frame is sent that carries something for a client that has not authorised it.
+    /// Notes that a frame with an unauthorised delivery is sent in `event`.
     pub fn intrusion(&mut self, intrusion: &Intrusion, event: EventNumber) {
         let Intrusion { group, user, marker } = intrusion.clone();
-        self.intruders.insert(group, Intruder { user, marker, marked: false, arrived: false, event });
+        self.intrusions.insert(group, Sent { user, marker, marked: false, arrived: false, event });
     }
 
-    /// The frame that carried something in the name of `group` was accepted.
+    /// Notes that the frame in the name of `group` was accepted.
     pub fn arrived(&mut self, group: &GroupId) {
-        if let Some(intruder) = self.intruders.get_mut(group) {
-            intruder.arrived = true;
+        if let Some(sent) = self.intrusions.get_mut(group) {
+            sent.arrived = true;
         }
     }
 
-    /// A client has said something.
+    /// Checks that an event of a client names no group that an attacker has made up, except in a marker.
     ///
     /// # Errors
-    /// If it is about a group that only an attacker knows of.
+    /// The event names one, so the delivery has reached its recipient.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         if let Event::Gap { group, reason: GapReason::NotAuthorised, .. } = observation.event
-            && let Some(intruder) = self.intruders.get_mut(group)
-            && intruder.user == observation.user
-            && intruder.marker
+            && let Some(sent) = self.intrusions.get_mut(group)
+            && sent.user == observation.user
+            && sent.marker
         {
-            intruder.marked = true;
+            sent.marked = true;
             return Ok(());
         }
         let text = format!("{:?}", observation.event);
-        match self.intruders.iter().find(|(group, _)| text.contains(&format!("{group:?}"))) {
-            Some((_, intruder)) => Err(Violation {
+        match self.intrusions.iter().find(|(group, _)| text.contains(&format!("{group:?}"))) {
+            Some((_, sent)) => Err(Violation {
                 oracle: "refused",
-                what: format!("an unauthorised delivery came through: {text}"),
-                since: Some(intruder.event),
+                what: format!("an unauthorised delivery reached its recipient: {text}"),
+                since: Some(sent.event),
             }),
             None => Ok(()),
         }
     }
 
-    /// Intrusions of which the client aimed at has found no marker.
+    /// Returns a violation for each accepted frame whose marker the client has not found yet.
     pub fn unmarked(&self) -> Vec<Violation> {
-        let unmarked = self.intruders.iter().filter(|(_, of)| of.arrived && of.marker && !of.marked);
-        let violation = |(group, intruder): (&GroupId, &Intruder)| Violation {
+        let unmarked = self.intrusions.iter().filter(|(_, sent)| sent.arrived && sent.marker && !sent.marked);
+        let violation = |(group, sent): (&GroupId, &Sent)| Violation {
             oracle: "refused",
-            what: format!("user {} found no marker that {group} is not authorised", intruder.user),
-            since: Some(intruder.event),
+            what: format!("user {} found no marker for the unauthorised delivery of {group}", sent.user),
+            since: Some(sent.event),
         };
         unmarked.map(violation).collect()
     }

@@ -9,24 +9,25 @@ use phoenix_core::{
 };
 use sha2::{Digest, Sha256};
 
-use super::Violation;
+use super::violation::Violation;
 use crate::disk::Disk;
 
-/// Which request each token was spent on.
+/// The request that each token was spent on.
 #[derive(Debug, Default)]
 pub struct Tokens {
+    /// The hash of the request, by the homeserver's index and the encoded token.
     spent: BTreeMap<(usize, Vec<u8>), [u8; 32]>,
 }
 
 impl Tokens {
-    /// A store is about to apply a commit whose expectations hold.
+    /// Checks a commit whose expectations hold, before the store applies it.
     ///
     /// # Errors
-    /// A token that was recorded as spent before.
+    /// It records a token as spent that is recorded already.
     pub fn commits(&mut self, disk: &Disk, commit: &Commit) -> Result<(), Violation> {
-        let spends = |kind| kind == RecordKind::Nullifier;
         let again = commit.writes.iter().find(|write| {
-            spends(write.key.kind()) && write.bytes.is_some() && disk.row(&write.key).is_some()
+            let spends = write.key.kind() == RecordKind::Nullifier && write.bytes.is_some();
+            spends && disk.row(&write.key).is_some()
         });
         match again {
             Some(write) => {
@@ -36,10 +37,10 @@ impl Tokens {
         }
     }
 
-    /// A homeserver has answered a request.
+    /// Notes the token that homeserver `server` has redeemed for a request.
     ///
     /// # Errors
-    /// A token that was taken for another request before.
+    /// The homeserver has redeemed it for another request before.
     pub fn answered(&mut self, server: usize, request: &[u8], reply: &[u8]) -> Result<(), Violation> {
         let Ok((_, envelope)) = RequestEnvelope::read(request) else { return Ok(()) };
         let Some(token) = &envelope.token else { return Ok(()) };
@@ -51,6 +52,6 @@ impl Tokens {
         if *self.spent.entry((server, encode(token))).or_insert(hash) == hash {
             return Ok(());
         }
-        Err(Violation::now("tokens", format!("homeserver {server} took one token for two requests")))
+        Err(Violation::now("tokens", format!("homeserver {server} redeemed one token for two requests")))
     }
 }

@@ -2,15 +2,16 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::client_row;
 use crate::{
-    codec::decode,
-    context::Context,
-    crypto::kdf::Hash,
+    codec::{decode, encode},
+    crypto::{
+        kdf::{self, Hash},
+        labels::Label,
+    },
     error::Refusal,
     identifiers::{ClientId, Domain},
-    operation::Interrupt,
-    store::{Key, Record, RecordKind, Transaction},
+    operation::{Context, Interrupt, Transaction},
+    store::{Key, Record, RecordKind},
     time::Timestamp,
 };
 
@@ -148,3 +149,8 @@ fn take_from_domain(
 
 /// How long a domain counts as new.
 const NEW_FOR_DAYS: u64 = 7;
+
+/// A name for a client's row that does not name the client.
+fn client_row(client: &ClientId) -> Hash {
+    kdf::hash(Label::ROW_NAME, &[&encode(client)])
+}

@@ -72,7 +72,7 @@ impl World {
             let domain: Domain = name.parse().unwrap();
             let keys = ServiceKeys::generate(&domain, &mut random, now);
             servers.add(Homeserver::new(Config::new(domain.clone()), keys));
-            servers.timer(&domain, &crate::timers::SWEEP);
+            servers.timer(&domain, &crate::operation::timers::SWEEP);
         }
         let (clients, events, done) = (Vec::new(), Vec::new(), Vec::new());
         Self {

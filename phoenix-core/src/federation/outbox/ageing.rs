@@ -2,14 +2,13 @@
 
 use std::ops::Range;
 
-use super::{OutboundEnd, OutboundEntry, OutboundStart, peer};
+use super::rows::{OutboundEnd, OutboundEntry, OutboundStart};
 use crate::{
-    context::Context,
+    federation::peer,
     identifiers::StreamName,
-    operation::{Effect, Interrupt, Report, Timer},
-    store::{Key, Transaction},
+    operation::{Context, Effect, Interrupt, Report, Timer, Transaction, timers},
+    store::Key,
     time::Timestamp,
-    timers,
 };
 
 /// How many entries are looked at in one step: their content can be large.

@@ -2,18 +2,23 @@
 
 use std::time::Duration;
 
-use super::{OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, delivery::Sent, drop_content, peer};
+use super::rows::{OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, drop_content};
 use crate::{
-    context::Context,
     error::Refusal,
-    federation::backoff,
+    federation::{backoff, peer},
     identifiers::{StreamId, StreamName},
     limits::MAX_STREAM_EPOCH,
-    operation::{Effect, Interrupt, Report, Timer},
-    store::Transaction,
-    timers,
+    operation::{Context, Effect, Interrupt, Report, Timer, Transaction, timers},
     wire::federation::EnqueueFederatedReply,
 };
+
+/// What is sent in one frame.
+pub(super) struct Sent {
+    /// It reaches up to this entry, not included.
+    pub through: u64,
+    /// The epoch of its entries, if it has any.
+    pub epoch: Option<u64>,
+}
 
 /// What the peer said. `None`: nothing, or nothing that could be read.
 pub(super) type Answer = Option<Result<EnqueueFederatedReply, Refusal>>;

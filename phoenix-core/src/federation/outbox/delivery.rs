@@ -3,27 +3,33 @@
 use tls_codec::Size as _;
 
 use super::{
-    EpochName, MAX_BATCH, OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, SealedSeed, Seed, ageing,
-    answers, peer, seal_seed,
+    ageing, answers,
+    rows::{
+        EpochName, MAX_FRAME_CONTENT, OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, SealedSeed,
+        Seed,
+    },
 };
 use crate::{
     codec::{List, encode},
-    context::Context,
-    crypto::ratchet::RatchetCiphertext,
+    config::Direction,
+    credentials::validation::ValidatedQsKeys,
+    crypto::{
+        labels::Label,
+        ratchet::{RatchetCiphertext, RatchetSecret},
+    },
     error::Refusal,
     federation::{
-        key_cache::{self, Caller},
-        peer::Permission,
-        policy::Direction,
+        outbox::answers::Sent,
+        peer::{self, Permission},
         stream::StreamContext,
     },
     identifiers::{RequestId, StreamName},
     keys::QueuingKey,
     limits::MAX_STREAM_EPOCH,
-    operation::{Ask, Interrupt, Timer},
-    store::{Key, Transaction},
+    operation::{Ask, Context, Interrupt, Timer, Transaction, timers},
+    peer_keys::{self, Caller},
+    store::Key,
     time::HOUR,
-    timers,
     wire::{
         envelope::{RequestEnvelope, ResponseEnvelope},
         federation::{
@@ -36,14 +42,6 @@ use crate::{
 
 /// How many entries are loaded first: the largest ones fill a frame.
 const FIRST_LOADED: u64 = 8;
-
-/// What is sent in one frame.
-pub(super) struct Sent {
-    /// It reaches up to this entry, not included.
-    pub through: u64,
-    /// The epoch of its entries, if it has any.
-    pub epoch: Option<u64>,
-}
 
 /// Delivers the next frame of a stream, and notes what came of it.
 pub(crate) fn deliver(
@@ -176,7 +174,8 @@ fn waiting(
         match entry.map(|entry| entry.deliverable(start)) {
             Some(Ok((epoch, content))) => {
                 let length = content.tls_serialized_len();
-                let fits = sent.epoch.is_none_or(|first| first == epoch && size + length <= MAX_BATCH);
+                let fits =
+                    sent.epoch.is_none_or(|first| first == epoch && size + length <= MAX_FRAME_CONTENT);
                 if skips || !fits || entries.push(content).is_err() {
                     break;
                 }
@@ -186,7 +185,7 @@ fn waiting(
             _ if sent.epoch.is_some() => break,
             Some(Err(recipients)) => {
                 let length = recipients.tls_serialized_len();
-                let fits = dropped.is_empty() || size + length <= MAX_BATCH;
+                let fits = dropped.is_empty() || size + length <= MAX_FRAME_CONTENT;
                 if !fits || dropped.push(recipients).is_err() {
                     break;
                 }
@@ -234,7 +233,7 @@ fn sealed_epoch(
         Seed::Sealed(sealed) => sealed.clone(),
         Seed::Pending(seed) => {
             let any = (None, Caller::Ourselves);
-            let keys = key_cache::queuing_keys(transaction, context, &name.destination, any)?;
+            let keys = peer_keys::queuing_keys(transaction, context, &name.destination, any)?;
             let ours = context.domain().clone();
             let stream =
                 StreamContext { source: &ours, destination: &name.destination, stream_id: end.stream_id };
@@ -272,4 +271,18 @@ fn send(
     let ask = Ask { domain: name.destination.clone(), service: Service::Queuing, request: encode(&request) };
     let answer = transaction.ask(ask)?;
     Ok(answer.ok().and_then(|bytes| ResponseEnvelope::read::<EnqueueFederatedReply>(&bytes).ok()))
+}
+
+/// Seals an epoch's seed to the peer's current stream key.
+fn seal_seed(
+    context: &mut Context,
+    stream: &StreamContext<'_>,
+    (epoch, row): (u64, &OutboundEpoch),
+    keys: &ValidatedQsKeys,
+    seed: &RatchetSecret,
+) -> Result<SealedSeed, Refusal> {
+    let key = keys.current_stream_key(context.now).ok_or(Refusal::UnknownFrameKey)?;
+    let associated = stream.seed(epoch, row.first_sequence);
+    let seed = key.key.seal(&mut context.random, Label::SEAL_STREAM_SEED, &associated, seed.as_bytes())?;
+    Ok(SealedSeed { key_id: key.id, seed })
 }

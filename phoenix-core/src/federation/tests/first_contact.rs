@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     error::Refusal,
+    operation::timers,
     store::RecordKind,
     testing::driver::World,
     time::{DAY, HOUR, MINUTE},
-    timers,
     wire::federation::Frame,
 };
 

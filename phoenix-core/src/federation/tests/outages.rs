@@ -8,7 +8,7 @@ use super::{
     sender::{TestSender, deliver},
 };
 use crate::{
-    federation::policy::Rule,
+    config::Rule,
     identifiers::LogId,
     operation::{Report, Timer},
     queuing_service::tests::client::{LONG, TestClient},

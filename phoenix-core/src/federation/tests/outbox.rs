@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::scene::{domain, group, message, mls_message};
 use crate::{
     crypto::hpke::HpkePrivateKey,
+    dispatch::Input,
     error::Refusal,
-    homeserver::Input,
     identifiers::{GroupId, StreamName},
     keys::DatedKey,
     operation::{Report, Step, Timer},

@@ -9,16 +9,13 @@ use super::{
 };
 use crate::{
     codec::{List, decode, encode},
-    config::Config,
+    config::{Config, Rule},
     credentials::KeyId,
     crypto::sign::{Signature, VERIFICATIONS},
     error::Refusal,
-    federation::{
-        key_cache::{Caller, queuing_keys},
-        policy::Rule,
-    },
     identifiers::StreamId,
     operation::Interrupt,
+    peer_keys::{Caller, queuing_keys},
     queuing_service::tests::client::TestClient,
     store::RecordKind,
     testing::driver::World,

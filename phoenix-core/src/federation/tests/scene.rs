@@ -2,8 +2,8 @@
 
 use crate::{
     codec::encode,
+    collections::log::{self},
     config::Config,
-    fan_out::{self},
     homeserver::Homeserver,
     identifiers::{Domain, GroupId, LogId},
     keys::ServiceKeys,
@@ -81,7 +81,7 @@ impl World {
         let owner = message.group_id.domain.clone();
         self.perform(&owner, move |transaction, context| {
             let log = LogId::Group(message.group_id.uuid);
-            fan_out::append(transaction, context, log, message.position, message.clone());
+            log::append(transaction, context, log, message.position, message.clone());
             Ok(())
         });
     }

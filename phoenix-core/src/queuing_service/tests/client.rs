@@ -7,7 +7,7 @@ use crate::{
     crypto::{aead::EarKey, hpke::HpkePrivateKey, ratchet::QueueReader, sign::SigningKey},
     federation::tests::scene::{NOW, domain, keys},
     identifiers::{Domain, GroupId, QsClientId, QsUserId, RequestId},
-    queuing_service::{queue, records::QsClient},
+    queuing_service::{fan_out_queue, records::QsClient},
     rng::Random,
     testing::driver::World,
     time::{DAY, Timestamp},
@@ -41,7 +41,7 @@ impl TestClient {
         let (public, verifying, config_verifying) =
             (owner.public_key(), key.verifying_key(), config_key.verifying_key());
         net.perform(&domain(home), move |transaction, context| {
-            queue::create(transaction, context, id, public)?;
+            fan_out_queue::create(transaction, context, id, public)?;
             let record = QsClient {
                 user: QsUserId([number; 16]),
                 key: verifying,

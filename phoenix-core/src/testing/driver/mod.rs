@@ -11,11 +11,13 @@ use self::faults::Faults;
 pub use self::recorded::Recorded;
 use super::store::MemoryStore;
 use crate::{
-    context::Context,
-    homeserver::{Homeserver, Input},
+    dispatch::Input,
+    homeserver::Homeserver,
     identifiers::Domain,
-    operation::{Ask, Effect, Interrupt, Lane, Operation, Outcome, Report, Step, Timer},
-    store::{Commit, RecordKind, Transaction},
+    operation::{
+        Ask, Context, Effect, Interrupt, Lane, Operation, Outcome, Report, Step, Timer, Transaction,
+    },
+    store::{Commit, RecordKind},
     time::Timestamp,
     wire::operations::OperationKind,
 };

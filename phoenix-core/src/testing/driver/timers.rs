@@ -6,10 +6,9 @@ use super::{Recorded, World};
 use crate::{
     codec::{decode, encode},
     identifiers::{Domain, LogId, StreamName},
-    operation::{Effect, Timer},
+    operation::{Effect, Timer, timers},
     store::{Commit, Key, RecordKind, Row, Write},
     time::{HOUR, Timestamp},
-    timers,
 };
 
 /// More rounds of timers than any test takes.

@@ -1,0 +1,237 @@
+//! PROTOCOL.md §8, Atomicity — the distributor: moves rows of a log, in order, into local queues and outbound
+//! streams, a few recipients in each commit, and deletes a row when all are served.
+//!
+//! How far it is, it notes in the same commit, so that a crash between any two leaves nobody out and serves
+//! nobody twice. It never asks the network: what goes to another homeserver goes into a stream.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use crate::{
+    collections::log::FanOutRow,
+    federation::outbox,
+    identifiers::{Domain, LogId, LogPosition},
+    operation::{Context, Effect, Interrupt, Report, Timer, Transaction, timers},
+    queuing_service::enqueue,
+    store::{Key, Record, RecordKind},
+    time::MINUTE,
+    wire::fan_out::{FanOutMessage, Recipient},
+};
+
+/// How far a log is distributed.
+#[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct FanOutProgress {
+    /// The row in hand.
+    position: u64,
+    /// How many of its [deliveries](deliveries) are made.
+    made: u32,
+}
+
+impl Record for FanOutProgress {
+    type Name = LogId;
+    const KIND: RecordKind = RecordKind::FanOutProgress;
+}
+
+/// Makes the next few deliveries of the log: of as many messages as there is room for in one commit.
+pub(crate) fn distribute(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    log: &LogId,
+) -> Result<(), Interrupt> {
+    let mut progress: FanOutProgress = transaction.get(log)?.unwrap_or_default();
+    let source = log.source(context.domain()).clone();
+    let messages = match waiting(transaction, context, log, &progress)? {
+        Waiting::Messages(messages) => messages,
+        Waiting::Damaged(name) => return pass_over(transaction, context, &name),
+    };
+    let domain = context.domain().clone();
+    let mut room = context.config().sizes.recipients_per_commit.max(1);
+    let mut batch = Vec::new();
+    for message in &messages {
+        let deliveries = deliveries(&domain, &source, message);
+        let left = deliveries.len().saturating_sub(progress.made as usize);
+        let now = left.min(room);
+        batch.extend(deliveries.into_iter().skip(progress.made as usize).take(now).map(|way| (message, way)));
+        room -= now;
+        if now < left {
+            progress.made += now as u32;
+            break;
+        }
+        transaction.delete::<FanOutRow>(&LogPosition { log: log.clone(), position: progress.position });
+        progress = FanOutProgress { position: progress.position + 1, made: 0 };
+    }
+    prefetch(transaction, context, &batch)?;
+    for (message, way) in &batch {
+        match way {
+            Way::Local(recipient) => enqueue::enqueue(transaction, context, &source, message, recipient)?,
+            Way::Remote(domain, recipients) => {
+                outbox::append(transaction, context, domain, &for_domain(message, recipients))?;
+            }
+        }
+    }
+    if !messages.is_empty() {
+        transaction.put(log, &progress);
+    }
+    let timer = Timer::Distribute(log.clone());
+    let next = LogPosition { log: log.clone(), position: progress.position };
+    transaction.load([Key::of::<FanOutRow>(&next)])?;
+    match transaction.inspect::<FanOutRow>(&next)? {
+        // The timer's row stays until the log is empty; this only says that there is more to do right now.
+        Some(_) => transaction.effect(Effect::Wake { timer, due: context.now }),
+        None => timers::clear(transaction, &timer),
+    }
+    Ok(())
+}
+
+/// What waits in a log.
+enum Waiting {
+    /// The next messages, as many as one commit can serve; none if the log is empty.
+    Messages(Vec<FanOutMessage>),
+    /// The first of them is damaged.
+    Damaged(LogPosition),
+}
+
+/// Looks at the next messages, more at a time where they turn out to be small.
+fn waiting(
+    transaction: &mut Transaction,
+    context: &Context,
+    log: &LogId,
+    progress: &FanOutProgress,
+) -> Result<Waiting, Interrupt> {
+    let room = context.config().sizes.recipients_per_commit.max(1);
+    let mut messages: Vec<FanOutMessage> = Vec::new();
+    let mut recipients = 0;
+    for ahead in [1, 2, 4, 8, 16] {
+        let first = progress.position + messages.len() as u64;
+        let names = (first..).take(ahead).map(|position| LogPosition { log: log.clone(), position });
+        let names: Vec<LogPosition> = names.collect();
+        // Nobody but this timer takes rows away: what was seen of them stays.
+        transaction.prefetch(&names.iter().map(Key::of::<FanOutRow>).collect::<Vec<_>>())?;
+        for name in names {
+            match transaction.glance::<FanOutRow>(&name)? {
+                Some(Ok(FanOutRow(message))) => {
+                    recipients += message.recipients.len();
+                    messages.push(message);
+                }
+                Some(Err(_)) if messages.is_empty() => return Ok(Waiting::Damaged(name)),
+                Some(Err(_)) | None => return Ok(Waiting::Messages(messages)),
+            }
+            if recipients >= room.saturating_add(progress.made as usize) {
+                return Ok(Waiting::Messages(messages));
+            }
+        }
+    }
+    Ok(Waiting::Messages(messages))
+}
+
+/// Passes over a damaged row, so that it does not hold up those behind it. Who it was for, nobody can tell any
+/// more: they notice by the group's positions that something is missing.
+///
+/// But only if one of the next rows can be read. Under another service key none can, and then nothing is lost yet:
+/// it all waits for the right one.
+fn pass_over(
+    transaction: &mut Transaction,
+    context: &Context,
+    damaged: &LogPosition,
+) -> Result<(), Interrupt> {
+    let LogPosition { log, position } = damaged;
+    let behind = (position + 1..).take(LOOK_AHEAD).map(|position| LogPosition { log: log.clone(), position });
+    let behind: Vec<LogPosition> = behind.collect();
+    transaction.load(behind.iter().map(Key::of::<FanOutRow>))?;
+    let mut lost = false;
+    for name in &behind {
+        lost |= matches!(transaction.inspect::<FanOutRow>(name)?, Some(Ok(_)));
+    }
+    transaction.effect(Effect::Report(Report::DamagedMessage {
+        log: log.clone(),
+        position: *position,
+        lost,
+    }));
+    if lost {
+        transaction.delete::<FanOutRow>(damaged);
+        transaction.put(log, &FanOutProgress { position: position + 1, made: 0 });
+    }
+    let due = if lost { context.now } else { context.now + DAMAGED_WAIT };
+    timers::schedule(transaction, Timer::Distribute(log.clone()), due);
+    Ok(())
+}
+
+/// So many rows behind a damaged one are looked at.
+const LOOK_AHEAD: usize = 8;
+
+/// How often a damaged row is looked at while nothing behind it can be read. The next message looks at once.
+const DAMAGED_WAIT: Duration = MINUTE.saturating_mul(30);
+
+/// One delivery: to a queue here, or to all recipients at another homeserver together.
+enum Way<'a> {
+    Local(&'a Recipient),
+    Remote(&'a Domain, Vec<&'a Recipient>),
+}
+
+/// Loads what the deliveries will read, so that it takes two rounds however many they are.
+fn prefetch(
+    transaction: &mut Transaction,
+    context: &Context,
+    batch: &[(&FanOutMessage, Way<'_>)],
+) -> Result<(), Interrupt> {
+    let rows = batch.iter().flat_map(|(message, way)| match way {
+        Way::Local(recipient) => enqueue::rows(context, recipient),
+        Way::Remote(domain, _) => outbox::rows(context, domain, message),
+    });
+    transaction.prefetch(&rows.collect::<Vec<Key>>())?;
+    let mut over_bound = Vec::new();
+    let mut before: BTreeMap<&Domain, u64> = BTreeMap::new();
+    for (message, way) in batch {
+        if let Way::Remote(domain, _) = way {
+            let before = before.entry(domain).or_default();
+            over_bound.extend(outbox::row_over_bound(transaction, context, domain, (message, *before))?);
+            *before += 1;
+        }
+    }
+    transaction.prefetch(&over_bound)
+}
+
+/// All deliveries of a message, always in the same order. What comes from another homeserver goes to queues
+/// here only: nothing is relayed to a third.
+fn deliveries<'a>(ours: &Domain, source: &Domain, message: &'a FanOutMessage) -> Vec<Way<'a>> {
+    let mut remote: BTreeMap<&Domain, Vec<&Recipient>> = BTreeMap::new();
+    let mut deliveries = Vec::new();
+    for recipient in &message.recipients {
+        if recipient.config.domain == *ours {
+            deliveries.push(Way::Local(recipient));
+        } else if source == ours {
+            remote.entry(&recipient.config.domain).or_default().push(recipient);
+        }
+    }
+    deliveries.extend(remote.into_iter().map(|(domain, recipients)| Way::Remote(domain, recipients)));
+    deliveries
+}
+
+/// The message with just these recipients, and just the contents that they get.
+fn for_domain(message: &FanOutMessage, recipients: &[&Recipient]) -> FanOutMessage {
+    let mut contents: BTreeMap<u16, u16> = BTreeMap::new();
+    for recipient in recipients {
+        let next = contents.len() as u16;
+        contents.entry(recipient.content).or_insert(next);
+    }
+    let mut kept: Vec<_> =
+        contents.iter().map(|(old, new)| (*new, message.contents.get(usize::from(*old)))).collect();
+    kept.sort_unstable_by_key(|(new, _)| *new);
+    let kept: Vec<_> = kept.into_iter().filter_map(|(_, content)| content.cloned()).collect();
+    let recipients: Vec<_> = recipients
+        .iter()
+        .map(|recipient| Recipient {
+            content: contents[&recipient.content],
+            config: recipient.config.clone(),
+        })
+        .collect();
+    FanOutMessage {
+        group_id: message.group_id.clone(),
+        position: message.position,
+        sent_at: message.sent_at,
+        // Subsets of lists that were within their limits.
+        contents: kept.try_into().unwrap_or_default(),
+        recipients: recipients.try_into().unwrap_or_default(),
+    }
+}

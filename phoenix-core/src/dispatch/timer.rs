@@ -1,0 +1,85 @@
+//! From a due timer to the operation that serves it. Leases keep the nodes of one store out of each other's way.
+//!
+//! Correctness never rests on a lease: of what two nodes do at once, one commit does not apply. A lease only spares
+//! them the attempt.
+
+use std::time::Duration;
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::{distributor, sweep};
+use crate::{
+    codec::encode,
+    crypto::{kdf, labels::Label},
+    error::Refusal,
+    federation::outbox,
+    homeserver::Homeserver,
+    operation::{Context, Effect, Interrupt, Lane, Operation, Timer, Transaction},
+    store::{Record, RecordKind},
+    time::Timestamp,
+};
+
+/// Which node works on a shard of timers.
+#[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct Lease {
+    node: [u8; 16],
+    until: Timestamp,
+}
+
+impl Record for Lease {
+    type Name = u8;
+    const KIND: RecordKind = RecordKind::Lease;
+}
+
+/// The operation that a due timer stands for.
+pub(crate) fn accept(homeserver: &Homeserver, timer: Timer, now: Timestamp, seed: [u8; 32]) -> Operation {
+    let lane = match &timer {
+        Timer::Sweep => Lane::Of(b"sweep".to_vec()),
+        Timer::Distribute(_) | Timer::Deliver(_) => Lane::Of(encode(&timer)),
+    };
+    let may_ask = matches!(timer, Timer::Deliver(_));
+    let again = timer.clone();
+    let body = Box::new(move |transaction: &mut Transaction, context: &mut Context| {
+        if hold_lease(transaction, context, &timer)? {
+            match &timer {
+                Timer::Distribute(log) => distributor::distribute(transaction, context, log)?,
+                Timer::Deliver(stream) => outbox::deliver(transaction, context, stream)?,
+                Timer::Sweep => sweep::sweep(transaction, context)?,
+            }
+        }
+        Ok(None)
+    });
+    // Whatever stands in the way, a damaged row or contention: the timer's row is still there, and so is the work.
+    let retry = Box::new(move |transaction: &mut Transaction, context: &mut Context, _: &Refusal| {
+        transaction.effect(Effect::Wake { timer: again.clone(), due: context.now + AFTER_TROUBLE });
+        None
+    });
+    Operation::new(homeserver.clone(), lane, may_ask, (now, seed), body, retry)
+}
+
+/// How long to wait before a timer that could not be served is tried again.
+const AFTER_TROUBLE: Duration = Duration::from_secs(5);
+
+/// Whether this node may work on `timer`: takes or renews the lease of its shard where that is possible, else
+/// comes back when the other node's lease is over.
+fn hold_lease(transaction: &mut Transaction, context: &Context, timer: &Timer) -> Result<bool, Interrupt> {
+    let config = context.config();
+    let shard = kdf::hash(Label::ROW_NAME, &[&encode(timer)])[0] % LEASE_SHARDS;
+    let lease: Option<Lease> = transaction.get(&shard)?;
+    // A lease that lasts longer than any does was taken while a clock was wrong.
+    let longest = context.now + 2 * config.times.lease;
+    if let Some(lease) = lease.filter(|lease| lease.until <= longest) {
+        if lease.node != config.node && lease.until > context.now {
+            transaction.effect(Effect::Wake { timer: timer.clone(), due: lease.until });
+            return Ok(false);
+        }
+        if lease.node == config.node && lease.until > context.now + config.times.lease / 2 {
+            return Ok(true);
+        }
+    }
+    transaction.put(&shard, &Lease { node: config.node, until: context.now + config.times.lease });
+    Ok(true)
+}
+
+/// How many leases there are: enough to spread over a few nodes, few enough to be renewed for nothing.
+const LEASE_SHARDS: u8 = 16;

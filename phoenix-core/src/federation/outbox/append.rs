@@ -1,0 +1,181 @@
+//! PROTOCOL.md §9, Outbox — streams to other homeservers: appended to by the distributor, delivered by a timer,
+//! kept across restarts and outages, bounded by count and age.
+
+use tls_codec::Size as _;
+
+use crate::{
+    codec::encode,
+    config::Direction,
+    crypto::ratchet::RatchetSecret,
+    federation::{
+        outbox::rows::{
+            MAX_FRAME_CONTENT, OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, Seed, drop_content,
+        },
+        peer,
+        stream::{Chain, StreamContext},
+    },
+    identifiers::{Domain, StreamId, StreamName},
+    limits::MAX_STREAM_EPOCH,
+    operation::{Context, Effect, Interrupt, Report, Timer, Transaction, timers},
+    store::Key,
+    wire::{
+        fan_out::{ClientQueueConfig, FanOutMessage},
+        federation::DroppedMessage,
+    },
+};
+
+/// The rows that appending `message` will read: so that many appends in one commit read in one round.
+pub(crate) fn rows(context: &Context, destination: &Domain, message: &FanOutMessage) -> Vec<Key> {
+    let name = StreamName::of(context, destination, message);
+    vec![Key::of::<OutboundEnd>(&name), Key::of::<OutboundStart>(&name), peer::row(destination)]
+}
+
+/// The row that it will read besides, if the stream is over its bound, with so many more messages appended `before`
+/// it in the same commit. Those of [`rows`] are there.
+pub(crate) fn row_over_bound(
+    transaction: &mut Transaction,
+    context: &Context,
+    destination: &Domain,
+    (message, before): (&FanOutMessage, u64),
+) -> Result<Option<Key>, Interrupt> {
+    let name = StreamName::of(context, destination, message);
+    let Some(end) = transaction.peek::<OutboundEnd>(&name)? else { return Ok(None) };
+    let start: OutboundStart = transaction.peek(&name)?.unwrap_or_default();
+    let (next, bound) = (end.next.saturating_add(before), bound(context));
+    // Those before have each dropped one, from where the bound was reached.
+    let kept = end.kept.max(start.first).max(next.saturating_sub(bound));
+    let over = (next + 1).saturating_sub(kept) > bound;
+    Ok(over.then(|| Key::of::<OutboundEntry>(&name.entry(kept))))
+}
+
+/// Appends `message`, which has recipients at `destination` only, to a stream there.
+pub(crate) fn append(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    destination: &Domain,
+    message: &FanOutMessage,
+) -> Result<(), Interrupt> {
+    let allowed = context.config().federation.check(Direction::Outbound, destination).is_ok();
+    let name = StreamName::of(context, destination, message);
+    let (mut end, start) = ends(transaction, context, &name)?;
+    let mut chain = current_chain(transaction, context, &name, &mut end, start.lost_epoch);
+    let (ours, stream_id) = (context.domain().clone(), end.stream_id);
+    let stream = StreamContext { source: &ours, destination, stream_id };
+    let entry = OutboundEntry {
+        epoch: chain.epoch,
+        appended_at: context.now,
+        // What is too long for any frame, or for a blocked domain, is dropped here and now. Its recipients are told
+        // in its turn: of the latter, once the domain is not blocked any more.
+        content: allowed.then(|| chain.seal(&mut context.random, &stream, &encode(message)).ok()).flatten(),
+        recipients: dropped_message(message),
+    };
+    if entry.content.is_none() {
+        chain = chain.forward(end.next + 1);
+    }
+    transaction.put(&name.entry(end.next), &entry);
+    end.next += 1;
+    end.chain = Some(chain);
+    keep_bound(transaction, context, &name, (&mut end, start.first))?;
+    transaction.put(&name, &end);
+    // Each time: whether a delivery under way will find this entry cannot be known here.
+    timers::schedule(transaction, Timer::Deliver(name), context.now);
+    Ok(())
+}
+
+/// Both ends of the stream; a new stream's, if there is none yet.
+fn ends(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    name: &StreamName,
+) -> Result<(OutboundEnd, OutboundStart), Interrupt> {
+    if let Some(end) = transaction.get::<OutboundEnd>(name)? {
+        return Ok((end, transaction.peek(name)?.unwrap_or_default()));
+    }
+    let end = OutboundEnd {
+        stream_id: StreamId(context.random.array()),
+        next: 0,
+        chain: None,
+        epoch_started: context.now,
+        epoch_first: 0,
+        kept: 0,
+        present: 0,
+    };
+    // Whatever start an earlier stream may have left behind is not this one's.
+    let start = OutboundStart::default();
+    transaction.put(name, &start);
+    Ok((end, start))
+}
+
+/// Whom to tell if the message is dropped: as many as a frame holds.
+fn dropped_message(message: &FanOutMessage) -> DroppedMessage {
+    let mut size = 0;
+    let configs = message.recipients.iter().map(|recipient| &recipient.config);
+    let told = configs.take_while(|config| {
+        size += config.tls_serialized_len();
+        size <= MAX_FRAME_CONTENT
+    });
+    let recipients: Vec<ClientQueueConfig> = told.cloned().collect();
+    DroppedMessage {
+        group_id: message.group_id.clone(),
+        position: message.position,
+        recipients: recipients.try_into().unwrap_or_default(),
+    }
+}
+
+/// The chain at the stream's end; a new epoch's, where the old one is full, over or of no use to the peer.
+fn current_chain(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    name: &StreamName,
+    end: &mut OutboundEnd,
+    lost_epoch: Option<u64>,
+) -> Chain {
+    let over = end.next - end.epoch_first >= MAX_STREAM_EPOCH
+        || context.now.since(end.epoch_started) >= context.config().times.stream_epoch;
+    if let Some(chain) = &end.chain
+        && !over
+        && lost_epoch.is_none_or(|lost| lost < chain.epoch)
+    {
+        return chain.clone();
+    }
+    let epoch = end.chain.as_ref().map_or(0, |chain| chain.epoch + 1);
+    let seed = RatchetSecret::random(&mut context.random);
+    end.epoch_started = context.now;
+    end.epoch_first = end.next;
+    let row = OutboundEpoch { first_sequence: end.next, seed: Seed::Pending(seed.clone()) };
+    transaction.put(&name.epoch(epoch), &row);
+    Chain::start(epoch, seed, end.next)
+}
+
+/// How many entries of one stream keep their content.
+fn bound(context: &Context) -> u64 {
+    let sizes = &context.config().sizes;
+    (sizes.outbox_entries / u64::from(sizes.stream_shards.max(1))).max(1)
+}
+
+/// Drops the content of the oldest entry when there are too many; and its row too, when there are as many again.
+///
+/// What is dropped is noted at the stream's end, so that appending and delivering do not get in each other's way.
+fn keep_bound(
+    transaction: &mut Transaction,
+    context: &Context,
+    name: &StreamName,
+    (end, first): (&mut OutboundEnd, u64),
+) -> Result<(), Interrupt> {
+    let bound = bound(context);
+    end.kept = end.kept.max(first);
+    end.present = end.present.max(first);
+    if end.next.saturating_sub(end.kept) <= bound {
+        return Ok(());
+    }
+    drop_content(transaction, name, end.kept)?;
+    end.kept += 1;
+    if end.kept - end.present > bound {
+        transaction.delete::<OutboundEntry>(&name.entry(end.present));
+        end.present += 1;
+    }
+    let since = peer::failing_since(transaction, &name.destination)?.unwrap_or(context.now);
+    let report = Report::OutboxDropped { destination: name.destination.clone(), count: 1, since };
+    transaction.effect(Effect::Report(report));
+    Ok(())
+}

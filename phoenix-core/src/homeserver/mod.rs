@@ -1,0 +1,123 @@
+//! The homeserver: configuration and keys, from which inputs become operations.
+
+mod opened_configs;
+
+pub(crate) use opened_configs::{MAX_UNVERIFIED, MAX_VERIFIED, Opened, OpenedConfigs};
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    config::Config,
+    credentials::AsCredentialSet,
+    crypto::hash_memo::HashMemo,
+    identifiers::Domain,
+    keys::{ServiceKeys, TokenKeys},
+    time::Timestamp,
+};
+
+/// A homeserver: authentication, queuing and delivery service of one domain.
+///
+/// It is cheap to clone and to share between threads, and holds no protocol state: what it knows of users,
+/// queues and groups is in the store, and passes through an [`Operation`]. What it does keep are caches of
+/// pure computations, bounded, which change no result.
+///
+/// ```
+/// use phoenix_core::{
+///     config::Config, homeserver::{Homeserver, Input}, keys::ServiceKeys, operation::Step, rng::Random,
+///     time::Timestamp,
+/// };
+///
+/// let now = Timestamp::from_milliseconds(1_800_000_000_000);
+/// let domain: phoenix_core::identifiers::Domain = "example.com".parse().unwrap();
+/// let keys = ServiceKeys::generate(&domain, &mut Random::from_seed([1; 32]), now);
+/// let homeserver = Homeserver::new(Config::new(domain), keys);
+///
+/// // Bytes that are no request are answered at once, with the reason.
+/// let mut operation = homeserver.accept(Input::Request(b"\0\0"), now, [2; 32]);
+/// let Step::Done(outcome) = operation.poll() else { panic!("nothing to read") };
+/// assert!(outcome.reply.is_some());
+/// ```
+#[derive(Clone)]
+pub struct Homeserver(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    keys: ServiceKeys,
+    hash_memo: Arc<HashMemo>,
+    opened_configs: Mutex<OpenedConfigs>,
+    token_keys: Mutex<Option<Arc<TokenKeys>>>,
+    as_credentials: Mutex<Option<Arc<AsCredentialSet>>>,
+}
+
+/// Some 100 bytes each: two trees of 5000 members.
+const HASH_MEMO_ENTRIES: usize = 65_536;
+
+impl Homeserver {
+    /// A homeserver of these settings and keys.
+    pub fn new(config: Config, keys: ServiceKeys) -> Self {
+        let hash_memo = Arc::new(HashMemo::new(*keys.cache_seed, HASH_MEMO_ENTRIES));
+        Self(Arc::new(Inner {
+            config,
+            keys,
+            hash_memo,
+            opened_configs: Mutex::default(),
+            token_keys: Mutex::default(),
+            as_credentials: Mutex::default(),
+        }))
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &ServiceKeys {
+        &self.0.keys
+    }
+
+    /// The domain.
+    pub fn domain(&self) -> &Domain {
+        &self.0.config.domain
+    }
+
+    /// The memo of hashes that makes validating commits in large groups fast.
+    pub(crate) fn hash_memo(&self) -> Arc<HashMemo> {
+        Arc::clone(&self.0.hash_memo)
+    }
+
+    /// Uses the cache of opened queue configurations.
+    pub(crate) fn with_opened_configs<T>(&self, use_cache: impl FnOnce(&mut OpenedConfigs) -> T) -> T {
+        use_cache(&mut self.0.opened_configs.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The credentials as they are published at `now`: made once an hour, as of its start, since a list of revocations
+    /// can be long and anybody can ask. `None` if there is nothing to sign them with.
+    pub(crate) fn as_credentials(&self, now: Timestamp) -> Option<Arc<AsCredentialSet>> {
+        let start = now - Duration::from_millis(now.milliseconds() % 3_600_000);
+        let mut cached = self.0.as_credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        let valid = self.config().times.key_set;
+        let made = |at| self.keys().as_credential_set(self.domain(), at, valid).ok().map(Arc::new);
+        if cached.as_ref().is_none_or(|set| set.content.issued_at != start) {
+            *cached = made(start);
+        }
+        // In the hour in which a signer begins or ends, it may be another one's.
+        cached.clone().filter(|set| set.content.valid_until > now).or_else(|| made(now))
+    }
+
+    /// The token keys in force at `now`: derived once per period.
+    pub(crate) fn token_keys(&self, now: Timestamp) -> Arc<TokenKeys> {
+        let mut cached = self.0.token_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*cached {
+            Some(keys) if keys.in_force(now) => Arc::clone(keys),
+            _ => {
+                let keys = Arc::new(TokenKeys::derive(self.keys(), self.config().times.token_key, now));
+                *cached = Some(Arc::clone(&keys));
+                keys
+            }
+        }
+    }
+}

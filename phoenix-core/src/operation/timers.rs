@@ -1,0 +1,53 @@
+//! Timers are rows, so that what is due outlives the process.
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::{
+    step::{Effect, Timer},
+    transaction::Transaction,
+};
+use crate::{
+    codec::decode,
+    store::{Key, Record, RecordKind, Row, Scan},
+    time::Timestamp,
+};
+
+/// When a timer is due.
+#[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct TimerRow {
+    due: Timestamp,
+}
+
+impl Record for TimerRow {
+    type Name = Timer;
+    const KIND: RecordKind = RecordKind::Timer;
+}
+
+/// Has `timer` run at `due`, now and after every restart, until it is [cleared](clear).
+pub(crate) fn schedule(transaction: &mut Transaction, timer: Timer, due: Timestamp) {
+    transaction.put(&timer, &TimerRow { due });
+    transaction.effect(Effect::Wake { timer, due });
+}
+
+/// Ends `timer`.
+pub(crate) fn clear(transaction: &mut Transaction, timer: &Timer) {
+    transaction.delete::<TimerRow>(timer);
+}
+
+/// Where a node looks for its timers when it starts, and from time to time while others share its store.
+pub fn scan(limit: usize) -> Scan {
+    Scan::kind(RecordKind::Timer, limit)
+}
+
+/// The timer that a row found by [`scan`] stands for, and when it is due. `None` for any other row.
+pub fn from_row(key: &Key, row: &Row) -> Option<(Timer, Timestamp)> {
+    if key.kind() != RecordKind::Timer {
+        return None;
+    }
+    // Timer rows are plain: one byte of format, then the encoding.
+    let row: TimerRow = decode(row.bytes.get(1..)?).ok()?;
+    Some((decode(key.name()).ok()?, row.due))
+}
+
+/// The timer that runs at every homeserver, from its first start on.
+pub const SWEEP: Timer = Timer::Sweep;

@@ -1,0 +1,96 @@
+//! PROTOCOL.md §7 — the fan-out queue of a client.
+
+use crate::{
+    codec::encode,
+    collections::queue,
+    crypto::{hpke::HpkePublicKey, kdf::Hash},
+    error::Refusal,
+    identifiers::QsClientId,
+    operation::{Context, Effect, Interrupt, Transaction},
+    store::Key,
+    wire::fan_out::{Gap, GapReason, QueueMessage},
+};
+
+queue::queue!(FanOut, QsClientId, FanOutQueue, FanOutQueueEntry, crate::wire::queues::FAN_OUT_QUEUE);
+
+/// Markers may exceed the queue's limit by so many: they say that it was full. Every membership finds room.
+const ROOM_FOR_MARKERS: u64 = queue::MAX_MARKED as u64;
+
+/// So many memberships can be marked by deliveries that the client did not authorise.
+const UNAUTHORISED_MARKERS: usize = 64;
+
+/// Creates a client's queue.
+pub(super) fn create(
+    transaction: &mut Transaction,
+    context: &mut Context,
+    client: QsClientId,
+    owner: HpkePublicKey,
+) -> Result<(), Refusal> {
+    queue::create::<FanOut>(transaction, context, &client, owner)
+}
+
+/// The row that every delivery to the client reads.
+pub(super) fn row(client: &QsClientId) -> Key {
+    Key::of::<FanOutQueue>(client)
+}
+
+/// The queue's head. `None` if it is lost or damaged: that concerns its owner alone.
+pub(super) fn head(
+    transaction: &mut Transaction,
+    client: &QsClientId,
+) -> Result<Option<FanOutQueue>, Interrupt> {
+    transaction.get_intact::<FanOutQueue>(client)
+}
+
+impl FanOutQueue {
+    /// Whether nothing more fits.
+    pub(super) fn is_full(&mut self, context: &Context) -> bool {
+        self.as_mut().length() >= context.config().sizes.fan_out_queue
+    }
+
+    /// Counts a delivery, unless it is one too many for the client or the membership.
+    pub(super) fn admit(&mut self, context: &Context, membership: &Hash) -> bool {
+        let rates = &context.config().rates;
+        self.as_mut().window.admit(
+            context.now,
+            membership,
+            rates.client_per_minute,
+            rates.membership_per_minute,
+        )
+    }
+
+    /// Appends a delivery.
+    pub(super) fn deliver(
+        mut self,
+        transaction: &mut Transaction,
+        context: &mut Context,
+        client: &QsClientId,
+        message: &QueueMessage,
+    ) -> Result<(), Refusal> {
+        queue::append::<FanOut>(transaction, context, client, &mut self, &encode(message))
+    }
+
+    /// Appends a gap marker for a membership, unless one waits already, or there is no room even for it.
+    pub(super) fn mark(
+        mut self,
+        transaction: &mut Transaction,
+        context: &mut Context,
+        client: &QsClientId,
+        (membership, gap): (Hash, Gap),
+    ) -> Result<(), Refusal> {
+        let limit = context.config().sizes.fan_out_queue.saturating_add(ROOM_FOR_MARKERS);
+        // Strangers cannot use up the queue by what is refused to them.
+        let most = match gap.reason {
+            GapReason::NotAuthorised | GapReason::Expired => UNAUTHORISED_MARKERS,
+            GapReason::QueueFull | GapReason::Rate | GapReason::Dropped => queue::MAX_MARKED,
+        };
+        let head = self.as_mut();
+        if head.marked.contains(&membership) || head.marked.len() >= most || head.length() >= limit {
+            return Ok(());
+        }
+        let _ = head.marked.push(membership);
+        queue::append::<FanOut>(transaction, context, client, &mut self, &encode(&QueueMessage::Gap(gap)))?;
+        transaction.effect(Effect::Signal(*client));
+        Ok(())
+    }
+}

@@ -1,0 +1,61 @@
+//! PROTOCOL.md §6, Tokens — a token is redeemed once, at whichever service of the homeserver.
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use crate::{
+    config::Plant,
+    crypto::{
+        kdf::Hash,
+        tokens::{Token, TokenScope},
+    },
+    error::Refusal,
+    keys::TokenKey,
+    operation::{Context, Interrupt, Transaction},
+    store::{Expiring, Key, Record, RecordKind},
+};
+
+/// A spent token.
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct Nullifier {}
+
+impl Record for Nullifier {
+    type Name = Expiring<Hash>;
+    const KIND: RecordKind = RecordKind::Nullifier;
+}
+
+fn nullifier(key: &TokenKey, token: &Token) -> Expiring<Hash> {
+    Expiring { hour: key.validity().not_after.hour(), name: token.nullifier() }
+}
+
+/// The row that redeeming `token` will read; `None` if its key is not in force.
+pub(crate) fn row(context: &Context, token: &Token) -> Option<Key> {
+    let keys = context.homeserver().token_keys(context.now);
+    let key = keys.find(&token.key_id)?;
+    Some(Key::of::<Nullifier>(&nullifier(key, token)))
+}
+
+/// Redeems `token`: from here on it is spent, whatever becomes of the request.
+///
+/// The nullifier's absence is a precondition of the commit, its presence part of it.
+pub(crate) fn redeem(
+    transaction: &mut Transaction,
+    context: &Context,
+    token: &Token,
+    local_only: bool,
+) -> Result<(), Interrupt> {
+    let keys = context.homeserver().token_keys(context.now);
+    let key = keys.find(&token.key_id).ok_or(Refusal::TokenNeeded)?;
+    if local_only && key.issuer().scope() != TokenScope::Local {
+        return Err(Refusal::WrongTokenScope.into());
+    }
+    let name = nullifier(key, token);
+    // Read before the public-key operation: a pass that has to come again has cost nothing.
+    let spent = transaction.get::<Nullifier>(&name)?.is_some();
+    key.issuer().verify(token).map_err(|_| Refusal::InvalidToken)?;
+    if spent && !context.planted(Plant::ReuseNullifier) {
+        return Err(Refusal::TokenSpent.into());
+    }
+    transaction.put(&name, &Nullifier {});
+    transaction.keep();
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! What oracles see of a user.
+
+use phoenix_core::{
+    client::{Event, GroupView},
+    identifiers::UserId,
+};
+
+use crate::schedule::EventNumber;
+
+/// An event that a user's client reports.
+pub struct Observation<'a> {
+    /// The index of the user in the plan.
+    pub user: usize,
+    /// The id of the user.
+    pub user_id: &'a UserId,
+    /// What the client reports.
+    pub event: &'a Event,
+    /// All groups of the client as it sees them now. Empty for events that change no group.
+    pub groups: &'a [GroupView],
+    /// The event of the world during which it is reported.
+    pub number: EventNumber,
+}

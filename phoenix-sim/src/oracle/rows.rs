@@ -1,0 +1,75 @@
+//! Opens rows of stores with the homeservers' own keys, for oracles that must see what is hidden from
+//! clients.
+
+use std::collections::BTreeMap;
+
+use phoenix_core::{
+    codec::{decode, encode},
+    crypto::{aead::EarCiphertext, labels::Label},
+    identifiers::{Domain, LogId, QsClientId},
+    keys::ServiceKeys,
+    store::Write,
+    wire::fan_out::{ClientQueueConfig, FanOutMessage, QueueConfig},
+};
+
+/// The keys of all homeservers.
+#[derive(Default)]
+pub struct Rows {
+    homeservers: Vec<Homeserver>,
+    /// The owners of encoded configurations that were opened before.
+    clients: BTreeMap<Vec<u8>, QsClientId>,
+}
+
+/// A homeserver whose rows can be opened.
+pub struct Homeserver {
+    /// Its domain.
+    pub domain: Domain,
+    /// Its keys.
+    pub keys: ServiceKeys,
+}
+
+/// A message in a log: that of its group, or of a stream from another homeserver.
+pub struct LoggedMessage {
+    /// The log.
+    pub log: LogId,
+    /// The message.
+    pub message: FanOutMessage,
+}
+
+impl Rows {
+    /// Creates the opener of rows of `homeservers`, which are in the order of the world, the dishonest one
+    /// last.
+    pub fn new(homeservers: Vec<Homeserver>) -> Self {
+        Self { homeservers, clients: BTreeMap::new() }
+    }
+
+    /// Returns whether `domain` is that of the dishonest homeserver, the last one.
+    pub fn is_dishonest(&self, domain: &Domain) -> bool {
+        self.homeservers.last().is_some_and(|last| last.domain == *domain)
+    }
+
+    /// Returns the message that homeserver `server` writes to a log. `None` if the row cannot be opened.
+    pub fn logged_message(&self, server: usize, write: &Write) -> Option<LoggedMessage> {
+        let name = write.key.name();
+        let log = decode(&name[..name.len().checked_sub(8)?]).ok()?;
+        let keys = &self.homeservers.get(server)?.keys;
+        // The row is one byte for its format, then the message encrypted under the service key.
+        let sealed: EarCiphertext = decode(write.bytes.as_ref()?.get(1..)?).ok()?;
+        let row = keys.service_key.open(&write.key.to_bytes(), &sealed).ok()?;
+        Some(LoggedMessage { log, message: decode(&row).ok()? })
+    }
+
+    /// Returns the client whose queue a configuration leads to. `None` if the configuration cannot be opened.
+    pub fn client(&mut self, config: &ClientQueueConfig) -> Option<QsClientId> {
+        let name = encode(config);
+        if let Some(client) = self.clients.get(&name) {
+            return Some(*client);
+        }
+        let homeserver = self.homeservers.iter().find(|homeserver| homeserver.domain == config.domain)?;
+        let key = homeserver.keys.config_key(&config.key_id)?;
+        let plain = key.open(Label::SEAL_QUEUE_CONFIG, &encode(&config.domain), &config.sealed).ok()?;
+        let client = decode::<QueueConfig>(&plain).ok()?.content.client;
+        self.clients.insert(name, client);
+        Some(client)
+    }
+}

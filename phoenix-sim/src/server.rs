@@ -1,0 +1,54 @@
+//! A homeserver of a world: what its processes share and what outlives them.
+
+use phoenix_core::{
+    config::Config, homeserver::Homeserver, identifiers::Domain, keys::ServiceKeys, rng::Random,
+};
+
+use crate::{
+    clock::{START, Skew},
+    disk::Disk,
+    plan::ServerPlan,
+};
+
+/// One homeserver: settings, keys, clock and store of all its processes.
+pub struct Server {
+    /// The domain that it owns.
+    pub domain: Domain,
+    /// Its settings, except for the node's name, which [`Server::homeserver`] sets for each process.
+    pub config: Config,
+    /// Its store.
+    pub disk: Disk,
+    /// The error of its clock. Its users have the same clock.
+    pub skew: Skew,
+    /// The machines that its processes run on, by their index in the world.
+    pub machines: Vec<usize>,
+    key_seed: [u8; 32],
+}
+
+impl Server {
+    /// Creates a homeserver with an empty store. Its keys follow from `seed` and its domain.
+    pub fn new(plan: &ServerPlan, machines: Vec<usize>, seed: &[u8; 32]) -> Self {
+        let domain = plan.config.domain.clone();
+        let key_seed = Random::derive(seed, "keys", &[domain.as_str().as_bytes()]).array();
+        Self {
+            domain,
+            config: plan.config.clone(),
+            disk: Disk::default(),
+            skew: Skew::from_milliseconds(plan.skew_milliseconds),
+            machines,
+            key_seed,
+        }
+    }
+
+    /// Returns the keys, the same ones on every call, as if read from a key file.
+    pub fn keys(&self) -> ServiceKeys {
+        ServiceKeys::generate(&self.domain, &mut Random::from_seed(self.key_seed), START)
+    }
+
+    /// Returns what process `number` of this homeserver runs. Processes differ in the node's name only.
+    pub fn homeserver(&self, number: usize) -> Homeserver {
+        let mut config = self.config.clone();
+        config.node = [number as u8 + 1; 16];
+        Homeserver::new(config, self.keys())
+    }
+}

@@ -1,0 +1,88 @@
+//! The attempts of the dishonest homeserver, and what comes of them.
+
+use phoenix_core::{
+    codec::decode,
+    error::PeerFailure,
+    wire::envelope::{ResponseEnvelope, ResponseOutcome},
+};
+
+use super::{call::Caller, state::World};
+use crate::{
+    adversary::{Attempt, AttemptId, Expected},
+    oracle::Violation,
+};
+
+/// The codes of refusals that say nothing about an attempt: the rate was exceeded, a peer was unavailable, or
+/// the store failed.
+const NO_VERDICT: [u16; 3] = [304, 708, 900];
+
+impl World {
+    /// Lets the dishonest homeserver read a request of anyone else.
+    pub(super) fn overhear(&mut self, caller: &Caller, to: usize, request: &[u8]) {
+        let user = match caller {
+            Caller::User { user, .. } => Some(*user),
+            Caller::Process { .. } => None,
+            Caller::Adversary { .. } => return,
+        };
+        let now = self.clock.now();
+        if let Some(adversary) = &mut self.adversary {
+            adversary.overhear(user, to, now, request);
+        }
+    }
+
+    pub(super) fn attempt(&mut self) {
+        let now = self.clock.now();
+        let Some(adversary) = &mut self.adversary else { return };
+        let Some(attempt) = adversary.attempt(now) else { return };
+        let id = adversary.begin(attempt.clone());
+        if let Expected::Undelivered(intrusion) = &attempt.expected {
+            self.oracles.refused.intrusion(intrusion, self.trace.current());
+        }
+        let domain = self.servers[attempt.victim].domain.clone();
+        self.trace.note(format!("{} at {domain}", attempt.name));
+        self.call(Caller::Adversary { attempt: id }, &domain, attempt.request);
+    }
+
+    pub(super) fn judge_attempt(
+        &mut self,
+        id: AttemptId,
+        answer: Result<Vec<u8>, PeerFailure>,
+    ) -> Result<(), Violation> {
+        let Some(attempt) = self.adversary.as_mut().and_then(|adversary| adversary.end(id)) else {
+            return Ok(());
+        };
+        let verdict = match answer {
+            Err(PeerFailure) => "no answer",
+            Ok(answer) => self.verdict(&attempt, &answer)?,
+        };
+        *self.report.attempts.entry(format!("{}: {verdict}", attempt.name)).or_default() += 1;
+        Ok(())
+    }
+
+    fn verdict(&mut self, attempt: &Attempt, answer: &[u8]) -> Result<&'static str, Violation> {
+        let name = attempt.name;
+        let violation = |what: String| Err(Violation::now("refused", what));
+        let Ok(ResponseEnvelope { outcome, .. }) = decode::<ResponseEnvelope>(answer) else {
+            return violation(format!("{name}: the answer cannot be decoded"));
+        };
+        match (&attempt.expected, outcome) {
+            (_, ResponseOutcome::Refused(refusal)) if NO_VERDICT.contains(&refusal.code()) => {
+                Ok("no verdict")
+            }
+            (Expected::Refused(codes), ResponseOutcome::Refused(refusal))
+                if codes.contains(&refusal.code()) =>
+            {
+                Ok("refused")
+            }
+            (Expected::NoEffect, _) => Ok("repeated"),
+            (Expected::Undelivered(intrusion), ResponseOutcome::Reply(_)) => {
+                self.oracles.refused.arrived(&intrusion.group);
+                Ok("not delivered")
+            }
+            (_, ResponseOutcome::Refused(refusal)) => {
+                violation(format!("{name} was refused with: {refusal}"))
+            }
+            (Expected::Refused(_), ResponseOutcome::Reply(_)) => violation(format!("{name} was accepted")),
+        }
+    }
+}

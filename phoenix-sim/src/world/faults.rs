@@ -1,0 +1,54 @@
+//! Faults of machines and of the network: crashes and partitions.
+
+use std::time::Duration;
+
+use super::{event::Event, process::Process, state::World};
+use crate::{disk::StoreFaults, network::Partition, node::Node, plan::FaultKind};
+
+impl World {
+    /// Kills process `number` of a homeserver: everything that it had not committed is gone.
+    pub(super) fn crash(&mut self, server: usize, number: usize, lasts: Duration) {
+        let machine = self.servers[server].machines[number];
+        if !self.faults_over && self.machines[machine].node.take().is_some() {
+            self.report.crashes += 1;
+            self.after(lasts, Event::Restart { machine });
+        }
+    }
+
+    /// Starts the process of a machine, unless it runs.
+    pub(super) fn restart(&mut self, machine: usize) {
+        let place = &mut self.machines[machine];
+        if place.node.is_some() {
+            return;
+        }
+        place.start += 1;
+        place.node = Some(Node::new(self.servers[place.server].homeserver(place.number)));
+        let process = Process { machine, start: place.start };
+        self.start_timers(process);
+    }
+
+    pub(super) fn partition(&mut self, fault: usize) {
+        if let FaultKind::Partition { one_side } = &self.plan.faults[fault].kind
+            && !self.faults_over
+        {
+            self.report.fault("splits");
+            self.partitions.insert(fault, Partition::between(one_side.iter().copied()));
+        }
+    }
+
+    pub(super) fn heal(&mut self, fault: usize) {
+        self.partitions.remove(&fault);
+    }
+
+    /// Ends all faults: the network and the stores work, and every process runs again.
+    pub(super) fn end_faults(&mut self) {
+        self.faults_over = true;
+        self.network = self.network.without_faults();
+        self.store_faults = StoreFaults::none();
+        self.partitions.clear();
+        for machine in 0..self.machines.len() {
+            self.restart(machine);
+        }
+        self.check_settled_later();
+    }
+}

@@ -1,0 +1,116 @@
+//! The loop of a world: it takes one event after the other and handles it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use phoenix_core::error::PeerFailure;
+
+use super::{event::Event, state::World};
+use crate::{
+    generate,
+    interpose::{self, WorldError},
+    oracle::Violation,
+    plan::Settings,
+    report::Report,
+};
+
+/// A world that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedRun {
+    /// Its figures and, if an oracle failed, what it found.
+    pub report: Report,
+    /// Its last events, one a line, the oldest first.
+    pub log: Vec<String>,
+}
+
+/// Runs the world of `settings` to its end, in a thread of its own.
+///
+/// # Errors
+/// [`WorldError`] if the world could not be run to its end. What an oracle finds is no error: it is in the
+/// report.
+pub fn run(settings: &Settings) -> Result<Report, WorldError> {
+    run_logged(settings, &AtomicU64::new(0), 0).map(|run| run.report)
+}
+
+/// Runs the world of `settings` as [`run`] does, keeps `progress` at the number of events handled so far, for
+/// a caller that watches from another thread, and returns at most the last `lines` events too.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_logged(settings: &Settings, progress: &AtomicU64, lines: usize) -> Result<LoggedRun, WorldError> {
+    interpose::in_world(settings.seed, || {
+        let mut world = World::new(generate::plan(settings));
+        world.run(progress);
+        let log = world.trace.last(lines);
+        LoggedRun { report: world.into_report(), log }
+    })
+}
+
+impl World {
+    /// Runs until everything has settled or an oracle fails, and keeps `progress` at the number of events
+    /// handled.
+    pub fn run(&mut self, progress: &AtomicU64) {
+        while !self.is_settled && self.report.passed() && self.step() {
+            progress.store(self.trace.count(), Ordering::Relaxed);
+        }
+    }
+
+    /// Handles the next event. Returns `false` if none is scheduled.
+    pub fn step(&mut self) -> bool {
+        let Some(next) = self.schedule.take() else { return false };
+        self.clock.advance_to(next.due);
+        self.trace.begin(next.due, next.number, next.cause, next.event.describe());
+        if let Err(violation) = self.handle(next.event) {
+            self.fail(&violation);
+        }
+        true
+    }
+
+    fn handle(&mut self, event: Event) -> Result<(), Violation> {
+        match event {
+            Event::Arrive { call, machine, request } => self.arrive(call, machine, &request),
+            Event::Answered { call, answer } => self.end_call(call, Ok(answer)),
+            Event::Failed { call } => self.end_call(call, Err(PeerFailure)),
+            Event::Supply { process, operation, early, reads } => {
+                self.supply(process, operation, early, &reads)
+            }
+            Event::Apply { process, operation, commit, outlives_crash } => {
+                self.apply(process, operation, &commit, outlives_crash)
+            }
+            Event::Settle { process, operation, settlement } => self.settle(process, operation, settlement),
+            Event::Flush { process } => self.flush(process),
+            Event::Timer { process, timer, due } => self.run_timer(process, &timer, due),
+            Event::ScanTimers { process } => {
+                self.scan_timers(process);
+                Ok(())
+            }
+            Event::Crash { server, number, lasts } => {
+                self.crash(server, number, lasts);
+                Ok(())
+            }
+            Event::Restart { machine } => {
+                self.restart(machine);
+                Ok(())
+            }
+            Event::Partition { fault } => {
+                self.partition(fault);
+                Ok(())
+            }
+            Event::Heal { fault } => {
+                self.heal(fault);
+                Ok(())
+            }
+            Event::WakeUser { user, due } => self.wake_user(user, due),
+            Event::ReadQueues { user, again } => self.read_queues(user, again),
+            Event::Intent { intent } => self.try_intent(intent),
+            Event::Attempt => {
+                self.attempt();
+                Ok(())
+            }
+            Event::FaultsEnd => {
+                self.end_faults();
+                Ok(())
+            }
+            Event::CheckSettled => self.check_settled(),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! From a plan to a world with its first events.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use phoenix_core::rng::Random;
+
+use super::{
+    event::Event,
+    machine::Machine,
+    state::{Randoms, World},
+};
+use crate::{
+    adversary::Adversary,
+    clock::Clock,
+    generate,
+    oracle::{
+        Oracles,
+        rows::{Homeserver, Rows},
+    },
+    plan::{FaultKind, Plan, ServerPlan},
+    report::Report,
+    schedule::Schedule,
+    server::Server,
+    trace::Trace,
+    user::User,
+};
+
+/// When users read their queues for the first time.
+const FIRST_READ: Duration = Duration::from_secs(10);
+
+impl World {
+    /// Creates the world of `plan` at its beginning: no process runs, no user has an account.
+    pub fn new(plan: Plan) -> Self {
+        let seed = generate::seed_bytes(plan.settings.seed);
+        let random = |label: &str| Random::derive(&seed, label, &[b"world"]);
+        let mut world = Self {
+            clock: Clock::default(),
+            schedule: Schedule::default(),
+            randoms: Randoms {
+                network: random("network"),
+                stores: random("stores"),
+                operations: random("operations"),
+                users: random("users"),
+            },
+            network: plan.network.clone(),
+            store_faults: plan.store_faults.clone(),
+            partitions: BTreeMap::new(),
+            servers: Vec::new(),
+            machines: Vec::new(),
+            users: Vec::new(),
+            groups: BTreeMap::new(),
+            unfinished_intents: plan.intents.len(),
+            calls: BTreeMap::new(),
+            next_call: 0,
+            adversary: None,
+            oracles: Oracles::default(),
+            trace: Trace::default(),
+            report: Report { seed: plan.settings.seed, ..Report::default() },
+            is_settled: false,
+            faults_over: false,
+            plan,
+        };
+        world.populate(&seed);
+        world
+    }
+
+    fn populate(&mut self, seed: &[u8; 32]) {
+        let plan = self.plan.clone();
+        for server in &plan.servers {
+            self.add_server(server, seed);
+        }
+        let homeserver = |server: &Server| Homeserver { domain: server.domain.clone(), keys: server.keys() };
+        self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect());
+        for (number, server) in plan.users.iter().enumerate() {
+            let random = Random::derive(seed, "user", &[&[number as u8]]);
+            self.users.push(User::new(&self.servers[*server], *server, random));
+            self.after(FIRST_READ, Event::ReadQueues { user: number, again: true });
+        }
+        for (number, intent) in plan.intents.iter().enumerate() {
+            self.after(intent.at, Event::Intent { intent: number });
+        }
+        self.schedule_faults(&plan);
+        if !plan.attempts.is_empty() {
+            self.adversary = Some(Adversary::new(&self.servers, Random::derive(seed, "adversary", &[])));
+        }
+        for at in &plan.attempts {
+            self.after(*at, Event::Attempt);
+        }
+        self.after(plan.faults_end, Event::FaultsEnd);
+    }
+
+    fn add_server(&mut self, plan: &ServerPlan, seed: &[u8; 32]) {
+        let server = self.servers.len();
+        let machines = self.machines.len()..self.machines.len() + plan.nodes;
+        self.servers.push(Server::new(plan, machines.clone().collect(), seed));
+        for (number, machine) in machines.enumerate() {
+            self.machines.push(Machine { server, number, start: 0, node: None });
+            self.after(Duration::ZERO, Event::Restart { machine });
+        }
+    }
+
+    fn schedule_faults(&mut self, plan: &Plan) {
+        for (number, fault) in plan.faults.iter().enumerate() {
+            match fault.kind {
+                FaultKind::Crash { server, number } => {
+                    self.after(fault.at, Event::Crash { server, number, lasts: fault.lasts });
+                }
+                FaultKind::Partition { .. } => {
+                    self.after(fault.at, Event::Partition { fault: number });
+                    self.after(fault.at + fault.lasts, Event::Heal { fault: number });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The state of a world, which the other files of this folder extend by methods.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use phoenix_core::{identifiers::GroupId, rng::Random, time::Timestamp};
+
+use super::{
+    call::{Call, CallId},
+    event::Event,
+    machine::{Machine, Origin},
+    process::Process,
+};
+use crate::{
+    adversary::Adversary,
+    clock::Clock,
+    disk::StoreFaults,
+    network::{Conditions, Partition},
+    node::Node,
+    oracle::{Oracles, Violation},
+    plan::{GroupNumber, Plan},
+    report::{Failure, Report},
+    schedule::{EventNumber, Schedule},
+    server::Server,
+    trace::Trace,
+    user::User,
+};
+
+/// How many of the last events a failure shows.
+const LAST_EVENTS: usize = 12;
+
+/// A world that has begun.
+pub struct World {
+    pub(super) plan: Plan,
+    pub(super) clock: Clock,
+    pub(super) schedule: Schedule<Event>,
+    pub(super) randoms: Randoms,
+    pub(super) network: Conditions,
+    pub(super) store_faults: StoreFaults,
+    /// The partitions in force, by the number of their fault.
+    pub(super) partitions: BTreeMap<usize, Partition>,
+    pub(super) servers: Vec<Server>,
+    pub(super) machines: Vec<Machine>,
+    pub(super) users: Vec<User>,
+    pub(super) groups: BTreeMap<GroupNumber, GroupId>,
+    pub(super) unfinished_intents: usize,
+    pub(super) calls: BTreeMap<CallId, Call>,
+    pub(super) next_call: u64,
+    pub(super) adversary: Option<Adversary>,
+    pub(super) oracles: Oracles,
+    pub(super) trace: Trace,
+    pub(super) report: Report,
+    pub(super) is_settled: bool,
+    pub(super) faults_over: bool,
+}
+
+/// Randomness in one stream for each concern, so that a change of one does not shift the draws of another.
+pub(super) struct Randoms {
+    pub network: Random,
+    pub stores: Random,
+    pub operations: Random,
+    pub users: Random,
+}
+
+impl World {
+    /// Schedules `event` after `delay`, with the current event as its cause.
+    pub(super) fn after(&mut self, delay: Duration, event: Event) -> EventNumber {
+        self.schedule.add(self.clock.now() + delay, self.trace.current(), event)
+    }
+
+    /// Returns the time by the clock of a machine.
+    pub(super) fn machine_time(&self, machine: usize) -> Timestamp {
+        self.servers[self.machines[machine].server].skew.reads(self.clock.now())
+    }
+
+    /// Returns the time by the clock of a user, which is that of its homeserver.
+    pub(super) fn user_time(&self, user: usize) -> Timestamp {
+        self.servers[self.users[user].server].skew.reads(self.clock.now())
+    }
+
+    /// Returns the node of a process. `None`: the process has crashed.
+    pub(super) fn node(&mut self, process: Process) -> Option<&mut Node<Origin>> {
+        let machine = &mut self.machines[process.machine];
+        if machine.start == process.start { machine.node.as_mut() } else { None }
+    }
+
+    /// Ends the world with a failure: the chain of causes of what the oracle found, and the last events.
+    pub(super) fn fail(&mut self, violation: &Violation) {
+        let mut chain = violation.since.map_or_else(Vec::new, |since| self.trace.chain(since));
+        if !chain.is_empty() {
+            chain.push("… and now:".to_owned());
+        }
+        chain.extend(self.trace.chain(self.trace.current()));
+        chain.push("The last events:".to_owned());
+        chain.extend(self.trace.last(LAST_EVENTS));
+        self.report.failure = Some(Failure {
+            oracle: violation.oracle.to_owned(),
+            what: violation.what.clone(),
+            step: self.trace.count(),
+            chain,
+        });
+    }
+
+    /// Ends the world and returns its figures.
+    pub fn into_report(mut self) -> Report {
+        let Oracles { acknowledged, duplicates, epochs, order, .. } = &self.oracles;
+        self.report.delivered = acknowledged.received();
+        self.report.acknowledged = acknowledged.count();
+        self.report.lost = acknowledged.missing(epochs, order).len() as u64;
+        self.report.unchecked = acknowledged.unchecked(epochs, order);
+        self.report.duplicated = duplicates.count;
+        self.report.epochs = epochs.changes;
+        self.report.events = self.trace.count();
+        self.report.virtual_seconds = self.clock.elapsed().as_secs();
+        let settled_after = self.clock.elapsed().saturating_sub(self.plan.faults_end);
+        self.report.settled_after_seconds = settled_after.as_secs();
+        self.report.trace_hash = self.trace.hash();
+        self.report
+    }
+
+    /// The homeservers, in the plan's order.
+    pub fn servers(&self) -> &[Server] {
+        &self.servers
+    }
+
+    /// The users, in the plan's order. A test may give their clients further tasks.
+    pub fn users_mut(&mut self) -> &mut [User] {
+        &mut self.users
+    }
+
+    /// The world's clock, which is right. Those of homeservers and users are off by [`Server::skew`].
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Returns what an oracle found wrong, if one did.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.report.failure.as_ref()
+    }
+}

@@ -1,0 +1,63 @@
+//! Timers: those that a process sets, and those that others have left in the store.
+
+use std::time::Duration;
+
+use phoenix_core::{
+    dispatch::Input,
+    operation::{Timer, timers},
+    time::Timestamp,
+};
+
+use super::{event::Event, machine::Origin, process::Process, state::World};
+use crate::oracle::Violation;
+
+/// How often a process looks for timers that others have set.
+const SCAN_TIMERS: Duration = Duration::from_secs(5);
+
+/// How many timers one scan returns at most.
+const TIMERS_PER_SCAN: usize = 4096;
+
+impl World {
+    /// Sets the timers of a process that has just started.
+    pub(super) fn start_timers(&mut self, process: Process) {
+        let now = self.machine_time(process.machine);
+        self.wake(process, &timers::SWEEP, now);
+        self.scan_timers(process);
+    }
+
+    /// Sets the timers that are in the store, and schedules the next scan.
+    pub(super) fn scan_timers(&mut self, process: Process) {
+        if self.node(process).is_none() {
+            return;
+        }
+        let disk = &self.servers[self.machines[process.machine].server].disk;
+        let keys = disk.scan(&timers::scan(TIMERS_PER_SCAN));
+        let found: Vec<_> = keys.iter().filter_map(|key| timers::from_row(key, disk.row(key)?)).collect();
+        for (timer, due) in found {
+            self.wake(process, &timer, due);
+        }
+        self.after(SCAN_TIMERS, Event::ScanTimers { process });
+    }
+
+    /// Schedules a timer for the time at which the machine's clock reads `due`, or now if that has passed.
+    pub(super) fn wake(&mut self, process: Process, timer: &Timer, due: Timestamp) {
+        let now = self.machine_time(process.machine);
+        let due = due.max(now);
+        let Some(node) = self.node(process) else { return };
+        if node.wake_at(timer, due) {
+            self.after(due - now, Event::Timer { process, timer: timer.clone(), due });
+        }
+    }
+
+    pub(super) fn run_timer(
+        &mut self,
+        process: Process,
+        timer: &Timer,
+        due: Timestamp,
+    ) -> Result<(), Violation> {
+        if self.node(process).is_some_and(|node| node.is_due(timer, due)) {
+            return self.accept(process.machine, Input::Timer(timer), Origin::Timer);
+        }
+        Ok(())
+    }
+}
