@@ -1,5 +1,5 @@
-//! PROTOCOL.md §4 — the authentication service's own credentials: offline roots and the intermediates that
-//! sign for clients.
+//! PROTOCOL.md §4, Authorities — the authentication service's own credentials: offline roots and the
+//! intermediates that sign for clients.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4 — a client's credential: requested by the client, signed by an intermediate.
+//! PROTOCOL.md §4, Clients — a client's credential: requested by the client, signed by an intermediate.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

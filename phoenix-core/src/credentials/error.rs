@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4 — why key material is refused: one list of reasons for all of it.
+//! PROTOCOL.md §4, Validation — why key material is refused: one list of reasons for all of it.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4 — issuing: an intermediate grants what a client asked for.
+//! PROTOCOL.md §4, Clients — issuing: an intermediate grants what a client asked for.
 
 use super::{
     authority::AsIntermediateCredential, client::ClientCredential, error::ValidationError,

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §4 and §9 — the sets of credentials and keys that each service publishes, with their validity.
+//! PROTOCOL.md §4, Published sets — the sets of credentials and keys that each service publishes, with their
+//! validity.
 
 use std::{fmt, time::Duration};
 

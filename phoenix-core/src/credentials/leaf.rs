@@ -1,4 +1,5 @@
-//! PROTOCOL.md §4 — leaf credentials: pseudonymous, with the client's signature readable only to members.
+//! PROTOCOL.md §4, Leaves — leaf credentials: pseudonymous, with the client's signature readable only to
+//! members.
 //!
 //! The fingerprint of the client credential would link the leaf to the user as well as the signature would,
 //! so both are encrypted together.

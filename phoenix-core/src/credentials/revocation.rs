@@ -1,4 +1,5 @@
-//! PROTOCOL.md §4 — revocation: each signed by the credential's issuer, in a list whose number only grows.
+//! PROTOCOL.md §4, Revocation — revocation: each signed by the credential's issuer, in a list whose number
+//! only grows.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

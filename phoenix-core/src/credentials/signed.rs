@@ -1,4 +1,5 @@
-//! PROTOCOL.md §4 — what all credentials have in common: a payload signed by its own key, then by its issuer.
+//! PROTOCOL.md §4, Chain — what all credentials have in common: a payload signed by its own key, then by its
+//! issuer.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §3 — AES-128-GCM, and encryption at rest (EAR) with keys that clients hold.
+//! PROTOCOL.md §3, Encryption with a client's key — AES-128-GCM, and encryption at rest (EAR) with keys that
+//! clients hold.
 //!
 //! Each write of a record uses a key of its own, derived from the EAR key and a fresh salt. A nonce can
 //! therefore never meet the same key twice, however often a record is written, and the nonce is constant.

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §3 — sealing to a public key: HPKE base mode (RFC 9180), each use under a label of its own.
+//! PROTOCOL.md §3, Sealing — sealing to a public key: HPKE base mode (RFC 9180), each use under a label of
+//! its own.
 //!
 //! DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-128-GCM. The label is HPKE's `info`. Public keys and
 //! encapsulated keys of low order are refused: with them the shared secret is public.

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §3 — hashes and derived keys, each under a label.
+//! PROTOCOL.md §3, Hashes and derived keys — hashes and derived keys, each under a label.
 
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};

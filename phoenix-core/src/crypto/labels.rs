@@ -1,4 +1,4 @@
-//! PROTOCOL.md §3 — every signature, derived key and sealed message has a label of its own.
+//! PROTOCOL.md §3, Labels — every signature, derived key and sealed message has a label of its own.
 //!
 //! A label ties a signature or ciphertext to the one use that it was made for: nothing signed as one
 //! structure verifies as another. This file is the complete list; a test checks that all labels differ.

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §3 — padding to size buckets, so that a ciphertext's length says little about its content.
+//! PROTOCOL.md §3, Ratchets — padding to size buckets, so that a ciphertext's length says little about its
+//! content.
 //!
 //! A padded plaintext is its length (4 bytes), the plaintext, and zeros up to the next bucket. Buckets are
 //! the powers of two and the numbers halfway between them (16, 24, 32, 48, 64, 96 …): steps of 33 to 50 per

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §3 — the cryptography that MLS runs on: one ciphersuite, seeded, without ambient randomness.
+//! PROTOCOL.md §3, Suite — the cryptography that MLS runs on: one ciphersuite, seeded, without ambient
+//! randomness.
 
 use std::{
     convert::Infallible,

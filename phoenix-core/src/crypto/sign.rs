@@ -1,4 +1,5 @@
-//! PROTOCOL.md §3 — labelled signatures (Ed25519): each structure is signed under a label of its own.
+//! PROTOCOL.md §3, Signatures — labelled signatures (Ed25519): each structure is signed under a label of its
+//! own.
 
 use std::fmt;
 

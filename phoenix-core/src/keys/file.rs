@@ -1,4 +1,4 @@
-//! The keys of a homeserver and of its root as bytes, for a key file.
+//! PROTOCOL.md §3, Secrets — the keys of a homeserver and of its root as bytes, for a key file.
 //!
 //! Format, checksum, content: a file that is damaged anywhere is refused as a whole, since a changed bit in a
 //! secret makes another secret. The bytes are the secrets themselves; the caller protects them.

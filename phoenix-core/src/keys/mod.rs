@@ -1,4 +1,4 @@
-//! PROTOCOL.md §3 — the keys of a homeserver, kept in its key file and never in the store.
+//! PROTOCOL.md §3, Secrets — the keys of a homeserver, kept in its key file and never in the store.
 //!
 //! [`ServiceKeys`] is all of them but the root's private key, which is a [`RootKey`] and kept offline. Beside
 //! them: what is published of them and until when, what an operator may see of them ([`KeySummary`]), how

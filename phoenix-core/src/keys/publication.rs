@@ -1,4 +1,4 @@
-//! PROTOCOL.md §9 — what is published of the keys, and which of them are in use.
+//! PROTOCOL.md §4, Published sets — what is published of the keys, and which of them are in use.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §3 — the keys of a homeserver: making them, and adding to them so that rotation overlaps.
+//! PROTOCOL.md §3, Secrets — the keys of a homeserver: making them, and adding to them so that rotation
+//! overlaps.
 
 use std::time::Duration;
 

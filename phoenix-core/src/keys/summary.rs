@@ -1,5 +1,5 @@
-//! PROTOCOL.md §3 — what an operator may see of the keys of a homeserver: which there are and until when, no
-//! secrets.
+//! PROTOCOL.md §3, Secrets — what an operator may see of the keys of a homeserver: which there are and until
+//! when, no secrets.
 
 use super::{
     publication::{published, published_hpke},

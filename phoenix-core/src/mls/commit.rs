@@ -1,5 +1,5 @@
-//! PROTOCOL.md §8 — what the delivery service learns of a commit: who sent it, what it does, or why it is
-//! refused.
+//! PROTOCOL.md §8, Commits — what the delivery service learns of a commit: who sent it, what it does, or why
+//! it is refused.
 
 use super::{
     encoding::MalformedMessage,

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §8 — the one strict way to read what MLS encodes.
+//! PROTOCOL.md §2, Encoding — the one strict way to read what MLS encodes.
 
 use openmls::prelude::{MlsMessageBodyIn, MlsMessageIn};
 use tls_codec::{Deserialize, Serialize};

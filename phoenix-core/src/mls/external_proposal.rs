@@ -1,4 +1,5 @@
-//! PROTOCOL.md §8 — removals that the delivery service proposes, as MLS external sender.
+//! PROTOCOL.md §8, Further changes of a group — removals that the delivery service proposes, as MLS external
+//! sender.
 
 use openmls::prelude::{
     LeafNodeIndex, MlsMessageBodyIn, ProcessedMessageContent, ProtocolMessage, QueuedProposal,

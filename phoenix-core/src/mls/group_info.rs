@@ -1,4 +1,5 @@
-//! PROTOCOL.md §8 — the GroupInfo that joiners start from, rebuilt and verified after each commit.
+//! PROTOCOL.md §8, MLS profile — the GroupInfo that joiners start from, rebuilt and verified after each
+//! commit.
 
 use openmls::{
     messages::group_info::{GroupInfo, VerifiableGroupInfo},

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §4, §8 — key packages: what a queuing service takes in and a delivery service lets be added.
+//! PROTOCOL.md §8, MLS profile — key packages: what a queuing service takes in and a delivery service lets be
+//! added.
 
 use openmls::prelude::{KeyPackage, KeyPackageIn, KeyPackageRef, ProtocolVersion};
 use tls_codec::Serialize;

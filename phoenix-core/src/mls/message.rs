@@ -1,4 +1,5 @@
-//! PROTOCOL.md §8 — messages whose content the delivery service cannot see: application messages, Welcomes.
+//! PROTOCOL.md §8, Application messages — messages whose content the delivery service cannot see: application
+//! messages, Welcomes.
 
 use openmls::prelude::{ContentType, MlsMessageBodyIn, ProtocolMessage};
 

@@ -1,5 +1,5 @@
-//! PROTOCOL.md §8 — the part of MLS that groups here are made of: one ciphersuite, one type of credential,
-//! two extensions.
+//! PROTOCOL.md §8, MLS profile — the part of MLS that groups here are made of: one ciphersuite, one type of
+//! credential, two extensions.
 
 use openmls::prelude::{
     Capabilities, Ciphersuite, CredentialType, ExtensionType, LeafNode, ProposalType, ProtocolVersion,

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §8 — a group as the delivery service sees it: members, epoch, pending proposals, no secrets.
+//! PROTOCOL.md §8, State — a group as the delivery service sees it: members, epoch, pending proposals, no
+//! secrets.
 
 use openmls::{
     messages::group_info::GroupInfo,

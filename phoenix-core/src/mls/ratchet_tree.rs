@@ -1,5 +1,5 @@
-//! PROTOCOL.md §8 — the ratchet tree as it travels beside a GroupInfo or a Welcome: read strictly, and
-//! hashed.
+//! PROTOCOL.md §8, MLS profile — the ratchet tree as it travels beside a GroupInfo or a Welcome: read
+//! strictly, and hashed.
 //!
 //! The delivery service and the clients here have their trees from openmls. This tells whether the bytes of
 //! another MLS implementation are those that a delivery service accepts, and which tree they are.

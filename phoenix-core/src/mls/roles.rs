@@ -1,5 +1,5 @@
-//! PROTOCOL.md §8 — who may change a group's membership: named by leaf identity, which neither updates nor
-//! resyncs change, and not by leaf index, which MLS gives to another member once it is free.
+//! PROTOCOL.md §8, MLS profile — who may change a group's membership: named by leaf identity, which neither
+//! updates nor resyncs change, and not by leaf index, which MLS gives to another member once it is free.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §8 — a commit, checked as a receiving member would, and what it would change.
+//! PROTOCOL.md §8, Commits — a commit, checked as a receiving member would, and what it would change.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §8 — a group's public state as it is stored: one versioned blob, written when asked for.
+//! PROTOCOL.md §8, State — a group's public state as it is stored: one versioned blob, written when asked
+//! for.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §8 — what the delivery service sees of a group's leaves, senders and proposals.
+//! PROTOCOL.md §8, MLS profile — what the delivery service sees of a group's leaves, senders and proposals.
 
 use openmls::prelude::{
     Credential, CredentialType, ExternalSender, GroupContext, LeafNode, Proposal, QueuedProposal,

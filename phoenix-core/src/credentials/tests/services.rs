@@ -1,4 +1,4 @@
-//! PROTOCOL.md §9 — key sets of queuing and delivery services: overlap, and what is refused.
+//! PROTOCOL.md §4, Validation — key sets of queuing and delivery services: overlap, and what is refused.
 
 use super::*;
 use crate::crypto::hpke::HpkePublicKey;

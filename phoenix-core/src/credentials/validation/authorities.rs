@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4 and §9 — validation of an authentication service's credentials and revocations.
+//! PROTOCOL.md §4, Validation — validation of an authentication service's credentials and revocations.
 
 use super::checks::{check_issued, check_possession, check_set_times, check_time};
 use crate::{

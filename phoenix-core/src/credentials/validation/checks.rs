@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4 — the checks that several kinds of material share.
+//! PROTOCOL.md §4, Validation — the checks that several kinds of material share.
 
 use crate::{
     credentials::{

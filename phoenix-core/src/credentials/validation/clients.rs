@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4 — validation of clients' credentials, and of their requests for them.
+//! PROTOCOL.md §4, Validation — validation of clients' credentials, and of their requests for them.
 
 use super::{
     authorities::ValidatedAsCredentials,

@@ -1,5 +1,5 @@
-//! PROTOCOL.md §4 — validation of leaf credentials: by members, who know whose they are, and by delivery
-//! services, which do not.
+//! PROTOCOL.md §4, Validation — validation of leaf credentials: by members, who know whose they are, and by
+//! delivery services, which do not.
 
 use super::{
     checks::{check_possession, check_time},

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4 and §9 — validation of the keys that queuing and delivery services publish.
+//! PROTOCOL.md §4, Validation — validation of the keys that queuing and delivery services publish.
 
 use super::checks::check_set_times;
 use crate::{

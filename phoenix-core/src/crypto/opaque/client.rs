@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, Passwords — the client's side of OPAQUE.
+//! PROTOCOL.md §3, Passwords — the client's side of OPAQUE.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, Passwords — what both sides of OPAQUE share: the ciphersuite, its cost, strict messages.
+//! PROTOCOL.md §3, Passwords — what both sides of OPAQUE share: the ciphersuite, its cost, strict messages.
 
 use std::fmt;
 

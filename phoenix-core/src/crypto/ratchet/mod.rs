@@ -1,5 +1,5 @@
-//! PROTOCOL.md §3 — the queue encryption ratchet: forward secrecy from each step, recovery from each
-//! rotation.
+//! PROTOCOL.md §3, Ratchets — the queue encryption ratchet: forward secrecy from each step, recovery from
+//! each rotation.
 //!
 //! Read [`RatchetSecret`] and [`MessageKey`] first: they are the primitive, and federated streams use them by
 //! themselves. [`QueueRatchet`] makes the entries of a queue at its service; [`QueueReader`] reads them at

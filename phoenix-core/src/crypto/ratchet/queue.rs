@@ -1,4 +1,5 @@
-//! PROTOCOL.md §3 — an encrypted queue as its service sees it: entries, and the ratchet that makes them.
+//! PROTOCOL.md §3, Ratchets — an encrypted queue as its service sees it: entries, and the ratchet that makes
+//! them.
 
 use std::{fmt, time::Duration};
 

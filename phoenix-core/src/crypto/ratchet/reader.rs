@@ -1,4 +1,4 @@
-//! PROTOCOL.md §3 — an encrypted queue as its owner reads it.
+//! PROTOCOL.md §3, Ratchets — an encrypted queue as its owner reads it.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §3 — the ratchet itself: a key that moves on with each message and renews itself by rotation.
+//! PROTOCOL.md §3, Ratchets — the ratchet itself: a key that moves on with each message and renews itself by
+//! rotation.
 
 use std::fmt;
 

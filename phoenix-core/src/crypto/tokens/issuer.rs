@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, Tokens — the issuer's side: evaluating blinded tokens and verifying tokens.
+//! PROTOCOL.md §3, Tokens — the issuer's side: evaluating blinded tokens and verifying tokens.
 
 use std::fmt;
 

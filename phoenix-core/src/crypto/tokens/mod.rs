@@ -1,4 +1,4 @@
-//! PROTOCOL.md §3, §6 (Tokens) — Privacy Pass batched tokens: the right to one request, spent without a name.
+//! PROTOCOL.md §3, Tokens — Privacy Pass batched tokens: the right to one request, spent without a name.
 //!
 //! A token is a nonce and the output of a verifiable oblivious pseudorandom function over it (RFC 9497,
 //! ristretto255-SHA512). Read [`Token`] first, then the client's side ([`TokenRequest`]), then the issuer's

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, Tokens — the client's side: asking for tokens without the issuer seeing them.
+//! PROTOCOL.md §3, Tokens — the client's side: asking for tokens without the issuer seeing them.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, Tokens — Privacy Pass batched tokens as they travel.
+//! PROTOCOL.md §3, Tokens — Privacy Pass batched tokens as they travel.
 
 use std::fmt;
 

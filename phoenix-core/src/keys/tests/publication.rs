@@ -1,4 +1,4 @@
-//! PROTOCOL.md §9 — tests of what is published of the keys: overlap, expiry, revocation.
+//! PROTOCOL.md §4, Published sets — tests of what is published of the keys: overlap, expiry, revocation.
 
 use std::time::Duration;
 

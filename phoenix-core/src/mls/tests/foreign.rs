@@ -1,4 +1,4 @@
-//! PROTOCOL.md §8 — what a client of another MLS implementation, or a test of one, reads with.
+//! PROTOCOL.md §8, MLS profile — what a client of another MLS implementation, or a test of one, reads with.
 
 use openmls::prelude::OpenMlsProvider as _;
 use tls_codec::Serialize as _;
