@@ -10,7 +10,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
     codec::List, credentials::ValidationError, crypto::aead::EncryptionError, identifiers::Domain,
-    time::Timestamp,
+    keys::NoValidKey, time::Timestamp,
 };
 
 /// Why a request was not done. A refused request changes nothing, but for what PROTOCOL.md §2 excepts.
@@ -282,10 +282,19 @@ pub enum Refusal {
         /// The code of the kind of record.
         kind: u8,
     },
-    /// A defect of the homeserver.
+    /// A defect of the homeserver's program. Nothing else is refused by this.
     #[error("internal error of the homeserver")]
     #[tls_codec(discriminant = 902)]
     Internal,
+    /// No key of the homeserver that this takes is valid now: its operator has to add one.
+    #[error(
+        "the homeserver has no valid key for this; its operator has to add one; try again in {retry_after_milliseconds} ms"
+    )]
+    #[tls_codec(discriminant = 903)]
+    NoValidKey {
+        /// How long to wait.
+        retry_after_milliseconds: u64,
+    },
 }
 
 /// What the caller can do about a [`Refusal`].
@@ -316,13 +325,58 @@ impl Refusal {
         match self {
             Self::RateLimited { retry_after_milliseconds }
             | Self::PeerUnavailable { retry_after_milliseconds, .. }
-            | Self::Unavailable { retry_after_milliseconds } => {
+            | Self::Unavailable { retry_after_milliseconds }
+            | Self::NoValidKey { retry_after_milliseconds } => {
                 Advice::Retry(Duration::from_millis(*retry_after_milliseconds))
             }
             Self::TokenNeeded | Self::InvalidToken | Self::TokenSpent => Advice::GetToken,
             Self::UnknownTokenKey | Self::UnknownFrameKey => Advice::RefreshKeys,
             Self::WrongEpoch { .. } | Self::PendingProposals => Advice::Rebase,
-            _ => Advice::Stop,
+            Self::UnsupportedVersion { .. }
+            | Self::UnknownOperation
+            | Self::Malformed
+            | Self::TooLarge { .. }
+            | Self::WrongHomeserver
+            | Self::Unauthenticated
+            | Self::OutsideTimeWindow { .. }
+            | Self::InvalidCredential { .. }
+            | Self::InvalidPublicKey
+            | Self::WrongTokenScope
+            | Self::UserExists
+            | Self::RegistrationClosed
+            | Self::NoSuchRegistration
+            | Self::PasswordProtocol
+            | Self::NotFound
+            | Self::InvalidConnectionPackage
+            | Self::QueueFull
+            | Self::BeyondQueue
+            | Self::InvalidKeyPackage
+            | Self::NoLastResort
+            | Self::NoFriend
+            | Self::NoSuchGroup
+            | Self::NotReserved
+            | Self::NotAdmin
+            | Self::InvalidMlsMessage
+            | Self::InvalidGroupInfo
+            | Self::InvalidGroupState
+            | Self::CredentialCount
+            | Self::KeyPackageNotCovered
+            | Self::WelcomeMismatch
+            | Self::NotAwaitingConnection
+            | Self::CommitNotAllowed
+            | Self::GroupFull
+            | Self::InvalidQueueConfig
+            | Self::WrongDestination
+            | Self::NotFederated
+            | Self::FrameOutsideTimeWindow { .. }
+            | Self::InvalidFrameSignature
+            | Self::StreamPosition { .. }
+            | Self::StreamEpoch { .. }
+            | Self::TooManyStreams
+            | Self::UnreadableEntry { .. }
+            | Self::StreamDiverged
+            | Self::StoredData { .. }
+            | Self::Internal => Advice::Stop,
         }
     }
 
@@ -346,6 +400,13 @@ impl From<EncryptionError> for Refusal {
     }
 }
 
+impl From<NoValidKey> for Refusal {
+    fn from(_: NoValidKey) -> Self {
+        // An operator has to act, which takes minutes at best.
+        Self::NoValidKey { retry_after_milliseconds: 600_000 }
+    }
+}
+
 impl From<ValidationError> for Refusal {
     fn from(reason: ValidationError) -> Self {
         Self::InvalidCredential { reason }
@@ -356,7 +417,25 @@ fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Another homeserver gave no answer: it could not be reached, or what it said was no answer.
+/// Why another homeserver gave no answer. For logs and operators: to an operation, all of them are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the other homeserver gave no answer")]
-pub struct PeerFailure;
+pub enum PeerFailure {
+    /// Its name does not lead to an address that may be called.
+    #[error("the homeserver has no address that may be called")]
+    NoAddress,
+    /// No connection could be made.
+    #[error("the homeserver cannot be reached")]
+    Unreachable,
+    /// It does not prove that it is the homeserver: its certificate is not valid for the name.
+    #[error("the homeserver does not prove who it is")]
+    Untrusted,
+    /// The connection broke, or the answer did not come in time.
+    #[error("the homeserver gave no answer")]
+    NoAnswer,
+    /// It answered something that is not an answer of the protocol.
+    #[error("the homeserver gave no answer of this protocol")]
+    NotAnAnswer,
+    /// Too many requests to it are under way here already.
+    #[error("too many requests to the homeserver are under way")]
+    Busy,
+}

@@ -18,6 +18,7 @@ use crate::{
     },
     error::Refusal,
     identifiers::{Domain, RequestId},
+    keys::NoValidKey,
     operation::{Ask, Context, Interrupt, Transaction},
     rates::{Bucket, Rate},
     store::{Expiring, Key, Record, RecordKind},
@@ -99,7 +100,7 @@ pub(crate) trait Published: Clone {
     fn in_reply(reply: <Self::Request as RequestBody>::Reply) -> Self::Set;
 
     /// Our own set.
-    fn ours(context: &Context) -> Option<Self::Set>;
+    fn ours(context: &Context) -> Result<Self::Set, NoValidKey>;
 
     /// Validates a set of `domain`, which follows `previous`.
     fn validate(
@@ -134,7 +135,7 @@ impl Published for ValidatedQsKeys {
         reply.keys
     }
 
-    fn ours(context: &Context) -> Option<QsKeySet> {
+    fn ours(context: &Context) -> Result<QsKeySet, NoValidKey> {
         context.keys().qs_key_set(context.domain(), context.now(), context.config().times.key_set)
     }
 
@@ -148,7 +149,7 @@ impl Published for ValidatedQsKeys {
     }
 
     fn kept(set: QsKeySet, domain: &Domain, now: Timestamp) -> Result<Self, ValidationError> {
-        Self::kept(set, domain, now)
+        Self::restore(set, domain, now)
     }
 
     fn set(&self) -> &QsKeySet {
@@ -170,7 +171,7 @@ impl Published for ValidatedAsCredentials {
         reply.credentials
     }
 
-    fn ours(context: &Context) -> Option<AsCredentialSet> {
+    fn ours(context: &Context) -> Result<AsCredentialSet, NoValidKey> {
         context.keys().as_credential_set(context.domain(), context.now(), context.config().times.key_set)
     }
 
@@ -184,7 +185,7 @@ impl Published for ValidatedAsCredentials {
     }
 
     fn kept(set: AsCredentialSet, domain: &Domain, now: Timestamp) -> Result<Self, ValidationError> {
-        Self::kept(set, domain, now)
+        Self::restore(set, domain, now)
     }
 
     fn set(&self) -> &AsCredentialSet {
@@ -247,7 +248,7 @@ pub(crate) fn current<K: Published>(
 ) -> Result<K, Interrupt> {
     let (now, times) = (transaction.now(), &transaction.config().times);
     if domain == transaction.domain() {
-        let ours = K::ours(transaction.context()).ok_or(Refusal::Internal)?;
+        let ours = K::ours(transaction.context()).map_err(Refusal::from)?;
         return Ok(K::validate(&ours, domain, now, None).map_err(Refusal::from)?);
     }
     // Before what is kept is looked at: a change of the policy takes effect at once.

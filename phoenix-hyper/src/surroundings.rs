@@ -75,7 +75,7 @@ impl Surroundings for System {
                 None => tracing::debug!(peer = %domain, service, %error, "a homeserver gave no answer"),
             },
         }
-        answer.map_err(|_| PeerFailure)
+        answer.map_err(|error| PeerFailure::from(&error))
     }
 
     fn report(&self, report: Report) {

@@ -2,7 +2,6 @@
 
 use crate::{
     credentials::AsCredentialSet,
-    error::Refusal,
     operation::{Interrupt, Transaction},
     request::{Call, Serve},
     wire::auth_service::{GetAsCredentials, GetAsCredentialsReply},
@@ -14,7 +13,7 @@ impl Serve for GetAsCredentials {
         transaction: &mut Transaction<'_>,
         _: &Call<'_, Self>,
     ) -> Result<GetAsCredentialsReply, Interrupt> {
-        let set = transaction.homeserver().as_credentials(transaction.now()).ok_or(Refusal::Internal)?;
+        let set = transaction.homeserver().as_credentials(transaction.now())?;
         Ok(GetAsCredentialsReply { credentials: AsCredentialSet::clone(&set) })
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     crypto::{kdf, labels::Label},
     error::Refusal,
     identifiers::UserId,
+    keys::IntermediateKey,
     operation::{Interrupt, Lane, Transaction},
     request::{Call, Serve},
     store::{Expiring, Record, RecordKind},
@@ -96,7 +97,7 @@ impl Serve for InitRegistration {
         }
         let opaque_response =
             password::start(transaction.context(), user_id, call.body.opaque_request.as_slice())?;
-        let (intermediate, key) = transaction.keys().intermediate(now).ok_or(Refusal::Internal)?;
+        let IntermediateKey { credential: intermediate, key } = transaction.keys().intermediate(now)?;
         let expiration = ExpirationData::starting(now, transaction.config().times.client_credential);
         let credential =
             ClientCredential::issue(&request, key, intermediate, &expiration).map_err(Refusal::from)?;

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     codec::encode,
     crypto::tokens::Token,
-    error::{Advice, PeerFailure, Refusal},
+    error::{Advice, Refusal},
     identifiers::{Domain, RequestId},
     time::Timestamp,
     wire::{
@@ -198,7 +198,7 @@ impl Shared {
                 let sent = if answered {
                     match state.exchanges.get_mut(&id).and_then(Option::take) {
                         Some(Ok(bytes)) => Sent::Answer(bytes),
-                        Some(Err(PeerFailure)) | None => Sent::Failed,
+                        Some(Err(_)) | None => Sent::Failed,
                     }
                 } else if let Some(receipt) = state.receipt(&made.id) {
                     Sent::Receipt(receipt)

@@ -1,5 +1,5 @@
-//! PROTOCOL.md §4 — the authentication service's own credentials: offline roots and the intermediates that
-//! sign for clients.
+//! PROTOCOL.md §4, Authorities — the authentication service's own credentials: offline roots and the
+//! intermediates that sign for clients.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -19,13 +19,13 @@ use crate::{
 /// What a root says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct AsCredentialPayload {
-    /// What the key is for.
+    /// The algorithms that the key is for.
     pub suite: Suite,
-    /// The homeserver.
+    /// The homeserver's domain.
     pub domain: Domain,
     /// The root's key.
     pub verifying_key: VerifyingKey,
-    /// When it is valid.
+    /// When the root is valid.
     pub expiration: ExpirationData,
 }
 
@@ -43,11 +43,11 @@ impl Payload for AsCredentialPayload {
     }
 }
 
-/// A root: signed by nobody but itself, kept offline.
+/// A root credential, which only its own key signs. That key is kept offline.
 pub type AsCredential = SelfSigned<AsCredentialPayload>;
 
 impl AsCredential {
-    /// The root credential of `domain` for `key`.
+    /// Makes the root credential of `domain` for `key`.
     pub fn create(key: &SigningKey, domain: Domain, expiration: ExpirationData) -> Self {
         let payload = AsCredentialPayload {
             suite: Suite::Ed25519Sha256Aes128GcmX25519,
@@ -70,13 +70,13 @@ impl AsCredential {
 /// What an intermediate says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct AsIntermediateCredentialPayload {
-    /// What the key is for.
+    /// The algorithms that the key is for.
     pub suite: Suite,
-    /// The homeserver.
+    /// The homeserver's domain.
     pub domain: Domain,
     /// The intermediate's key.
     pub verifying_key: VerifyingKey,
-    /// The validity asked for.
+    /// The validity for which it asks.
     pub expiration: ExpirationData,
 }
 
@@ -98,15 +98,16 @@ impl IssuedPayload for AsIntermediateCredentialPayload {
     const ISSUED_LABEL: Label = Label::AS_INTERMEDIATE_CREDENTIAL;
 }
 
-/// An intermediate: signed by a root, signs for clients.
+/// An intermediate credential: a root signs it, and its key signs client credentials.
 pub type AsIntermediateCredential = Issued<AsIntermediateCredentialPayload>;
 
 impl AsIntermediateCredential {
-    /// The intermediate credential for `key`, in the root's domain, valid within the root's validity.
+    /// Issues the intermediate credential for `key`, in the root's domain. Its validity is `expiration`,
+    /// clipped to the root's.
     ///
     /// # Errors
     /// [`ValidationError::UnknownSigner`] if `root_key` is not the key of `root`,
-    /// [`ValidationError::OutsideSignersValidity`] if `expiration` has nothing in common with the root's.
+    /// [`ValidationError::OutsideSignersValidity`] if `expiration` and the root's do not overlap.
     pub fn create(
         key: &SigningKey,
         root_key: &SigningKey,

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4 — a client's credential: requested by the client, signed by an intermediate.
+//! PROTOCOL.md §4, Clients — a client's credential: requested by the client, signed by an intermediate.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -15,13 +15,13 @@ use crate::{
 /// What a client says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct ClientCredentialPayload {
-    /// What the key is for.
+    /// The algorithms that the key is for.
     pub suite: Suite,
-    /// Who the client is, and at which homeserver.
+    /// The client, with its user and homeserver.
     pub client_id: ClientId,
     /// The client's key.
     pub verifying_key: VerifyingKey,
-    /// The validity asked for.
+    /// The validity for which it asks.
     pub expiration: ExpirationData,
 }
 
@@ -43,11 +43,11 @@ impl IssuedPayload for ClientCredentialPayload {
     const ISSUED_LABEL: Label = Label::CLIENT_CREDENTIAL;
 }
 
-/// A client's request for a credential (CSR).
+/// A client's request for a credential, signed by its own key.
 pub type ClientCredentialRequest = SelfSigned<ClientCredentialPayload>;
 
 impl ClientCredentialRequest {
-    /// Asks for a credential for `key`. Renewal is the same with the same key and a later `expiration`.
+    /// Makes a request for `key`. A renewal is a request with the same key and a later `expiration`.
     pub fn create(key: &SigningKey, client_id: ClientId, expiration: ExpirationData) -> Self {
         let payload = ClientCredentialPayload {
             suite: Suite::Ed25519Sha256Aes128GcmX25519,
@@ -59,11 +59,11 @@ impl ClientCredentialRequest {
     }
 }
 
-/// A client's credential: signs leaf credentials, welcome attributions and connection packages.
+/// A client's credential. Its key signs leaf credentials, attributions of Welcomes and connection packages.
 pub type ClientCredential = Issued<ClientCredentialPayload>;
 
 impl ClientCredential {
-    /// Whose credential it is.
+    /// The client whose credential it is.
     pub fn client_id(&self) -> &ClientId {
         &self.payload().client_id
     }

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4 — issuing: an intermediate grants what a client asked for.
+//! PROTOCOL.md §4, Clients — issuing: an intermediate grants what a client asked for.
 
 use super::{
     authority::AsIntermediateCredential, client::ClientCredential, error::ValidationError,
@@ -7,7 +7,7 @@ use super::{
 use crate::{crypto::sign::SigningKey, time::ExpirationData};
 
 impl ClientCredential {
-    /// Grants a request. The validity is the part that `expiration`, the request and the intermediate's own
+    /// Grants a request. The validity is the part that `expiration`, the request and the intermediate's
     /// validity have in common.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §4 and §9 — the sets of credentials and keys that each service publishes, with their validity.
+//! PROTOCOL.md §4, Published sets — the sets of credentials and keys that each service publishes, with their
+//! validity.
 
 use std::{fmt, time::Duration};
 
@@ -13,6 +14,7 @@ use super::{
 use crate::{
     codec::{List, encode},
     crypto::{
+        hpke::HpkePublicKey,
         kdf,
         labels::Label,
         sign::{Signable, Signature, SigningKey, VerifyingKey},
@@ -24,34 +26,34 @@ use crate::{
 /// The longest time for which a published set may be valid (PROTOCOL.md §9).
 pub const MAX_SET_VALIDITY: Duration = DAY.saturating_mul(7);
 
-/// How far a publisher's clock may run ahead of ours.
+/// How far a publisher's clock may be ahead of the validator's.
 pub const CLOCK_TOLERANCE: Duration = MINUTE.saturating_mul(5);
 
-/// How many roots a set can hold. A revoked root stays listed until it expires.
+/// The most roots in a set. A revoked root stays listed until it expires.
 pub const MAX_ROOTS: usize = 8;
-/// How many intermediates a set can hold.
+/// The most intermediates in a set.
 pub const MAX_INTERMEDIATES: usize = 16;
-/// How many verifying keys a service can publish. Retired ones stay listed while something names them.
+/// The most signature keys that a service can publish. Retired ones stay listed until they expire.
 pub const MAX_VERIFYING_KEYS: usize = 32;
-/// How many HPKE keys for one use a service can publish.
+/// The most HPKE keys that a service can publish for one use.
 pub const MAX_HPKE_KEYS: usize = 16;
 
-/// Everything that others need to know of an authentication service, as it is signed.
+/// The credentials and revocations of an authentication service, as they are signed.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct AsCredentialSetContent {
-    /// The homeserver.
+    /// The homeserver's domain.
     pub domain: Domain,
     /// Roots, revoked ones included until they expire.
     pub roots: List<AsCredential, MAX_ROOTS>,
     /// Intermediates, revoked ones included until they expire.
     pub intermediates: List<AsIntermediateCredential, MAX_INTERMEDIATES>,
-    /// What is revoked.
+    /// The revocations in force.
     pub revocations: RevocationList,
     /// When the set was made.
     pub issued_at: Timestamp,
     /// Until when it may be used.
     pub valid_until: Timestamp,
-    /// The intermediate that signs the set: roots are offline.
+    /// The fingerprint of the intermediate that signs the set, since roots are offline.
     pub signer: Fingerprint,
 }
 
@@ -59,29 +61,30 @@ impl Signable for AsCredentialSetContent {
     const LABEL: Label = Label::AS_CREDENTIAL_SET;
 }
 
-/// Everything that others need to know of an authentication service.
+/// The credentials and revocations of an authentication service, signed.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct AsCredentialSet {
-    /// What is published.
+    /// What is signed.
     pub content: AsCredentialSetContent,
-    /// By the intermediate `content.signer`.
+    /// The signature by the intermediate `content.signer`.
     pub signature: Signature,
 }
 
 impl AsCredentialSet {
-    /// Signs the set; `key` is the key of the credential `content.signer`.
+    /// Signs the set. `key` has to be the key of the credential `content.signer`.
     pub fn create(key: &SigningKey, content: AsCredentialSetContent) -> Self {
         let signature = key.sign(&content);
         Self { content, signature }
     }
 }
 
-/// Names a published key: the first bytes of a hash of it, so one id cannot stand for two keys.
+/// Names a published key: the first 8 bytes of a hash of its suite and of the key, so that one id cannot name
+/// two keys.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct KeyId(pub [u8; 8]);
 
 impl KeyId {
-    /// The name of the public key with these bytes.
+    /// Returns the id of the public key with these bytes.
     pub fn of(suite: Suite, key: &[u8; 32]) -> Self {
         let hash = kdf::hash(Label::FINGERPRINT, &[&encode(&suite), key]);
         let mut id = [0; 8];
@@ -102,14 +105,14 @@ impl fmt::Debug for KeyId {
     }
 }
 
-/// A verifying key that a service publishes.
+/// A signature key that a service publishes.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct PublishedKey {
-    /// What the key is for.
+    /// The algorithms that the key is for.
     pub suite: Suite,
     /// [`KeyId::of`] the key.
     pub id: KeyId,
-    /// The key.
+    /// The public key.
     pub verifying_key: VerifyingKey,
     /// When it is valid.
     pub expiration: ExpirationData,
@@ -126,34 +129,34 @@ impl PublishedKey {
 /// A key that a service publishes for sealing to it (X25519).
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct PublishedHpkeKey {
-    /// What the key is for.
+    /// The algorithms that the key is for.
     pub suite: Suite,
     /// [`KeyId::of`] the key.
     pub id: KeyId,
     /// The public key.
-    pub key: [u8; 32],
+    pub key: HpkePublicKey,
     /// When it is valid.
     pub expiration: ExpirationData,
 }
 
 impl PublishedHpkeKey {
     /// Publishes `key` under its id.
-    pub fn new(key: [u8; 32], expiration: ExpirationData) -> Self {
+    pub fn new(key: HpkePublicKey, expiration: ExpirationData) -> Self {
         let suite = Suite::Ed25519Sha256Aes128GcmX25519;
-        Self { suite, id: KeyId::of(suite, &key), key, expiration }
+        Self { suite, id: KeyId::of(suite, &key.0), key, expiration }
     }
 }
 
-/// The keys of a queuing service, as they are signed.
+/// The public keys of a queuing service, as they are signed.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct QsKeySetContent {
-    /// The homeserver.
+    /// The homeserver's domain.
     pub domain: Domain,
-    /// What the service signs with.
+    /// The keys that the service signs with.
     pub keys: List<PublishedKey, MAX_VERIFYING_KEYS>,
-    /// What queue configurations are sealed to.
+    /// The keys that queue configurations are sealed to.
     pub config_keys: List<PublishedHpkeKey, MAX_HPKE_KEYS>,
-    /// What federated streams are sealed to.
+    /// The keys that the seeds of federated streams are sealed to.
     pub stream_keys: List<PublishedHpkeKey, MAX_HPKE_KEYS>,
     /// When the set was made.
     pub issued_at: Timestamp,
@@ -165,12 +168,12 @@ impl Signable for QsKeySetContent {
     const LABEL: Label = Label::QS_KEY_SET;
 }
 
-/// The keys of a queuing service.
+/// The public keys of a queuing service, signed.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct QsKeySet {
-    /// What is published.
+    /// What is signed.
     pub content: QsKeySetContent,
-    /// By the newest of the set's keys that was valid when the set was made.
+    /// The signature by the newest of the set's keys that was valid when the set was made.
     pub signature: Signature,
 }
 
@@ -186,12 +189,12 @@ impl QsKeySet {
     }
 }
 
-/// The keys of a delivery service, as they are signed.
+/// The public keys of a delivery service, as they are signed.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct DsKeySetContent {
-    /// The homeserver.
+    /// The homeserver's domain.
     pub domain: Domain,
-    /// What the service signs proposals with.
+    /// The keys that the service signs proposals with.
     pub keys: List<PublishedKey, MAX_VERIFYING_KEYS>,
     /// When the set was made.
     pub issued_at: Timestamp,
@@ -203,12 +206,12 @@ impl Signable for DsKeySetContent {
     const LABEL: Label = Label::DS_KEY_SET;
 }
 
-/// The keys of a delivery service.
+/// The public keys of a delivery service, signed.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct DsKeySet {
-    /// What is published.
+    /// What is signed.
     pub content: DsKeySetContent,
-    /// By the newest of the set's keys that was valid when the set was made.
+    /// The signature by the newest of the set's keys that was valid when the set was made.
     pub signature: Signature,
 }
 
@@ -224,7 +227,8 @@ impl DsKeySet {
     }
 }
 
-/// The key among `keys` whose validity began last, of those valid at `now`; a tie goes to the higher id.
+/// Returns the key whose validity began last, among the `keys` that are valid at `now`; of two that began at
+/// the same time, the one with the higher id.
 pub fn newest(keys: &[PublishedKey], now: Timestamp) -> Option<&PublishedKey> {
     let valid = keys.iter().filter(|key| key.expiration.contains(now));
     valid.max_by_key(|key| (key.expiration.not_before, key.id))

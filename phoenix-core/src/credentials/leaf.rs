@@ -1,4 +1,5 @@
-//! PROTOCOL.md §4 — leaf credentials: pseudonymous, with the client's signature readable only to members.
+//! PROTOCOL.md §4, Leaves — leaf credentials: pseudonymous, with the client's signature readable only to
+//! members.
 //!
 //! The fingerprint of the client credential would link the leaf to the user as well as the signature would,
 //! so both are encrypted together.
@@ -25,13 +26,13 @@ use crate::{
 /// What a leaf says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct LeafCredentialPayload {
-    /// What the key is for.
+    /// The algorithms that the key is for.
     pub suite: Suite,
     /// The leaf's pseudonym, unique in its group.
     pub identity: LeafIdentity,
     /// The leaf's key.
     pub verifying_key: VerifyingKey,
-    /// When it is valid.
+    /// When the leaf is valid.
     pub expiration: ExpirationData,
 }
 
@@ -49,7 +50,7 @@ impl Payload for LeafCredentialPayload {
     }
 }
 
-/// What the client signs.
+/// What the client signs: the leaf, and by which credential.
 #[derive(TlsSize, TlsSerialize)]
 struct AttributedLeaf {
     leaf: SelfSigned<LeafCredentialPayload>,
@@ -60,32 +61,33 @@ impl Signable for AttributedLeaf {
     const LABEL: Label = Label::LEAF_CREDENTIAL;
 }
 
-/// Whose leaf it is.
+/// The proof whose leaf it is.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct LeafAttribution {
-    /// The client's credential.
+    /// The fingerprint of the client's credential.
     pub signer: Fingerprint,
-    /// By the client.
+    /// The client's signature over the leaf.
     pub signature: Signature,
 }
 
-/// A [`LeafAttribution`] has one length, and so has its ciphertext: it tells nothing and holds nothing else.
+/// Length of an encrypted [`LeafAttribution`] in bytes. There is only this one, so the length tells nothing
+/// and nothing else fits in.
 const ENCRYPTED_ATTRIBUTION_LENGTH: usize = 32 + 64 + AEAD_TAG_LENGTH;
 
 /// The credential of one leaf in one group.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct LeafCredential {
-    /// The pseudonym and the proof that its key is held.
+    /// The pseudonym, with the proof of possession of its key.
     pub leaf: SelfSigned<LeafCredentialPayload>,
-    /// A [`LeafAttribution`], for those who have the attribution key.
+    /// The [`LeafAttribution`], encrypted under the attribution key.
     pub encrypted_attribution: EarCiphertext,
 }
 
 impl LeafCredential {
-    /// A credential for `leaf_key`, vouched for by the client.
+    /// Makes a credential for `leaf_key`, signed by the client.
     ///
-    /// Where `expiration` exceeds the client credential's, it is clipped to the last full hour inside: the
-    /// exact time would tell whose leaf it is.
+    /// Where `expiration` exceeds the client credential's, it is clipped to the last full hour within, since
+    /// the exact time would tell whose leaf it is.
     ///
     /// # Errors
     /// [`ValidationError::UnknownSigner`] if `client_key` is not the key of `client_credential`,
@@ -118,11 +120,11 @@ impl LeafCredential {
         Ok(Self { leaf, encrypted_attribution })
     }
 
-    /// Whose leaf it claims to be. The claim is checked by
-    /// [`validate_leaf_credential`](super::validation::validate_leaf_credential).
+    /// Decrypts the claim whose leaf it is, which
+    /// [`validate_leaf_credential`](super::validation::validate_leaf_credential) checks.
     ///
     /// # Errors
-    /// [`ValidationError::Undecryptable`] if the key is another, or the attribution belongs to another leaf.
+    /// [`ValidationError::Undecryptable`] if `key` is another, or the attribution another leaf's.
     pub fn attribution(&self, key: &EarKey) -> Result<LeafAttribution, ValidationError> {
         let opened = key
             .open(&encode(&self.leaf), &self.encrypted_attribution)
@@ -166,11 +168,12 @@ fn clip(asked: &ExpirationData, signers: &ExpirationData) -> Result<ExpirationDa
     }
 }
 
-/// What the other members of a group get of a member, encrypted: who it is, and the key to see it by.
+/// What the members of a group learn of a member, encrypted: its client's credential, and the key that shows
+/// that the leaf is that client's.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct MemberCredential {
     /// The client's credential.
     pub client_credential: ClientCredential,
-    /// Opens the attribution in the member's leaf credential.
+    /// Decrypts the attribution in the member's leaf credential.
     pub attribution_key: EarKey,
 }

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §4 — revocation: each signed by the credential's issuer, in a list whose number only grows.
+//! PROTOCOL.md §4, Revocation — revocation: each signed by the credential's issuer, in a list whose number
+//! only grows.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -12,19 +13,19 @@ use crate::{
     time::Timestamp,
 };
 
-/// How many revocations a list can hold (a full list stays below the default message size).
+/// The most revocations in a list. A full list fits into the default size of a message.
 pub const MAX_REVOCATIONS: usize = 6000;
 
-/// What a revocation says.
+/// What an issuer signs to revoke a credential.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct RevocationContent {
-    /// The revoked credential.
+    /// The fingerprint of the revoked credential.
     pub fingerprint: Fingerprint,
-    /// When it was revoked. It counts as revoked whatever this says.
+    /// When it was revoked, for information: it counts as revoked at any time.
     pub revoked_at: Timestamp,
-    /// When the credential would have expired; after that the list can do without this entry.
+    /// When the credential would have expired. Lists that are made later may leave the entry out.
     pub expires: Timestamp,
-    /// The issuer of the revoked credential; for a root, the root itself.
+    /// The fingerprint of the issuer of the revoked credential; for a root, its own.
     pub signer: Fingerprint,
 }
 
@@ -32,17 +33,17 @@ impl Signable for RevocationContent {
     const LABEL: Label = Label::REVOCATION;
 }
 
-/// The issuer's word that a credential is no longer good.
+/// A revocation of a credential, signed by its issuer.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct Revocation {
-    /// What is said.
+    /// What is revoked.
     pub content: RevocationContent,
-    /// By the issuer.
+    /// The issuer's signature.
     pub signature: Signature,
 }
 
 impl Revocation {
-    /// Revokes; `key` is the key of the credential `content.signer`.
+    /// Signs the revocation. `key` has to be the key of the credential `content.signer`.
     pub fn create(key: &SigningKey, content: RevocationContent) -> Self {
         let signature = key.sign(&content);
         Self { content, signature }
@@ -58,12 +59,12 @@ impl Revocation {
 pub struct RevocationList {
     /// Grows with every change of the list, and never falls.
     pub number: u64,
-    /// Ascending by fingerprint, no two alike.
+    /// Strictly ascending by fingerprint.
     pub entries: List<Revocation, MAX_REVOCATIONS>,
 }
 
 impl RevocationList {
-    /// The list with this number; repetitions are left out, the first one stays.
+    /// Makes the list with this number. Of several revocations of one credential, it holds the first.
     ///
     /// # Errors
     /// [`ValidationError::TooMany`] if there are more than [`MAX_REVOCATIONS`].

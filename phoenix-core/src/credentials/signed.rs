@@ -1,4 +1,5 @@
-//! PROTOCOL.md §4 — what all credentials have in common: a payload signed by its own key, then by its issuer.
+//! PROTOCOL.md §4, Chain — what all credentials have in common: a payload signed by its own key, then by its
+//! issuer.
 
 use std::fmt;
 
@@ -16,17 +17,17 @@ use crate::{
     time::ExpirationData,
 };
 
-/// The algorithms a key is for.
+/// The algorithms that a key is for. Encoded as its number, 2 bytes.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes,
 )]
 #[repr(u16)]
 pub enum Suite {
-    /// Ed25519, SHA-256, AES-128-GCM, X25519.
+    /// Ed25519, SHA-256, AES-128-GCM and X25519: the only one.
     Ed25519Sha256Aes128GcmX25519 = 1,
 }
 
-/// Names a credential: the hash of all of it.
+/// Names a credential: the hash of its whole encoding, under the label `FINGERPRINT`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct Fingerprint(pub [u8; 32]);
 
@@ -48,12 +49,12 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// What a credential says of its owner; its own label is that of the proof of possession.
+/// What a credential says of its owner. Its label as [`Signable`] is that of the proof of possession.
 pub trait Payload: Codec + Signable + Clone {
     /// The owner's key.
     fn verifying_key(&self) -> &VerifyingKey;
 
-    /// The validity that the owner asks for.
+    /// The validity for which the owner asks.
     fn expiration(&self) -> &ExpirationData;
 }
 
@@ -66,20 +67,20 @@ pub trait IssuedPayload: Payload {
 /// A payload and the proof that its author holds the private key.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct SelfSigned<P: Payload> {
-    /// What is said.
+    /// What the credential says of its owner.
     pub payload: P,
-    /// By the payload's own key.
+    /// The signature by the payload's own key.
     pub signature: Signature,
 }
 
 impl<P: Payload> SelfSigned<P> {
-    /// Signs `payload`, which must name the public half of `key`.
+    /// Signs `payload`, which has to name the public half of `key`.
     pub fn sign(payload: P, key: &SigningKey) -> Self {
         let signature = key.sign(&payload);
         Self { payload, signature }
     }
 
-    /// The name of a credential that has no issuer, and of a request for one.
+    /// The fingerprint of a credential that has no issuer, or of a request for one.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(self)
     }
@@ -89,14 +90,14 @@ impl<P: Payload> SelfSigned<P> {
     }
 }
 
-/// What an issuer signs.
+/// What an issuer signs: the whole request, and what is granted.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct IssuedContent<P: IssuedPayload> {
-    /// What the owner signed.
+    /// The request, signed by the owner.
     pub request: SelfSigned<P>,
-    /// The issuer's credential.
+    /// The fingerprint of the issuer's credential.
     pub signer: Fingerprint,
-    /// The validity granted: within the one asked for, and within the issuer's own.
+    /// The validity that is granted: within the one asked for, and within the issuer's own.
     pub expiration: ExpirationData,
 }
 
@@ -109,12 +110,13 @@ impl<P: IssuedPayload> Signable for IssuedContent<P> {
 pub struct Issued<P: IssuedPayload> {
     /// What the issuer signed.
     pub content: IssuedContent<P>,
-    /// By the issuer.
+    /// The issuer's signature.
     pub signature: Signature,
 }
 
 impl<P: IssuedPayload> Issued<P> {
-    /// Issues a credential, its validity clipped to what the owner asked for and to the issuer's own.
+    /// Issues a credential. Its validity is the part of `expiration` that lies within the one asked for and
+    /// within the issuer's own.
     pub(super) fn grant(
         request: SelfSigned<P>,
         key: &SigningKey,
@@ -134,7 +136,7 @@ impl<P: IssuedPayload> Issued<P> {
         Ok(Self { content, signature })
     }
 
-    /// The credential's name.
+    /// The credential's fingerprint.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(self)
     }
@@ -154,7 +156,7 @@ impl<P: IssuedPayload> Issued<P> {
         &self.content.expiration
     }
 
-    /// The issuer's credential.
+    /// The fingerprint of the issuer's credential.
     pub fn signer(&self) -> &Fingerprint {
         &self.content.signer
     }

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §3 — AES-128-GCM, and encryption at rest (EAR) with keys that clients hold.
+//! PROTOCOL.md §3, Encryption with a client's key — AES-128-GCM, and encryption at rest (EAR) with keys that
+//! clients hold.
 //!
 //! Each write of a record uses a key of its own, derived from the EAR key and a fresh salt. A nonce can
 //! therefore never meet the same key twice, however often a record is written, and the nonce is constant.
@@ -17,29 +18,31 @@ use crate::{codec::Bytes, rng::Random};
 pub const AEAD_KEY_LENGTH: usize = 16;
 /// Length of a nonce in bytes.
 pub const AEAD_NONCE_LENGTH: usize = 12;
-/// By how much a ciphertext is longer than its plaintext, in bytes.
+/// Length of the tag in bytes: the difference between a ciphertext and its plaintext.
 pub const AEAD_TAG_LENGTH: usize = 16;
 
 /// The longest ciphertext of one record at rest, in bytes.
 pub const MAX_EAR_CIPHERTEXT: usize = 16 << 20;
 
-/// A ciphertext that does not belong to this key, label and associated data.
+/// The ciphertext was not made under this key, label and associated data, or was changed since. Which of them
+/// cannot be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the ciphertext cannot be decrypted")]
 pub struct DecryptionError;
 
-/// Why something cannot be encrypted.
+/// Why a plaintext cannot be encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EncryptionError {
     /// The plaintext exceeds what the ciphertext's type can hold.
     #[error("the plaintext is too long to be encrypted")]
     TooLong,
-    /// The recipient's public key is one that nobody can hold the private half of.
+    /// The recipient's public key is of low order: no private key belongs to it.
     #[error("the public key is not valid")]
     InvalidPublicKey,
 }
 
-/// Encrypts `plaintext`; the tag follows the ciphertext. A nonce must never be used twice with one key.
+/// Encrypts `plaintext` with AES-128-GCM and appends the tag. The caller must never use a nonce twice with
+/// one key.
 ///
 /// # Errors
 /// [`EncryptionError::TooLong`] beyond the limits of AES-GCM (64 GiB).
@@ -58,7 +61,7 @@ pub fn aead_seal(
     Ok(buffer)
 }
 
-/// Decrypts what [`aead_seal`] made.
+/// Decrypts what [`aead_seal`] encrypted.
 ///
 /// # Errors
 /// [`DecryptionError`] if key, nonce, associated data or ciphertext differ.
@@ -75,7 +78,8 @@ pub fn aead_open(
     Ok(buffer)
 }
 
-/// A key for encryption at rest. Clients hold it and send it along with their requests.
+/// A key for encryption at rest (EAR). Clients hold it and send it along with their requests, so that a
+/// homeserver reads a record only while it serves one. Zeroized when dropped.
 #[derive(Clone, Zeroize, ZeroizeOnDrop, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct EarKey([u8; 32]);
 
@@ -85,18 +89,18 @@ impl EarKey {
         Self(random.array())
     }
 
-    /// The key with this secret.
+    /// The key with this secret, such as one that was derived.
     pub const fn from_bytes(secret: [u8; 32]) -> Self {
         Self(secret)
     }
 
-    /// The secret.
+    /// The secret: 32 bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Encrypts a record for one write. `associated` names the record: service, kind, id, section and
-    /// generation, encoded by the caller.
+    /// Encrypts a record for one write. `associated` is authenticated along with it and has to name the
+    /// record.
     ///
     /// # Errors
     /// [`EncryptionError::TooLong`] if the ciphertext would exceed [`MAX_EAR_CIPHERTEXT`].
@@ -115,7 +119,7 @@ impl EarKey {
         Ok(EarCiphertext { salt, ciphertext })
     }
 
-    /// Decrypts a record.
+    /// Decrypts a record that was encrypted under the same `associated` data.
     ///
     /// # Errors
     /// [`DecryptionError`] if the record was encrypted under another key or name, or was changed since.
@@ -152,9 +156,9 @@ impl fmt::Debug for EarKey {
 /// A record encrypted at rest.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct EarCiphertext {
-    /// What the key of this write is derived with.
+    /// Random; the key of this write is derived from the EAR key with it.
     pub salt: [u8; 32],
-    /// The encrypted record.
+    /// The encrypted record and its tag.
     pub ciphertext: Bytes<MAX_EAR_CIPHERTEXT>,
 }
 

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §3 — a bounded memory of hashes, so that a group's tree is not hashed afresh for each commit.
+//! PROTOCOL.md §3 — a bounded memory of hashes, so that a commit does not hash the group's whole tree again.
 
 #[expect(
     clippy::disallowed_types,
@@ -16,9 +16,9 @@ use sha2::{Digest, Sha256};
 /// SHA-256, remembering recent results.
 ///
 /// MLS hashes the whole tree about twice per commit, and most of it is what it was at the commit before.
-/// Inputs are told apart by a keyed hash (HighwayHash-256), so the key must be secret: who knows it could
-/// make two inputs collide. Memory is bounded: results live in two generations, and when the younger one
-/// is full it replaces the older.
+/// Inputs are told apart by a keyed hash (HighwayHash-256), so the key must be secret: an attacker who knew
+/// it could make two inputs collide. Memory is bounded: results live in two generations, and when the younger
+/// one is full it replaces the older.
 pub struct HashMemo {
     key: [u64; 4],
     entries_per_generation: usize,
@@ -44,36 +44,36 @@ impl HashMemo {
         Self { key: words, entries_per_generation: max_entries / 2, generations: Mutex::default() }
     }
 
-    /// The SHA-256 of `input`.
+    /// Returns the SHA-256 of `input`.
     pub fn sha256(&self, input: &[u8]) -> [u8; 32] {
         let id = InputId(HighwayHasher::new(Key(self.key)).hash256(input));
-        if let Some(digest) = self.recall(&id) {
+        if let Some(digest) = self.get(&id) {
             return digest;
         }
-        // Hashed without the lock; two threads may do the same work, to the same result.
+        // Hashed without the lock: two threads may do the same work, with the same result.
         let digest = Sha256::digest(input).into();
-        self.remember(id, digest);
+        self.put(id, digest);
         digest
     }
 
-    /// How many results are remembered.
+    /// Returns the number of results that are remembered.
     pub fn entries(&self) -> usize {
         let generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         generations.current.len() + generations.previous.len()
     }
 
-    fn recall(&self, id: &InputId) -> Option<[u8; 32]> {
+    fn get(&self, id: &InputId) -> Option<[u8; 32]> {
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(digest) = generations.current.get(id) {
             return Some(*digest);
         }
-        // Moved over, so that what is in use survives the next change of generations.
+        // Moved to the younger generation, so that what is in use survives the next change.
         let digest = generations.previous.remove(id)?;
         generations.insert(self.entries_per_generation, *id, digest);
         Some(digest)
     }
 
-    fn remember(&self, id: InputId, digest: [u8; 32]) {
+    fn put(&self, id: InputId, digest: [u8; 32]) {
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         generations.insert(self.entries_per_generation, id, digest);
     }
@@ -147,13 +147,13 @@ mod tests {
         for input in 0..1000_u32 {
             memo.sha256(&input.to_be_bytes());
             if input % 4 == 0 {
-                assert!(memo.recall(&used).is_some(), "forgotten after {input}");
+                assert!(memo.get(&used).is_some(), "forgotten after {input}");
             }
         }
     }
 
     #[test]
-    fn no_memory_at_all_is_possible() {
+    fn a_memo_without_room_still_hashes() {
         let memo = HashMemo::new([7; 32], 0);
         assert_eq!(memo.sha256(b"x"), memo.sha256(b"x"));
         assert_eq!(memo.entries(), 0);

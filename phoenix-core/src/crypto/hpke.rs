@@ -1,7 +1,8 @@
-//! PROTOCOL.md §3 — sealing to a public key: HPKE base mode (RFC 9180), each use under a label of its own.
+//! PROTOCOL.md §3, Sealing — sealing to a public key: HPKE base mode (RFC 9180), each use under a label of
+//! its own.
 //!
 //! DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-128-GCM. The label is HPKE's `info`. Public keys and
-//! encapsulated keys of low order are refused: with them the shared secret would be known to everybody.
+//! encapsulated keys of low order are refused: with them the shared secret is public.
 
 use std::fmt;
 
@@ -29,7 +30,8 @@ type PrivateKey = <X25519HkdfSha256 as ::hpke::Kem>::PrivateKey;
 type PublicKey = <X25519HkdfSha256 as ::hpke::Kem>::PublicKey;
 type EncappedKey = <X25519HkdfSha256 as ::hpke::Kem>::EncappedKey;
 
-/// A private key to which others seal. Zeroized when dropped.
+/// A private X25519 key, to whose public half others seal. Zeroized when dropped. Encoded as its 32-byte
+/// secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HpkePrivateKey(PrivateKey);
 
@@ -126,12 +128,12 @@ impl DeserializeBytes for HpkePrivateKey {
     }
 }
 
-/// A public key to which others seal.
+/// A public X25519 key to which others seal: 32 bytes, not checked until something is sealed to it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct HpkePublicKey(pub [u8; 32]);
 
 impl HpkePublicKey {
-    /// Seals `plaintext` to the owner of this key.
+    /// Seals `plaintext` to the owner of this key, who opens it under the same label and associated data.
     ///
     /// # Errors
     /// [`EncryptionError::InvalidPublicKey`] if this is a key of low order, [`EncryptionError::TooLong`] if
@@ -183,12 +185,12 @@ impl fmt::Debug for HpkePublicKey {
     }
 }
 
-/// What is sealed to a public key.
+/// A message that is sealed to a public key.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct HpkeCiphertext {
-    /// The sender's one-time public key.
+    /// The encapsulated key: the public half of a key that was drawn for this message.
     pub encapsulated: [u8; 32],
-    /// The encrypted content.
+    /// The encrypted message and its tag.
     pub ciphertext: Bytes<MAX_HPKE_CIPHERTEXT>,
 }
 

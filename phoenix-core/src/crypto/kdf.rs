@@ -1,4 +1,4 @@
-//! PROTOCOL.md §3 — hashes and derived keys, each under a label.
+//! PROTOCOL.md §3, Hashes and derived keys — hashes and derived keys, each under a label.
 
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
@@ -9,10 +9,11 @@ use super::labels::Label;
 /// Length of a hash in bytes (SHA-256).
 pub const HASH_LENGTH: usize = 32;
 
-/// A hash.
+/// A SHA-256 hash, under one of the [labels](Label).
 pub type Hash = [u8; HASH_LENGTH];
 
-/// The hash of `parts` under `label`; where one part ends and the next begins matters.
+/// Returns the hash of `parts` under `label`: SHA-256 over the label and each part, each with its length in
+/// front (8 bytes, big-endian). Equal bytes that are divided differently have different hashes.
 pub fn hash(label: Label, parts: &[&[u8]]) -> Hash {
     let mut hash = Sha256::new();
     for part in std::iter::once(label.as_str().as_bytes()).chain(parts.iter().copied()) {
@@ -22,7 +23,8 @@ pub fn hash(label: Label, parts: &[&[u8]]) -> Hash {
     hash.finalize().into()
 }
 
-/// `N` bytes (at most 8160) derived from `secret` for the use that `label` and `context` name (HKDF-SHA-256).
+/// Derives `N` bytes (at most 8160) from `secret` for the use that `label` and `context` name: HKDF-SHA-256
+/// without salt, its info being the [hash](hash()) of `context` under `label`.
 pub fn derive<const N: usize>(secret: &[u8], label: Label, context: &[u8]) -> Zeroizing<[u8; N]> {
     let mut output = Zeroizing::new([0; N]);
     let info = hash(label, &[context]);

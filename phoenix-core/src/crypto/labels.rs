@@ -1,9 +1,11 @@
-//! PROTOCOL.md §3 — every signature, derived key and sealed message has a label of its own.
+//! PROTOCOL.md §3, Labels — every signature, derived key and sealed message has a label of its own.
 //!
-//! A label ties a signature or ciphertext to the one use it was made for: nothing signed as one structure
-//! verifies as another. This file is the complete list; a test checks that no two are alike.
+//! A label ties a signature or ciphertext to the one use that it was made for: nothing signed as one
+//! structure verifies as another. This file is the complete list; a test checks that all labels differ.
 
-/// The name of one use of one key.
+/// The name of one use of a key: what a signature, hash, derived key or ciphertext is for.
+///
+/// As text it is `Phoenix 1.0 `, followed by the text in this file; it enters as these bytes, in UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Label(&'static str);
 
@@ -19,7 +21,7 @@ macro_rules! labels {
         impl Label {
             $($(#[$meta])* pub const $name: Self = Self(concat!("Phoenix 1.0 ", $text));)*
 
-            /// All labels.
+            /// All labels, in the order of this file.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
         }
     };
@@ -51,17 +53,17 @@ labels! {
     QS_KEY_SET = "QsKeySet";
     /// The set of a delivery service's keys.
     DS_KEY_SET = "DsKeySet";
-    /// A connection package.
+    /// A connection package, by the client that publishes it.
     CONNECTION_PACKAGE = "ConnectionPackage";
-    /// A request for a connection.
+    /// A request for a connection, by the client that makes it.
     CONNECTION_ESTABLISHMENT = "ConnectionEstablishmentPackage";
     /// The key packages that a queuing service handed out together.
     KEY_PACKAGE_BATCH = "KeyPackageBatch";
     /// A queue configuration, by the client it leads to.
     QUEUE_CONFIG = "QueueConfig";
-    /// Who invites into a group.
+    /// The attribution of a Welcome, by the client that invites.
     WELCOME_ATTRIBUTION = "WelcomeAttribution";
-    /// A batch of a federated stream.
+    /// A frame with a batch of a federated stream, by the sending queuing service.
     FEDERATED_BATCH = "FederatedBatch";
 
     // Derivations: what the key or hash is for.
@@ -91,9 +93,9 @@ labels! {
     TOKEN_NULLIFIER = "token, nullifier";
     /// The id of a token key.
     TOKEN_KEY_ID = "token, key id";
-    /// What the output of a token is computed over.
+    /// The start of what a token's output is computed over.
     TOKEN_INPUT = "token, input";
-    /// Issuer key from its seed.
+    /// A token issuer's key, from the homeserver's seed.
     TOKEN_ISSUER = "token, issuer key";
     /// An OPAQUE server's setup, from its seed.
     OPAQUE_SETUP = "OPAQUE, server setup";
@@ -103,19 +105,19 @@ labels! {
     ADD_PACKAGES = "add packages";
     /// The hash of a friendship token.
     FRIENDSHIP_TOKEN = "friendship token";
-    /// What a client's record knows of a group.
+    /// The hash by which a client's record names a group.
     GROUP_LIST = "group list entry";
-    /// What a client's record knows of a homeserver that a group was pinned for.
+    /// The hash by which a client's record names a homeserver for which a group was pinned.
     PINNED_DOMAIN = "pinned domain";
-    /// The name of a sealed configuration in caches and rates.
+    /// The hash by which caches and rates name a sealed queue configuration.
     SEALED_CONFIGURATION = "sealed configuration";
     /// The checksum of the keys of a homeserver, in their file.
     SERVICE_KEYS_FILE = "service keys, file";
     /// The checksum of a root's private key, in its file.
     ROOT_KEY_FILE = "root key, file";
-    /// What was accepted last of a stream.
+    /// The hash of the entry of a federated stream that was accepted last.
     ACCEPTED_ENTRY = "accepted entry";
-    /// A pseudorandom row name.
+    /// The name of a row whose key must not show what it is about.
     ROW_NAME = "row name";
 
     // Sealing to a public key: what is sealed.

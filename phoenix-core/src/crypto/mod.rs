@@ -15,10 +15,10 @@
 #![cfg_attr(feature = "opaque", doc = "| [`opaque`] | passwords that the server never sees |")]
 //! | [`provider`], [`hash_memo`] | what MLS runs on, and the memory that makes large groups fast |
 //!
-//! What holds in all of them: nothing signed, derived or sealed for one use is valid for another; randomness comes from
-//! the caller ([`Random`](crate::rng::Random)), so equal inputs give equal bytes; secrets are compared in constant time,
-//! show nothing in `Debug`, and are overwritten when they are dropped; what cannot be verified or decrypted is an error
-//! of its own type, never a panic.
+//! What holds in all of them: nothing signed, derived or sealed for one use is valid for another; randomness
+//! comes from the caller ([`Random`](crate::rng::Random)), so equal inputs give equal bytes; the types of
+//! secrets compare in constant time, show nothing of them in `Debug`, and overwrite them when they are
+//! dropped; what cannot be verified or decrypted is an error of its own type, never a panic.
 
 pub mod aead;
 pub mod hash_memo;

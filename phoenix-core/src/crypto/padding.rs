@@ -1,7 +1,9 @@
-//! PROTOCOL.md §3 — padding to size buckets, so that a ciphertext's length says little about its content.
+//! PROTOCOL.md §3, Ratchets — padding to size buckets, so that a ciphertext's length says little about its
+//! content.
 //!
-//! A padded plaintext is its length (4 bytes), the plaintext, and zeros up to the next bucket. Buckets are the
-//! powers of two and the numbers halfway between them (16, 24, 32, 48, 64, 96 …): steps of 33 to 50 per cent.
+//! A padded plaintext is its length (4 bytes), the plaintext, and zeros up to the next bucket. Buckets are
+//! the powers of two and the numbers halfway between them (16, 24, 32, 48, 64, 96 …): steps of 33 to 50 per
+//! cent.
 
 use super::aead::EncryptionError;
 
@@ -10,12 +12,12 @@ pub const SMALLEST_BUCKET: usize = 16;
 
 const PREFIX: usize = 4;
 
-/// Something that [`pad`] did not make.
+/// The bytes are not what [`pad`] returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the padding is not valid")]
 pub struct InvalidPadding;
 
-/// `plaintext`, padded to the smallest bucket that holds it and at least `minimum` bytes.
+/// Pads `plaintext` to the smallest bucket that holds it and its length, and at least `minimum` bytes.
 ///
 /// # Errors
 /// [`EncryptionError::TooLong`] if there are more than 2³² - 1 bytes.
@@ -30,7 +32,7 @@ pub fn pad(plaintext: &[u8], minimum: usize) -> Result<Vec<u8>, EncryptionError>
     Ok(padded)
 }
 
-/// The plaintext inside `padded`.
+/// Returns the plaintext inside `padded`.
 ///
 /// # Errors
 /// [`InvalidPadding`] if the length is not a bucket's, too short for the content, or the padding not zero.
@@ -44,7 +46,7 @@ pub fn unpad(padded: &[u8]) -> Result<&[u8], InvalidPadding> {
     if zeros.iter().all(|byte| *byte == 0) { Ok(plaintext) } else { Err(InvalidPadding) }
 }
 
-/// The smallest bucket of at least `size` bytes, if there is one.
+/// Returns the smallest bucket of at least `size` bytes; `None` if it would not fit into a `usize`.
 pub fn bucket(size: usize) -> Option<usize> {
     let power = size.max(SMALLEST_BUCKET).checked_next_power_of_two()?;
     let between = power / 4 * 3;
@@ -62,7 +64,7 @@ mod tests {
         fn round_trip(content in proptest::collection::vec(any::<u8>(), 0..3000), minimum in 0_usize..2000) {
             let padded = pad(&content, minimum).unwrap();
             prop_assert!(padded.len() >= minimum);
-            // No more than half of what is needed is added.
+            // Padding adds at most half of what is needed.
             prop_assert!(padded.len() <= (content.len() + 4).max(minimum).max(SMALLEST_BUCKET) * 3 / 2);
             prop_assert_eq!(unpad(&padded), Ok(content.as_slice()));
         }

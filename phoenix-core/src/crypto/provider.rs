@@ -1,4 +1,5 @@
-//! PROTOCOL.md §3 — the cryptography that MLS runs on: one ciphersuite, seeded, without ambient randomness.
+//! PROTOCOL.md §3, Suite — the cryptography that MLS runs on: one ciphersuite, seeded, without ambient
+//! randomness.
 
 use std::{
     convert::Infallible,
@@ -41,7 +42,7 @@ type EncappedKey = <X25519HkdfSha256 as hpke::Kem>::EncappedKey;
 ///
 /// Everything random is a function of the seed. Draws come from one stream, except for HPKE encryption: MLS
 /// encrypts to many members in parallel, in no fixed order, so there the randomness is derived from the seed
-/// and from all that goes in. Equal inputs then give equal ciphertexts, and only equal inputs do.
+/// and all inputs. Equal inputs have equal ciphertexts, and different inputs share no randomness.
 pub struct MlsCrypto {
     seed: Zeroizing<[u8; 32]>,
     stream: Mutex<Random>,
@@ -55,7 +56,8 @@ impl MlsCrypto {
         Self { seed: Zeroizing::new(seed), stream, memo: None }
     }
 
-    /// As [`MlsCrypto::new`], with hashes that are remembered in `memo`, which all may share.
+    /// As [`MlsCrypto::new`], with hashes that are remembered in `memo`, which any number of instances may
+    /// share.
     pub fn with_memo(seed: [u8; 32], memo: Arc<HashMemo>) -> Self {
         Self { memo: Some(memo), ..Self::new(seed) }
     }
@@ -335,7 +337,7 @@ pub struct MlsProvider {
 
 #[cfg(feature = "client")]
 impl MlsProvider {
-    /// A provider without any groups.
+    /// A provider that holds no groups.
     pub fn new(crypto: MlsCrypto) -> Self {
         Self { crypto, storage: openmls_memory_storage::MemoryStorage::default() }
     }

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §3 — labelled signatures (Ed25519): each structure is signed under a label of its own.
+//! PROTOCOL.md §3, Signatures — labelled signatures (Ed25519): each structure is signed under a label of its
+//! own.
 
 use std::fmt;
 
@@ -8,13 +9,13 @@ use tls_codec::{DeserializeBytes, Serialize, Size, TlsDeserializeBytes, TlsSeria
 use super::labels::Label;
 use crate::{codec::encode, identifiers::HexId, rng::Random};
 
-/// A structure that is signed, under its own label.
+/// A structure that is signed. Its encoding is what is signed, under the label.
 pub trait Signable: Serialize {
-    /// The label, unique to the structure.
+    /// The label, which no other structure has.
     const LABEL: Label;
 }
 
-/// What is actually signed: `SignContent { label, content }`.
+/// The bytes that are signed: the label with its length in front, then the encoded content.
 fn sign_content<T: Signable>(content: &T) -> Vec<u8> {
     sign_content_bytes(T::LABEL, &encode(content))
 }
@@ -29,12 +30,12 @@ fn sign_content_bytes(label: Label, content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The signature does not belong to this content, label and key.
+/// The signature was not made over this content, under this label and by this key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the signature is not valid")]
 pub struct InvalidSignature;
 
-/// A private signing key. Zeroized when dropped.
+/// A private Ed25519 key. Zeroized when dropped. Encoded as its 32-byte secret.
 #[derive(Clone)]
 pub struct SigningKey(ed25519_dalek::SigningKey);
 
@@ -101,15 +102,16 @@ thread_local! {
     pub static VERIFICATIONS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// A public signing key.
+/// A public Ed25519 key: 32 bytes, not checked until it verifies a signature.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct VerifyingKey(pub [u8; 32]);
 
 impl VerifyingKey {
-    /// Checks that `signature` was made over `content`, under its label, by this key's owner.
+    /// Checks that the owner of this key made `signature` over `content`, under its label. Verification is
+    /// strict: signatures that are not in canonical form are refused.
     ///
     /// # Errors
-    /// [`InvalidSignature`] otherwise, or if this is not a valid key (weak ones included).
+    /// [`InvalidSignature`] if not, or if this is not a valid key; weak keys are not.
     pub fn verify<T: Signable>(&self, content: &T, signature: &Signature) -> Result<(), InvalidSignature> {
         self.verify_bytes(&sign_content(content), &signature.0)
     }
@@ -133,7 +135,7 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
-/// An Ed25519 signature.
+/// An Ed25519 signature: 64 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct Signature(pub [u8; 64]);
 

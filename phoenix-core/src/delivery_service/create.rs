@@ -138,7 +138,7 @@ fn check_creator(
         return Err(Refusal::InvalidGroupState);
     }
     let senders = state.external_senders();
-    let ours = |key: &[u8]| context.keys().delivery.iter().any(|(known, _)| known.verifying_key().0 == *key);
+    let ours = |key: &[u8]| context.keys().delivery.iter().any(|known| known.key.verifying_key().0 == *key);
     if !senders.first().is_some_and(|sender| ours(&sender.signature_key)) {
         return Err(Refusal::InvalidGroupState);
     }

@@ -1,7 +1,6 @@
 //! PROTOCOL.md §8, §9 — the delivery service's published keys.
 
 use crate::{
-    error::Refusal,
     operation::{Interrupt, Transaction},
     request::{Call, Serve},
     wire::delivery_service::{GetDsKeys, GetDsKeysReply},
@@ -15,6 +14,6 @@ impl Serve for GetDsKeys {
             transaction.now(),
             transaction.config().times.key_set,
         );
-        Ok(GetDsKeysReply { keys: set.ok_or(Refusal::Internal)? })
+        Ok(GetDsKeysReply { keys: set? })
     }
 }

@@ -3,10 +3,7 @@
 use crate::{
     codec::{DecodeError, List, encode},
     credentials::{KeyId, PublishedHpkeKey},
-    crypto::{
-        aead::EncryptionError, hpke::HpkePublicKey, labels::Label, padding::pad, ratchet::RatchetSecret,
-        sign::SigningKey,
-    },
+    crypto::{aead::EncryptionError, labels::Label, padding::pad, ratchet::RatchetSecret, sign::SigningKey},
     identifiers::{Domain, RequestId, StreamId},
     rng::Random,
     time::Timestamp,
@@ -65,8 +62,7 @@ impl FrameHeader {
         ]
         .concat();
         let seed = RatchetSecret::random(random);
-        let sealed_seed =
-            HpkePublicKey(to.key).seal(random, Label::SEAL_STREAM_SEED, &associated, seed.as_bytes())?;
+        let sealed_seed = to.key.seal(random, Label::SEAL_STREAM_SEED, &associated, seed.as_bytes())?;
         let (_, message_key) = seed.step();
         let padded = pad(&encode(message), SMALLEST_ENTRY)?;
         let entry = message_key.seal(random, &associated, &padded)?;

@@ -14,7 +14,7 @@ use crate::{
     credentials::AsCredentialSet,
     crypto::hash_memo::HashMemo,
     identifiers::Domain,
-    keys::{ServiceKeys, TokenKeys},
+    keys::{NoValidKey, ServiceKeys, TokenKeys},
     time::Timestamp,
 };
 
@@ -95,17 +95,23 @@ impl Homeserver {
     }
 
     /// The credentials as they are published at `now`: made once an hour, as of its start, since a list of revocations
-    /// can be long and anybody can ask. `None` if there is nothing to sign them with.
-    pub(crate) fn as_credentials(&self, now: Timestamp) -> Option<Arc<AsCredentialSet>> {
+    /// can be long and any caller can ask.
+    ///
+    /// # Errors
+    /// [`NoValidKey`] if there is nothing to sign them with.
+    pub(crate) fn as_credentials(&self, now: Timestamp) -> Result<Arc<AsCredentialSet>, NoValidKey> {
         let start = now - Duration::from_millis(now.milliseconds() % 3_600_000);
         let mut cached = self.0.as_credentials.lock().unwrap_or_else(PoisonError::into_inner);
         let valid = self.config().times.key_set;
         let made = |at| self.keys().as_credential_set(self.domain(), at, valid).map(Arc::new);
         if cached.as_ref().is_none_or(|set| set.content.issued_at != start) {
-            *cached = made(start);
+            *cached = made(start).ok();
         }
         // In the hour in which a signer begins or ends, it may be another one's.
-        cached.clone().filter(|set| set.content.valid_until > now).or_else(|| made(now))
+        match cached.clone().filter(|set| set.content.valid_until > now) {
+            Some(set) => Ok(set),
+            None => made(now),
+        }
     }
 
     /// The token keys in force at `now`: derived once per period.

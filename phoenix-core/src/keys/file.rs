@@ -1,16 +1,15 @@
-//! The keys of a homeserver and of its root as bytes, for a key file.
+//! PROTOCOL.md §3, Secrets — the keys of a homeserver and of its root as bytes, for a key file.
 //!
-//! Version, checksum, content: a file that is damaged anywhere is refused as a whole, since a changed bit in a
-//! secret would otherwise just be another secret. The bytes are the secrets themselves: whoever keeps them
-//! protects them.
+//! Format, checksum, content: a file that is damaged anywhere is refused as a whole, since a changed bit in a
+//! secret makes another secret. The bytes are the secrets themselves; the caller protects them.
 
 use tls_codec::{DeserializeBytes, TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::service_keys::{RootKey, ServiceKeys};
+use super::service_keys::{DatedKey, IntermediateKey, RootKey, ServiceKeys};
 use crate::{
     codec::{Codec, List, encode},
-    credentials::{AsCredential, AsIntermediateCredential, RevocationList},
+    credentials::{AsCredential, RevocationList},
     crypto::{
         aead::EarKey,
         hpke::HpkePrivateKey,
@@ -18,19 +17,18 @@ use crate::{
         labels::Label,
         sign::SigningKey,
     },
-    time::ExpirationData,
 };
 
-/// Why bytes are not keys that were kept.
+/// Why the bytes of a key file are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFileError {
-    /// Written in another format, by a later release.
+    /// It is of another format, perhaps a later release's.
     #[error("the key file is of format {found}, which this release does not know")]
     UnknownFormat {
-        /// The format.
+        /// The file's format; this release knows format 1.
         found: u16,
     },
-    /// Damaged, cut off, or a file of another kind.
+    /// It is damaged, cut off, or of another kind.
     #[error("the key file is damaged, or of another kind")]
     Damaged,
 }
@@ -38,50 +36,50 @@ pub enum KeyFileError {
 const FORMAT: u16 = 1;
 
 impl ServiceKeys {
-    /// All keys, secrets included, for a key file.
+    /// Encodes all keys, secrets included, for a key file.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         to_file(Label::SERVICE_KEYS_FILE, &Content::of(self))
     }
 
-    /// The keys that [`ServiceKeys::to_bytes`] has written.
+    /// Reads the keys that [`ServiceKeys::to_bytes`] wrote.
     ///
     /// # Errors
-    /// [`KeyFileError`] if `bytes` are not exactly what was written.
+    /// [`KeyFileError`] if `bytes` are not exactly what it wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyFileError> {
         from_file(Label::SERVICE_KEYS_FILE, bytes).map(Content::into_keys)
     }
 }
 
 impl RootKey {
-    /// The key, for keeping it offline.
+    /// Encodes the key, for a file that is kept offline.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         to_file(Label::ROOT_KEY_FILE, &self.0)
     }
 
-    /// The key that [`RootKey::to_bytes`] has written.
+    /// Reads the key that [`RootKey::to_bytes`] wrote.
     ///
     /// # Errors
-    /// [`KeyFileError`] if `bytes` are not exactly what was written.
+    /// [`KeyFileError`] if `bytes` are not exactly what it wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyFileError> {
         from_file(Label::ROOT_KEY_FILE, bytes).map(Self)
     }
 }
 
-/// As many as there are: the file is the operator's own, and nothing in it allocates more than its size.
+/// Lists have no limit: the file is the operator's own, and reading it allocates no more than its size.
 type All<T> = List<T, { usize::MAX }>;
 
 /// [`ServiceKeys`] as they are encoded.
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct Content {
     roots: All<AsCredential>,
-    intermediates: All<(AsIntermediateCredential, SigningKey)>,
+    intermediates: All<IntermediateKey>,
     revocations: RevocationList,
     opaque_seed: Seed,
     token_seed: Seed,
-    queuing: All<(SigningKey, ExpirationData)>,
-    config: All<(HpkePrivateKey, ExpirationData)>,
-    stream: All<(HpkePrivateKey, ExpirationData)>,
-    delivery: All<(SigningKey, ExpirationData)>,
+    queuing: All<DatedKey<SigningKey>>,
+    config: All<DatedKey<HpkePrivateKey>>,
+    stream: All<DatedKey<HpkePrivateKey>>,
+    delivery: All<DatedKey<SigningKey>>,
     service_key: EarKey,
     cache_seed: Seed,
 }
@@ -147,7 +145,7 @@ fn from_file<T: Codec>(label: Label, bytes: &[u8]) -> Result<T, KeyFileError> {
         return Err(KeyFileError::Damaged);
     }
     let value = T::tls_deserialize_exact_bytes(content).map_err(|_| KeyFileError::Damaged)?;
-    // The one encoding: compared here, since `decode` would leave a copy of the secrets behind.
+    // The one encoding is compared here, since `decode` would leave a copy of the secrets behind.
     if *Zeroizing::new(encode(&value)) == content { Ok(value) } else { Err(KeyFileError::Damaged) }
 }
 
@@ -161,7 +159,7 @@ mod tests {
     use crate::{
         identifiers::Domain,
         rng::Random,
-        time::{DAY, Timestamp},
+        time::{DAY, ExpirationData, Timestamp},
     };
 
     const NOW: Timestamp = Timestamp::from_milliseconds(1_800_000_000_000);
@@ -171,12 +169,13 @@ mod tests {
         let mut random = Random::from_seed([1; 32]);
         let (mut keys, root) = ServiceKeys::generate_with_root(&domain, &mut random, NOW);
         keys.add_intermediate(&root, &mut random, NOW).unwrap();
-        keys.config.push((HpkePrivateKey::generate(&mut random), ExpirationData::starting(NOW, DAY)));
+        let key = HpkePrivateKey::generate(&mut random);
+        keys.config.push(DatedKey { key, expiration: ExpirationData::starting(NOW, DAY) });
         (domain, keys, root)
     }
 
     #[test]
-    fn keys_that_were_kept_are_the_same() {
+    fn keys_that_were_written_are_read_again() {
         let (domain, keys, root) = keys();
         let bytes = keys.to_bytes();
         let kept = ServiceKeys::from_bytes(&bytes).unwrap();

@@ -1,15 +1,16 @@
-//! What an operator may see of the keys of a homeserver: which there are and until when, and no secret.
+//! PROTOCOL.md §3, Secrets — what an operator may see of the keys of a homeserver: which there are and until
+//! when, no secrets.
 
 use super::{
     publication::{published, published_hpke},
-    service_keys::ServiceKeys,
+    service_keys::{IntermediateKey, ServiceKeys},
 };
 use crate::time::ExpirationData;
 
-/// One key or credential.
+/// A key or credential, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeySummary {
-    /// What it is.
+    /// Its kind, in words, such as `root credential`.
     pub what: &'static str,
     /// The id or fingerprint that it is published under, in hexadecimal digits.
     pub id: String,
@@ -18,24 +19,24 @@ pub struct KeySummary {
 }
 
 impl ServiceKeys {
-    /// All that is published, by what it is, the newest of each first.
+    /// Summarises every key and credential that has a public half, by kind, the newest of each first.
     pub fn summary(&self) -> Vec<KeySummary> {
         fn entry(what: &'static str, id: impl ToString, expiration: &ExpirationData) -> KeySummary {
             KeySummary { what, id: id.to_string(), expiration: *expiration }
         }
         let roots = self.roots.iter();
         let roots = roots.map(|root| entry("root credential", root.fingerprint(), &root.payload.expiration));
-        let intermediates = self.intermediates.iter().map(|(credential, _)| {
+        let intermediates = self.intermediates.iter().map(|IntermediateKey { credential, .. }| {
             entry("intermediate credential", credential.fingerprint(), credential.expiration())
         });
         let signing = [("queuing service", &self.queuing), ("delivery service", &self.delivery)];
-        let signing = signing
-            .into_iter()
-            .flat_map(|(what, keys)| keys.iter().map(move |key| entry(what, published(key).id, &key.1)));
+        let signing = signing.into_iter().flat_map(|(what, keys)| {
+            keys.iter().map(move |key| entry(what, published(key).id, &key.expiration))
+        });
         let sealing = [("queue configurations", &self.config), ("federated streams", &self.stream)];
-        let sealing = sealing
-            .into_iter()
-            .flat_map(|(what, keys)| keys.iter().map(move |key| entry(what, published_hpke(key).id, &key.1)));
+        let sealing = sealing.into_iter().flat_map(|(what, keys)| {
+            keys.iter().map(move |key| entry(what, published_hpke(key).id, &key.expiration))
+        });
         roots.chain(intermediates).chain(signing).chain(sealing).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! PROTOCOL.md §6, Tokens — the token keys in force: derived from one seed, one for each scope and period.
 //!
-//! Periods are counted from the Unix epoch, so that all nodes of a homeserver arrive at the same keys without being
-//! told. A key issues tokens for one period; its tokens are redeemed until the end of the next one.
+//! Periods are counted from the Unix epoch, so that all nodes of a homeserver arrive at the same keys without
+//! being told. A key issues tokens for one period; its tokens are redeemed until the end of the next one.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §8 — removals that the delivery service proposes, as MLS external sender.
+//! PROTOCOL.md §8, Further changes of a group — removals that the delivery service proposes, as MLS external
+//! sender.
 
 use openmls::prelude::{
     LeafNodeIndex, MlsMessageBodyIn, ProcessedMessageContent, ProtocolMessage, QueuedProposal,
@@ -11,7 +12,7 @@ use crate::{
     crypto::{provider::MlsCrypto, sign::SigningKey},
 };
 
-/// Longest variable part of a proposal: the signed content, of which the group id is the most.
+/// The longest variable part of a proposal, in bytes: the signed content, most of which is the group id.
 const MAX_CONTENT: usize = 1 << 12;
 
 // RFC 9420 §6, §12.1.3 and §17: the numbers that make a Remove proposal by an external sender.
@@ -21,8 +22,8 @@ const SENDER_EXTERNAL: u8 = 2;
 const CONTENT_PROPOSAL: u8 = 2;
 const PROPOSAL_REMOVE: u16 = 3;
 
-/// `FramedContentTBS`, and the head of an `MLSMessage`: they are alike for external senders. openmls could
-/// write this too, but wants a client's storage for it.
+/// `FramedContentTBS`, which for external senders is also the start of the `MLSMessage`. openmls writes this
+/// only with a client's storage.
 #[derive(TlsSize, TlsSerialize)]
 struct FramedRemove {
     version: u16,
@@ -44,23 +45,24 @@ struct SignContent {
     content: Bytes<MAX_CONTENT>,
 }
 
-/// Why a removal cannot be proposed.
+/// Why a removal cannot be proposed. The state is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProposalError {
     /// There is no such member.
     #[error("the leaf is empty")]
     NoSuchMember,
-    /// This removal has been proposed in this epoch.
+    /// This removal has been proposed in this epoch already.
     #[error("the removal has been proposed already")]
     AlreadyProposed,
-    /// The members would refuse it, for example because the group does not know the key.
+    /// The members would refuse it, for example because the key is not that of an external sender.
     #[error("the group does not accept the proposal: {0}")]
     Invalid(String),
 }
 
 impl GroupState {
-    /// Proposes to remove the member at `leaf`, signed as number `sender_index` of the group's external
-    /// senders, and stores the proposal. The result is the `MLSMessage` for the members.
+    /// Proposes to remove the member at leaf index `leaf`, and stores the proposal. It is signed as number
+    /// `sender_index` of the group's external senders, counted from 0. Returns the `MLSMessage` for the
+    /// members.
     ///
     /// # Errors
     /// [`ProposalError`]; nothing has changed then.
@@ -117,7 +119,7 @@ impl GroupState {
         Ok(message)
     }
 
-    /// Validates our own proposal as the members will.
+    /// Validates the proposal as the members will.
     fn validated_removal(&self, crypto: &MlsCrypto, message: &[u8]) -> Result<QueuedProposal, ProposalError> {
         let invalid = |reason: String| ProposalError::Invalid(reason);
         let Ok(MlsMessageBodyIn::PublicMessage(message)) = parse_body(message) else {

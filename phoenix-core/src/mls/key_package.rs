@@ -1,4 +1,5 @@
-//! PROTOCOL.md §4, §8 — key packages: what a queuing service takes in and a delivery service lets be added.
+//! PROTOCOL.md §8, MLS profile — key packages: what a queuing service takes in and a delivery service lets be
+//! added.
 
 use openmls::prelude::{KeyPackage, KeyPackageIn, KeyPackageRef, ProtocolVersion};
 use tls_codec::Serialize;
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::crypto::{provider::MlsCrypto, sign::VerifyingKey};
 
-/// The longest time that a key package may be valid: 100 days.
+/// The longest time for which a key package may be valid: 100 days, in seconds.
 pub const MAX_KEY_PACKAGE_LIFETIME_SECONDS: u64 = 100 * 24 * 60 * 60;
 
 const REFERENCE_LABEL: &[u8] = b"MLS 1.0 KeyPackage Reference";
@@ -18,22 +19,37 @@ const REFERENCE_LABEL: &[u8] = b"MLS 1.0 KeyPackage Reference";
 /// A valid key package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyPackageView {
-    /// Its `KeyPackageRef`.
+    /// Its `KeyPackageRef` (RFC 9420 §5.2).
     pub reference: Vec<u8>,
-    /// The encoded leaf credential.
+    /// The encoded leaf credential, which is not looked into here.
     pub credential: Vec<u8>,
-    /// The leaf's key.
+    /// The leaf's signature key.
     pub signature_key: VerifyingKey,
-    /// The sealed queue configuration.
+    /// The content of the extension with the sealed queue configuration.
     pub queue_config: Vec<u8>,
-    /// Valid from when until when, in seconds since the Unix epoch, the end not included.
-    pub lifetime: (u64, u64),
-    /// Whether it may be used more than once.
+    /// When it may be used.
+    pub lifetime: KeyPackageLifetime,
+    /// Whether it is marked as last resort: it may be used more than once.
     pub last_resort: bool,
 }
 
+/// When a key package may be used, as MLS has it: in seconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyPackageLifetime {
+    /// The first second in which it is valid.
+    pub not_before: u64,
+    /// The first second after its validity.
+    pub not_after: u64,
+}
+
+impl KeyPackageLifetime {
+    fn contains(self, seconds: u64) -> bool {
+        self.not_before <= seconds && seconds < self.not_after
+    }
+}
+
 impl KeyPackageView {
-    /// The view of a key package whose signatures were checked, if it is one that our groups admit.
+    /// The view of a key package whose signatures were checked, if groups here admit it.
     pub(super) fn new(crypto: &MlsCrypto, package: &KeyPackage) -> Result<Self, KeyPackageError> {
         if package.ciphersuite() != CIPHERSUITE {
             return Err(KeyPackageError::Ciphersuite);
@@ -45,8 +61,11 @@ impl KeyPackageView {
             .ok_or(KeyPackageError::NoQueueConfig)?
             .0
             .clone();
-        let lifetime = (package.life_time().not_before(), package.life_time().not_after());
-        let duration = lifetime.1.checked_sub(lifetime.0);
+        let lifetime = KeyPackageLifetime {
+            not_before: package.life_time().not_before(),
+            not_after: package.life_time().not_after(),
+        };
+        let duration = lifetime.not_after.checked_sub(lifetime.not_before);
         if duration.is_none_or(|seconds| seconds > MAX_KEY_PACKAGE_LIFETIME_SECONDS) {
             return Err(KeyPackageError::LifetimeRange);
         }
@@ -61,31 +80,31 @@ impl KeyPackageView {
         })
     }
 
-    /// Whether it is valid at `now_seconds` after the Unix epoch.
+    /// Whether it is valid at `now_seconds`, in seconds since the Unix epoch.
     pub fn is_valid_at(&self, now_seconds: u64) -> bool {
-        self.lifetime.0 <= now_seconds && now_seconds < self.lifetime.1
+        self.lifetime.contains(now_seconds)
     }
 }
 
 /// Why a key package is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyPackageError {
-    /// Not a key package at all.
+    /// It is not a key package at all.
     #[error(transparent)]
     Malformed(#[from] MalformedMessage),
-    /// Of another ciphersuite than ours.
+    /// It is of another ciphersuite than [`CIPHERSUITE`].
     #[error("the key package is of another ciphersuite")]
     Ciphersuite,
-    /// Its leaf has no place in our groups.
+    /// Its leaf is not admitted to groups here.
     #[error(transparent)]
     Leaf(#[from] LeafError),
-    /// It does not say where its owner's messages go.
+    /// It has no queue configuration, so it does not say where its owner's messages go.
     #[error("the key package has no queue configuration")]
     NoQueueConfig,
     /// It is valid for longer than [`MAX_KEY_PACKAGE_LIFETIME_SECONDS`], or its end lies before its start.
     #[error("the key package's lifetime is too long")]
     LifetimeRange,
-    /// Not valid now.
+    /// It is not valid at the given time.
     #[error("the key package is not valid now")]
     Expired,
     /// MLS refuses it, for example because of a signature.
@@ -93,9 +112,8 @@ pub enum KeyPackageError {
     Invalid(String),
 }
 
-/// Checks a key package (the bare `KeyPackage` structure, without `MLSMessage` around it).
-///
-/// openmls also compares the lifetime with the system's clock; `now_seconds` is checked besides.
+/// Checks a key package (the bare `KeyPackage` structure, without `MLSMessage` around it) at `now_seconds`,
+/// in seconds since the Unix epoch. openmls also compares the lifetime with the system's clock.
 ///
 /// # Errors
 /// [`KeyPackageError`], with the precise reason.
@@ -112,7 +130,7 @@ pub fn validate_key_package(
     if view.is_valid_at(now_seconds) { Ok(view) } else { Err(KeyPackageError::Expired) }
 }
 
-/// The reference (RFC 9420 §5.2) of a key package, which is not validated here.
+/// Returns the reference (RFC 9420 §5.2) of a bare key package, which is not validated.
 ///
 /// # Errors
 /// [`MalformedMessage`] if `bytes` are not a bare `KeyPackage`.

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §8 — messages whose content the delivery service cannot see: application messages, Welcomes.
+//! PROTOCOL.md §8, Application messages — messages whose content the delivery service cannot see: application
+//! messages, Welcomes.
 
 use openmls::prelude::{ContentType, MlsMessageBodyIn, ProtocolMessage};
 
@@ -7,30 +8,30 @@ use super::{
     profile::CIPHERSUITE,
 };
 
-/// What is visible of an application message.
+/// What a delivery service sees of an application message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplicationMessageView {
-    /// The group it was sent to.
+    /// The MLS group id of the group that it was sent to.
     pub group_id: Vec<u8>,
-    /// The epoch it was encrypted in.
+    /// The epoch in which it was encrypted.
     pub epoch: u64,
 }
 
-/// Why something is not an application message.
+/// Why a message is not taken for an application message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ApplicationMessageError {
-    /// Not an MLS message at all.
+    /// It is not an MLS message at all.
     #[error(transparent)]
     Malformed(#[from] MalformedMessage),
-    /// Not encrypted, or an encrypted commit or proposal, which would bypass all validation.
+    /// It is not encrypted, or an encrypted commit or proposal, which would bypass all validation.
     #[error("not an encrypted application message")]
     NotApplication,
 }
 
-/// Checks that `bytes` are an encrypted application message.
+/// Checks that `bytes` are an `MLSMessage` with an encrypted application message.
 ///
 /// # Errors
-/// If they are anything else, encrypted commits and proposals included.
+/// [`ApplicationMessageError`] if they are anything else, encrypted commits and proposals included.
 pub fn check_application_message(bytes: &[u8]) -> Result<ApplicationMessageView, ApplicationMessageError> {
     let MlsMessageBodyIn::PrivateMessage(message) = parse_body(bytes)? else {
         return Err(ApplicationMessageError::NotApplication);
@@ -42,10 +43,10 @@ pub fn check_application_message(bytes: &[u8]) -> Result<ApplicationMessageView,
     Ok(ApplicationMessageView { group_id: message.group_id().to_vec(), epoch: message.epoch().as_u64() })
 }
 
-/// The references of the key packages that a Welcome is for, in its order.
+/// Returns the references of the key packages that a Welcome (an `MLSMessage`) is for, in its order.
 ///
 /// # Errors
-/// [`MalformedMessage`] if it is not a Welcome of our ciphersuite, or names a key package twice.
+/// [`MalformedMessage`] if it is not a Welcome of [`CIPHERSUITE`], or names a key package twice.
 pub fn welcome_references(welcome: &[u8]) -> Result<Vec<Vec<u8>>, MalformedMessage> {
     let MlsMessageBodyIn::Welcome(welcome) = parse_body(welcome)? else {
         return Err(MalformedMessage);
@@ -61,10 +62,10 @@ pub fn welcome_references(welcome: &[u8]) -> Result<Vec<Vec<u8>>, MalformedMessa
     if distinct.len() == references.len() { Ok(references) } else { Err(MalformedMessage) }
 }
 
-/// The group that a commit, proposal or application message is of.
+/// Returns the MLS group id of a commit, proposal or application message, encrypted or not.
 ///
 /// # Errors
-/// [`MalformedMessage`] if it is none of these.
+/// [`MalformedMessage`] if `message` is none of these.
 pub fn message_group_id(message: &[u8]) -> Result<Vec<u8>, MalformedMessage> {
     let message = match parse_body(message)? {
         MlsMessageBodyIn::PrivateMessage(message) => ProtocolMessage::from(message),

@@ -1,24 +1,26 @@
-//! PROTOCOL.md §8 — the part of MLS that groups here are made of: one ciphersuite, one type of credential, two
-//! extensions.
+//! PROTOCOL.md §8, MLS profile — the part of MLS that groups here are made of: one ciphersuite, one type of
+//! credential, two extensions.
 
 use openmls::prelude::{
     Capabilities, Ciphersuite, CredentialType, ExtensionType, LeafNode, ProposalType, ProtocolVersion,
     VerifiableCiphersuite,
 };
 
-/// The one ciphersuite.
+/// The one ciphersuite: number 1 in MLS.
 pub const CIPHERSUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
 
-/// The type of our leaf credentials, from MLS's range for private use.
+/// The type of leaf credentials, from MLS's range for private use. The credential's content is an encoded
+/// [`LeafCredential`](crate::credentials::LeafCredential).
 pub const LEAF_CREDENTIAL_TYPE: u16 = 0xF101;
 
-/// The key package extension that carries the sealed queue configuration.
+/// The key package extension that carries the queue configuration, sealed to the owner's queuing service.
 pub const QUEUE_CONFIG_EXTENSION: u16 = 0xFF01;
 
-/// The group context extension that names the admins by leaf identity.
+/// The group context extension that names the admins: encoded [`Roles`](super::Roles).
 pub const ROLES_EXTENSION: u16 = 0xFF02;
 
-/// What every leaf declares: our ciphersuite, extensions and credential type, and no others.
+/// What every leaf declares at least: the ciphersuite, extensions, proposals and credential type that groups
+/// here use. Clients here declare exactly this.
 pub fn capabilities() -> Capabilities {
     Capabilities::new(
         Some(&[ProtocolVersion::Mls10]),
@@ -33,8 +35,8 @@ pub fn capabilities() -> Capabilities {
     )
 }
 
-/// Whether `leaf` declares all of [`capabilities`]; it may declare more.
-pub(super) fn supports_ours(leaf: &LeafNode) -> bool {
+/// Whether `leaf` declares all of [`capabilities`]. It may declare more.
+pub(super) fn supports_profile(leaf: &LeafNode) -> bool {
     fn includes<T: PartialEq>(declared: &[T], required: &[T]) -> bool {
         required.iter().all(|item| declared.contains(item))
     }

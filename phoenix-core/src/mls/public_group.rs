@@ -1,31 +1,26 @@
-//! PROTOCOL.md §8 — a group as the delivery service sees it: members, epoch, pending proposals, no secrets.
+//! PROTOCOL.md §8, State — a group as the delivery service sees it: members, epoch, pending proposals, no
+//! secrets.
 
 use openmls::{
     messages::group_info::GroupInfo,
-    prelude::{
-        ExternalSender, GroupContext, LeafNodeIndex, MlsMessageBodyIn, ProposalStore, PublicGroup,
-        RatchetTreeIn,
-    },
+    prelude::{GroupContext, LeafNodeIndex, MlsMessageBodyIn, ProposalStore, PublicGroup, RatchetTreeIn},
 };
 
 use super::{
     encoding::{MalformedMessage, parse_body, read},
     group_info::{GroupInfoBytes, GroupInfoError},
-    profile::{CIPHERSUITE, ROLES_EXTENSION},
+    profile::CIPHERSUITE,
     storage::{PublicGroupStorage, StoredStateError},
-    view::{ExternalSenderView, LeafError, LeafView, PendingProposal, verifying_key},
+    view::{ExternalSenderView, LeafError, LeafView, PendingProposal, external_senders, roles},
 };
-use crate::{
-    codec::encode,
-    crypto::{provider::MlsCrypto, sign::VerifyingKey},
-};
+use crate::{codec::encode, crypto::provider::MlsCrypto};
 
 /// A group's public state, advanced by commits: [`GroupState::stage_commit`] checks one,
 /// [`GroupState::merge`] applies it.
 pub struct GroupState {
     pub(super) group: PublicGroup,
     pub(super) storage: PublicGroupStorage,
-    /// What the storage's proposals are, in the order in which they were made.
+    /// The views of the storage's proposals, in the order in which they were made.
     pub(super) pending: Vec<PendingProposal>,
 }
 
@@ -35,13 +30,13 @@ pub enum ValidationError {
     /// The tree or the GroupInfo is not well-formed.
     #[error(transparent)]
     Malformed(#[from] MalformedMessage),
-    /// Another ciphersuite than ours.
+    /// The group is of another ciphersuite than [`CIPHERSUITE`].
     #[error("the group is of another ciphersuite")]
     Ciphersuite,
-    /// A leaf that has no place in our groups.
+    /// A leaf is not admitted to groups here.
     #[error(transparent)]
     Leaf(#[from] LeafError),
-    /// Joiners could not use the GroupInfo.
+    /// The GroupInfo is of no use to joiners, or has other extensions than it may.
     #[error(transparent)]
     GroupInfo(#[from] GroupInfoError),
     /// MLS refuses it: tree and GroupInfo do not belong together, or a signature is wrong.
@@ -49,20 +44,20 @@ pub enum ValidationError {
     Invalid(String),
 }
 
-/// The group has a past: it was not created just now, by one member.
+/// The group is not new: it is not at epoch 0, has not exactly one member, or has a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the group is not at epoch 0 with one member")]
 pub struct NotFresh;
 
 impl GroupState {
-    /// Starts with a ratchet tree and a GroupInfo (an `MLSMessage`, without a tree inside), as a client sends
-    /// them that has just created the group. Call [`GroupState::check_fresh`] besides.
+    /// Starts from a ratchet tree and a GroupInfo (an `MLSMessage`, without a tree inside), which the client
+    /// sends that creates the group. Whether the group is new, [`GroupState::check_fresh`] checks.
     ///
-    /// openmls compares the lifetimes of leaves that come from key packages with the system's clock.
+    /// openmls compares the lifetimes of leaves from key packages with the system's clock.
     ///
     /// # Errors
-    /// [`ValidationError`] if the two do not belong together, a signature is wrong, a leaf is not of our kind
-    /// or the GroupInfo does not serve joiners.
+    /// [`ValidationError`] if the two do not belong together, a signature is wrong, a leaf is not admitted to
+    /// groups here, or joiners could not use the GroupInfo.
     pub fn create(
         crypto: &MlsCrypto,
         ratchet_tree: &[u8],
@@ -86,17 +81,17 @@ impl GroupState {
         Ok((state, GroupInfoBytes::new(group_info)?))
     }
 
-    /// Whether the group is new: at epoch 0, with one member and no history.
+    /// Checks that the group is new: at epoch 0, with one member and no history.
     ///
     /// # Errors
-    /// [`NotFresh`] otherwise.
+    /// [`NotFresh`] if it is not.
     pub fn check_fresh(&self) -> Result<(), NotFresh> {
         let members: Vec<_> = self.group.treesync().full_leaves().map(|(index, _)| index.u32()).collect();
         let history = !self.context().confirmed_transcript_hash().is_empty() || !self.pending.is_empty();
         if self.epoch() == 0 && members == [0] && !history { Ok(()) } else { Err(NotFresh) }
     }
 
-    /// The state as one blob.
+    /// Returns the state as one blob, for its row.
     ///
     /// # Errors
     /// [`StoredStateError::Unwritable`], for states far larger than any group's.
@@ -104,7 +99,7 @@ impl GroupState {
         self.storage.snapshot(&self.group)
     }
 
-    /// The state that [`GroupState::snapshot`] wrote. Its signatures are not checked again.
+    /// Reads the state that [`GroupState::snapshot`] returned. Signatures are not checked again.
     ///
     /// # Errors
     /// [`StoredStateError`] if it is damaged or not this group's.
@@ -121,12 +116,23 @@ impl GroupState {
         self.context().epoch().as_u64()
     }
 
-    /// The group's id.
+    /// The tree hash (RFC 9420 §7.8) of the current epoch's ratchet tree.
+    pub fn tree_hash(&self) -> &[u8] {
+        self.context().tree_hash()
+    }
+
+    /// The encoded `GroupContext` (RFC 9420 §8.1) of the current epoch, which a GroupInfo of this epoch has
+    /// to contain.
+    pub fn group_context(&self) -> Vec<u8> {
+        encode(self.context())
+    }
+
+    /// The MLS group id.
     pub fn group_id(&self) -> &[u8] {
         self.group.group_id().as_slice()
     }
 
-    /// All members, by leaf index.
+    /// All members, ascending by leaf index.
     pub fn members(&self) -> Vec<LeafView> {
         self.group
             .treesync()
@@ -146,7 +152,7 @@ impl GroupState {
         &self.pending
     }
 
-    /// The ratchet tree, encoded for joiners.
+    /// The encoded ratchet tree, for joiners.
     pub fn export_tree(&self) -> Vec<u8> {
         encode(&self.group.export_ratchet_tree())
     }
@@ -156,7 +162,8 @@ impl GroupState {
         roles(self.context())
     }
 
-    /// Whose proposals the members accept from outside, in order.
+    /// The senders outside of the group whose proposals its members accept, in the order by which proposals
+    /// name them.
     pub fn external_senders(&self) -> Vec<ExternalSenderView> {
         external_senders(self.context())
     }
@@ -164,29 +171,4 @@ impl GroupState {
     pub(super) fn context(&self) -> &GroupContext {
         self.group.group_context()
     }
-}
-
-/// The signature key of a tree's only leaf, read and not checked: enough to see who claims to have made the tree
-/// before it is validated.
-///
-/// # Errors
-/// [`MalformedMessage`] if these bytes are not a tree of exactly one leaf and nothing else.
-pub fn only_leaf_key(ratchet_tree: &[u8]) -> Result<VerifyingKey, MalformedMessage> {
-    let tree: RatchetTreeIn = read(ratchet_tree)?;
-    let mut leaves = tree.leaves();
-    match (leaves.next(), leaves.next(), tree.nodes().count()) {
-        (Some(leaf), None, 1) => verifying_key(leaf.signature_key()).map_err(|_| MalformedMessage),
-        _ => Err(MalformedMessage),
-    }
-}
-
-/// The content of the roles extension.
-pub(super) fn roles(context: &GroupContext) -> Option<Vec<u8>> {
-    context.extensions().unknown(ROLES_EXTENSION).map(|extension| extension.0.clone())
-}
-
-/// The external senders.
-pub(super) fn external_senders(context: &GroupContext) -> Vec<ExternalSenderView> {
-    let senders: &[ExternalSender] = context.extensions().external_senders().map_or(&[], Vec::as_slice);
-    senders.iter().filter_map(ExternalSenderView::new).collect()
 }

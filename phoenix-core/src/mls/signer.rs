@@ -1,4 +1,4 @@
-//! PROTOCOL.md §3 — our signing keys as MLS signs with them.
+//! PROTOCOL.md §3 — signing keys, as MLS signs with them.
 
 use openmls_traits::{
     signatures::{Signer, SignerError},
@@ -9,7 +9,7 @@ use crate::crypto::sign::SigningKey;
 
 impl Signer for SigningKey {
     fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
-        // MLS puts a label of its own into `payload`.
+        // `payload` holds MLS's own label already.
         Ok(self.sign_mls(payload))
     }
 

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §8 — a commit, checked as a receiving member would, and what it would change.
+//! PROTOCOL.md §8, Commits — a commit, checked as a receiving member would, and what it would change.
 
 use std::collections::BTreeSet;
 
@@ -15,23 +15,23 @@ use super::{
     encoding::{MalformedMessage, parse_body},
     group_info::{GroupInfoUpdate, verify_update},
     key_package::KeyPackageView,
-    public_group::{GroupState, external_senders, roles},
+    public_group::GroupState,
     storage::StoredStateError,
-    view::LeafView,
+    view::{LeafView, external_senders, roles},
 };
 use crate::crypto::provider::MlsCrypto;
 
-/// A valid commit, not applied yet.
+/// A valid commit that is not merged yet.
 pub struct StagedChange {
     parent: GroupContext,
-    /// How many proposals were pending; within an epoch they only grow in number.
+    /// The number of pending proposals, which only grows within an epoch.
     pending: usize,
     staged: Box<StagedCommit>,
     summary: CommitSummary,
 }
 
 impl StagedChange {
-    /// What the commit is and does.
+    /// What the commit does.
     pub fn summary(&self) -> &CommitSummary {
         &self.summary
     }
@@ -46,27 +46,27 @@ impl StagedChange {
     }
 }
 
-/// Why a checked commit cannot be applied.
+/// Why a staged commit cannot be merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
-    /// It was checked against another state than this.
+    /// It was staged on another state than this.
     #[error("the commit was checked against another state of the group")]
     OtherState,
-    /// The new state cannot be written; this one must be dropped.
+    /// The new state cannot be written. The caller drops this one.
     #[error(transparent)]
     Storage(#[from] StoredStateError),
 }
 
 impl GroupState {
-    /// Checks a commit as a receiving member would, and the GroupInfo that comes with it. What a member could
-    /// check and the delivery service cannot: the membership tag and the encrypted secrets of the path.
+    /// Checks a commit (an `MLSMessage`) as a receiving member would, and the GroupInfo that follows from it.
+    /// Only members can check the membership tag and the encrypted secrets of the path.
     ///
-    /// openmls compares the lifetimes of added key packages with the system's clock; callers compare
-    /// [`KeyPackageView::lifetime`] with the time they were given.
+    /// openmls compares the lifetimes of added key packages with the system's clock; the caller compares
+    /// [`KeyPackageView::lifetime`] with the time that it was given.
     ///
     /// # Errors
-    /// [`CommitError`]; of these, [`CommitError::WrongEpoch`] is nobody's fault. Pending proposals are for
-    /// the caller to insist on, see [`CommitSummary::require_pending_covered`].
+    /// [`CommitError`]. Whether pending proposals are covered is not checked here, but by
+    /// [`CommitSummary::require_pending_covered`].
     pub fn stage_commit(
         &self,
         crypto: &MlsCrypto,
@@ -74,7 +74,7 @@ impl GroupState {
         update: &GroupInfoUpdate,
     ) -> Result<StagedChange, CommitError> {
         let message = self.readable_commit(commit)?;
-        // Gone after processing, and the GroupInfo needs it.
+        // The GroupInfo needs it, and it is gone after processing.
         let tag = message.confirmation_tag().cloned().ok_or(CommitError::NotACommit)?;
         let processed = self
             .group
@@ -105,15 +105,15 @@ impl GroupState {
         Ok(StagedChange { parent: self.context().clone(), pending: self.pending.len(), staged, summary })
     }
 
-    /// Applies a commit that was checked against this very state.
+    /// Merges a commit that was staged on this very state.
     ///
     /// # Errors
-    /// [`MergeError`]. After [`MergeError::Storage`] this state is of no more use; load the stored one.
+    /// [`MergeError`]. After [`MergeError::Storage`] the caller drops this state and loads the stored one.
     pub fn merge(&mut self, change: StagedChange) -> Result<(), MergeError> {
         if !change.is_based_on(self) {
             return Err(MergeError::OtherState);
         }
-        // openmls knows of no other failure here than the storage's.
+        // Only the storage can fail here.
         self.group
             .merge_commit(&self.storage, change.into_staged())
             .map_err(|_| MergeError::Storage(StoredStateError::Unwritable))?;
@@ -135,7 +135,7 @@ impl GroupState {
         if commit == current { Ok(message) } else { Err(CommitError::WrongEpoch { commit, current }) }
     }
 
-    /// The committer's leaf as it will be.
+    /// The committer's leaf after the commit.
     fn committer(&self, sender: CommitSender, staged: &StagedCommit) -> Result<LeafView, CommitError> {
         let index = match sender {
             CommitSender::Member(index) => LeafNodeIndex::new(index),
@@ -158,8 +158,8 @@ impl GroupState {
         self.pending.iter().all(|proposal| covered.contains(proposal.reference.as_slice()))
     }
 
-    /// The added members and where they will be: MLS fills the leftmost empty leaves, after all removals
-    /// (RFC 9420 §12.1.1, §12.3).
+    /// The added members and their leaf indices: MLS fills the leftmost empty leaves, after all removals (RFC
+    /// 9420 §12.1.1, §12.3).
     fn additions(
         &self,
         crypto: &MlsCrypto,

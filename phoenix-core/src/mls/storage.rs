@@ -1,4 +1,5 @@
-//! PROTOCOL.md §8 — a group's public state as it is stored: one versioned blob, written when asked for.
+//! PROTOCOL.md §8, State — a group's public state as it is stored: one versioned blob, written when asked
+//! for.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,10 +13,10 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::codec::{Bytes, List, decode, encode};
 
-/// The layout of the blob; what postcard writes also depends on openmls's version.
+/// The layout of the blob. What postcard writes depends on openmls's version, too.
 const VERSION: u8 = 1;
 
-/// Largest part of a group's state; a tree of 5000 members takes 2 MB.
+/// The longest part of a group's state, in bytes; a tree of 5000 members takes 2 MB.
 const MAX_PART: usize = 1 << 26;
 
 /// At most one removal for each member.
@@ -23,19 +24,19 @@ const MAX_PROPOSALS: usize = 1 << 16;
 
 type Part = Bytes<MAX_PART>;
 
-/// Why stored state cannot be used, or state cannot be stored. The service is at fault, not the client.
+/// Why stored state cannot be used, or state cannot be stored. The client is not at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StoredStateError {
-    /// Written in a layout that this version does not know.
+    /// It is in a layout that this release does not know.
     #[error("the group's state is stored in an unknown layout")]
     Version,
-    /// Damaged.
+    /// It is damaged.
     #[error("the group's stored state is damaged")]
     Malformed,
-    /// The state of another group.
+    /// It is the state of another group.
     #[error("the stored state is another group's")]
     WrongGroup,
-    /// A part of the state does not serialise.
+    /// A part of the state cannot be encoded, or is too long to be stored.
     #[error("the group's state cannot be written")]
     Unwritable,
 }
@@ -55,8 +56,8 @@ struct StoredProposal {
     proposal: Part,
 }
 
-/// What openmls writes to, which is only what its public group does not show: the interim transcript hash
-/// and the proposals. All else is read from the group when a snapshot is taken.
+/// What openmls writes to. It stores only what openmls's public group does not show, the interim transcript
+/// hash and the proposals; all else is read from the group when a snapshot is taken.
 #[derive(Default)]
 pub(super) struct PublicGroupStorage(Mutex<Contents>);
 

@@ -1,31 +1,32 @@
-//! PROTOCOL.md §8 — what the delivery service sees of a group's leaves, senders and proposals.
+//! PROTOCOL.md §8, MLS profile — what the delivery service sees of a group's leaves, senders and proposals.
 
 use openmls::prelude::{
-    Credential, CredentialType, ExternalSender, LeafNode, Proposal, QueuedProposal, SignaturePublicKey,
+    Credential, CredentialType, ExternalSender, GroupContext, LeafNode, Proposal, QueuedProposal,
+    SignaturePublicKey,
 };
 use tls_codec::{Deserialize, Serialize};
 
-use super::profile::{LEAF_CREDENTIAL_TYPE, supports_ours};
+use super::profile::{LEAF_CREDENTIAL_TYPE, ROLES_EXTENSION, supports_profile};
 use crate::crypto::sign::VerifyingKey;
 
-/// A member's leaf.
+/// A member's leaf, as the delivery service sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeafView {
-    /// Where in the tree.
+    /// The leaf index.
     pub index: u32,
     /// The key that the member signs with.
     pub signature_key: VerifyingKey,
-    /// The encoded leaf credential, which MLS does not look into.
+    /// The encoded leaf credential, which is not looked into here.
     pub credential: Vec<u8>,
 }
 
 impl LeafView {
-    /// The view of `leaf`, if it is one that our groups admit.
+    /// The view of `leaf`, if groups here admit it.
     pub(super) fn new(index: u32, leaf: &LeafNode) -> Result<Self, LeafError> {
         if leaf.credential().credential_type() != CredentialType::Other(LEAF_CREDENTIAL_TYPE) {
             return Err(LeafError::CredentialType);
         }
-        if !supports_ours(leaf) {
+        if !supports_profile(leaf) {
             return Err(LeafError::Capabilities);
         }
         Ok(Self {
@@ -36,13 +37,13 @@ impl LeafView {
     }
 }
 
-/// Why a leaf has no place in our groups.
+/// Why a leaf is not admitted to groups here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LeafError {
-    /// Its credential is not of our type.
+    /// Its credential is not of [`LEAF_CREDENTIAL_TYPE`].
     #[error("the leaf's credential is not of the required type")]
     CredentialType,
-    /// It does not declare what every client must support.
+    /// It does not declare all of [`capabilities`](super::capabilities).
     #[error("the leaf does not declare the required capabilities")]
     Capabilities,
     /// Its signature key is not an Ed25519 key.
@@ -54,18 +55,18 @@ pub(super) fn verifying_key(key: &SignaturePublicKey) -> Result<VerifyingKey, Le
     key.as_slice().try_into().map(VerifyingKey).map_err(|_| LeafError::SignatureKey)
 }
 
-/// Somebody outside of the group whose proposals its members accept: the delivery service.
+/// A sender outside of the group whose proposals its members accept: the delivery service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExternalSenderView {
     /// The key that its proposals are signed with.
     pub signature_key: Vec<u8>,
-    /// Who it is, as encoded in the credential.
+    /// The content of its credential.
     pub credential: Vec<u8>,
 }
 
 impl ExternalSenderView {
     pub(super) fn new(sender: &ExternalSender) -> Option<Self> {
-        // openmls keeps the parts to itself, but writes them one after the other.
+        // openmls shows no parts of it, but writes them one after the other.
         let encoded = sender.tls_serialize_detached().ok()?;
         let mut rest = encoded.as_slice();
         let key = SignaturePublicKey::tls_deserialize(&mut rest).ok()?;
@@ -77,12 +78,12 @@ impl ExternalSenderView {
     }
 }
 
-/// A proposal that waits for a commit: always the delivery service's, to remove a member.
+/// A proposal that waits for a commit. It is always the delivery service's, to remove a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingProposal {
-    /// The reference that a commit names it by.
+    /// The `ProposalRef` (RFC 9420 §5.2) by which a commit names it.
     pub reference: Vec<u8>,
-    /// Whose removal is proposed.
+    /// The leaf index of the member whose removal is proposed.
     pub removed: u32,
 }
 
@@ -95,4 +96,15 @@ impl PendingProposal {
             removed: remove.removed().u32(),
         })
     }
+}
+
+/// The content of the roles extension, if there is one.
+pub(super) fn roles(context: &GroupContext) -> Option<Vec<u8>> {
+    context.extensions().unknown(ROLES_EXTENSION).map(|extension| extension.0.clone())
+}
+
+/// The external senders, in order.
+pub(super) fn external_senders(context: &GroupContext) -> Vec<ExternalSenderView> {
+    let senders: &[ExternalSender] = context.extensions().external_senders().map_or(&[], Vec::as_slice);
+    senders.iter().filter_map(ExternalSenderView::new).collect()
 }

@@ -3,6 +3,7 @@
 use crate::{
     error::Refusal,
     identifiers::{Domain, LogId, QsClientId, StreamName},
+    keys::NoValidKey,
     store::{Commit, Reads},
     time::Timestamp,
     wire::operations::Service,
@@ -22,6 +23,12 @@ pub enum Interrupt {
 impl From<Refusal> for Interrupt {
     fn from(refusal: Refusal) -> Self {
         Self::Refuse(refusal)
+    }
+}
+
+impl From<NoValidKey> for Interrupt {
+    fn from(missing: NoValidKey) -> Self {
+        Self::Refuse(missing.into())
     }
 }
 

@@ -4,7 +4,6 @@ use crate::{
     codec::{decode, encode},
     credentials::PublishedHpkeKey,
     crypto::{
-        hpke::HpkePublicKey,
         kdf::{self, Hash},
         labels::Label,
         sign::{SigningKey, VerifyingKey},
@@ -32,8 +31,7 @@ impl ClientQueueConfig {
     ) -> Result<Self, Refusal> {
         let signature = key.sign(&content);
         let config = encode(&QueueConfig { content, signature });
-        let sealed =
-            HpkePublicKey(to.key).seal(random, Label::SEAL_QUEUE_CONFIG, &encode(&domain), &config)?;
+        let sealed = to.key.seal(random, Label::SEAL_QUEUE_CONFIG, &encode(&domain), &config)?;
         Ok(Self { domain, key_id: to.id, sealed })
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     },
     error::Refusal,
     identifiers::QsClientId,
+    keys::QueuingKey,
     limits::MAX_CLIENTS,
     mls,
     operation::{Context, Interrupt, Lane, Transaction},
@@ -94,7 +95,7 @@ fn validated(transaction: &mut Transaction<'_>, packages: &[AddPackage]) -> Resu
         if !references.insert(reference) {
             return Err(Refusal::InvalidKeyPackage);
         }
-        let content = Content { reference, not_after: view.lifetime.1, package: package.clone() };
+        let content = Content { reference, not_after: view.lifetime.not_after, package: package.clone() };
         if view.last_resort { last_resort.push(content) } else { contents.push(content) }
     }
     if last_resort.len() != 1 {
@@ -160,7 +161,7 @@ fn take(
 }
 
 fn sign_batch(context: &Context, references: List<Hash, MAX_CLIENTS>) -> Result<KeyPackageBatch, Refusal> {
-    let (key, key_id) = context.keys().queuing_key().ok_or(Refusal::Internal)?;
+    let QueuingKey { id: key_id, key } = context.keys().queuing_key()?;
     let domain = context.domain().clone();
     let content = KeyPackageBatchContent { domain, references, issued_at: context.now(), key_id };
     let signature = key.sign(&content);

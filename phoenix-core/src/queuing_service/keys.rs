@@ -1,7 +1,6 @@
 //! PROTOCOL.md §7 — the queuing service's published keys.
 
 use crate::{
-    error::Refusal,
     operation::{Interrupt, Transaction},
     request::{Call, Serve},
     wire::queuing_service::{GetConfigKey, GetConfigKeyReply, GetQsKeys, GetQsKeysReply},
@@ -10,10 +9,7 @@ use crate::{
 /// `get_config_key`: the key that clients seal queue configurations to.
 impl Serve for GetConfigKey {
     fn serve(transaction: &mut Transaction<'_>, _: &Call<'_, Self>) -> Result<GetConfigKeyReply, Interrupt> {
-        let now = transaction.now();
-        let mut keys = transaction.keys().config_keys().filter(|key| key.expiration.contains(now));
-        let key = keys.next().ok_or(Refusal::Internal)?;
-        Ok(GetConfigKeyReply { key })
+        Ok(GetConfigKeyReply { key: transaction.keys().published_config_key(transaction.now())? })
     }
 }
 
@@ -25,6 +21,6 @@ impl Serve for GetQsKeys {
             transaction.now(),
             transaction.config().times.key_set,
         );
-        Ok(GetQsKeysReply { keys: set.ok_or(Refusal::Internal)? })
+        Ok(GetQsKeysReply { keys: set? })
     }
 }

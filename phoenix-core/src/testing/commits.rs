@@ -8,6 +8,7 @@ use crate::{
     codec::{Flag, List, decode, encode},
     error::Refusal,
     identifiers::Domain,
+    keys::QueuingKey,
     limits::MAX_ADDED_DOMAINS,
     wire::{
         delivery_service::{AddUsers, CommitReply},
@@ -37,7 +38,7 @@ fn who_adds_users_does_not_change_its_own_key_or_credential_by_it() {
 fn batch_from_elsewhere(fixture: &mut Fixture, number: usize) -> KeyPackageBatch {
     let domain: Domain = format!("elsewhere-{number}.example").parse().unwrap();
     let stranger = homeserver(&mut fixture.random, &domain, fixture.world.now, &|_| {});
-    let (key, key_id) = stranger.keys().queuing_key().unwrap();
+    let QueuingKey { id: key_id, key } = stranger.keys().queuing_key().unwrap();
     let (references, issued_at) = (List::default(), fixture.world.now);
     let content = KeyPackageBatchContent { domain, references, issued_at, key_id };
     let batch = KeyPackageBatch { signature: key.sign(&content), content };

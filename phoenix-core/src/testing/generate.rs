@@ -309,7 +309,7 @@ mod refusals {
             WrongDestination, NotFederated, FrameOutsideTimeWindow { by_milliseconds }, UnknownFrameKey,
             InvalidFrameSignature, StreamPosition { expected }, StreamEpoch { epoch }, TooManyStreams,
             PeerUnavailable { domain retry_after_milliseconds }, UnreadableEntry { sequence }, StreamDiverged,
-            Unavailable { retry_after_milliseconds }, StoredData { kind }, Internal,
+            Unavailable { retry_after_milliseconds }, StoredData { kind }, NoValidKey { retry_after_milliseconds }, Internal,
         }
     }
 }

@@ -182,7 +182,7 @@ impl Fixture {
     }
 
     fn group_extensions(&self, admin: LeafIdentity) -> Extensions<GroupContext> {
-        let service = &self.world.servers[&self.home].homeserver.keys().delivery[0].0;
+        let service = &self.world.servers[&self.home].homeserver.keys().delivery[0].key;
         let credential = Credential::new(CredentialType::Other(LEAF_CREDENTIAL_TYPE), b"DS".to_vec());
         let sender = ExternalSender::new(service.verifying_key().0.as_slice().into(), credential);
         let roles = encode(&Roles { admins: vec![admin].try_into().unwrap() });

@@ -11,6 +11,7 @@ use crate::{
     crypto::hpke::HpkePublicKey,
     dispatch::Input,
     error::Refusal,
+    keys::QueuingKey,
     store::RecordKind,
     time::{DAY, ExpirationData},
     wire::{
@@ -45,7 +46,8 @@ fn fetch(fixture: &mut Fixture) -> Vec<u8> {
 /// The reference that a reply vouches for, once everything about it is checked.
 fn reference(fixture: &Fixture, reply: &GetKeyPackageReply) -> Vec<u8> {
     assert_eq!((reply.packages.len(), reply.batch.content.references.len()), (1, 1));
-    let (key, id) = fixture.world.servers[&fixture.home].homeserver.keys().queuing_key().unwrap();
+    let QueuingKey { id, key } =
+        fixture.world.servers[&fixture.home].homeserver.keys().queuing_key().unwrap();
     assert_eq!(reply.batch.content.key_id, id);
     assert_eq!(key.verifying_key().verify(&reply.batch.content, &reply.batch.signature), Ok(()));
     assert_eq!(reply.batch.content.issued_at, fixture.world.now);

@@ -216,7 +216,7 @@ impl Task {
         self.exchanges.spawn(async move {
             let answer = peers.send(&domain, service, request).await.map_err(|error| {
                 tracing::debug!(%domain, %error, "a request was not answered");
-                PeerFailure
+                PeerFailure::from(&error)
             });
             (id, answer)
         });

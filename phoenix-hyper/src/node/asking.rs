@@ -30,7 +30,7 @@ impl Asking {
             let sent = send(ask);
             tokio::spawn(async move { question.answer(sent.await) });
         }
-        told.await.unwrap_or(Err(PeerFailure))
+        told.await.unwrap_or(Err(PeerFailure::NoAnswer))
     }
 
     fn flights(&self) -> MutexGuard<'_, SingleFlight<oneshot::Sender<Answer>>> {
@@ -90,7 +90,7 @@ mod tests {
     async fn a_question_that_ends_without_an_answer_is_none() {
         let asking = Arc::<Asking>::default();
         let panics = |_| async { std::panic::resume_unwind(Box::new("while asking")) };
-        assert_eq!(asking.ask(ask(1), panics).await, Err(PeerFailure));
+        assert_eq!(asking.ask(ask(1), panics).await, Err(PeerFailure::NoAnswer));
         assert_eq!(asking.flights().under_way(), 0);
     }
 }

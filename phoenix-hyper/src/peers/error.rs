@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, sync::Arc};
 
-use phoenix_core::identifiers::Domain;
+use phoenix_core::{error::PeerFailure, identifiers::Domain};
 
 /// Another homeserver gave no answer. The text says what an operator can do.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -89,6 +89,21 @@ pub enum SendError {
     /// Too many answers are under way to us just now.
     #[error("too many answers are under way: try again, or raise the limit")]
     Busy,
+}
+
+impl From<&SendError> for PeerFailure {
+    fn from(error: &SendError) -> Self {
+        match error {
+            SendError::Address { .. } | SendError::ForbiddenAddress { .. } => Self::NoAddress,
+            SendError::Connect { .. } => Self::Unreachable,
+            SendError::Tls { .. } => Self::Untrusted,
+            SendError::Time { .. } | SendError::Broken { .. } => Self::NoAnswer,
+            SendError::Status { .. } | SendError::MediaType { .. } | SendError::TooLarge { .. } => {
+                Self::NotAnAnswer
+            }
+            SendError::Busy => Self::Busy,
+        }
+    }
 }
 
 /// An error of hyper does not say by itself what it comes from.

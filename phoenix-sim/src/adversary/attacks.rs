@@ -59,13 +59,13 @@ impl Adversary {
 
     /// Returns the header of a frame in the adversary's own name.
     fn header(&self, victim: usize, timestamp: Timestamp) -> Option<FrameHeader> {
-        let (_, key_id) = self.keys.queuing_key()?;
+        let key_id = self.keys.queuing_key().ok()?.id;
         let destination = self.peers[victim].domain.clone();
         Some(FrameHeader { source: self.domain.clone(), destination, timestamp, key_id })
     }
 
     fn key(&self) -> Option<SigningKey> {
-        self.keys.queuing_key().map(|(key, _)| key.clone())
+        self.keys.queuing_key().ok().map(|queuing| queuing.key.clone())
     }
 
     /// A frame in another's name and under its key id, with the adversary's signature.

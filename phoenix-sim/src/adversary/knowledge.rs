@@ -165,7 +165,7 @@ fn remember<T>(items: &mut VecDeque<T>, item: T) {
 
 fn published_keys(server: &Server) -> Option<QsKeySet> {
     let Config { times, .. } = &server.config;
-    server.keys().qs_key_set(&server.domain, START, times.key_set.min(DAY))
+    server.keys().qs_key_set(&server.domain, START, times.key_set.min(DAY)).ok()
 }
 
 /// Returns the queue configurations that a user's request carries.

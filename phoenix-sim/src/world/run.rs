@@ -69,7 +69,7 @@ impl World {
         match event {
             Event::Arrive { call, machine, request } => self.arrive(call, machine, &request),
             Event::Answered { call, answer } => self.end_call(call, Ok(answer)),
-            Event::Failed { call } => self.end_call(call, Err(PeerFailure)),
+            Event::Failed { call } => self.end_call(call, Err(PeerFailure::NoAnswer)),
             Event::Supply { process, operation, early, reads } => {
                 self.supply(process, operation, early, &reads)
             }

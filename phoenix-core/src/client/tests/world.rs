@@ -169,7 +169,7 @@ impl World {
                         if let Some(answer) = answer.filter(|_| !answer_lost) {
                             self.clients[number].respond(exchange.id, Ok(answer), self.now);
                         } else if self.random.below(2) == 0 {
-                            self.clients[number].respond(exchange.id, Err(PeerFailure), self.now);
+                            self.clients[number].respond(exchange.id, Err(PeerFailure::NoAnswer), self.now);
                         }
                     }
                     Output::Event(event) => self.events[number].push(event),

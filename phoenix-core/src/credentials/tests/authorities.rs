@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4 and §9 — sets of authority credentials that are refused, each for its reason.
+//! PROTOCOL.md §4, Validation — sets of authority credentials that are refused, each for its reason.
 
 use super::*;
 

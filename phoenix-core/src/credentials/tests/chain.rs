@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4 — client and leaf credentials that are refused, each for its reason.
+//! PROTOCOL.md §4, Validation — client and leaf credentials that are refused, each for its reason.
 
 use super::*;
 

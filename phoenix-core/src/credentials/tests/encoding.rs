@@ -1,11 +1,12 @@
-//! PROTOCOL.md §2 — every type here has one encoding, and no bytes make a decoder fail otherwise than by refusal.
+//! PROTOCOL.md §2 — every type here has one encoding, and no bytes make a decoder fail otherwise than by
+//! refusal.
 
 use std::fmt::Debug;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::decode;
+use crate::{codec::decode, crypto::hpke::HpkePublicKey};
 
 fn round_trips<T: Codec + PartialEq + Debug>(value: &T) {
     let encoded = encode(value);
@@ -54,7 +55,7 @@ proptest! {
         round_trips(&AsCredentialSet::create(&set_key, content));
 
         let published = PublishedKey::new(set_key.verifying_key(), expiration);
-        let sealing = PublishedHpkeKey::new(key, expiration);
+        let sealing = PublishedHpkeKey::new(HpkePublicKey(key), expiration);
         round_trips(&published.id);
         round_trips(&published);
         round_trips(&sealing);

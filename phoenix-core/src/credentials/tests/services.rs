@@ -1,6 +1,7 @@
-//! PROTOCOL.md §9 — key sets of queuing and delivery services: overlap, and what is refused.
+//! PROTOCOL.md §4, Validation — key sets of queuing and delivery services: overlap, and what is refused.
 
 use super::*;
+use crate::crypto::hpke::HpkePublicKey;
 
 struct Service {
     domain: Domain,
@@ -25,7 +26,10 @@ impl Service {
 
     fn queuing(&self) -> QsKeySetContent {
         let next = ExpirationData { not_before: NOW + HOUR, not_after: NOW + DAY * 30 };
-        let keys = vec![PublishedHpkeKey::new([1; 32], lifetime(30)), PublishedHpkeKey::new([2; 32], next)];
+        let keys = vec![
+            PublishedHpkeKey::new(HpkePublicKey([1; 32]), lifetime(30)),
+            PublishedHpkeKey::new(HpkePublicKey([2; 32]), next),
+        ];
         QsKeySetContent {
             domain: self.domain.clone(),
             keys: self.keys(),
@@ -74,8 +78,8 @@ fn keys_are_found_by_id_and_time_and_the_newest_is_current() {
     assert_eq!(keys.verifying_key(KeyId([0; 8]), NOW), None);
     assert_eq!(keys.current_verifying_key(NOW).map(|key| key.id), Some(id(&service.new)));
     assert_eq!(keys.current_verifying_key(NOW - HOUR * 3).map(|key| key.id), Some(id(&service.old)));
-    assert_eq!(keys.current_config_key(NOW).map(|key| key.key), Some([1; 32]));
-    assert_eq!(keys.current_stream_key(NOW + HOUR).map(|key| key.key), Some([2; 32]));
+    assert_eq!(keys.current_config_key(NOW).map(|key| key.key), Some(HpkePublicKey([1; 32])));
+    assert_eq!(keys.current_stream_key(NOW + HOUR).map(|key| key.key), Some(HpkePublicKey([2; 32])));
     let first = keys.current_config_key(NOW).unwrap();
     assert_eq!(keys.config_key(first.id, NOW + HOUR * 2), Some(first));
     assert_eq!(keys.stream_key(first.id, NOW + DAY * 31), None);
@@ -166,8 +170,8 @@ fn keys_for_sealing_are_checked_alike() {
     };
     assert_eq!(refusal(&|keys| keys.clear()), ValidationError::Empty);
     // Nothing that could be sealed to now.
-    assert_eq!(refusal(&|keys| keys.retain(|key| key.key == [2; 32])), ValidationError::Empty);
-    assert_eq!(refusal(&|keys| keys[0].key[0] ^= 1), ValidationError::Contradiction);
+    assert_eq!(refusal(&|keys| keys.retain(|key| key.key.0 == [2; 32])), ValidationError::Empty);
+    assert_eq!(refusal(&|keys| keys[0].key.0[0] ^= 1), ValidationError::Contradiction);
     assert_eq!(refusal(&|keys| keys[1] = keys[0].clone()), ValidationError::Contradiction);
     let dead = ExpirationData { not_before: NOW - DAY * 2, not_after: NOW - DAY };
     assert_eq!(refusal(&|keys| keys[1].expiration = dead), ValidationError::Expired);

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4 and §9 — validation of an authentication service's credentials and revocations.
+//! PROTOCOL.md §4, Validation — validation of an authentication service's credentials and revocations.
 
 use super::checks::{check_issued, check_possession, check_set_times, check_time};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     time::{ExpirationData, Timestamp},
 };
 
-/// The credentials of an authentication service, found good. What is kept of it is [`Self::set`].
+/// The credentials of an authentication service, validated. [`Self::set`] is what is stored of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidatedAsCredentials {
     set: AsCredentialSet,
@@ -24,13 +24,14 @@ pub struct ValidatedAsCredentials {
     intermediates: Vec<Fingerprint>,
 }
 
-/// Checks what an authentication service published, and that nothing it revoked before is good again.
+/// Checks what an authentication service published, and that everything stays revoked that was revoked in
+/// `previous`.
 ///
-/// A credential in the set may not be valid yet, or no longer: sets list what comes next, and outlive in a
-/// cache what is about to end. But the one that signs the set has to be valid.
+/// The credential that signs the set has to be valid at `now`. Others need not be: sets list credentials
+/// ahead of their time, and a cached set outlives some.
 ///
 /// # Errors
-/// The reason why the set is refused. A set that is still valid should then be kept in use.
+/// The reason why the set is refused. The caller goes on with `previous` while that is valid.
 pub fn validate_as_credential_set(
     set: &AsCredentialSet,
     expected_domain: &Domain,
@@ -65,12 +66,12 @@ impl ValidatedAsCredentials {
         Self { set, roots, intermediates }
     }
 
-    /// Reads back a set of `expected_domain` that was validated before it was kept. Its signatures, thousands if
-    /// much is revoked, are what they were then; what can have changed is the time.
+    /// Restores a set of `expected_domain` that was validated before it was stored. Its signatures, of which
+    /// there can be thousands, are not checked again: only the time has changed.
     ///
     /// # Errors
-    /// The reason why it is of no use any more.
-    pub(crate) fn kept(
+    /// The reason why the set is no longer valid.
+    pub(crate) fn restore(
         set: AsCredentialSet,
         expected_domain: &Domain,
         now: Timestamp,
@@ -80,9 +81,9 @@ impl ValidatedAsCredentials {
             return Err(ValidationError::WrongDomain);
         }
         check_set_times(content.issued_at, content.valid_until, now)?;
-        let kept = Self::of(set);
-        kept.check_signer(now)?;
-        Ok(kept)
+        let restored = Self::of(set);
+        restored.check_signer(now)?;
+        Ok(restored)
     }
 
     /// The set as it was published.
@@ -90,7 +91,7 @@ impl ValidatedAsCredentials {
         &self.set
     }
 
-    /// The homeserver.
+    /// The homeserver's domain.
     pub fn domain(&self) -> &Domain {
         &self.set.content.domain
     }
@@ -105,7 +106,7 @@ impl ValidatedAsCredentials {
         self.set.content.revocations.number
     }
 
-    /// The listed intermediate of this name, revoked or not.
+    /// The listed intermediate with this fingerprint, revoked or not.
     pub fn intermediate(&self, fingerprint: &Fingerprint) -> Option<&AsIntermediateCredential> {
         let index = self.intermediates.iter().position(|listed| listed == fingerprint)?;
         self.set.content.intermediates.get(index)
@@ -118,7 +119,7 @@ impl ValidatedAsCredentials {
             || self.intermediate(fingerprint).is_some_and(|intermediate| revoked(intermediate.signer()))
     }
 
-    /// Whether a credential is revoked by this issuer: nobody revokes what another issued.
+    /// Whether this issuer has revoked a credential. A revocation by another issuer does not count.
     pub fn is_revoked_by(&self, fingerprint: &Fingerprint, issuer: &Fingerprint) -> bool {
         let revocation = self.set.content.revocations.find(fingerprint);
         revocation.is_some_and(|revocation| revocation.content.signer == *issuer)
@@ -147,7 +148,8 @@ impl ValidatedAsCredentials {
         verified.map_err(|_| ValidationError::BadSignature)
     }
 
-    /// Whoever signed the set may do so now.
+    /// The intermediate that signed the set is listed, valid now, not revoked, and valid for as long as the
+    /// set.
     fn check_signer(&self, now: Timestamp) -> Result<&AsIntermediateCredential, ValidationError> {
         let content = &self.set.content;
         let signer = self.intermediate(&content.signer).ok_or(ValidationError::UnknownSigner)?;
@@ -178,7 +180,7 @@ impl ValidatedAsCredentials {
         Ok(())
     }
 
-    /// The set lists only its own homeserver's credentials, and none that were dead when it was made.
+    /// The set lists only its own homeserver's credentials, and none that had expired when it was made.
     fn check_listing(&self, domain: &Domain, expiration: &ExpirationData) -> Result<(), ValidationError> {
         if *domain != self.set.content.domain {
             Err(ValidationError::WrongDomain)
@@ -193,7 +195,7 @@ impl ValidatedAsCredentials {
         let known = previous.map(|previous| &previous.set.content.revocations);
         for revocation in &self.set.content.revocations.entries {
             let key = self.revoker(revocation)?;
-            // A list can be long and changes little: what was verified before needs no second look.
+            // A list can be long and changes little: what was verified before is not verified again.
             if known.and_then(|known| known.find(&revocation.content.fingerprint)) != Some(revocation) {
                 revocation.verify(key).map_err(|_| ValidationError::BadSignature)?;
             }
@@ -201,8 +203,8 @@ impl ValidatedAsCredentials {
         Ok(())
     }
 
-    /// The key of the issuer of what is revoked: a root itself for a root, its root for an intermediate. For
-    /// a credential that is not listed, whichever authority claims to have issued it.
+    /// The key that has to have signed a revocation: of a root, its own; of an intermediate, its root's; of a
+    /// credential that is not listed, that of the authority which claims to have issued it.
     fn revoker(&self, revocation: &Revocation) -> Result<&VerifyingKey, ValidationError> {
         let content = &revocation.content;
         let issuer = if self.root(&content.fingerprint).is_some() {
@@ -219,7 +221,7 @@ impl ValidatedAsCredentials {
     }
 }
 
-/// The number grows with every change, and what is revoked stays revoked for as long as it would be valid.
+/// The number grows with every change, and a credential stays revoked until it would have expired.
 fn check_continues(
     content: &AsCredentialSetContent,
     previous: &AsCredentialSetContent,
@@ -231,8 +233,8 @@ fn check_continues(
     if now.number == before.number && now.entries != before.entries {
         return Err(ValidationError::Contradiction);
     }
-    let kept = |old: &Revocation| {
+    let remains = |old: &Revocation| {
         old.content.expires < content.issued_at || now.find(&old.content.fingerprint).is_some()
     };
-    if before.entries.iter().all(kept) { Ok(()) } else { Err(ValidationError::RevocationListShrank) }
+    if before.entries.iter().all(remains) { Ok(()) } else { Err(ValidationError::RevocationListShrank) }
 }

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4 — the checks that several kinds of material share.
+//! PROTOCOL.md §4, Validation — the checks that several kinds of material share.
 
 use crate::{
     credentials::{
@@ -19,7 +19,8 @@ pub(super) fn check_time(expiration: &ExpirationData, now: Timestamp) -> Result<
     }
 }
 
-/// The times of a set: made in the past, good for a while longer, but for no longer than a set may be.
+/// A set was made in the past (but for [`CLOCK_TOLERANCE`]), is valid still, and not for longer than
+/// [`MAX_SET_VALIDITY`].
 pub(super) fn check_set_times(
     issued_at: Timestamp,
     valid_until: Timestamp,
@@ -40,7 +41,7 @@ pub(super) fn check_possession<P: Payload>(credential: &SelfSigned<P>) -> Result
     credential.verify_self().map_err(|_| ValidationError::BadSelfSignature)
 }
 
-/// What holds of everything that is issued: cheap checks first, signatures last.
+/// Checks what holds of every issued credential: validity first, then both signatures.
 pub(super) fn check_issued<P: IssuedPayload>(
     credential: &Issued<P>,
     issuer: &Issuer<'_>,

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4 — validation of clients' credentials, and of their requests for them.
+//! PROTOCOL.md §4, Validation — validation of clients' credentials, and of their requests for them.
 
 use super::{
     authorities::ValidatedAsCredentials,
@@ -15,10 +15,10 @@ use crate::{
     time::{ExpirationData, Timestamp},
 };
 
-/// Checks a client's request for a credential of `domain`.
+/// Checks a client's request for a credential of `domain` at `now`.
 ///
 /// # Errors
-/// The reason why it is refused; the client is at fault.
+/// The reason why it is refused. The client is at fault.
 pub fn validate_client_credential_request(
     request: &ClientCredentialRequest,
     domain: &Domain,
@@ -60,7 +60,7 @@ pub fn validate_client_credential(
     Ok(ValidatedClientCredential { credential: credential.clone(), fingerprint })
 }
 
-/// A client's request for a credential, found good.
+/// A client's request for a credential that was valid when it was validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidatedClientCredentialRequest {
     request: ClientCredentialRequest,
@@ -72,13 +72,13 @@ impl ValidatedClientCredentialRequest {
         &self.request
     }
 
-    /// Who asks.
+    /// The client that asks.
     pub fn client_id(&self) -> &ClientId {
         &self.request.payload.client_id
     }
 }
 
-/// A client's credential, found good at the time of its validation.
+/// A client's credential that was valid when it was validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidatedClientCredential {
     credential: ClientCredential,
@@ -91,12 +91,12 @@ impl ValidatedClientCredential {
         &self.credential
     }
 
-    /// Its name.
+    /// The credential's fingerprint.
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
     }
 
-    /// Whose it is.
+    /// The client whose credential it is.
     pub fn client_id(&self) -> &ClientId {
         self.credential.client_id()
     }

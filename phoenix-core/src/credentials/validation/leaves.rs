@@ -1,5 +1,5 @@
-//! PROTOCOL.md §4 — validation of leaf credentials: by members, who know whose they are, and by delivery services,
-//! which do not.
+//! PROTOCOL.md §4, Validation — validation of leaf credentials: by members, who know whose they are, and by
+//! delivery services, which do not.
 
 use super::{
     checks::{check_possession, check_time},
@@ -16,10 +16,11 @@ use crate::{
     time::{ExpirationData, Timestamp},
 };
 
-/// Checks a leaf's credential as a member of the group does: whose it is, and that its owner says so.
+/// Checks a leaf's credential as a member of the group does: that it is valid, and that `client` has signed
+/// it.
 ///
 /// # Errors
-/// What is wrong with the credential, or with the key given for its attribution.
+/// The reason why the credential, or the key for its attribution, is refused.
 pub fn validate_leaf_credential(
     credential: &LeafCredential,
     attribution_key: &EarKey,
@@ -31,7 +32,8 @@ pub fn validate_leaf_credential(
     if attribution.signer != *client.fingerprint() {
         return Err(ValidationError::UnknownSigner);
     }
-    // The leaf is valid now, so this shows that the client is, however long ago it was validated.
+    // The leaf is valid now, so this shows that the client's credential is, too, however long ago it was
+    // validated.
     if !client.expiration().encloses(pseudonym.expiration()) {
         return Err(ValidationError::OutsideSignersValidity);
     }
@@ -43,10 +45,10 @@ pub fn validate_leaf_credential(
     })
 }
 
-/// Checks a leaf's credential as far as a delivery service can, which does not know whose it is.
+/// Checks a leaf's credential as far as a delivery service can, which does not know whose leaf it is.
 ///
 /// # Errors
-/// What is wrong with the credential.
+/// The reason why the credential is refused.
 pub fn validate_leaf_possession(
     credential: &LeafCredential,
     now: Timestamp,
@@ -57,7 +59,7 @@ pub fn validate_leaf_possession(
     Ok(ValidatedPseudonym { payload: credential.leaf.payload.clone() })
 }
 
-/// A leaf whose key is held by whoever made the credential; nothing is known of who that is.
+/// A leaf whose owner holds its key. Whose leaf it is remains unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidatedPseudonym {
     payload: LeafCredentialPayload,
@@ -80,7 +82,7 @@ impl ValidatedPseudonym {
     }
 }
 
-/// A leaf and the client that it belongs to.
+/// A leaf and the client that it was proved to belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidatedLeaf {
     pseudonym: ValidatedPseudonym,
@@ -89,17 +91,17 @@ pub struct ValidatedLeaf {
 }
 
 impl ValidatedLeaf {
-    /// The leaf as those see it who do not know whose it is.
+    /// The leaf as a delivery service sees it.
     pub fn pseudonym(&self) -> &ValidatedPseudonym {
         &self.pseudonym
     }
 
-    /// Whose leaf it is.
+    /// The client whose leaf it is.
     pub fn client_id(&self) -> &ClientId {
         &self.client_id
     }
 
-    /// The client's credential.
+    /// The fingerprint of the client's credential.
     pub fn client_fingerprint(&self) -> &Fingerprint {
         &self.client_fingerprint
     }

@@ -1,5 +1,5 @@
-//! PROTOCOL.md §4 — validation: one function for each kind of material, each of which returns a type that nothing else
-//! can construct, or the precise reason.
+//! PROTOCOL.md §4, Validation — validation: one function for each kind of material, each of which returns a
+//! type that nothing else can construct, or the precise reason.
 //!
 //! | material | function | result |
 //! | --- | --- | --- |

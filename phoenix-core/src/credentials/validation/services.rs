@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4 and §9 — validation of the keys that queuing and delivery services publish.
+//! PROTOCOL.md §4, Validation — validation of the keys that queuing and delivery services publish.
 
 use super::checks::check_set_times;
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 /// Checks the keys that a queuing service published.
 ///
 /// # Errors
-/// The reason why the set is refused. A set that is still valid should then be kept in use.
+/// The reason why the set is refused. The caller goes on with an earlier set while that is valid.
 pub fn validate_qs_key_set(
     set: &QsKeySet,
     expected_domain: &Domain,
@@ -39,7 +39,7 @@ pub fn validate_qs_key_set(
 /// Checks the keys that a delivery service published.
 ///
 /// # Errors
-/// The reason why the set is refused. A set that is still valid should then be kept in use.
+/// The reason why the set is refused. The caller goes on with an earlier set while that is valid.
 pub fn validate_ds_key_set(
     set: &DsKeySet,
     expected_domain: &Domain,
@@ -54,7 +54,7 @@ pub fn validate_ds_key_set(
     Ok(ValidatedDsKeys { set: set.clone() })
 }
 
-/// What verifying and HPKE keys have in common.
+/// What signature keys and HPKE keys have in common.
 struct Listed<'a> {
     suite: Suite,
     id: KeyId,
@@ -70,11 +70,11 @@ impl<'a> From<&'a PublishedKey> for Listed<'a> {
 
 impl<'a> From<&'a PublishedHpkeKey> for Listed<'a> {
     fn from(key: &'a PublishedHpkeKey) -> Self {
-        Self { suite: key.suite, id: key.id, key: &key.key, expiration: &key.expiration }
+        Self { suite: key.suite, id: key.id, key: &key.key.0, expiration: &key.expiration }
     }
 }
 
-/// Every key has the id that is its own, none is listed twice, and none was dead when the set was made.
+/// There are keys, each has its own id, none is listed twice, and none had expired when the set was made.
 fn check_keys<'a>(
     keys: impl Iterator<Item = Listed<'a>>,
     issued_at: Timestamp,
@@ -92,7 +92,7 @@ fn check_keys<'a>(
     if ids.is_empty() { Err(ValidationError::Empty) } else { Ok(()) }
 }
 
-/// The signer is the newest key, so that whoever got hold of a retired one cannot publish for the service.
+/// The signer is the newest key, so that a thief of a retired key cannot publish for the service.
 fn check_signed<T: Signable>(
     content: &T,
     keys: &[PublishedKey],
@@ -117,19 +117,19 @@ fn find_hpke(keys: &[PublishedHpkeKey], id: KeyId, now: Timestamp) -> Option<&Pu
     keys.iter().find(|key| key.id == id && key.expiration.contains(now))
 }
 
-/// The keys of a queuing service, found good. What is kept of it is [`Self::set`].
+/// The keys of a queuing service, validated. [`Self::set`] is what is stored of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidatedQsKeys {
     set: QsKeySet,
 }
 
 impl ValidatedQsKeys {
-    /// Reads back a set of `expected_domain` that was validated before it was kept: what can have changed is the
-    /// time.
+    /// Restores a set of `expected_domain` that was validated before it was stored: only the time has
+    /// changed.
     ///
     /// # Errors
-    /// The reason why it is of no use any more.
-    pub(crate) fn kept(
+    /// The reason why the set is no longer valid.
+    pub(crate) fn restore(
         set: QsKeySet,
         expected_domain: &Domain,
         now: Timestamp,
@@ -146,7 +146,7 @@ impl ValidatedQsKeys {
         &self.set
     }
 
-    /// The homeserver.
+    /// The homeserver's domain.
     pub fn domain(&self) -> &Domain {
         &self.set.content.domain
     }
@@ -161,7 +161,7 @@ impl ValidatedQsKeys {
         find(&self.set.content.keys, id, now)
     }
 
-    /// What the service signs with at `now`.
+    /// The newest key that the service signs with at `now`.
     pub fn current_verifying_key(&self, now: Timestamp) -> Option<&PublishedKey> {
         newest(&self.set.content.keys, now)
     }
@@ -171,7 +171,7 @@ impl ValidatedQsKeys {
         find_hpke(&self.set.content.config_keys, id, now)
     }
 
-    /// What queue configurations are to be sealed to at `now`.
+    /// The newest key that queue configurations are sealed to at `now`.
     pub fn current_config_key(&self, now: Timestamp) -> Option<&PublishedHpkeKey> {
         newest_hpke(&self.set.content.config_keys, now)
     }
@@ -181,13 +181,13 @@ impl ValidatedQsKeys {
         find_hpke(&self.set.content.stream_keys, id, now)
     }
 
-    /// What federated streams are to be sealed to at `now`.
+    /// The newest key that the seeds of federated streams are sealed to at `now`.
     pub fn current_stream_key(&self, now: Timestamp) -> Option<&PublishedHpkeKey> {
         newest_hpke(&self.set.content.stream_keys, now)
     }
 }
 
-/// The keys of a delivery service, found good. What is kept of it is [`Self::set`]; reading it back is
+/// The keys of a delivery service, validated. [`Self::set`] is what is stored of them; restoring them is
 /// validating it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidatedDsKeys {
@@ -200,7 +200,7 @@ impl ValidatedDsKeys {
         &self.set
     }
 
-    /// The homeserver.
+    /// The homeserver's domain.
     pub fn domain(&self) -> &Domain {
         &self.set.content.domain
     }
@@ -215,7 +215,7 @@ impl ValidatedDsKeys {
         find(&self.set.content.keys, id, now)
     }
 
-    /// What the service signs with at `now`.
+    /// The newest key that the service signs with at `now`.
     pub fn current_verifying_key(&self, now: Timestamp) -> Option<&PublishedKey> {
         newest(&self.set.content.keys, now)
     }

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, Passwords — the client's side of OPAQUE.
+//! PROTOCOL.md §3, Passwords — the client's side of OPAQUE.
 
 use std::fmt;
 
@@ -12,11 +12,11 @@ use zeroize::Zeroizing;
 use super::suite::{Generator, OpaqueError, PasswordHashing, SessionKey, Stretching, Suite, read};
 use crate::{crypto::labels::Label, rng::Random};
 
-/// A registration that waits for the server's answer.
+/// A registration between the client's two messages.
 pub struct ClientRegistration(opaque_ke::ClientRegistration<Suite>);
 
 impl ClientRegistration {
-    /// Starts a registration: its state, and the message to the server.
+    /// Starts a registration: its state, and the first message to the server.
     ///
     /// # Errors
     /// [`OpaqueError::InvalidMessage`] if the password is empty or longer than 65535 bytes.
@@ -33,7 +33,7 @@ impl ClientRegistration {
         Ok((Self(started.state), started.message.serialize().to_vec()))
     }
 
-    /// The last message of the registration, from the server's answer.
+    /// Returns the last message of the registration, from the server's answer.
     ///
     /// # Errors
     /// [`OpaqueError::InvalidMessage`] if the answer is not valid, [`OpaqueError::InvalidHashing`] if the
@@ -68,11 +68,11 @@ impl fmt::Debug for ClientRegistration {
     }
 }
 
-/// A login that waits for the server's answer.
+/// A login between the client's two messages.
 pub struct ClientLogin(opaque_ke::ClientLogin<Suite>);
 
 impl ClientLogin {
-    /// Starts a login: its state, and the message to the server.
+    /// Starts a login: its state, and the first message to the server.
     ///
     /// # Errors
     /// [`OpaqueError::InvalidMessage`] if the password is empty or longer than 65535 bytes.
@@ -88,7 +88,7 @@ impl ClientLogin {
         Ok((Self(started.state), started.message.serialize().to_vec()))
     }
 
-    /// The last message of the login, and the key that both sides share then.
+    /// Returns the last message of the login, and the key that both sides share.
     ///
     /// # Errors
     /// [`OpaqueError::InvalidLogin`] if the password is wrong, the user does not exist or the server is not
@@ -131,7 +131,7 @@ impl fmt::Debug for ClientLogin {
     }
 }
 
-/// The password, if it is one.
+/// OPAQUE takes passwords of 1 to 65535 bytes.
 fn checked(password: &[u8]) -> Result<&[u8], OpaqueError> {
     let fits = !password.is_empty() && password.len() <= usize::from(u16::MAX);
     if fits { Ok(password) } else { Err(OpaqueError::InvalidMessage) }

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, Passwords — the server's side of OPAQUE.
+//! PROTOCOL.md §3, Passwords — the server's side of OPAQUE.
 
 use std::fmt;
 
@@ -12,19 +12,19 @@ use zeroize::Zeroizing;
 use super::suite::{Generator, OpaqueError, SessionKey, Suite, read};
 use crate::{crypto::labels::Label, rng::Random};
 
-/// A server's OPAQUE keys: one OPRF key per user follows from them, and the server's own key pair.
+/// A server's OPAQUE keys: its key pair, and the seed that each user's OPRF key follows from.
 pub struct OpaqueServer {
     pub(super) setup: ServerSetup<Suite>,
 }
 
 impl OpaqueServer {
-    /// The keys that belong to `seed`: every node arrives at the same.
+    /// Derives the keys from `seed`. Every node arrives at the same.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         let mut random = Random::derive(seed, Label::OPAQUE_SETUP.as_str(), &[]);
         Self { setup: ServerSetup::new(&mut Generator(&mut random)) }
     }
 
-    /// The answer to the first message of a registration. `user` names the user; nothing is kept.
+    /// Answers the first message of a registration. `user` names the user: any bytes, the same at each login.
     ///
     /// # Errors
     /// [`OpaqueError::InvalidMessage`] if the request is not valid.
@@ -34,7 +34,7 @@ impl OpaqueServer {
         Ok(started.message.serialize().to_vec())
     }
 
-    /// The password file to keep, from the last message of a registration.
+    /// Returns the password file to store, from the last message of a registration.
     ///
     /// # Errors
     /// [`OpaqueError::InvalidMessage`] if the message is not valid.
@@ -43,8 +43,8 @@ impl OpaqueServer {
         Ok(ServerRegistration::finish(upload).serialize().to_vec())
     }
 
-    /// The state to keep for one attempt, and the answer to the first message of a login. A user who does not
-    /// exist (no password file) gets an answer that looks like any other, at the same cost.
+    /// Answers the first message of a login: the state to store for this attempt, and the answer. For a user
+    /// who does not exist (`password_file` is `None`), the answer looks like any other and costs the same.
     ///
     /// # Errors
     /// [`OpaqueError::InvalidMessage`] if the request or the password file is not valid.
@@ -78,12 +78,12 @@ impl OpaqueServer {
         Ok((state, started.message.serialize().to_vec()))
     }
 
-    /// Checks the last message of a login against the state of the attempt, which is used up whatever comes
-    /// out.
+    /// Checks the last message of a login against the state of the attempt. The caller deletes the state,
+    /// also if the login fails.
     ///
     /// # Errors
-    /// [`OpaqueError::InvalidLogin`] if the client does not know the password, [`OpaqueError::InvalidMessage`]
-    /// if message or state is not valid.
+    /// [`OpaqueError::InvalidLogin`] if the client does not know the password,
+    /// [`OpaqueError::InvalidMessage`] if message or state is not valid.
     pub fn login_finish(&self, state: &[u8], finalization: &[u8]) -> Result<SessionKey, OpaqueError> {
         Self::login_finish_raw(Label::OPAQUE_LOGIN.as_str().as_bytes(), state, finalization)
     }
@@ -101,7 +101,8 @@ impl OpaqueServer {
     }
 }
 
-/// The identifiers are the public keys, as is the default; the user's name is in the OPRF key.
+/// The identities of both sides are their public keys, which is OPAQUE's default; the user is in the OPRF
+/// key.
 fn login_parameters(context: &[u8]) -> ServerLoginParameters<'_, '_> {
     ServerLoginParameters { context: Some(context), ..Default::default() }
 }

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, Passwords — what both sides of OPAQUE share: the ciphersuite, its cost, strict messages.
+//! PROTOCOL.md §3, Passwords — what both sides of OPAQUE share: the ciphersuite, its cost, strict messages.
 
 use std::fmt;
 
@@ -18,10 +18,11 @@ use crate::rng::Random;
 /// Why a step of OPAQUE fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpaqueError {
-    /// Not a valid message, password file or state.
+    /// A message, password file or state is not validly encoded.
     #[error("the OPAQUE message is not valid")]
     InvalidMessage,
-    /// The password, the user or the server is another one. Which of them cannot be told.
+    /// The password, the user or the server is another one than at registration. Which of them cannot be
+    /// told.
     #[error("the login is not valid")]
     InvalidLogin,
     /// The password cannot be stretched at this cost.
@@ -39,18 +40,18 @@ impl From<ProtocolError> for OpaqueError {
     }
 }
 
-/// What stretching a password with Argon2id costs the client, and whoever guesses. The same for registration
-/// and all logins.
+/// What one guess at a password costs: how the client stretches it with Argon2id. All logins take the
+/// parameters of the registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PasswordHashing {
-    /// Memory in KiB.
+    /// Memory, in KiB.
     pub memory_kib: u32,
-    /// Passes over the memory.
+    /// Number of passes over the memory.
     pub iterations: u32,
 }
 
 impl PasswordHashing {
-    /// The least that Argon2 allows: for tests and simulations, where no password is worth guessing.
+    /// The least that Argon2 allows, for tests and simulations.
     pub const CHEAP: Self = Self { memory_kib: 8, iterations: 1 };
 }
 
@@ -61,10 +62,10 @@ impl Default for PasswordHashing {
     }
 }
 
-/// How a password is stretched.
+/// How passwords are stretched.
 pub(super) enum Stretching {
     Argon2(PasswordHashing),
-    /// As published test vectors have it.
+    /// Not at all, as in the published test vectors.
     #[cfg(test)]
     Identity,
 }
@@ -93,7 +94,7 @@ impl Ksf for Stretching {
     }
 }
 
-/// The ciphersuite.
+/// The ciphersuite: ristretto255, SHA-512, 3DH, Argon2id.
 pub(super) struct Suite;
 
 impl opaque_ke::CipherSuite for Suite {
@@ -139,7 +140,7 @@ macro_rules! read {
 }
 pub(super) use read;
 
-/// What both sides share after a login. Zeroized when dropped.
+/// The key that both sides share after a login. Zeroized when dropped.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct SessionKey([u8; 64]);
 
@@ -148,7 +149,7 @@ impl SessionKey {
         key.try_into().map(Self).map_err(|_| OpaqueError::InvalidMessage)
     }
 
-    /// The key, to derive others from.
+    /// The key: 64 bytes, to derive others from.
     pub const fn as_bytes(&self) -> &[u8; 64] {
         &self.0
     }

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §3 — an encrypted queue as its service sees it: entries, and the ratchet that makes them.
+//! PROTOCOL.md §3, Ratchets — an encrypted queue as its service sees it: entries, and the ratchet that makes
+//! them.
 
 use std::{fmt, time::Duration};
 
@@ -25,22 +26,22 @@ pub const SMALLEST_ENTRY: usize = 256;
 /// One entry of a queue.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct QueueEntry {
-    /// The generation of the queue's key.
+    /// The generation of the queue's key; a new one begins with each key of the owner's.
     pub generation: u32,
-    /// The position in the queue.
+    /// The position in the queue, counted on over all generations.
     pub sequence: u64,
-    /// What stands there.
+    /// What the entry holds, encrypted for the owner.
     pub content: QueueEntryContent,
 }
 
 impl QueueEntry {
-    /// What the owner names the entry by that it has read last.
+    /// The hash by which the owner names the entry that it read last.
     pub fn hash(&self) -> Hash {
         kdf::hash(Label::QUEUE_ENTRY, &[&encode(self)])
     }
 }
 
-/// What an entry of a queue is.
+/// The kinds of entries.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u8)]
 pub enum QueueEntryContent {
@@ -55,7 +56,7 @@ pub enum QueueEntryContent {
     Message(RatchetCiphertext),
 }
 
-/// The place an entry belongs to: part of what is authenticated.
+/// The position of an entry, which is authenticated along with its content.
 pub(super) fn position(queue_name: &[u8], generation: u32, sequence: u64) -> Vec<u8> {
     #[derive(TlsSize, TlsSerialize)]
     struct Position {
@@ -68,7 +69,7 @@ pub(super) fn position(queue_name: &[u8], generation: u32, sequence: u64) -> Vec
     bytes
 }
 
-/// A queue's ratchet as its service sees it. Its row is sealed under a service key by the caller.
+/// A queue's ratchet at its service. The caller encrypts it before it is stored.
 #[derive(Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct QueueRatchet {
     generation: u32,
@@ -79,8 +80,8 @@ pub struct QueueRatchet {
 }
 
 impl QueueRatchet {
-    /// Starts a queue, or a new generation of one. The entry takes position `first_sequence`, which must not
-    /// lie below what the owner has read already.
+    /// Starts a queue, or a new generation of one: the ratchet, and the entry that seals its key to `owner`.
+    /// The entry takes position `first_sequence`, which must not lie below what the owner has read.
     ///
     /// # Errors
     /// [`EncryptionError::InvalidPublicKey`] if nothing can be sealed to `owner`.
@@ -116,7 +117,7 @@ impl QueueRatchet {
         self.owner
     }
 
-    /// Encrypts a message, padded, and takes a step.
+    /// Pads and encrypts a message, and takes a step.
     ///
     /// # Errors
     /// [`EncryptionError::TooLong`] if it does not fit into an entry. The ratchet is unchanged then.
@@ -133,13 +134,13 @@ impl QueueRatchet {
         Ok(self.advance(next, QueueEntryContent::Message(sealed)))
     }
 
-    /// Whether the last rotation is `interval` ago.
+    /// Whether the last rotation is `interval` or longer ago.
     pub fn rotation_due(&self, now: Timestamp, interval: Duration) -> bool {
         now.since(self.rotated_at) >= interval
     }
 
-    /// Mixes fresh randomness into the ratchet key and tells the owner: whoever stole the old key is locked
-    /// out.
+    /// Mixes fresh randomness into the ratchet key and seals it to the owner: a thief of the old key cannot
+    /// follow.
     ///
     /// # Errors
     /// [`EncryptionError`] if nothing can be sealed to the owner. The ratchet is unchanged then.

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §3 — an encrypted queue as its owner reads it.
+//! PROTOCOL.md §3, Ratchets — an encrypted queue as its owner reads it.
 
 use std::fmt;
 
@@ -20,20 +20,20 @@ use crate::crypto::{
 /// Why an entry of a queue is not read. The reader is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum QueueReadError {
-    /// The entry was read before, or belongs to an earlier generation. Its place can be acknowledged.
+    /// The entry was read before, or belongs to an earlier generation. Its position can be acknowledged.
     #[error("the entry was read already")]
     AlreadyRead,
-    /// Entries are missing: the service is to be asked from `expected` on.
+    /// Entries are missing. The owner asks its service for those from `expected` on.
     #[error("entries are missing from {expected} on")]
     Gap {
-        /// The position that comes next.
+        /// The position of the next entry to read.
         expected: u64,
     },
-    /// The entry stands where another kind of entry must: the key of its generation is missing, or comes
-    /// twice. The service is at fault.
+    /// Another kind of entry belongs at this position: the key of the entry's generation is missing, or is
+    /// there twice. The service is at fault.
     #[error("another kind of entry belongs there")]
     OutOfPlace,
-    /// The entry cannot be decrypted. The service, or whoever holds the entries, is at fault; a new generation
+    /// The entry cannot be decrypted: it was damaged or made for another key. A new generation of the queue
     /// helps.
     #[error("the entry cannot be decrypted")]
     Undecryptable,
@@ -51,7 +51,8 @@ impl From<InvalidPadding> for QueueReadError {
     }
 }
 
-/// A queue as its owner reads it. Clients store it together with what they read.
+/// A queue as its owner reads it. A client stores it together with what it read, or it reads entries twice or
+/// never.
 #[derive(Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct QueueReader {
     private_key: HpkePrivateKey,
@@ -72,17 +73,17 @@ impl QueueReader {
         self.private_key.public_key()
     }
 
-    /// The generation that is being read.
+    /// The generation of the entry read last; 0 if none was.
     pub const fn generation(&self) -> u32 {
         self.generation
     }
 
-    /// The position that comes next: what to ask the service for, having read everything below it.
+    /// The position of the next entry to read; everything below it has been read.
     pub const fn next_sequence(&self) -> u64 {
         self.next_sequence
     }
 
-    /// The hash of the entry read last.
+    /// The [hash](QueueEntry::hash) of the entry read last.
     pub const fn last(&self) -> Option<Hash> {
         self.last
     }
@@ -93,10 +94,10 @@ impl QueueReader {
         self.private_key = private_key;
     }
 
-    /// Reads the next entry: the message, or nothing if the entry concerns the ratchet alone.
+    /// Reads the next entry: the message, or `None` if the entry concerns the ratchet alone.
     ///
     /// # Errors
-    /// [`QueueReadError`]; the reader is unchanged then and will read the right entry when it comes.
+    /// [`QueueReadError`]; the reader is unchanged then and still reads the right entry.
     pub fn open(
         &mut self,
         queue_name: &[u8],
@@ -119,7 +120,7 @@ impl QueueReader {
                 (next, Some(Zeroizing::new(unpad(&padded)?.to_vec())))
             }
         };
-        // The last position of all is never followed by another.
+        // No position follows the last one.
         self.next_sequence =
             entry.sequence.checked_add(1).ok_or(QueueReadError::Gap { expected: self.next_sequence })?;
         self.generation = entry.generation;
@@ -128,7 +129,7 @@ impl QueueReader {
         Ok(message)
     }
 
-    /// A generation's first entry, at whatever position not yet read.
+    /// A generation's first entry may stand at any position that has not been read.
     fn check_first(&self, entry: &QueueEntry) -> Result<(), QueueReadError> {
         if entry.generation < self.generation {
             return Err(QueueReadError::AlreadyRead);
@@ -143,7 +144,7 @@ impl QueueReader {
         Ok(())
     }
 
-    /// An entry that continues the current generation.
+    /// Any other entry continues the current generation at the next position.
     fn check_next(&self, entry: &QueueEntry) -> Result<&RatchetSecret, QueueReadError> {
         if entry.generation < self.generation {
             return Err(QueueReadError::AlreadyRead);

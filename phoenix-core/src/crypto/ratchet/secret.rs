@@ -1,4 +1,5 @@
-//! PROTOCOL.md §3 — the ratchet itself: a key that moves on with each message and renews itself by rotation.
+//! PROTOCOL.md §3, Ratchets — the ratchet itself: a key that moves on with each message and renews itself by
+//! rotation.
 
 use std::fmt;
 
@@ -22,7 +23,7 @@ use crate::{
 /// The longest ciphertext of one entry, in bytes.
 pub const MAX_RATCHET_CIPHERTEXT: usize = (6 << 20) + AEAD_TAG_LENGTH;
 
-/// A ratchet key: what all later message keys follow from, and no earlier one.
+/// A ratchet key: all later message keys follow from it, and no earlier one. Zeroized when dropped.
 #[derive(Clone, Zeroize, ZeroizeOnDrop, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct RatchetSecret([u8; 32]);
 
@@ -42,14 +43,14 @@ impl RatchetSecret {
         &self.0
     }
 
-    /// The next ratchet key, and the key for one message. Whoever has taken the step drops this key.
+    /// Takes a step: the next ratchet key, and the key for one message. The caller drops this key afterwards.
     pub fn step(&self) -> (Self, MessageKey) {
         let next = kdf::derive(&self.0, Label::RATCHET_NEXT, &[]);
         let message = kdf::derive(&self.0, Label::RATCHET_MESSAGE, &[]);
         (Self(*next), MessageKey(*message))
     }
 
-    /// The ratchet key after mixing in `fresh` randomness.
+    /// Returns the ratchet key that `fresh` randomness is mixed into.
     pub fn rotate(&self, fresh: &[u8; 32]) -> Self {
         let rotation: Zeroizing<[u8; 32]> = kdf::derive(&self.0, Label::RATCHET_ROTATION, &[]);
         let mut mixed = Zeroizing::new([0; 64]);
@@ -74,12 +75,12 @@ impl fmt::Debug for RatchetSecret {
     }
 }
 
-/// The key of one message.
+/// The key of one message (AES-128-GCM). Zeroized when dropped.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct MessageKey([u8; AEAD_KEY_LENGTH]);
 
 impl MessageKey {
-    /// Encrypts a message at the position that `associated` names.
+    /// Encrypts a message, which can be decrypted only at the position that `associated` names.
     ///
     /// # Errors
     /// [`EncryptionError::TooLong`] if the ciphertext would exceed [`MAX_RATCHET_CIPHERTEXT`].
@@ -98,7 +99,7 @@ impl MessageKey {
         Ok(RatchetCiphertext { nonce, ciphertext })
     }
 
-    /// Decrypts a message.
+    /// Decrypts a message from the position that `associated` names.
     ///
     /// # Errors
     /// [`DecryptionError`] if it was encrypted under another key, at another position, or changed since.
@@ -120,9 +121,9 @@ impl fmt::Debug for MessageKey {
 /// A message under a ratchet's message key.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct RatchetCiphertext {
-    /// Random: the message key may meet other content after a crash.
+    /// Random, since the message key may meet other content after a crash.
     pub nonce: [u8; AEAD_NONCE_LENGTH],
-    /// The encrypted message.
+    /// The encrypted message and its tag.
     pub ciphertext: Bytes<MAX_RATCHET_CIPHERTEXT>,
 }
 

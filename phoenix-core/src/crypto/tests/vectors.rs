@@ -4,12 +4,12 @@ use std::convert::Infallible;
 
 use rand_core::{TryCryptoRng, TryRng};
 
-/// The bytes that `text` shows.
+/// Returns the bytes that `text` shows in hexadecimal digits.
 pub(crate) fn hex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
 }
 
-/// Gives out the bytes it was made with, and panics when they are used up.
+/// A generator that returns the bytes it was made with, and panics when they are used up.
 pub(crate) struct Script(pub(crate) Vec<u8>);
 
 impl TryRng for Script {

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, Tokens — the issuer's side: evaluating blinded tokens and verifying tokens.
+//! PROTOCOL.md §3, Tokens — the issuer's side: evaluating blinded tokens and verifying tokens.
 
 use std::fmt;
 
@@ -27,8 +27,8 @@ pub struct TokenIssuerKey {
 }
 
 impl TokenIssuerKey {
-    /// The key of a service with this seed, for one scope and rotation period: every node arrives at the
-    /// same, and nothing needs to be stored.
+    /// Derives the key for one scope and rotation period from the homeserver's seed. Every node arrives at
+    /// the same key, and nothing needs to be stored.
     ///
     /// # Errors
     /// [`TokenError::InvalidKey`] if no key follows from the seed, which does not happen.
@@ -44,17 +44,17 @@ impl TokenIssuerKey {
         Ok(Self { id: TokenKeyId::of(scope, &public), scope, server, public })
     }
 
-    /// The key's name.
+    /// The id of the public half.
     pub const fn id(&self) -> TokenKeyId {
         self.id
     }
 
-    /// What its tokens are good for.
+    /// Whose requests its tokens pay for.
     pub const fn scope(&self) -> TokenScope {
         self.scope
     }
 
-    /// The public half, to be published with the time in which tokens are redeemed.
+    /// Returns the public half, to be published with the time in which tokens are redeemed.
     pub const fn public_key(&self, validity: ExpirationData) -> TokenPublicKey {
         TokenPublicKey { id: self.id, scope: self.scope, key: self.public, validity }
     }
@@ -62,16 +62,17 @@ impl TokenIssuerKey {
     /// Evaluates a batch of blinded tokens.
     ///
     /// # Errors
-    /// [`TokenError::BatchSize`] if there are none or more than [`MAX_BATCH`],
+    /// [`TokenError::BatchSize`] if there are none or more than [`MAX_BATCH`];
     /// [`TokenError::InvalidBlindedToken`] if one is not a valid group element. Nothing is issued then.
     pub fn issue(&self, random: &mut Random, blinded: &[BlindedToken]) -> Result<TokenResponse, TokenError> {
         evaluate(&self.server, random.generator(), blinded)
     }
 
-    /// Checks that `token` was issued under this key. The output is compared in constant time.
+    /// Checks that `token` was issued under this key. The output is compared in constant time. Whether the
+    /// token was spent already is for the caller to see.
     ///
     /// # Errors
-    /// [`TokenError::InvalidToken`] otherwise.
+    /// [`TokenError::InvalidToken`] if it was not.
     pub fn verify(&self, token: &Token) -> Result<(), TokenError> {
         if token.key_id != self.id {
             return Err(TokenError::InvalidToken);

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, Tokens — the client's side: asking for tokens without the issuer seeing them.
+//! PROTOCOL.md §3, Tokens — the client's side: asking for tokens without the issuer seeing them.
 
 use std::fmt;
 
@@ -12,14 +12,15 @@ use super::token::{
 };
 use crate::{codec::List, rng::Random};
 
-/// One token of a request: its nonce, and what takes the blinding off.
+/// One token of a request: its nonce, and the secret that unblinds it.
 #[derive(Clone, Zeroize, ZeroizeOnDrop, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct PendingToken {
     nonce: [u8; 32],
     state: [u8; 64],
 }
 
-/// A request for tokens, as the client keeps it until the answer comes.
+/// A request for tokens, which the client stores until it has the answer. It holds the secrets that unblind
+/// the tokens.
 #[derive(Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct TokenRequest {
     key: TokenPublicKey,
@@ -27,11 +28,11 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
-    /// Blinds `count` fresh tokens for `key`.
+    /// Draws and blinds `count` tokens for `key`: the request to keep, and the blinded tokens to send.
     ///
     /// # Errors
-    /// [`TokenError::BatchSize`] if there are none or too many, [`TokenError::InvalidKey`] if the key is not
-    /// a valid one or does not belong to its id.
+    /// [`TokenError::BatchSize`] if `count` is 0 or above [`MAX_BATCH`], [`TokenError::InvalidKey`] if the
+    /// key is not a valid one or does not belong to its id.
     pub fn blind(
         random: &mut Random,
         key: TokenPublicKey,
@@ -61,7 +62,7 @@ impl TokenRequest {
         &self.key
     }
 
-    /// Checks the issuer's proof and takes the blinding off.
+    /// Checks the issuer's proof and unblinds the tokens.
     ///
     /// # Errors
     /// [`TokenError::BatchSize`] if not every token was answered, [`TokenError::InvalidProof`] if the tokens

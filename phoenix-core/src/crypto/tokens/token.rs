@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, Tokens — Privacy Pass batched tokens as they travel.
+//! PROTOCOL.md §3, Tokens — Privacy Pass batched tokens as they travel.
 
 use std::fmt;
 
@@ -15,22 +15,23 @@ use crate::{
     time::ExpirationData,
 };
 
-/// How many tokens are issued at once at most.
+/// The most tokens that are issued at once.
 pub const MAX_BATCH: usize = 128;
 
-/// Why tokens cannot be made or are not accepted.
+/// Why tokens cannot be made, or are not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// No tokens at all, or more than [`MAX_BATCH`].
+    /// The batch is empty or has more than [`MAX_BATCH`] tokens, or the answer has another number than the
+    /// request.
     #[error("the batch has no tokens or too many")]
     BatchSize,
-    /// A blinded token that is not a valid group element.
+    /// A blinded token is not a valid group element. The client is at fault.
     #[error("a blinded token is not valid")]
     InvalidBlindedToken,
     /// The key is not a valid group element, or does not belong to its id.
     #[error("the token key is not valid")]
     InvalidKey,
-    /// The issuer's answer does not belong to this request and key.
+    /// The issuer did not evaluate this request with the published key. The issuer is at fault.
     #[error("the issuer's proof is not valid")]
     InvalidProof,
     /// The token was not issued under this key.
@@ -38,24 +39,25 @@ pub enum TokenError {
     InvalidToken,
 }
 
-/// What a token is good for. Each scope has keys of its own.
+/// Whose requests a token pays for. Each scope has keys of its own.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes,
 )]
 #[repr(u8)]
 pub enum TokenScope {
-    /// For clients of the issuing homeserver.
+    /// Those of the issuing homeserver's own clients.
     Local = 1,
-    /// For clients of other homeservers.
+    /// Those of clients of other homeservers.
     Federated = 2,
 }
 
-/// The name of a token key.
+/// Names a token key: the first 8 bytes of a hash of its scope and public half.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct TokenKeyId(pub [u8; 8]);
 
 impl TokenKeyId {
-    /// The name of the key `key` for `scope`: it follows from the key, so no issuer can use one name for two.
+    /// Returns the id of the public key `key` for `scope`. It follows from the key, so an issuer cannot use
+    /// one id for two keys.
     pub fn of(scope: TokenScope, key: &[u8; 32]) -> Self {
         let [a, b, c, d, e, f, g, h, ..] = hash(Label::TOKEN_KEY_ID, &[&[scope as u8], key]);
         Self([a, b, c, d, e, f, g, h])
@@ -71,17 +73,17 @@ impl fmt::Debug for TokenKeyId {
 /// A published key of a token issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct TokenPublicKey {
-    /// The key's name.
+    /// [`TokenKeyId::of`] the key.
     pub id: TokenKeyId,
-    /// What its tokens are good for.
+    /// Whose requests its tokens pay for.
     pub scope: TokenScope,
-    /// The key itself.
+    /// The public key: a ristretto255 group element.
     pub key: [u8; 32],
     /// When its tokens are redeemed.
     pub validity: ExpirationData,
 }
 
-/// A blinded token: what the issuer sees.
+/// A blinded token, which is all that the issuer sees: a ristretto255 group element.
 #[derive(Clone, Copy, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct BlindedToken(pub [u8; 32]);
 
@@ -91,29 +93,29 @@ impl fmt::Debug for BlindedToken {
     }
 }
 
-/// The issuer's answer.
+/// The issuer's answer to a request for tokens.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct TokenResponse {
-    /// The evaluated tokens, in the order of the request.
+    /// The evaluated tokens, in the order of the request: group elements.
     pub evaluated: List<[u8; 32], MAX_BATCH>,
-    /// The proof that all were evaluated with the published key.
+    /// The proof that all of them were evaluated with the published key: two scalars (RFC 9497 §2.2).
     pub proof: [u8; 64],
 }
 
-/// A token: to be spent once.
+/// A token: the right to one request, to be spent once.
 #[derive(Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct Token {
-    /// The key it was issued under.
+    /// The key that it was issued under.
     pub key_id: TokenKeyId,
-    /// What makes it unique.
+    /// Random; makes the token unique.
     pub nonce: [u8; 32],
-    /// What makes it genuine.
+    /// The function's output over key id and nonce, which only the issuer can compute.
     pub output: [u8; 64],
 }
 
 impl Token {
-    /// What is recorded when the token is spent. It follows from what the output is computed over, so there
-    /// is one for each token that verifies.
+    /// Returns what is recorded when the token is spent. It follows from what the output is computed over, so
+    /// a token that verifies has one nullifier.
     pub fn nullifier(&self) -> Hash {
         hash(Label::TOKEN_NULLIFIER, &[&self.key_id.0, &self.nonce])
     }
@@ -127,14 +129,14 @@ impl PartialEq for Token {
 
 impl Eq for Token {}
 
-/// The key only: a token is as good as cash.
+/// Shows the key's id only: the rest is the token's worth.
 impl fmt::Debug for Token {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Token({:?})", self.key_id)
     }
 }
 
-/// What the function is computed over. Label and key id have fixed lengths.
+/// What the function is computed over: label, key id, nonce, all of fixed length.
 pub(super) fn token_input(key_id: TokenKeyId, nonce: &[u8; 32]) -> Vec<u8> {
     [Label::TOKEN_INPUT.as_str().as_bytes(), &key_id.0, nonce].concat()
 }

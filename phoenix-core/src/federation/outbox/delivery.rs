@@ -14,7 +14,6 @@ use crate::{
     config::Direction,
     credentials::validation::ValidatedQsKeys,
     crypto::{
-        hpke::HpkePublicKey,
         labels::Label,
         ratchet::{RatchetCiphertext, RatchetSecret},
     },
@@ -25,6 +24,7 @@ use crate::{
         stream::StreamContext,
     },
     identifiers::{RequestId, StreamName},
+    keys::QueuingKey,
     limits::MAX_STREAM_EPOCH,
     operation::{Ask, Interrupt, Timer, Transaction},
     peer_keys::{self, Caller},
@@ -247,7 +247,7 @@ fn send(
     end: &OutboundEnd,
     payload: FramePayload,
 ) -> Result<answers::Answer, Interrupt> {
-    let (key, key_id) = transaction.keys().queuing_key().ok_or(Refusal::Internal)?;
+    let QueuingKey { id: key_id, key } = transaction.keys().queuing_key()?;
     let content = FrameContent {
         source: transaction.domain().clone(),
         destination: name.destination.clone(),
@@ -275,7 +275,6 @@ fn seal_seed(
 ) -> Result<SealedSeed, Refusal> {
     let key = keys.current_stream_key(transaction.now()).ok_or(Refusal::UnknownFrameKey)?;
     let associated = stream.seed(epoch, row.first_sequence);
-    let public = HpkePublicKey(key.key);
-    let seed = public.seal(transaction.random(), Label::SEAL_STREAM_SEED, &associated, seed.as_bytes())?;
+    let seed = key.key.seal(transaction.random(), Label::SEAL_STREAM_SEED, &associated, seed.as_bytes())?;
     Ok(SealedSeed { key_id: key.id, seed })
 }

@@ -8,6 +8,7 @@ use crate::{
     dispatch::Input,
     error::Refusal,
     identifiers::{GroupId, StreamName},
+    keys::DatedKey,
     operation::{Report, Step, Timer},
     queuing_service::tests::client::{LONG, TestClient},
     rng::Random,
@@ -161,8 +162,9 @@ fn a_peer_that_lost_its_stream_key_gets_markers_and_then_what_follows() {
     pair.net.settle(Duration::from_secs(1));
     pair.net.down.clear();
     pair.net.install(B, |_, keys| {
-        let validity = keys.stream[0].1;
-        keys.stream = vec![(HpkePrivateKey::generate(&mut Random::from_seed([77; 32])), validity)];
+        let expiration = keys.stream[0].expiration;
+        keys.stream =
+            vec![DatedKey { key: HpkePrivateKey::generate(&mut Random::from_seed([77; 32])), expiration }];
     });
     pair.net.server(B).store.retain(|key, _| key.kind() != RecordKind::InboundStream);
     // Cached keys are refreshed in an hour at most.

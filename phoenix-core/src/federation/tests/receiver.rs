@@ -282,13 +282,13 @@ fn a_changed_byte_in_any_field_is_refused() {
 fn another_homeserver_cannot_sign_in_the_sources_name() {
     let (mut net, mut sender) = net();
     let content = one(&mut sender).content;
-    let signature = keys("c.example").queuing_key().unwrap().0.sign(&content);
+    let signature = keys("c.example").queuing_key().unwrap().key.sign(&content);
     let frame = Frame { content: content.clone(), signature };
     assert_eq!(refused(&mut net, "b.example", frame), Refusal::InvalidFrameSignature);
     // Nor by naming its own key.
     let mut content = content;
-    content.key_id = keys("c.example").queuing_key().unwrap().1;
-    let signature = keys("c.example").queuing_key().unwrap().0.sign(&content);
+    content.key_id = keys("c.example").queuing_key().unwrap().id;
+    let signature = keys("c.example").queuing_key().unwrap().key.sign(&content);
     assert_eq!(refused(&mut net, "b.example", Frame { content, signature }), Refusal::UnknownFrameKey);
 }
 
@@ -325,7 +325,7 @@ fn the_checks_come_in_their_order() {
     assert_eq!(refusal, Refusal::FrameOutsideTimeWindow { by_milliseconds: 120_000 });
     content.timestamp = net.now;
     assert_eq!(refused(&mut net, "b.example", forged(&content)), Refusal::UnknownFrameKey);
-    content.key_id = keys("a.example").queuing_key().unwrap().1;
+    content.key_id = keys("a.example").queuing_key().unwrap().id;
     assert_eq!(refused(&mut net, "b.example", forged(&content)), Refusal::InvalidFrameSignature);
     let refusal = refused(&mut net, "b.example", sender.sign(content.clone()));
     assert_eq!(refusal, Refusal::StreamPosition { expected: 50 });

@@ -6,7 +6,7 @@ use super::scene::{domain, keys, message, mls_message};
 use crate::{
     codec::encode,
     crypto::{
-        hpke::{HpkeCiphertext, HpkePublicKey},
+        hpke::HpkeCiphertext,
         labels::Label,
         ratchet::{RatchetCiphertext, RatchetSecret},
     },
@@ -45,7 +45,7 @@ impl TestSender {
         let (source, destination, stream_id) = (domain(source), domain(destination), StreamId([stream; 16]));
         let of = StreamContext { source: &source, destination: &destination, stream_id };
         let seed: [u8; 32] = random.array();
-        let to = HpkePublicKey(keys(destination.as_str()).stream[0].0.public_key().0);
+        let to = keys(destination.as_str()).stream[0].key.public_key();
         let sealed_seed = to.seal(&mut random, Label::SEAL_STREAM_SEED, &of.seed(0, first), &seed).unwrap();
         let chain = Chain::start(0, RatchetSecret::from_bytes(seed), first);
         Self {
@@ -110,14 +110,14 @@ impl TestSender {
             destination: self.destination.clone(),
             stream_id: self.stream_id,
             timestamp,
-            key_id: keys(self.source.as_str()).queuing_key().unwrap().1,
+            key_id: keys(self.source.as_str()).queuing_key().unwrap().id,
             payload,
         }
     }
 
     /// Signs with the source's key.
     pub fn sign(&self, content: FrameContent) -> Frame {
-        let signature = keys(self.source.as_str()).queuing_key().unwrap().0.sign(&content);
+        let signature = keys(self.source.as_str()).queuing_key().unwrap().key.sign(&content);
         Frame { content, signature }
     }
 }

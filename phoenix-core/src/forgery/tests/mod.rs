@@ -31,7 +31,7 @@ fn random() -> Random {
 }
 
 fn key() -> SigningKey {
-    keys(ATTACKER).queuing_key().unwrap().0.clone()
+    keys(ATTACKER).queuing_key().unwrap().key.clone()
 }
 
 fn stream_key(name: &str) -> PublishedHpkeKey {
@@ -40,7 +40,7 @@ fn stream_key(name: &str) -> PublishedHpkeKey {
 
 /// A header that hides nothing.
 fn honest(timestamp: Timestamp) -> FrameHeader {
-    let key_id = keys(ATTACKER).queuing_key().unwrap().1;
+    let key_id = keys(ATTACKER).queuing_key().unwrap().id;
     FrameHeader { source: domain(ATTACKER), destination: domain(VICTIM), timestamp, key_id }
 }
 
@@ -83,7 +83,7 @@ fn empty_frames_are_accepted_in_the_attackers_name_only() {
     let mut world = homeservers();
     let mut random = random();
     assert_eq!(deliver(&mut world, VICTIM, honest(NOW).empty_frame(&mut random, &key())), Ok(0));
-    let theirs = keys(OTHER).queuing_key().unwrap().1;
+    let theirs = keys(OTHER).queuing_key().unwrap().id;
     let in_their_name = FrameHeader { source: domain(OTHER), ..honest(NOW) };
     let refused = [
         (FrameHeader { key_id: theirs, ..in_their_name.clone() }, VICTIM, Refusal::InvalidFrameSignature),

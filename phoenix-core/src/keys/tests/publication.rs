@@ -1,9 +1,9 @@
-//! PROTOCOL.md §9 — tests of what is published of the keys: overlap, expiry, revocation.
+//! PROTOCOL.md §4, Published sets — tests of what is published of the keys: overlap, expiry, revocation.
 
 use std::time::Duration;
 
 use super::super::{
-    ServiceKeys,
+    IntermediateKey, ServiceKeys,
     service_keys::{INTERMEDIATE_LIFETIME, ROOT_LIFETIME, SERVICE_LIFETIME},
 };
 use crate::{
@@ -41,8 +41,8 @@ fn rotated() -> (ServiceKeys, Timestamp) {
 #[test]
 fn keys_that_have_expired_stay_in_use_and_out_of_what_is_published() {
     let (keys, first_end) = rotated();
-    let (first_key, first_config) = (keys.delivery[1].0.verifying_key(), keys.config[1].0.public_key().0);
-    let first_config = PublishedHpkeKey::new(first_config, keys.config[1].1).id;
+    let (first_key, first_config) = (keys.delivery[1].key.verifying_key(), keys.config[1].key.public_key());
+    let first_config = PublishedHpkeKey::new(first_config, keys.config[1].expiration).id;
     let month = 30 * DAY;
     // Before the rotation with the next keys at hand, while both are valid, on the last day, and after it.
     let ends = [first_end - 2 * month, first_end - month / 2, first_end - HALF_DAY, first_end + month];
@@ -55,7 +55,10 @@ fn keys_that_have_expired_stay_in_use_and_out_of_what_is_published() {
         let counts = [content.keys.len(), content.config_keys.len(), content.stream_keys.len()];
         assert_eq!((counts, delivery.content.keys.len()), ([listed; 3], listed));
         assert!(keys.config_key(&first_config).is_some(), "what is sealed to it is still opened");
-        assert!(keys.delivery.iter().any(|(key, _)| key.verifying_key() == first_key), "and it still signs");
+        assert!(
+            keys.delivery.iter().any(|dated| dated.key.verifying_key() == first_key),
+            "and it still signs"
+        );
     }
 }
 
@@ -73,7 +76,7 @@ fn a_set_ends_with_its_signer() {
     let credentials = keys.as_credential_set(&domain(), now, DAY).unwrap();
     assert_eq!(credentials.content.valid_until, NOW + INTERMEDIATE_LIFETIME);
     assert!(validate_as_credential_set(&credentials, &domain(), now, None).is_ok());
-    assert!(keys.qs_key_set(&domain(), now, DAY).is_none(), "there is nothing left to sign with");
+    assert!(keys.qs_key_set(&domain(), now, DAY).is_err(), "there is nothing left to sign with");
 }
 
 /// Keys with two intermediates, the newer of which begins a month before the older one ends; and the root's.
@@ -86,7 +89,8 @@ fn two_intermediates() -> (ServiceKeys, SigningKey) {
     let intermediate = |random: &mut Random, from| {
         let key = SigningKey::generate(random);
         let lifetime = ExpirationData::starting(from, INTERMEDIATE_LIFETIME);
-        (AsIntermediateCredential::create(&key, &root_key, &root, lifetime).unwrap(), key)
+        let credential = AsIntermediateCredential::create(&key, &root_key, &root, lifetime).unwrap();
+        IntermediateKey { credential, key }
     };
     let older = intermediate(random, NOW);
     let newer = intermediate(random, NOW + INTERMEDIATE_LIFETIME - 30 * DAY);
@@ -107,26 +111,26 @@ fn revocation(
 fn a_revoked_intermediate_signs_nothing() {
     let (mut keys, root_key) = two_intermediates();
     let now = NOW + INTERMEDIATE_LIFETIME - 15 * DAY;
-    let [newer, older] = [0, 1].map(|index: usize| keys.intermediates[index].0.fingerprint());
-    assert_eq!(keys.intermediate(now).unwrap().0.fingerprint(), newer);
+    let [newer, older] = [0, 1].map(|index: usize| keys.intermediates[index].credential.fingerprint());
+    assert_eq!(keys.intermediate(now).unwrap().credential.fingerprint(), newer);
     let root = keys.roots[0].fingerprint();
     let end = NOW + ROOT_LIFETIME;
     let of_newer = revocation(&root_key, root, newer, end);
     keys.revocations = RevocationList::create(1, vec![of_newer.clone()]).unwrap();
-    assert_eq!(keys.intermediate(now).unwrap().0.fingerprint(), older);
+    assert_eq!(keys.intermediate(now).unwrap().credential.fingerprint(), older);
     let set = keys.as_credential_set(&domain(), now, DAY).unwrap();
     assert!(validate_as_credential_set(&set, &domain(), now, None).unwrap().is_revoked(&newer));
     for revoked in [older, root] {
         let entries = vec![of_newer.clone(), revocation(&root_key, root, revoked, end)];
         keys.revocations = RevocationList::create(2, entries).unwrap();
-        assert!(keys.intermediate(now).is_none() && keys.as_credential_set(&domain(), now, DAY).is_none());
+        assert!(keys.intermediate(now).is_err() && keys.as_credential_set(&domain(), now, DAY).is_err());
     }
 }
 
 #[test]
 fn an_intermediate_that_has_expired_leaves_with_what_it_revoked_and_caches_follow() {
     let (mut keys, _) = two_intermediates();
-    let (older, older_key) = &keys.intermediates[1];
+    let IntermediateKey { credential: older, key: older_key } = &keys.intermediates[1];
     let end = older.expiration().not_after;
     let of_client = revocation(older_key, older.fingerprint(), Fingerprint([7; 32]), end);
     keys.revocations = RevocationList::create(1, vec![of_client]).unwrap();

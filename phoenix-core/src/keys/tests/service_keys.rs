@@ -39,13 +39,13 @@ fn an_intermediate_that_is_added_signs_and_the_former_one_still_verifies() {
     let domain: Domain = "example.com".parse().unwrap();
     let mut random = Random::from_seed([3; 32]);
     let (mut keys, root) = ServiceKeys::generate_with_root(&domain, &mut random, NOW);
-    let first = keys.intermediate(NOW).unwrap().0.clone();
+    let first = keys.intermediate(NOW).unwrap().credential.clone();
     let later = NOW + INTERMEDIATE_LIFETIME - DAY;
     keys.add_intermediate(&root, &mut random, later).unwrap();
-    assert_ne!(keys.intermediate(later).unwrap().0, &first);
-    assert_eq!(keys.intermediates[1].0, first);
+    assert_ne!(keys.intermediate(later).unwrap().credential, first);
+    assert_eq!(keys.intermediates[1].credential, first);
     let set = keys.as_credential_set(&domain, later, DAY).unwrap();
-    assert_eq!(set.content.signer, keys.intermediates[0].0.fingerprint());
+    assert_eq!(set.content.signer, keys.intermediates[0].credential.fingerprint());
     assert_eq!(set.content.intermediates.len(), 2);
     assert!(validate_as_credential_set(&set, &domain, later, None).is_ok());
     // When the first is over, the second goes on alone.
@@ -59,17 +59,17 @@ fn an_intermediate_that_is_added_signs_and_the_former_one_still_verifies() {
 fn what_is_published_is_good_until_the_key_that_signs_it_is_over() {
     let domain: Domain = "example.com".parse().unwrap();
     let keys = ServiceKeys::generate(&domain, &mut Random::from_seed([5; 32]), NOW);
-    let last = keys.intermediates[0].0.expiration().not_after;
+    let last = keys.intermediates[0].credential.expiration().not_after;
     let set = keys.as_credential_set(&domain, last, DAY).unwrap();
     assert!(validate_as_credential_set(&set, &domain, last, None).is_ok());
-    assert!(keys.as_credential_set(&domain, last + MILLISECOND, DAY).is_none());
-    let last = keys.queuing[0].1.not_after;
+    assert!(keys.as_credential_set(&domain, last + MILLISECOND, DAY).is_err());
+    let last = keys.queuing[0].expiration.not_after;
     let set = keys.qs_key_set(&domain, last, DAY).unwrap();
     assert!(validate_qs_key_set(&set, &domain, last).is_ok());
-    assert!(keys.qs_key_set(&domain, last + MILLISECOND, DAY).is_none());
+    assert!(keys.qs_key_set(&domain, last + MILLISECOND, DAY).is_err());
     let set = keys.ds_key_set(&domain, last, DAY).unwrap();
     assert!(validate_ds_key_set(&set, &domain, last).is_ok());
-    assert!(keys.ds_key_set(&domain, last + MILLISECOND, DAY).is_none());
+    assert!(keys.ds_key_set(&domain, last + MILLISECOND, DAY).is_err());
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn service_keys_that_are_added_are_used_and_the_former_ones_stay_until_they_are_
         let queuing = queuing.content;
         let lengths = [queuing.keys.len(), queuing.config_keys.len(), queuing.stream_keys.len()];
         assert_eq!(lengths, [published; 3]);
-        assert_eq!(queuing.keys[0].id, keys.queuing_key().unwrap().1);
+        assert_eq!(queuing.keys[0].id, keys.queuing_key().unwrap().id);
         assert_ne!(queuing.keys[0], before.keys[0]);
         let delivery = keys.ds_key_set(&domain, now, DAY).unwrap();
         assert!(validate_ds_key_set(&delivery, &domain, now).is_ok());
@@ -119,8 +119,8 @@ fn keys_are_found_by_the_ids_they_are_published_under() {
     let keys = ServiceKeys::generate(&domain, &mut Random::from_seed([2; 32]), NOW);
     let published = keys.qs_key_set(&domain, NOW, DAY).unwrap().content;
     let config = keys.config_key(&published.config_keys[0].id).unwrap();
-    assert_eq!(config.public_key().0, published.config_keys[0].key);
+    assert_eq!(config.public_key(), published.config_keys[0].key);
     let stream = keys.stream_key(&published.stream_keys[0].id).unwrap();
-    assert_eq!(stream.public_key().0, published.stream_keys[0].key);
+    assert_eq!(stream.public_key(), published.stream_keys[0].key);
     assert!(keys.config_key(&published.stream_keys[0].id).is_none(), "each use has keys of its own");
 }

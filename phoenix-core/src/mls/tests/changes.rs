@@ -9,9 +9,9 @@ use tls_codec::Serialize as _;
 
 use super::{
     super::{
-        CommitSender, CommittedProposal, GroupInfoUpdate, ProposalError, ProposalKind, ROLES_EXTENSION,
-        capabilities, check_application_message, key_package_reference, validate_key_package,
-        welcome_references,
+        CommitSender, CommittedProposal, GroupInfoUpdate, KeyPackageLifetime, ProposalError, ProposalKind,
+        ROLES_EXTENSION, capabilities, check_application_message, key_package_reference,
+        validate_key_package, welcome_references,
     },
     client::{Client, DAY, GROUP_ID, QUEUE_CONFIG, Sent, Service, credential, extensions, leaf, lifetime},
 };
@@ -232,7 +232,8 @@ fn key_packages_are_checked() {
     let bytes = package.tls_serialize_detached().unwrap();
     let (start, end) = (package.life_time().not_before(), package.life_time().not_after());
     let view = validate_key_package(&crypto, &bytes, start + DAY).unwrap();
-    assert_eq!((view.lifetime, view.last_resort), ((start, end), false));
+    let lifetime = KeyPackageLifetime { not_before: start, not_after: end };
+    assert_eq!((view.lifetime, view.last_resort), (lifetime, false));
     assert_eq!(view.signature_key, client.signer.verifying_key());
     for (now, valid) in [(start - 1, false), (start, true), (end - 1, true), (end, false)] {
         assert_eq!(validate_key_package(&crypto, &bytes, now).is_ok(), valid);

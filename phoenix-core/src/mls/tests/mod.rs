@@ -3,4 +3,5 @@
 
 mod changes;
 mod client;
+mod foreign;
 mod refusals;

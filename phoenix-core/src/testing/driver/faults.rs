@@ -98,15 +98,19 @@ impl World {
             || !self.servers.contains_key(&ask.domain)
             || self.chance(2000) < self.faults.chaos
         {
-            return Err(PeerFailure);
+            return Err(PeerFailure::NoAnswer);
         }
         let request = self.corrupt(from, &ask.request);
         let answer = self.request(&ask.domain, request.as_ref().unwrap_or(&ask.request)).reply;
         if self.faults.lost_answers > 0 {
             self.faults.lost_answers -= 1;
-            return Err(PeerFailure);
+            return Err(PeerFailure::NoAnswer);
         }
-        if self.chance(2000) < self.faults.chaos { Err(PeerFailure) } else { answer.ok_or(PeerFailure) }
+        if self.chance(2000) < self.faults.chaos {
+            Err(PeerFailure::NoAnswer)
+        } else {
+            answer.ok_or(PeerFailure::NoAnswer)
+        }
     }
 
     fn corrupt(&self, from: &Domain, request: &[u8]) -> Option<Vec<u8>> {
@@ -117,7 +121,7 @@ impl World {
         let index = corrupted.checked_sub(batch.first_sequence)?;
         batch.entries.get_mut(usize::try_from(index).ok()?)?.nonce[0] ^= 1;
         let keys = self.servers[from].homeserver.keys();
-        body.frame.signature = keys.queuing_key()?.0.sign(&body.frame.content);
+        body.frame.signature = keys.queuing_key().ok()?.key.sign(&body.frame.content);
         envelope.body = encode(&body).try_into().ok()?;
         Some(encode(&envelope))
     }

@@ -49,7 +49,7 @@ impl Attacker {
     /// A message of a group of our own, to a client that never heard of it, through a configuration that it made
     /// for others: the frame is as it should be.
     pub async fn present_configuration(&mut self, victim: &Domain) -> Result<(GroupId, Verdict), EvilError> {
-        let (_, key_id) = self.keys.queuing_key().ok_or(EvilError::NothingHeard("our own keys"))?;
+        let key_id = self.keys.queuing_key().map_err(|_| EvilError::NothingHeard("our own keys"))?.id;
         let group = GroupId { uuid: self.random.array(), domain: self.domain.clone() };
         let header = (self.domain.clone(), key_id);
         let frame = self.frame(victim, header, &group).await?;
@@ -115,7 +115,7 @@ impl Attacker {
             recipients: vec![Recipient { content: 0, config }].try_into()?,
         };
         let header = Header { source, destination: victim.clone(), timestamp: now(), key_id };
-        let (key, _) = self.keys.queuing_key().ok_or(EvilError::NothingHeard("our own keys"))?;
+        let key = self.keys.queuing_key().map_err(|_| EvilError::NothingHeard("our own keys"))?.key;
         frames::with_message(&mut self.random, header, (key, to), &message)
             .ok_or(EvilError::NothingHeard("a stream key that one can seal to"))
     }

@@ -3,7 +3,7 @@
 use phoenix_core::{
     codec::encode,
     credentials::{KeyId, PublishedHpkeKey},
-    crypto::{hpke::HpkePublicKey, labels::Label, padding::pad, ratchet::RatchetSecret, sign::SigningKey},
+    crypto::{labels::Label, padding::pad, ratchet::RatchetSecret, sign::SigningKey},
     identifiers::{Domain, StreamId},
     rng::Random,
     time::Timestamp,
@@ -36,8 +36,7 @@ pub fn with_message(
     let stream_id = StreamId(random.array());
     let place = [encode(&source), encode(&destination), encode(&stream_id), encode(&(0u64, 0u64))].concat();
     let seed = RatchetSecret::random(random);
-    let sealed_seed =
-        HpkePublicKey(to.key).seal(random, Label::SEAL_STREAM_SEED, &place, seed.as_bytes()).ok()?;
+    let sealed_seed = to.key.seal(random, Label::SEAL_STREAM_SEED, &place, seed.as_bytes()).ok()?;
     let (_, message_key) = seed.step();
     let entry = message_key.seal(random, &place, &pad(&encode(message), SMALLEST_ENTRY).ok()?).ok()?;
     let payload = FramePayload::Batch(FederatedBatch {

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6 — tests of OPAQUE, both sides together.
+//! PROTOCOL.md §3, Passwords — tests of OPAQUE, both sides together.
 
 mod published_vector;
 

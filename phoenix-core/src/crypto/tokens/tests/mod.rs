@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, Tokens — tests of tokens, and of their two sides with each other.
+//! PROTOCOL.md §3, Tokens — tests of tokens, and of their two sides with each other.
 
 mod published_vectors;
 
