@@ -23,7 +23,7 @@ use phoenix_core::{
     time::Timestamp,
 };
 use phoenix_hyper::{
-    node::{Node, NodeLimits, Surroundings},
+    node::{Environment, Node, NodeLimits},
     store::{Store, StoreError, conformance},
 };
 
@@ -65,7 +65,7 @@ impl Store for ListStore {
 /// A world without other homeservers, and something to draw seeds from.
 struct Alone(Mutex<Random>);
 
-impl Surroundings for Alone {
+impl Environment for Alone {
     fn now(&self) -> Timestamp {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_milliseconds(now.as_millis() as u64)
@@ -88,20 +88,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     writeln!(std::io::stdout(), "the store conforms")?;
 
     let domain: Domain = "a.example".parse()?;
-    let surroundings = Alone(Mutex::new(Random::from_seed([1; 32])));
-    let keys = ServiceKeys::generate(&domain, &mut Random::from_seed([2; 32]), surroundings.now());
+    let environment = Alone(Mutex::new(Random::from_seed([1; 32])));
+    let keys = ServiceKeys::generate(&domain, &mut Random::from_seed([2; 32]), environment.now());
     let homeserver = Homeserver::new(Config::new(domain.clone()), keys);
     let workers = tokio::runtime::Handle::current();
-    let node = Node::new(homeserver, ListStore::default(), surroundings, NodeLimits::default(), workers);
+    let node = Node::new(homeserver, ListStore::default(), environment, NodeLimits::default(), workers);
     node.start();
 
     let mut client = Client::new(ClientConfig::new(domain), [3; 32]);
     client.register(b"correct horse battery staple");
-    while let Some(output) = client.poll(node.surroundings().now()) {
+    while let Some(output) = client.poll(node.environment().now()) {
         match output {
             Output::Request(exchange) => {
                 let answer = node.serve(exchange.request).await;
-                client.respond(exchange.id, Ok(answer), node.surroundings().now());
+                client.respond(exchange.id, Ok(answer), node.environment().now());
             }
             Output::TaskDone(_, result) => result?,
             Output::Event(_) => {}

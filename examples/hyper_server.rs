@@ -22,12 +22,12 @@ use phoenix_core::{
     },
 };
 use phoenix_hyper::{
+    environment::{System, now, seed},
     metrics::Metrics,
     node::{Node, NodeLimits},
     peers::{Peers, Reach},
     service::{HttpService, MEDIA_TYPE},
     store::MemoryStore,
-    surroundings::{System, now, seed},
 };
 use tokio::{
     net::{TcpListener, TcpStream},

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     metrics::{self, Load, Metrics},
-    node::{Node, Surroundings},
+    node::{Environment, Node},
     store::Store,
 };
 
@@ -44,25 +44,25 @@ const READ_TIME: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is told to the operator's tools.
-pub struct Admin<S, W> {
+pub struct Admin<S, E> {
     listener: TcpListener,
-    state: Arc<State<S, W>>,
+    state: Arc<State<S, E>>,
 }
 
-struct State<S, W> {
-    node: Node<S, W>,
+struct State<S, E> {
+    node: Node<S, E>,
     metrics: Arc<Metrics>,
     stopping: CancellationToken,
 }
 
-impl<S: Store, W: Surroundings> Admin<S, W> {
+impl<S: Store, E: Environment> Admin<S, E> {
     /// Listens on `address`. The homeserver counts as ready until `stopping`.
     ///
     /// # Errors
     /// If the address cannot be listened on.
     pub async fn bind(
         address: SocketAddr,
-        node: Node<S, W>,
+        node: Node<S, E>,
         metrics: Arc<Metrics>,
         stopping: CancellationToken,
     ) -> io::Result<Self> {
@@ -99,7 +99,7 @@ impl<S: Store, W: Surroundings> Admin<S, W> {
     }
 }
 
-impl<S: Store, W: Surroundings> State<S, W> {
+impl<S: Store, E: Environment> State<S, E> {
     async fn serve(self: Arc<Self>, stream: TcpStream) {
         let service = service_fn(|request| {
             let state = Arc::clone(&self);
@@ -197,7 +197,7 @@ mod tests {
 
     struct Alone;
 
-    impl Surroundings for Alone {
+    impl Environment for Alone {
         fn now(&self) -> Timestamp {
             Timestamp::from_milliseconds(1_800_000_000_000)
         }

@@ -17,8 +17,8 @@ use std::{
 use phoenix_core::identifiers::Domain;
 
 use crate::{
+    environment::seed,
     private_file,
-    surroundings::seed,
     tls::{Identity, TlsError},
 };
 

@@ -8,7 +8,7 @@
 //! * [`service`]: a node as a hyper service: requests in the body of a POST, answers in the body of the response.
 //! * [`server`]: connections to that service, over [`tls`] 1.3, each within its limits.
 //! * [`peers`]: requests to other homeservers, found by their [names](host).
-//! * [`settings`], [`data_directory`], [`key_file`], [`surroundings`], [`logs`], [`metrics`], [`admin`]: what the
+//! * [`settings`], [`data_directory`], [`key_file`], [`environment`], [`logs`], [`metrics`], [`admin`]: what the
 //!   binary adds for its operator.
 //! * [`demo`], [`mod@bench`]: all of it at work, as [processes of their own on one machine](local).
 
@@ -18,6 +18,7 @@ mod body;
 pub mod client;
 pub mod data_directory;
 pub mod demo;
+pub mod environment;
 pub mod host;
 pub mod key_file;
 pub mod listen;
@@ -31,5 +32,4 @@ pub mod server;
 pub mod service;
 pub mod settings;
 pub mod store;
-pub mod surroundings;
 pub mod tls;

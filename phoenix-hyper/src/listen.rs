@@ -32,7 +32,7 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    node::{Listener, Node, Surroundings},
+    node::{Environment, Listener, Node},
     store::Store,
 };
 
@@ -81,8 +81,8 @@ pub(crate) fn limits() -> WebSocketConfig {
 ///
 /// A request that is no valid handshake is told so: 426 if it is none at all, 400 if it breaks the rules of web
 /// sockets or does not offer [`SUB_PROTOCOL`].
-pub fn upgrade<S: Store, W: Surroundings, B: Send + 'static>(
-    node: Node<S, W>,
+pub fn upgrade<S: Store, E: Environment, B: Send + 'static>(
+    node: Node<S, E>,
     mut request: Request<B>,
 ) -> Response<Full<Bytes>> {
     let mut response = match create_response_with_body(&request, Full::default) {
@@ -126,8 +126,8 @@ fn refused(status: StatusCode) -> Response<Full<Bytes>> {
 }
 
 /// A connection, from its first message to its end.
-async fn serve<S: Store, W: Surroundings, C: AsyncRead + AsyncWrite + Unpin>(
-    node: Node<S, W>,
+async fn serve<S: Store, E: Environment, C: AsyncRead + AsyncWrite + Unpin>(
+    node: Node<S, E>,
     mut socket: WebSocketStream<C>,
 ) {
     let request = match time::timeout(FIRST_MESSAGE, first_message(&mut socket)).await {

@@ -24,8 +24,8 @@ use tokio::{
 use crate::{
     client::ClientError,
     data_directory::DataDirectory,
+    environment,
     peers::{Override, Peers, Reach},
-    surroundings,
     tls::{Roots, TlsError, certificates_from_pem},
 };
 
@@ -197,7 +197,7 @@ impl Homeserver {
 
     async fn answers(&self, peers: &Peers) -> bool {
         let Place { domain, .. } = &self.place;
-        let about = (domain.clone(), surroundings::now(), RequestId([0; 16]));
+        let about = (domain.clone(), environment::now(), RequestId([0; 16]));
         let Ok(request) = RequestEnvelope::new(about, &GetQsKeys {}, None, None) else { return false };
         peers.send(domain, Service::Queuing, encode(&request)).await.is_ok()
     }
@@ -227,7 +227,7 @@ impl Homeserver {
 pub fn free_address() -> io::Result<SocketAddr> {
     let mut tries = 0;
     loop {
-        let [high, low, ..] = surroundings::seed();
+        let [high, low, ..] = environment::seed();
         let port = 10_000 + u16::from_be_bytes([high, low]) % 20_000;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         match TcpListener::bind(address) {

@@ -13,13 +13,13 @@
 //! | `phoenix_hyper::server` | error | no connection can be accepted | `error` |
 //! | `phoenix_hyper::server` | debug | a connection broke, or was one too many | `error` |
 //! | `phoenix_hyper::peers` | debug | a connection to a homeserver broke | `error` |
-//! | `phoenix_hyper::surroundings` | warn | entries for a homeserver were dropped | `peer`, `count`, `since` |
-//! | `phoenix_hyper::surroundings` | error | a message on its way is damaged | `lost` |
-//! | `phoenix_hyper::surroundings` | warn | a homeserver refuses what is delivered | `peer`, `refusal` |
-//! | `phoenix_hyper::surroundings` | warn | a homeserver gave no answer; once in ten seconds, else debug | `peer`, `service`, `error`, `unsaid` |
-//! | `phoenix_hyper::surroundings` | debug | a request is over | `operation`, `refusal`, `milliseconds`, `retries` |
-//! | `phoenix_hyper::surroundings` | trace | a timer is over | `milliseconds`, `retries` |
-//! | `phoenix_hyper::surroundings` | trace | a homeserver answered | `peer`, `service` |
+//! | `phoenix_hyper::environment` | warn | entries for a homeserver were dropped | `peer`, `count`, `since` |
+//! | `phoenix_hyper::environment` | error | a message on its way is damaged | `lost` |
+//! | `phoenix_hyper::environment` | warn | a homeserver refuses what is delivered | `peer`, `refusal` |
+//! | `phoenix_hyper::environment` | warn | a homeserver gave no answer; once in ten seconds, else debug | `peer`, `service`, `error`, `unsaid` |
+//! | `phoenix_hyper::environment` | debug | a request is over | `operation`, `refusal`, `milliseconds`, `retries` |
+//! | `phoenix_hyper::environment` | trace | a timer is over | `milliseconds`, `retries` |
+//! | `phoenix_hyper::environment` | trace | a homeserver answered | `peer`, `service` |
 //!
 //! Events that an operation gives rise to lie in its span:
 //!
@@ -167,8 +167,8 @@ mod tests {
         settings.targets.insert("phoenix_hyper::node".to_owned(), LogLevel::Debug);
         let log = logged(&settings, || {
             tracing::debug!(target: "phoenix_hyper::node", "first");
-            tracing::debug!(target: "phoenix_hyper::surroundings", "second");
-            tracing::warn!(target: "phoenix_hyper::surroundings", "third");
+            tracing::debug!(target: "phoenix_hyper::environment", "second");
+            tracing::warn!(target: "phoenix_hyper::environment", "third");
         });
         assert!(log.contains("first") && !log.contains("second") && log.contains("third"), "{log}");
     }

@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::places::Places;
-use crate::{node::Surroundings, service::HttpService, store::Store};
+use crate::{node::Environment, service::HttpService, store::Store};
 
 /// How long nothing is accepted when the system has no more files to give: until some connections have ended.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -89,23 +89,23 @@ impl Default for ServerLimits {
 }
 
 /// A listener with the service behind it.
-pub struct Server<S, W> {
+pub struct Server<S, E> {
     listener: TcpListener,
     address: SocketAddr,
     places: Arc<Places>,
-    shared: Arc<Shared<S, W>>,
+    shared: Arc<Shared<S, E>>,
 }
 
 /// What all connections share.
-struct Shared<S, W> {
+struct Shared<S, E> {
     tls: TlsAcceptor,
     http: auto::Builder<TokioExecutor>,
-    service: HttpService<S, W>,
+    service: HttpService<S, E>,
     limits: ServerLimits,
     stop: CancellationToken,
 }
 
-impl<S: Store, W: Surroundings> Server<S, W> {
+impl<S: Store, E: Environment> Server<S, E> {
     /// Listens on `address`; port 0 has the system choose one. Connections are served from [`Server::run`] on.
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl<S: Store, W: Surroundings> Server<S, W> {
     pub async fn bind(
         address: SocketAddr,
         tls: Arc<rustls::ServerConfig>,
-        service: HttpService<S, W>,
+        service: HttpService<S, E>,
         limits: ServerLimits,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;

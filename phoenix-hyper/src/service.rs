@@ -26,7 +26,7 @@ pub use crate::body::MEDIA_TYPE;
 use crate::{
     body::{self, BodyError, Budget, Counted, Part, Share},
     host, listen,
-    node::{Node, Surroundings},
+    node::{Environment, Node},
     store::Store,
 };
 
@@ -52,31 +52,31 @@ impl Default for BodyLimits {
 /// Serves a node. Cheap to clone.
 ///
 /// Requests are recognised by their host: `as.`, `ds.` or `qs.` before the homeserver's domain.
-pub struct HttpService<S, W> {
-    node: Node<S, W>,
+pub struct HttpService<S, E> {
+    node: Node<S, E>,
     limits: BodyLimits,
     budget: Budget,
 }
 
-impl<S, W> Clone for HttpService<S, W> {
+impl<S, E> Clone for HttpService<S, E> {
     fn clone(&self) -> Self {
         Self { node: self.node.clone(), limits: self.limits, budget: self.budget.clone() }
     }
 }
 
-impl<S: Store, W: Surroundings> HttpService<S, W> {
+impl<S: Store, E: Environment> HttpService<S, E> {
     /// A service for `node`.
-    pub fn new(node: Node<S, W>) -> Self {
+    pub fn new(node: Node<S, E>) -> Self {
         Self::with_limits(node, BodyLimits::default())
     }
 
     /// A service for `node` with limits of your own.
-    pub fn with_limits(node: Node<S, W>, limits: BodyLimits) -> Self {
+    pub fn with_limits(node: Node<S, E>, limits: BodyLimits) -> Self {
         Self { node, limits, budget: Budget::new(limits.bytes) }
     }
 
     /// The node.
-    pub fn node(&self) -> &Node<S, W> {
+    pub fn node(&self) -> &Node<S, E> {
         &self.node
     }
 
@@ -120,7 +120,7 @@ impl<S: Store, W: Surroundings> HttpService<S, W> {
     }
 }
 
-impl<S: Store, W: Surroundings> hyper::service::Service<Request<Incoming>> for HttpService<S, W> {
+impl<S: Store, E: Environment> hyper::service::Service<Request<Incoming>> for HttpService<S, E> {
     type Response = Answer;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;

@@ -19,7 +19,7 @@ use phoenix_core::{
     },
 };
 use phoenix_hyper::{
-    node::Surroundings, peers::Peers, server::ServerLimits, service::HttpService, tls::Identity,
+    node::Environment, peers::Peers, server::ServerLimits, service::HttpService, tls::Identity,
 };
 use support::{Running, World, domain, envelope, key_request, node, reach};
 

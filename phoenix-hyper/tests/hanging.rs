@@ -19,7 +19,7 @@ use phoenix_core::{
     wire::federation::{EnqueueFederated, Frame, FrameContent, FramePayload, Skip, StreamId},
 };
 use phoenix_hyper::{
-    node::{Node, NodeLimits, Surroundings},
+    node::{Environment, Node, NodeLimits},
     store::MemoryStore,
 };
 use support::{World, domain, envelope, soon};
@@ -31,7 +31,7 @@ struct Hanging {
     answers: Arc<Semaphore>,
 }
 
-impl Surroundings for Hanging {
+impl Environment for Hanging {
     fn now(&self) -> Timestamp {
         World(None).now()
     }

@@ -10,10 +10,9 @@ use manual::Manual;
 use phoenix_core::{client::Event, identifiers::GroupId, operation::Service};
 use phoenix_hyper::{
     data_directory::DataDirectory,
-    key_file,
+    environment, key_file,
     local::{Homeserver, Program, reach},
     peers::Peers,
-    surroundings,
 };
 
 const SETTINGS: &str = "[times]\nbackoff_first = \"50 ms\"\nbackoff_limit = \"1 s\"\n";
@@ -208,7 +207,7 @@ async fn logs_hold_nothing_of_what_people_do() {
         let (identity, _) = data.self_signed(&homeserver.place.domain).unwrap();
         secrets.add(pem::parse(identity.key_pem()).unwrap().contents());
     }
-    assert!(!secrets.holds(&surroundings::seed()));
+    assert!(!secrets.holds(&environment::seed()));
     let logs = homeservers.each_ref().map(|homeserver| fs::read_to_string(homeserver.log()).unwrap());
     for event in
         ["FinishRegistration", "IssueTokens", "SendMessage", "refusal=", "a homeserver gave no answer"]

@@ -13,9 +13,9 @@ use tokio::time;
 use super::{Options, report::Story};
 use crate::{
     client::{Client, Events},
+    environment,
     local::{Failure, PATIENCE, Place},
     peers::Peers,
-    surroundings,
 };
 
 /// A user with a client.
@@ -60,7 +60,7 @@ impl User {
             password_hashing: PasswordHashing::CHEAP,
             ..ClientConfig::new(place.domain.clone())
         };
-        let (client, events) = Client::start(config, peers.clone(), surroundings::seed());
+        let (client, events) = Client::start(config, peers.clone(), environment::seed());
         client.register(b"a password").await?;
         Ok(Self { client, events })
     }

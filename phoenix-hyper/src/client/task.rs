@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::web_socket;
-use crate::{peers::Peers, surroundings::now};
+use crate::{environment::now, peers::Peers};
 
 /// How often the queues are looked at though no signal came: connection requests are waited for by people.
 const LOOK: Duration = Duration::from_secs(10);

@@ -11,8 +11,8 @@ use phoenix_core::{
 };
 use phoenix_hyper::{
     data_directory::DataDirectory,
+    environment::{now, seed},
     key_file,
-    surroundings::{now, seed},
 };
 
 use super::{Exit, Failure, Output};

@@ -7,6 +7,7 @@ use std::{future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc, time::D
 use phoenix_core::identifiers::Domain;
 use phoenix_hyper::{
     admin::Admin,
+    environment::System,
     logs,
     metrics::{Metrics, process::open_file_limit},
     node::Node,
@@ -14,7 +15,6 @@ use phoenix_hyper::{
     service::HttpService,
     settings::Settings,
     store::Store,
-    surroundings::System,
 };
 use tokio::{
     runtime::{Builder, Runtime},

@@ -11,9 +11,9 @@ use tokio::time;
 
 use crate::{
     client::{Client, ClientError, Events},
+    environment,
     local::{Failure, PATIENCE},
     peers::Peers,
-    surroundings,
 };
 
 /// A message that somebody wrote, or read.
@@ -64,7 +64,7 @@ impl Person {
         peers: Peers,
         password: &str,
     ) -> Result<Self, Failure> {
-        let (client, events) = Client::start(ClientConfig::new(domain.clone()), peers, surroundings::seed());
+        let (client, events) = Client::start(ClientConfig::new(domain.clone()), peers, environment::seed());
         let person = Self { name, client, seen: Seen::default(), events };
         person.client.register(password.as_bytes()).await.map_err(person.failed("registering"))?;
         Ok(person)

@@ -24,7 +24,7 @@ use crate::{node::NodeLimits, store::MemoryStore};
 
 struct Alone;
 
-impl Surroundings for Alone {
+impl Environment for Alone {
     fn now(&self) -> Timestamp {
         let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         Timestamp::from_milliseconds(elapsed.as_millis().try_into().unwrap())

@@ -14,7 +14,7 @@ use phoenix_core::{
 use tokio::sync::SemaphorePermit;
 use tracing::Instrument;
 
-use super::{Inner, Node, Observation, Surroundings, lanes::Place};
+use super::{Environment, Inner, Node, Observation, lanes::Place};
 use crate::store::{News, Notice, Store};
 
 /// The longest wait before an operation whose commit met a conflict tries again; each wait is a random part of it.
@@ -29,16 +29,16 @@ pub(super) struct Commits {
 }
 
 /// Counts an operation as under way for as long as it lives.
-struct UnderWay<'a, S, W>(&'a Inner<S, W>);
+struct UnderWay<'a, S, E>(&'a Inner<S, E>);
 
-impl<'a, S, W> UnderWay<'a, S, W> {
-    fn new(inner: &'a Inner<S, W>) -> Self {
+impl<'a, S, E> UnderWay<'a, S, E> {
+    fn new(inner: &'a Inner<S, E>) -> Self {
         inner.under_way.fetch_add(1, Ordering::AcqRel);
         Self(inner)
     }
 }
 
-impl<S, W> Drop for UnderWay<'_, S, W> {
+impl<S, E> Drop for UnderWay<'_, S, E> {
     fn drop(&mut self) {
         if self.0.under_way.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.finished.notify_one();
@@ -55,7 +55,7 @@ fn kind(input: Input<'_>) -> Option<OperationKind> {
     }
 }
 
-impl<S: Store, W: Surroundings> Node<S, W> {
+impl<S: Store, E: Environment> Node<S, E> {
     /// Runs an operation to its end, in its lane's turn. Where the lane is too long, the caller is told so.
     pub(super) async fn run(&self, input: Input<'_>) -> (Option<Vec<u8>>, Vec<Effect>) {
         let span = match input {
@@ -73,8 +73,8 @@ impl<S: Store, W: Surroundings> Node<S, W> {
         let inner = &*self.0;
         let _under_way = UnderWay::new(inner);
         let begun = Instant::now();
-        let surroundings = &inner.surroundings;
-        let mut operation = inner.homeserver.accept(input, surroundings.now(), surroundings.seed());
+        let environment = &inner.environment;
+        let mut operation = inner.homeserver.accept(input, environment.now(), environment.seed());
         let request = matches!(input, Input::Request(_));
         let Some(turn) = inner.lanes.enter(operation.lane(), request) else {
             let reply = self.overloaded();
@@ -98,7 +98,7 @@ impl<S: Store, W: Surroundings> Node<S, W> {
         elapsed: Duration,
         commits: Commits,
     ) {
-        self.0.surroundings.observe(&Observation {
+        self.0.environment.observe(&Observation {
             request: matches!(input, Input::Request(_)),
             operation: kind(input),
             refusal: reply.and_then(ResponseEnvelope::refusal).map(|refusal| refusal.code()),
@@ -119,7 +119,7 @@ impl<S: Store, W: Surroundings> Node<S, W> {
                 self.publish(News::Signal(*client));
                 inner.listeners.signal(*client);
             }
-            Effect::Report(report) => inner.surroundings.report(report.clone()),
+            Effect::Report(report) => inner.environment.report(report.clone()),
             // For whoever made the request.
             Effect::Listening(_) => {}
         }
@@ -157,7 +157,7 @@ impl<S: Store, W: Surroundings> Node<S, W> {
                         drop(turn.take());
                     }
                     let node = self.clone();
-                    let send = |ask| async move { node.0.surroundings.ask(ask).await };
+                    let send = |ask| async move { node.0.environment.ask(ask).await };
                     operation.answer(inner.asking.ask(ask, send).await);
                     if request && let Some(place) = inner.lanes.enter(operation.lane(), false) {
                         *turn = Some(place.taken().await);
@@ -184,7 +184,7 @@ impl<S: Store, W: Surroundings> Node<S, W> {
 
     /// Two nodes that met over a row are not to meet again.
     async fn wait_a_little(&self) {
-        let part = u32::from(self.0.surroundings.seed()[0]);
+        let part = u32::from(self.0.environment.seed()[0]);
         tokio::time::sleep(LONGEST_RETRY_WAIT * part / 256).await;
     }
 }
@@ -219,7 +219,7 @@ mod tests {
     /// Passes observations on.
     struct Recorder(mpsc::UnboundedSender<Observation>);
 
-    impl Surroundings for Recorder {
+    impl Environment for Recorder {
         fn now(&self) -> Timestamp {
             Timestamp::from_milliseconds(1_800_000_000_000)
         }
@@ -277,7 +277,7 @@ mod tests {
     }
 
     fn request<B: RequestBody>(node: &Node<Difficult, Recorder>, body: &B) -> Vec<u8> {
-        let head = (domain(), node.surroundings().now(), RequestId([3; 16]));
+        let head = (domain(), node.environment().now(), RequestId([3; 16]));
         encode(&RequestEnvelope::new(head, body, None, None).unwrap())
     }
 

@@ -39,7 +39,7 @@ use self::{asking::Asking, drive::Commits, lanes::Lanes, listeners::Listeners, t
 use crate::store::{News, Notice, Store};
 
 /// What a node is given besides a store: the world around it.
-pub trait Surroundings: Send + Sync + 'static {
+pub trait Environment: Send + Sync + 'static {
     /// The time.
     fn now(&self) -> Timestamp;
 
@@ -108,18 +108,18 @@ impl Default for NodeLimits {
 }
 
 /// A homeserver at work. Cheap to clone.
-pub struct Node<S, W>(Arc<Inner<S, W>>);
+pub struct Node<S, E>(Arc<Inner<S, E>>);
 
-impl<S, W> Clone for Node<S, W> {
+impl<S, E> Clone for Node<S, E> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-struct Inner<S, W> {
+struct Inner<S, E> {
     homeserver: Homeserver,
     store: S,
-    surroundings: W,
+    environment: E,
     limits: NodeLimits,
     workers: Handle,
     lanes: Lanes,
@@ -135,20 +135,20 @@ struct Inner<S, W> {
     asking: Arc<Asking>,
 }
 
-impl<S: Store, W: Surroundings> Node<S, W> {
+impl<S: Store, E: Environment> Node<S, E> {
     /// A node of `homeserver` on `store` whose operations run on `workers`. Call [`Node::start`] to have its
     /// timers run.
     pub fn new(
         homeserver: Homeserver,
         store: S,
-        surroundings: W,
+        environment: E,
         limits: NodeLimits,
         workers: Handle,
     ) -> Self {
         Self(Arc::new(Inner {
             homeserver,
             store,
-            surroundings,
+            environment,
             limits,
             workers,
             lanes: Lanes::new(limits.requests_per_lane),
@@ -174,8 +174,8 @@ impl<S: Store, W: Surroundings> Node<S, W> {
     }
 
     /// The world around.
-    pub fn surroundings(&self) -> &W {
-        &self.0.surroundings
+    pub fn environment(&self) -> &E {
+        &self.0.environment
     }
 
     /// Operations under way or waiting for their turn, timers' included.
@@ -195,7 +195,7 @@ impl<S: Store, W: Surroundings> Node<S, W> {
 
     /// Has timers run, those found in the store first: to be called once.
     pub fn start(&self) {
-        self.0.schedules.wake(SWEEP, self.0.surroundings.now());
+        self.0.schedules.wake(SWEEP, self.0.environment.now());
         self.0.workers.spawn(timers::run(self.clone()));
         if let Some(mut notices) = self.0.store.notices() {
             let node = self.clone();
@@ -298,7 +298,7 @@ impl<S: Store, W: Surroundings> Node<S, W> {
     }
 
     /// A place for one more request, if there is one.
-    fn admit(&self) -> Option<Admitted<S, W>> {
+    fn admit(&self) -> Option<Admitted<S, E>> {
         let before = self.0.requests.fetch_add(1, Ordering::AcqRel);
         let admitted = Admitted(self.clone());
         (before < self.0.limits.requests && !self.is_draining()).then_some(admitted)
@@ -310,9 +310,9 @@ impl<S: Store, W: Surroundings> Node<S, W> {
 }
 
 /// A request that counts as under way for as long as this lives, also if serving it panics.
-struct Admitted<S, W>(Node<S, W>);
+struct Admitted<S, E>(Node<S, E>);
 
-impl<S, W> Drop for Admitted<S, W> {
+impl<S, E> Drop for Admitted<S, E> {
     fn drop(&mut self) {
         self.0.0.requests.fetch_sub(1, Ordering::AcqRel);
     }

@@ -15,7 +15,7 @@ use phoenix_core::{
 };
 use tokio::sync::{Notify, Semaphore};
 
-use super::{Node, NodeLimits, Surroundings};
+use super::{Environment, Node, NodeLimits};
 use crate::store::{Store, StoreError};
 
 /// How many timers are held in memory. Those that are due last are left to their rows.
@@ -123,7 +123,7 @@ impl Schedule {
 }
 
 /// Runs timers until the node drains.
-pub(super) async fn run<S: Store, W: Surroundings>(node: Node<S, W>) {
+pub(super) async fn run<S: Store, E: Environment>(node: Node<S, E>) {
     let schedules = &node.0.schedules;
     tokio::join!(
         look_from_time_to_time(&node),
@@ -132,7 +132,7 @@ pub(super) async fn run<S: Store, W: Surroundings>(node: Node<S, W>) {
     );
 }
 
-async fn look_from_time_to_time<S: Store, W: Surroundings>(node: &Node<S, W>) {
+async fn look_from_time_to_time<S: Store, E: Environment>(node: &Node<S, E>) {
     while !node.is_draining() {
         if let Err(error) = look_at_rows(node).await {
             tracing::error!(%error, "timers cannot be read");
@@ -144,12 +144,12 @@ async fn look_from_time_to_time<S: Store, W: Surroundings>(node: &Node<S, W>) {
     }
 }
 
-async fn fire<S: Store, W: Surroundings>(node: &Node<S, W>, schedule: &Schedule) {
+async fn fire<S: Store, E: Environment>(node: &Node<S, E>, schedule: &Schedule) {
     while !node.is_draining() {
         start_due(node, schedule).await;
         let next = schedule.held().next().map(|(due, _)| *due);
         // Without a timer, until there is one.
-        let wait = next.map_or(Duration::MAX, |due| due - node.0.surroundings.now());
+        let wait = next.map_or(Duration::MAX, |due| due - node.0.environment.now());
         tokio::select! {
             () = schedule.changed.notified() => {}
             () = tokio::time::sleep(wait) => {}
@@ -157,9 +157,9 @@ async fn fire<S: Store, W: Surroundings>(node: &Node<S, W>, schedule: &Schedule)
     }
 }
 
-async fn start_due<S: Store, W: Surroundings>(node: &Node<S, W>, schedule: &Schedule) {
+async fn start_due<S: Store, E: Environment>(node: &Node<S, E>, schedule: &Schedule) {
     loop {
-        let now = node.0.surroundings.now();
+        let now = node.0.environment.now();
         // What is due while all places are taken stays where newer words on it are heard.
         let Ok(place) = Arc::clone(&schedule.places).acquire_owned().await else { return };
         if node.is_draining() {
@@ -175,12 +175,12 @@ async fn start_due<S: Store, W: Surroundings>(node: &Node<S, W>, schedule: &Sche
 }
 
 /// A timer that is under way for as long as this lives, also if serving it panics.
-struct Running<S: Store, W: Surroundings> {
-    node: Node<S, W>,
+struct Running<S: Store, E: Environment> {
+    node: Node<S, E>,
     timer: Timer,
 }
 
-impl<S: Store, W: Surroundings> Drop for Running<S, W> {
+impl<S: Store, E: Environment> Drop for Running<S, E> {
     fn drop(&mut self) {
         let schedule = self.node.0.schedules.of(&self.timer);
         schedule.held().running.remove(&self.timer);
@@ -189,7 +189,7 @@ impl<S: Store, W: Surroundings> Drop for Running<S, W> {
 }
 
 /// Schedules what rows say, page by page.
-async fn look_at_rows<S: Store, W: Surroundings>(node: &Node<S, W>) -> Result<(), StoreError> {
+async fn look_at_rows<S: Store, E: Environment>(node: &Node<S, E>) -> Result<(), StoreError> {
     let mut scan = timers::scan(PAGE);
     loop {
         let found = node.0.store.read(Reads { keys: Vec::new(), scans: vec![scan.clone()] }).await?;

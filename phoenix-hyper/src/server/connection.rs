@@ -18,13 +18,13 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 
 use super::{Shared, activity::Activity, places::Place};
-use crate::{node::Surroundings, store::Store};
+use crate::{node::Environment, store::Store};
 
 /// Serves a connection until one of both sides ends it, it is idle for too long, or the server stops.
-pub(super) async fn serve<S: Store, W: Surroundings>(
+pub(super) async fn serve<S: Store, E: Environment>(
     stream: TcpStream,
     place: Place,
-    shared: Arc<Shared<S, W>>,
+    shared: Arc<Shared<S, E>>,
 ) {
     let Some(stream) = handshake(stream, &shared).await else { return };
     let part = place.part.clone();
@@ -65,7 +65,7 @@ pub(super) async fn serve<S: Store, W: Surroundings>(
     let _ = timeout(shared.limits.farewell, gone.cancelled()).await;
 }
 
-async fn handshake<S, W>(stream: TcpStream, shared: &Shared<S, W>) -> Option<TlsStream<TcpStream>> {
+async fn handshake<S, E>(stream: TcpStream, shared: &Shared<S, E>) -> Option<TlsStream<TcpStream>> {
     // Answers are written whole: to wait for more would only delay them.
     stream.set_nodelay(true).ok()?;
     let handshake = timeout(shared.limits.handshake, shared.tls.accept(stream));

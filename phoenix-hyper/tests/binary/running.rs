@@ -14,8 +14,8 @@ use phoenix_core::{
     wire::{codec::encode, envelope::RequestEnvelope, operations::RequestBody},
 };
 use phoenix_hyper::{
+    environment::{now, seed},
     peers::{Override, Peers, Reach},
-    surroundings::{now, seed},
     tls::certificates_from_pem,
 };
 use serde_json::Value;

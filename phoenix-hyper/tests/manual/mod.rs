@@ -7,8 +7,8 @@ use phoenix_core::{
     identifiers::Domain,
 };
 use phoenix_hyper::{
+    environment::{now, seed},
     peers::Peers,
-    surroundings::{now, seed},
 };
 
 /// A client, and everything that it has said and heard.

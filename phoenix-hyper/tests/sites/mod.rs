@@ -7,6 +7,7 @@ use phoenix_core::{
     config::Config, homeserver::Homeserver, identifiers::Domain, keys::ServiceKeys, rng::Random,
 };
 use phoenix_hyper::{
+    environment::{System, now, seed},
     local::free_address,
     metrics::Metrics,
     node::{Node, NodeLimits},
@@ -14,7 +15,6 @@ use phoenix_hyper::{
     server::{Server, ServerLimits},
     service::HttpService,
     store::{EmbeddedStore, embedded::EmbeddedSettings},
-    surroundings::{System, now, seed},
     tls::{Identity, Roots, server_config},
 };
 use tempfile::TempDir;

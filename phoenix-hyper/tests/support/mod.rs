@@ -31,7 +31,7 @@ use phoenix_core::{
     },
 };
 use phoenix_hyper::{
-    node::{Node, NodeLimits, Surroundings},
+    node::{Environment, Node, NodeLimits},
     peers::{Override, Peers, Reach},
     server::{Server, ServerLimits},
     service::{BodyLimits, HttpService, MEDIA_TYPE},
@@ -53,7 +53,7 @@ pub async fn soon<F: Future>(future: F) -> F::Output {
 /// A world with other homeservers, or without.
 pub struct World(pub Option<Peers>);
 
-impl Surroundings for World {
+impl Environment for World {
     fn now(&self) -> Timestamp {
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         Timestamp::from_milliseconds(elapsed.as_millis().try_into().unwrap())

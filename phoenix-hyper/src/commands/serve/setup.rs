@@ -5,11 +5,11 @@ use std::{fs, path::Path, sync::Arc};
 use phoenix_core::{homeserver::Homeserver, identifiers::Domain, keys::ServiceKeys};
 use phoenix_hyper::{
     data_directory::DataDirectory,
+    environment::now,
     key_file,
     peers::{Override, Peers, Reach},
     settings::{Settings, SettingsError},
     store::embedded::{EmbeddedStore, OpenError},
-    surroundings::now,
     tls::{Identity, Roots, TlsError, certificates_from_pem, server_config},
 };
 use rustls::pki_types::CertificateDer;

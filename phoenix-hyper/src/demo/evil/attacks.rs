@@ -24,7 +24,7 @@ use super::{
     frames::{self, Header},
     tap::{Exchange, Record},
 };
-use crate::{peers::Peers, surroundings::now};
+use crate::{environment::now, peers::Peers};
 
 /// The dishonest homeserver's own mind.
 pub struct Attacker {

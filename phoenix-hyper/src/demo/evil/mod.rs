@@ -30,10 +30,9 @@ use self::{attacks::Attacker, tap::Record};
 use crate::{
     client::{Client, ClientError, Event, Events},
     data_directory::{DataDirectory, DataError},
-    key_file,
+    environment, key_file,
     local::{Place, reach},
     peers::{Peers, SendError},
-    surroundings,
     tls::TlsError,
 };
 
@@ -249,5 +248,5 @@ impl Process {
 }
 
 fn random() -> Random {
-    Random::from_seed(surroundings::seed())
+    Random::from_seed(environment::seed())
 }

@@ -14,7 +14,7 @@ use phoenix_core::{
 
 use crate::{
     metrics::{Metrics, service_name},
-    node::{Observation, Surroundings},
+    node::{Environment, Observation},
     peers::{Peers, SendError},
 };
 
@@ -49,7 +49,7 @@ pub fn seed() -> [u8; 32] {
     seed
 }
 
-impl Surroundings for System {
+impl Environment for System {
     fn now(&self) -> Timestamp {
         now()
     }
