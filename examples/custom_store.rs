@@ -1,7 +1,7 @@
 //! A database of your own under a homeserver: here a sorted list behind a lock, gone when the process ends.
 //!
-//! Yours does better; what it must do is the same, and the conformance suite says so. If yours lasts, run
-//! `conformance::check_durable` over it too. Run this with `cargo run -p phoenix-examples --example custom_store`.
+//! The conformance suite says what every store must do. For a store that outlives the process, run
+//! `conformance::check_durable`, too. Run the example with `cargo run -p phoenix-examples --example custom_store`.
 
 use std::{
     error::Error,
@@ -27,7 +27,7 @@ use phoenix_hyper::{
     store::{Store, StoreError, conformance},
 };
 
-/// Rows in the order of their keys.
+/// Rows sorted by key.
 #[derive(Default)]
 struct ListStore(Mutex<Vec<(Key, Row)>>);
 
@@ -62,7 +62,7 @@ impl Store for ListStore {
     }
 }
 
-/// A world without other homeservers, and something to draw seeds from.
+/// An environment without other homeservers. Its randomness is predictable: for examples only.
 struct Alone(Mutex<Random>);
 
 impl Environment for Alone {

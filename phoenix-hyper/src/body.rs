@@ -1,6 +1,6 @@
-//! Bodies, read within a limit each and a budget for all of them.
+//! HTTP bodies, each read within a limit and all within a budget of memory.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use http_body_util::BodyExt;
 use hyper::{
@@ -13,22 +13,25 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The media type of requests and answers.
 pub const MEDIA_TYPE: &str = "application/vnd.phoenix";
 
-/// Bytes that may be in memory at once.
+/// The bytes that may be in memory at once.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {
     whole: Arc<Semaphore>,
     part: Option<Part>,
 }
 
-/// What one of many may take of a budget.
+/// The most that one of many holders may take of a budget.
 #[derive(Debug, Clone)]
 pub(crate) struct Part(Arc<Semaphore>);
 
-/// Bytes taken from a budget, given back when this is dropped.
+/// Bytes taken from a budget, returned on drop.
 #[derive(Debug, Default)]
-pub(crate) struct Share(Option<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)>);
+pub(crate) struct Share {
+    of_whole: Option<OwnedSemaphorePermit>,
+    of_part: Option<OwnedSemaphorePermit>,
+}
 
-/// Bytes that count against a budget for as long as they are there.
+/// Bytes that count against a budget for as long as they are in memory.
 #[derive(Debug)]
 pub(crate) struct Counted {
     pub bytes: Vec<u8>,
@@ -37,13 +40,13 @@ pub(crate) struct Counted {
 
 /// Why a body could not be read.
 #[derive(Debug)]
-pub(crate) enum BodyError {
-    /// It is larger than the limit.
+pub(crate) enum BodyError<E> {
+    /// The body is larger than the limit.
     TooLarge,
-    /// Too much is in memory just now.
+    /// The budget is exhausted.
     Exhausted,
-    /// The connection broke, or what came was no body.
-    Broken(hyper::Error),
+    /// The connection broke, or the body is malformed.
+    Broken(E),
 }
 
 impl Part {
@@ -58,12 +61,13 @@ impl Budget {
         Self { whole, part: None }
     }
 
-    /// The budget, of which no more than `part` can be taken.
+    /// The same budget, of which at most `part` can be taken.
+    #[cfg(feature = "service")]
     pub fn within(&self, part: Option<&Part>) -> Self {
         Self { whole: Arc::clone(&self.whole), part: part.cloned() }
     }
 
-    /// Enlarges `share` by `bytes`, if there is as much.
+    /// Enlarges `share` by `bytes`. Returns `false` and takes nothing if that exceeds the budget.
     pub fn enlarge(&self, share: &mut Share, bytes: usize) -> bool {
         self.take(share, bytes).is_some()
     }
@@ -76,16 +80,18 @@ impl Budget {
             None => None,
         };
         let whole = take(&self.whole)?;
-        match &mut share.0 {
-            Some((of_whole, of_part)) => {
-                of_whole.merge(whole);
-                if let (Some(held), Some(more)) = (of_part, part) {
-                    held.merge(more);
-                }
-            }
-            None => share.0 = Some((whole, part)),
+        merge(&mut share.of_whole, whole);
+        if let Some(part) = part {
+            merge(&mut share.of_part, part);
         }
         Some(())
+    }
+}
+
+fn merge(held: &mut Option<OwnedSemaphorePermit>, more: OwnedSemaphorePermit) {
+    match held {
+        Some(held) => held.merge(more),
+        None => *held = Some(more),
     }
 }
 
@@ -95,12 +101,14 @@ impl AsRef<[u8]> for Counted {
     }
 }
 
-/// Reads a body of at most `limit` bytes, counting what has come against `budget`.
-pub(crate) async fn read<B>(mut body: B, limit: usize, budget: &Budget) -> Result<Counted, BodyError>
-where
-    B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
-{
-    // What is declared too large is not read at all.
+/// Reads a body of at most `limit` bytes, counting what has arrived against `budget`.
+pub(crate) async fn read<B: Body<Data = Bytes>>(
+    body: B,
+    limit: usize,
+    budget: &Budget,
+) -> Result<Counted, BodyError<B::Error>> {
+    let mut body = pin!(body);
+    // A body that declares a larger size is not read at all.
     if usize::try_from(body.size_hint().lower()).map_or(true, |declared| declared > limit) {
         return Err(BodyError::TooLarge);
     }
@@ -118,8 +126,8 @@ where
     Ok(read)
 }
 
-/// Whether the headers say that the body is of our media type. Parameters do not matter.
-pub(crate) fn is_ours(headers: &HeaderMap) -> bool {
+/// Whether the headers declare [`MEDIA_TYPE`]. Parameters of the media type are ignored.
+pub(crate) fn has_media_type(headers: &HeaderMap) -> bool {
     let Some(Ok(kind)) = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) else { return false };
     let essence = kind.split_once(';').map_or(kind, |(essence, _)| essence);
     essence.trim().eq_ignore_ascii_case(MEDIA_TYPE)

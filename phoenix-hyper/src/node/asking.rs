@@ -1,4 +1,4 @@
-//! Questions to other homeservers: equal ones under way at the same time are one.
+//! Requests to other homeservers. Equal requests under way at the same time are sent once.
 
 use std::{
     future::Future,
@@ -10,22 +10,22 @@ use tokio::sync::oneshot;
 
 type Answer = Result<Vec<u8>, PeerFailure>;
 
-/// Who waits for which answer.
+/// The requests under way, and who waits for each answer.
 #[derive(Default)]
 pub(super) struct Asking(Mutex<SingleFlight<oneshot::Sender<Answer>>>);
 
 impl Asking {
-    /// The answer to `ask`, from `send` or from an equal question that is under way. The question goes on if this is
-    /// dropped: others may wait for it.
+    /// Returns the answer to `ask`, from `send` or from an equal request under way. The request goes on if this future
+    /// is dropped: others may wait for it.
     pub async fn ask<F>(self: &Arc<Self>, ask: Ask, send: impl FnOnce(Ask) -> F) -> Answer
     where
         F: Future<Output = Answer> + Send + 'static,
     {
         let (tell, told) = oneshot::channel();
         if self.flights().join(ask.clone(), tell) {
-            let question = Question { asking: Arc::clone(self), ask: ask.clone() };
+            let flight = Flight { asking: Arc::clone(self), ask: ask.clone() };
             let sent = send(ask);
-            tokio::spawn(async move { question.answer(sent.await) });
+            tokio::spawn(async move { flight.answer(sent.await) });
         }
         told.await.unwrap_or(Err(PeerFailure))
     }
@@ -35,22 +35,22 @@ impl Asking {
     }
 }
 
-/// A question under way. Dropped without an answer, nobody waits for one any longer.
-struct Question {
+/// A request under way. Dropping it without an answer fails all that wait for it.
+struct Flight {
     asking: Arc<Asking>,
     ask: Ask,
 }
 
-impl Question {
+impl Flight {
     fn answer(self, answer: Answer) {
         for waiting in self.asking.flights().complete(&self.ask) {
-            // Whoever waited may be gone.
+            // The receiver may be gone.
             let _ = waiting.send(answer.clone());
         }
     }
 }
 
-impl Drop for Question {
+impl Drop for Flight {
     fn drop(&mut self) {
         self.asking.flights().complete(&self.ask);
     }
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn equal_questions_are_sent_once_and_all_are_answered() {
+    async fn equal_requests_are_sent_once_and_all_are_answered() {
         let asking = Arc::<Asking>::default();
         let sent = Arc::new(Mutex::new(Vec::new()));
         let send = |ask: Ask| {
@@ -78,13 +78,13 @@ mod tests {
             tokio::join!(asking.ask(ask(1), send), asking.ask(ask(1), send), asking.ask(ask(2), send));
         assert_eq!(answers, (Ok(vec![1]), Ok(vec![1]), Ok(vec![2])));
         assert_eq!(*sent.lock().unwrap(), [vec![1], vec![2]]);
-        // What was answered is asked again.
+        // An answered request is sent again.
         assert_eq!(asking.ask(ask(1), send).await, Ok(vec![1]));
         assert_eq!(sent.lock().unwrap().len(), 3);
     }
 
     #[tokio::test]
-    async fn a_question_that_ends_without_an_answer_is_none() {
+    async fn a_request_that_ends_without_an_answer_fails() {
         let asking = Arc::<Asking>::default();
         let panics = |_| async { std::panic::resume_unwind(Box::new("while asking")) };
         assert_eq!(asking.ask(ask(1), panics).await, Err(PeerFailure));

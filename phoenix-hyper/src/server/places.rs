@@ -1,4 +1,4 @@
-//! Places for connections: so many in all, and so many for one address.
+//! Places for connections: a limited number in all, and for each address.
 
 use std::{
     collections::BTreeMap,
@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::ServerLimits;
+use super::limits::ServerLimits;
 use crate::body::Part;
 
 /// The places that are taken.
@@ -22,12 +22,12 @@ struct Taken {
     by_address: BTreeMap<IpAddr, (usize, Part)>,
 }
 
-/// A place, given back when this is dropped.
+/// A place for one connection, freed on drop.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
     address: IpAddr,
-    /// What all requests from this address may hold in memory.
+    /// The part of the budget of bodies that all requests from this address share.
     pub part: Part,
 }
 
@@ -36,7 +36,7 @@ impl Places {
         Arc::new(Self { taken: Mutex::default(), limits })
     }
 
-    /// A place for a connection from `address`, if there is one.
+    /// Takes a place for a connection from `address`, if one is free.
     pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let address = one_customer(address);
         let mut taken = self.taken();
@@ -74,7 +74,7 @@ impl Drop for Place {
     }
 }
 
-/// What providers give to one customer: an IPv4 address, or an IPv6 network of 64 bits.
+/// What a provider assigns to one customer: an IPv4 address, or an IPv6 network of 64 bits.
 fn one_customer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
@@ -99,7 +99,7 @@ mod tests {
         assert!(places.take("192.0.2.2".parse().unwrap()).is_none());
         drop(first);
         assert!(places.take("192.0.2.2".parse().unwrap()).is_some());
-        assert_eq!(places.taken().by_address.len(), 1, "nothing is kept of who is gone");
+        assert_eq!(places.taken().by_address.len(), 1, "nothing is kept of an address that is gone");
     }
 
     #[test]

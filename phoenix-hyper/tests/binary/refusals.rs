@@ -64,7 +64,7 @@ async fn bad_settings_are_refused() {
     identity("one");
     identity("two");
     for (domain, text, parts) in [
-        (DOMAIN, "[times]\nlease = \"0 s\"", &["times.lease", "0 s", "between 1 s and 1 h"][..]),
+        (DOMAIN, "[times]\nlease = \"0 s\"", &["times.lease", "0s", "between 1s and 1h"][..]),
         (DOMAIN, "[sizes]\nsweep_batch = 0", &["sizes.sweep_batch", "0", "between 1 and"]),
         (DOMAIN, "[srever]", &["srever", "unknown field"]),
         (

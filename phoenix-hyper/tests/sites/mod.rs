@@ -1,7 +1,7 @@
 //! Homeservers in this process, behind real sockets and on disk, that can stop and come back.
 #![allow(dead_code)]
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use phoenix_core::{
     config::Config, homeserver::Homeserver, identifiers::Domain, keys::ServiceKeys, rng::Random,
@@ -92,7 +92,7 @@ impl Site {
             store.is_some()
         })
         .await;
-        let system = System::new(peers, Metrics::default().into());
+        let system = System::new(peers).measured_by(Arc::<Metrics>::default());
         let node = Node::new(homeserver, store.unwrap(), system, NodeLimits::default(), Handle::current());
         node.start();
         let tls = server_config(&self.identity).unwrap();

@@ -1,4 +1,4 @@
-//! Frames as a homeserver makes them, for one that does not want to keep to the rules.
+//! Frames built by hand, so that any field can break the rules.
 
 use phoenix_core::{
     credentials::{KeyId, PublishedHpkeKey},
@@ -13,10 +13,10 @@ use phoenix_core::{
     },
 };
 
-/// What the smallest entries of a stream are padded to.
+/// The size that the smallest entries of a stream are padded to.
 const SMALLEST_ENTRY: usize = 1024;
 
-/// From whom and to whom a frame goes, or pretends to.
+/// The header of a frame, true or forged.
 pub struct Header {
     pub source: Domain,
     pub destination: Domain,
@@ -24,12 +24,13 @@ pub struct Header {
     pub key_id: KeyId,
 }
 
-/// A frame of a new stream with one message, sealed to the destination's stream key as it should be, signed with
-/// `key`. `None` if nothing can be sealed to that key.
+/// Builds a frame of a new stream with one message, sealed to the destination's stream key `to` and signed with `key`.
+/// Returns `None` if `to` is not a valid key.
 pub fn with_message(
     random: &mut Random,
     header: Header,
-    (key, to): (&SigningKey, &PublishedHpkeKey),
+    key: &SigningKey,
+    to: &PublishedHpkeKey,
     message: &FanOutMessage,
 ) -> Option<Frame> {
     let Header { source, destination, timestamp, key_id } = header;
