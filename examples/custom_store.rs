@@ -1,7 +1,8 @@
 //! A database of your own under a homeserver: here a sorted list behind a lock, gone when the process ends.
 //!
 //! The conformance suite says what every store must do. For a store that outlives the process, run
-//! `conformance::check_durable`, too. Run the example with `cargo run -p phoenix-examples --example custom_store`.
+//! `conformance::check_durable`, too. Run the example with `cargo run -p phoenix-examples --example
+//! custom_store`.
 
 use std::{
     error::Error,

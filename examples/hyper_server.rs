@@ -1,9 +1,9 @@
 //! A homeserver within a hyper service of your own, beside a route of your own.
 //!
-//! `HttpService` checks hosts, sizes and times itself, and takes bodies of any type: here those of hyper. The example
-//! asks the homeserver for its keys through a real socket, and ends. TLS is left to a proxy in front; see
-//! `phoenix_hyper::server` for a server with TLS. Run it with
-//! `cargo run -p phoenix-examples --example hyper_server`.
+//! `HttpService` checks hosts, sizes and times itself, and takes bodies of any type: here those of hyper. The
+//! example asks the homeserver for its keys through a real socket, and ends. TLS is left to a proxy in front;
+//! see `phoenix_hyper::server` for a server with TLS. Run it with `cargo run -p phoenix-examples --example
+//! hyper_server`.
 
 use std::{error::Error, io::Write, net::SocketAddr};
 

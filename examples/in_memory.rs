@@ -1,7 +1,7 @@
 //! Two homeservers, a user of each, and a message from one to the other: no async, no network, no disk.
 //!
-//! Everything that an embedder of `phoenix-core` does is here: keep rows, drive operations step by step, run timers.
-//! Run it with `cargo run -p phoenix-examples --example in_memory`.
+//! Everything that an embedder of `phoenix-core` does is here: keep rows, drive operations step by step, run
+//! timers. Run it with `cargo run -p phoenix-examples --example in_memory`.
 #![allow(clippy::print_stdout)]
 
 use std::{collections::BTreeMap, error::Error, time::SystemTime};
@@ -83,8 +83,8 @@ impl World {
         }
     }
 
-    /// Lets clients read their queues, serves their requests, and runs due timers, until no further event comes. Returns
-    /// the events.
+    /// Lets clients read their queues, serves their requests, and runs due timers, until no further event
+    /// comes. Returns the events.
     fn run(&mut self) -> Result<Vec<Event>, Box<dyn Error>> {
         let mut events = Vec::new();
         loop {

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `/healthz` | 200: the process is alive |
 //! | `/readyz` | 200 if requests are served; 503 with the reason while the homeserver stops, or if its store cannot be used |
-//! | `/metrics` | the [metrics](crate::metrics) |
+//! | `/metrics` | the [`metrics`] |
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -108,7 +108,8 @@ impl DataDirectory {
     /// Returns the self-signed certificate, and whether it was created just now.
     ///
     /// # Errors
-    /// [`DataError::Certificate`] if it cannot be used, [`DataError::Io`] if a file cannot be read or written.
+    /// [`DataError::Certificate`] if it cannot be used, [`DataError::Io`] if a file cannot be read or
+    /// written.
     pub fn self_signed(&self, domain: &Domain) -> Result<(Identity, bool), DataError> {
         let (path, key_path) = (self.certificate(), self.0.join("certificate-key.pem"));
         let failed = |error| DataError::Certificate { path: path.clone(), error };

@@ -1,7 +1,8 @@
-//! Key files: a homeserver's keys, and its root key, each as one PEM block in a file that only its owner may read.
+//! Key files: a homeserver's keys, and its root key, each as one PEM block in a file that only its owner may
+//! read.
 //!
-//! The root key signs intermediate credentials and nothing else. It is never in the file that the homeserver reads: it
-//! belongs on an offline medium.
+//! The root key signs intermediate credentials and nothing else. It is never in the file that the homeserver
+//! reads: it belongs on an offline medium.
 
 use std::{
     fs::File,

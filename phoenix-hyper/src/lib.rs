@@ -1,19 +1,20 @@
-//! Carries the Phoenix homeserver protocol: stores, timers, HTTP over TLS, peers, clients, and the `phoenix` binary.
-//! What a homeserver does is decided by [`phoenix_core`] alone.
+//! Carries the Phoenix homeserver protocol: stores, timers, HTTP over TLS, peers, clients, and the `phoenix`
+//! binary. What a homeserver does is decided by [`phoenix_core`] alone.
 //!
 //! # Modules
 //!
-//! * [`store`]: what a database must be able to do, implementations on disk and in memory, and the suite that every
-//!   implementation must pass.
+//! * [`store`]: what a database must be able to do, implementations on disk and in memory, and the suite that
+//!   every implementation must pass.
 //! * [`node`]: drives operations over a store, lane by lane, and runs timers.
 //! * `service`: a node as an HTTP service, for hyper and tower.
 //! * `listen`: the web socket that signals clients when their queue grows.
 //! * `server`: connections to that service, over `tls` 1.3, each within its limits.
-//! * `peers`: requests to other homeservers, found by their names (`host`); `environment`: what a node needs besides
-//!   its store, from this machine.
+//! * `peers`: requests to other homeservers, found by their names (`host`); `environment`: what a node needs
+//!   besides its store, from this machine.
 //! * `client`: a client at work: the sans-IO client with a network and a clock.
 //! * `metrics`: measurements for Prometheus.
-//! * `settings`, `data_directory`, `key_file`, `private_file`, `logs`, `admin`: what the binary adds for its operator.
+//! * `settings`, `data_directory`, `key_file`, `private_file`, `logs`, `admin`: what the binary adds for its
+//!   operator.
 //! * `demo`, `bench`: all of it at work, on homeservers as processes of one machine (`local`).
 //!
 //! # Features
@@ -30,8 +31,8 @@
 //! | `metrics` | `metrics`, on `peers` |
 //! | `binary` (default) | all of these, and the `phoenix` binary with what belongs to it |
 //!
-//! Who embeds a homeserver behind a web framework of its own takes `default-features = false` with `service`, `peers`,
-//! and `store-embedded` or a store of its own.
+//! To embed a homeserver behind a web framework of your own, take `default-features = false` with `service`,
+//! `peers`, and `store-embedded` or a store of your own.
 
 #[cfg(feature = "binary")]
 pub mod admin;

@@ -1,5 +1,5 @@
-//! Homeservers as processes on this machine, each with keys, a self-signed certificate, settings and a store in a folder
-//! of its own. The demonstration, the bench and tests run on these.
+//! Homeservers as processes on this machine, each with keys, a self-signed certificate, settings and a store
+//! in a folder of its own. The demonstration, the bench and tests run on these.
 
 use std::{
     collections::BTreeMap,
@@ -219,8 +219,8 @@ impl Homeserver {
     }
 }
 
-/// Returns a free address of this machine. Its port is below those that systems use for outgoing connections, so that it
-/// stays free while a homeserver is down.
+/// Returns a free address of this machine. Its port is below those that systems use for outgoing connections,
+/// so that it stays free while a homeserver is down.
 ///
 /// # Errors
 /// The system's error if no port is free.

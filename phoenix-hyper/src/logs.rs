@@ -4,7 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | `phoenix` | info | a homeserver is ready, stops accepting, has stopped | `domain`, `address`, `admin` |
 //! | `phoenix` | warn | a key expires soon or has expired | `kind`, `id` |
-//! | `phoenix` | warn | fewer files may be open than the settings need | `limit`, `needed` |
+//! | `phoenix` | warn | fewer files may be open than the settings allow for | `limit`, `needed` |
 //! | `phoenix` | warn | operations were still under way at the end | `under_way` |
 //! | `phoenix` | error | a defect: code panicked | `location` |
 //! | `phoenix_hyper::node` | error | rows or timers cannot be read | `error` |
@@ -17,8 +17,8 @@
 //! | `phoenix_hyper::environment` | error | a message in transit is damaged | `lost` |
 //! | `phoenix_hyper::environment` | warn | a homeserver refuses deliveries | `peer`, `refusal` |
 //! | `phoenix_hyper::environment` | warn | a homeserver gave no answer; at most once in ten seconds, otherwise debug | `peer`, `service`, `error`, `unsaid` |
-//! | `phoenix_hyper::environment` | debug | a request has ended | `operation`, `refusal`, `milliseconds`, `retries` |
-//! | `phoenix_hyper::environment` | trace | a timer has ended | `milliseconds`, `retries` |
+//! | `phoenix_hyper::environment` | debug | a request is over | `operation`, `refusal`, `milliseconds`, `retries` |
+//! | `phoenix_hyper::environment` | trace | a timer is over | `milliseconds`, `retries` |
 //! | `phoenix_hyper::environment` | trace | a homeserver answered | `peer`, `service` |
 //!
 //! Events of an operation are in its span:
@@ -30,8 +30,8 @@
 //!
 //! Spans have no ids: the log does not link the operations of a user.
 //!
-//! No event contains a key, a token, a password, a message, or the name or address of a user or client, at any level.
-//! Events contain domains of other homeservers, operations, codes of refusals, counts and times.
+//! No event contains a key, a token, a password, a message, or the name or address of a user or client, at
+//! any level. Events contain domains of other homeservers, operations, codes of refusals, counts and times.
 
 use std::panic::{self, PanicHookInfo};
 

@@ -9,8 +9,8 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-/// Creates a directory that only its owner may enter, with all directories above it. An existing directory is left as
-/// it is.
+/// Creates a directory that only its owner may enter, with all directories above it. An existing directory is
+/// left as it is.
 ///
 /// # Errors
 /// The system's error.

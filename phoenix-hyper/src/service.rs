@@ -1,11 +1,12 @@
 //! A node as an HTTP service: `POST /` with the bytes of a request, answered with the bytes of the response
 //! (PROTOCOL.md §2, §5).
 //!
-//! Each service of a homeserver has a host name of its own. A response of the media type [`MEDIA_TYPE`] is an answer of
-//! the protocol, whatever its status. Any other response says in a line of text why there was no request.
+//! Each service of a homeserver has a host name of its own. A response of the media type [`MEDIA_TYPE`] is an
+//! answer of the protocol, whatever its status. Any other response says in a line of text why there was no
+//! request.
 //!
-//! [`HttpService`] checks host, path, method, media type, size and time itself, and reads bodies of any type: mount it
-//! into hyper or tower as it is.
+//! [`HttpService`] checks host, path, method, media type, size and time itself, and reads bodies of any type:
+//! mount it into hyper or tower as it is.
 //!
 //! ```
 //! use http_body_util::{BodyExt, Full};
@@ -115,12 +116,12 @@ impl Default for BodyLimits {
 /// A node as an HTTP service. A clone is a cheap handle on the same service.
 ///
 /// The service takes requests with a body of any type, [`hyper::body::Incoming`] among them. It is a
-/// [`hyper::service::Service`] and a [`tower_service::Service`] whose error is [`Infallible`], so that it can be mounted
-/// into hyper, tower and frameworks on tower (with axum: `Router::fallback_service`).
+/// [`hyper::service::Service`] and a [`tower_service::Service`] whose error is [`Infallible`], so that it can
+/// be mounted into hyper, tower and frameworks on tower (with axum: `Router::fallback_service`).
 ///
-/// The host of a request names the service: `as.`, `ds.` or `qs.` before the homeserver's domain. A framework in front
-/// must pass the host on as it came. A web socket needs an HTTP/1.1 connection whose upgrade the server supports
-/// (`with_upgrades` in hyper).
+/// The host of a request names the service: `as.`, `ds.` or `qs.` before the homeserver's domain. A framework
+/// in front must pass the host on as it came. A web socket needs an HTTP/1.1 connection whose upgrade the
+/// server supports (`with_upgrades` in hyper).
 pub struct HttpService<S, E> {
     node: Node<S, E>,
     limits: BodyLimits,

@@ -110,7 +110,7 @@ async fn other_requests_are_refused_with_a_reason() {
     }
 }
 
-/// A body that was never on a network: what frameworks hand over is of types of their own.
+/// Frameworks hand over bodies of types of their own.
 #[tokio::test]
 async fn bodies_of_any_type_are_read_within_the_limits() {
     let node = support::node(&support::domain("a.localhost"), None);
@@ -133,7 +133,7 @@ async fn bodies_of_any_type_are_read_within_the_limits() {
     assert_eq!(exhausted.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
-/// What axum and other frameworks on tower ask of a service that they mount.
+/// Mounts the service under the bounds that frameworks on tower, axum for example, require.
 #[tokio::test]
 async fn the_service_can_be_mounted_on_tower() {
     async fn mounted<T, B>(mut service: T, request: Request<B>) -> T::Response
@@ -154,7 +154,7 @@ async fn the_service_can_be_mounted_on_tower() {
     assert_eq!(mounted(service, elsewhere).await.status(), StatusCode::MISDIRECTED_REQUEST);
 }
 
-/// A body of frames, of which any may fail, with an error that is no error type.
+/// A body of frames, any of which may fail. Its error implements no trait of errors.
 struct Framed(VecDeque<Result<Bytes, &'static str>>);
 
 impl Framed {

@@ -1,4 +1,4 @@
-//! The plan of this crate: no circle between files, and rooms in one order, so that the tower cannot sag.
+//! The plan of this crate: no import circle between files, and every room imports only rooms below it.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{
@@ -13,7 +13,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("body", "HTTP bodies within limits and budgets"),
     ("web_socket", "what both ends of the web socket agree upon"),
     ("private_file", "files that only their owner may read"),
-    ("store", "what a database must be able to do, and two that are"),
+    ("store", "what a database must be able to do, with two implementations"),
     ("tls", "identities and trust"),
     ("node", "operations driven over a store"),
     ("peers", "requests to other homeservers"),
@@ -29,8 +29,8 @@ const ROOMS: &[(&str, &str)] = &[
     ("key_file", "keys as files"),
     ("data_directory", "everything that outlives the process"),
     ("local", "homeservers as processes of one machine"),
-    ("bench", "what they deliver, and what it costs"),
-    ("demo", "all of it at work, and under attack"),
+    ("bench", "throughput, latency and cost of homeservers"),
+    ("demo", "homeservers at work and under attack"),
     ("commands", "the command line, in a crate of its own"),
 ];
 
@@ -75,7 +75,8 @@ fn paths(prefix: &str, tree: &str) -> Vec<String> {
     found
 }
 
-/// The modules that a module imports: by `use`, and by paths in its code that begin with a child or a keyword.
+/// The modules that a module imports: by `use`, and by paths in its code that begin with a child or a
+/// keyword.
 fn imports(module: &Module, code: &str, modules: &BTreeMap<Module, String>) -> BTreeSet<Module> {
     let (mut found, mut tree) = (Vec::new(), None);
     for line in code.lines().map(str::trim) {
@@ -115,7 +116,7 @@ fn imports(module: &Module, code: &str, modules: &BTreeMap<Module, String>) -> B
     found.filter(|other| other != module && !other.is_empty()).collect()
 }
 
-/// All imports of the crate, by module. Those of the roots say nothing: a root declares every room.
+/// All imports of the crate, by module, except those of the roots, which declare every room.
 fn graph() -> BTreeMap<Module, BTreeSet<Module>> {
     let mut known = BTreeMap::new();
     modules(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &[], &mut known);
@@ -126,7 +127,7 @@ fn graph() -> BTreeMap<Module, BTreeSet<Module>> {
 #[test]
 fn no_file_imports_itself_by_way_of_others() {
     let graph = graph();
-    // What imports nothing that is left is no part of a circle.
+    // A module that imports no remaining module is not part of a circle.
     let mut left = graph.clone();
     loop {
         let before = left.len();

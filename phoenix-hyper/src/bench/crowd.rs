@@ -43,7 +43,8 @@ pub struct Group {
     pub recipients: Vec<usize>,
 }
 
-/// The most groups written to at the same time. Fewer if they are large, since connecting all users takes long.
+/// The most groups written to at the same time. Fewer if they are large, since connecting all users takes
+/// long.
 const GROUPS: usize = 48;
 
 /// The most connections made for one measurement; a single group may need more.
@@ -162,7 +163,7 @@ impl Crowd {
 }
 
 impl User {
-    /// Connects with those of `members` who are no contacts yet, and creates a group with all of them.
+    /// Connects with those of `members` who are not contacts yet, and creates a group with all of them.
     async fn group_with(
         &mut self,
         members: &[usize],

@@ -54,15 +54,16 @@ pub async fn measure(
     })
 }
 
-/// Makes all recipients read and acknowledge without processing. Returns how many entries each will have read once all
-/// messages are delivered.
+/// Makes all recipients read and acknowledge without processing. Returns how many entries each will have read
+/// once all messages are delivered.
 async fn expectations(crowd: &Crowd, groups: &[Group], each: usize) -> Result<BTreeMap<usize, u64>, Failure> {
     let mut expected = BTreeMap::new();
     for group in groups {
         for recipient in &group.recipients {
             let client = &crowd.recipients[*recipient].client;
             client.hold_deliveries(true).await?;
-            // Entries that the creation of the groups has left are read now, so that they do not count as messages.
+            // Entries that the creation of the groups has left are read now, so that they do not count as
+            // messages.
             client.read().await?;
             let read = client.entries_read().await?;
             *expected.entry(*recipient).or_insert(read) += each as u64;

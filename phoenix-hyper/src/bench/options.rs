@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 /// What the bench measures.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The number of homeservers. Senders are at the first; recipients at the others, or at the first if it is alone.
+    /// The number of homeservers. Senders are at the first; recipients at the others, or at the first if it
+    /// is alone.
     pub servers: NonZeroUsize,
     /// The number of recipients, over all homeservers.
     pub users: usize,

@@ -26,8 +26,8 @@ pub struct Report {
     pub memory_mebibytes: Vec<f64>,
 }
 
-/// Throughput of deliveries from one homeserver to others. Every delivery was checked: a message that is missing,
-/// duplicated or out of order fails the bench.
+/// Throughput of deliveries from one homeserver to others. Every delivery was checked: a message that is
+/// missing, duplicated or out of order fails the bench.
 #[derive(Debug, Serialize)]
 pub struct Deliveries {
     /// Recipients of each message.
@@ -104,21 +104,21 @@ pub fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
-/// What people are told during the bench. Machines read the figures at the end.
+/// What the bench prints for people while it runs. Machines read the figures at the end.
 pub struct Story {
-    told: bool,
+    printed: bool,
     watched: bool,
 }
 
 impl Story {
-    /// With `told`, lines are printed on standard output.
-    pub fn new(told: bool) -> Self {
-        Self { told, watched: io::stderr().is_terminal() }
+    /// With `printed`, lines appear on standard output.
+    pub fn new(printed: bool) -> Self {
+        Self { printed, watched: io::stderr().is_terminal() }
     }
 
     /// Prints a line.
     pub fn tell(&self, line: &str) {
-        if self.told {
+        if self.printed {
             // Fails only if the output is closed.
             let _ = writeln!(io::stdout().lock(), "{line}");
         }

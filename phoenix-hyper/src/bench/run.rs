@@ -20,8 +20,8 @@ use crate::{
 /// The fewest deliveries of a measurement: fewer end before they can be measured.
 const DELIVERIES: usize = 10_000;
 
-/// Settings of the homeservers: rates far above what so few users with so many messages need, and short waits before a
-/// homeserver that was down is tried again.
+/// Settings of the homeservers: rates far above what so few users with so many messages need, and short waits
+/// before a homeserver that was down is tried again.
 const SETTINGS: &str = "\
 [times]
 backoff_first = \"100 ms\"
@@ -42,7 +42,7 @@ membership_per_minute = 1000000
 outbox_entries = 1000000
 ";
 
-/// Runs the measurements on homeservers in `folder`, and tells the `story` on the way.
+/// Runs the measurements on homeservers in `folder`, and prints progress on the way.
 ///
 /// # Errors
 /// [`Failure`] if a message is lost, duplicated or out of order, or a homeserver fails.

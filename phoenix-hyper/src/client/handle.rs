@@ -26,7 +26,7 @@ const EVENTS: usize = 64;
 /// The most calls that wait for the client's task; a further call waits for a place.
 const COMMANDS: usize = 64;
 
-/// A client at work. See the [module](self).
+/// A client at work. See the [module](super).
 #[derive(Debug, Clone)]
 pub struct Client {
     client_id: ClientId,
@@ -36,8 +36,8 @@ pub struct Client {
 
 /// The events of a client, in order.
 ///
-/// Once about a hundred events wait, the client stops reading its queues until they are taken; all else goes on.
-/// Dropping this discards all events.
+/// Once about a hundred events wait, the client stops reading its queues until they are taken; all else goes
+/// on. Dropping this discards all events.
 #[derive(Debug)]
 pub struct Events(mpsc::Receiver<Event>);
 
@@ -47,16 +47,16 @@ impl Events {
         self.0.recv().await
     }
 
-    /// Returns the next event, if one waits. When a method of the client returns, all events before it wait here, up
-    /// to the size of the channel.
+    /// Returns the next event, if one waits. When a method of the client returns, all events before it wait
+    /// here, up to the size of the channel.
     pub fn try_next(&mut self) -> Option<Event> {
         self.0.try_recv().ok()
     }
 }
 
 impl Client {
-    /// Starts an unregistered client on the current runtime. All its ids and keys are derived from `seed`: 32 bytes of
-    /// fresh randomness, never used for another client.
+    /// Starts an unregistered client on the current runtime. All its ids and keys are derived from `seed`: 32
+    /// bytes of fresh randomness, never used for another client.
     ///
     /// # Panics
     /// If called outside a tokio runtime.
@@ -76,8 +76,8 @@ impl Client {
         &self.client_id.user_id
     }
 
-    /// Registers the user and sets up account, queue and key packages. After a failure, another call continues from
-    /// there.
+    /// Registers the user and sets up account, queue and key packages. After a failure, another call
+    /// continues from there.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -86,7 +86,8 @@ impl Client {
         self.start_task(move |core| core.register(&password)).await.map(drop)
     }
 
-    /// Asks `user`, of any homeserver, for a connection. [`Event::Connected`] follows once the user has accepted.
+    /// Asks `user`, of any homeserver, for a connection. [`Event::Connected`] follows once the user has
+    /// accepted.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -121,8 +122,8 @@ impl Client {
         self.start_task(move |core| core.invite(&group, &users)).await.map(drop)
     }
 
-    /// Sends a message to a group. Returns its final position in the group's order once the group's homeserver has
-    /// taken responsibility for delivering it.
+    /// Sends a message to a group. Returns its final position in the group's order once the group's
+    /// homeserver has taken responsibility for delivering it.
     ///
     /// # Errors
     /// [`ClientError`]. If the homeserver gave no answer, [`Event::MessageAcknowledged`] may still follow.
@@ -141,8 +142,9 @@ impl Client {
         self.start_task(move |core| core.update(&group)).await.map(drop)
     }
 
-    /// Reads both queues to their ends now. The client does this by itself, too; call this to find a connection request
-    /// sooner. Connection requests and invitations are still being handled when this returns.
+    /// Reads both queues to their ends now. The client does this by itself, too; call this to find a
+    /// connection request sooner. Connection requests and invitations are still being handled when this
+    /// returns.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -174,7 +176,8 @@ impl Client {
         self.look(|core| core.entries_read()).await
     }
 
-    /// Returns once the client has read `entries` entries of its fan-out queue and the homeserver may delete them.
+    /// Returns once the client has read `entries` entries of its fan-out queue and the homeserver may delete
+    /// them.
     ///
     /// # Errors
     /// [`ClientError::Stopped`].
@@ -183,8 +186,8 @@ impl Client {
         if read { Ok(()) } else { Err(ClientError::Stopped) }
     }
 
-    /// Fetches tokens of the client's own homeserver until `count` are in stock, so that no later task waits for them.
-    /// Without this, the client fetches a batch whenever none is left.
+    /// Fetches tokens of the client's own homeserver until `count` are in stock, so that no later task waits
+    /// for them. Without this, the client fetches a batch whenever none is left.
     ///
     /// # Errors
     /// [`ClientError`].

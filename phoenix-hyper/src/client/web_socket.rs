@@ -25,8 +25,8 @@ use crate::{
     web_socket::{self, PATH, SUB_PROTOCOL},
 };
 
-/// The first wait before reconnecting. It doubles with each further failure. The actual wait is a random part of it,
-/// at least half, so that clients that lost a homeserver together do not return together.
+/// The first wait before reconnecting. It doubles with each further failure. The actual wait is a random part
+/// of it, at least half, so that clients that lost a homeserver together do not return together.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// The longest wait before reconnecting.
@@ -59,8 +59,8 @@ enum ListenError {
 
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
-/// Stays connected and passes on each signal. Adds one for each connection made, for entries that came while there was
-/// none.
+/// Stays connected and passes on each signal. Adds one for each connection made, for entries that came while
+/// there was none.
 pub(super) async fn listen(
     peers: Peers,
     domain: Domain,

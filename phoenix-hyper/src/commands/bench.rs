@@ -16,7 +16,8 @@ use super::exit::{Exit, Failure};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The number of homeservers, each a process of its own. Senders are at the first, recipients at the others.
+    /// The number of homeservers, each a process of its own. Senders are at the first, recipients at the
+    /// others.
     #[arg(long, default_value = "2")]
     servers: NonZeroUsize,
     /// The number of recipients, over all homeservers.

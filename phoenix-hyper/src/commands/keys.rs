@@ -20,7 +20,8 @@ use super::{
     output::Output,
 };
 
-/// Keys that expire within this many days are warned of: enough time to fetch the root key from its safe place.
+/// Keys that expire within this many days are warned of: enough time to fetch the root key from its safe
+/// place.
 const WARNING_DAYS: u64 = 30;
 
 #[derive(clap::Args)]

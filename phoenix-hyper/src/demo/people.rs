@@ -95,7 +95,7 @@ impl Person {
             Err(_) => {
                 let Seen { messages, gaps, .. } = &self.seen;
                 let (messages, gaps) = (messages.len(), gaps.len());
-                Err(Failure(format!("{name} waited in vain: {what} ({messages} messages, {gaps} gaps)")))
+                Err(Failure(format!("{name} waited too long: {what} ({messages} messages, {gaps} gaps)")))
             }
         }
     }
@@ -107,7 +107,7 @@ impl Person {
     pub async fn until_queue_grows(&mut self, before: u64) -> Result<(), Failure> {
         match time::timeout(PATIENCE, self.client.has_read(before + 1)).await {
             Ok(read) => read.map_err(self.failed("reading"))?,
-            Err(_) => return Err(Failure(format!("{} waited in vain: an entry of the queue", self.name))),
+            Err(_) => return Err(Failure(format!("{} waited too long: an entry of the queue", self.name))),
         }
         while let Some(event) = self.events.try_next() {
             self.take(event)?;
@@ -170,7 +170,8 @@ impl Person {
         written.iter().filter(|message| message.from != *self.user())
     }
 
-    /// Compares the messages read with those written by others. Returns how many arrived, are lost, and arrived again.
+    /// Compares the messages read with those written by others. Returns how many arrived, are lost, and
+    /// arrived again.
     ///
     /// # Errors
     /// [`Failure`] if a message was never written, or arrived out of its group's order.
@@ -197,8 +198,8 @@ impl Person {
         Ok((delivered, lost, total - delivered))
     }
 
-    /// Returns how many entries of the queue no position of a group accounts for, repeated deliveries included. Only the
-    /// difference between two results is meaningful.
+    /// Returns how many entries of the queue no position of a group accounts for, repeated deliveries
+    /// included. Only the difference between two results is meaningful.
     ///
     /// # Errors
     /// [`Failure`] if the client has stopped.

@@ -50,8 +50,8 @@ pub struct FailedStep {
     pub seen: String,
 }
 
-/// Prints the steps: on standard output, unless that is for the JSON object; and progress on standard error, if that is
-/// a terminal or a step takes long.
+/// Prints the steps: on standard output, unless that is for the JSON object; and progress on standard error,
+/// if that is a terminal or a step takes long.
 pub struct Report {
     json: bool,
     watched: bool,
@@ -94,9 +94,9 @@ impl Report {
         };
         self.clear_progress();
         match result {
-            Ok((value, told)) => {
+            Ok((value, result)) => {
                 let seconds = begun.elapsed().as_secs_f64();
-                self.tell(&format!("{seconds:>7.3} s  {name}\n{:>11}{told}", ""));
+                self.tell(&format!("{seconds:>7.3} s  {name}\n{:>11}{result}", ""));
                 Ok(value)
             }
             Err(failure) => Err(StepFailed { step: name.to_owned(), failure }),

@@ -43,7 +43,7 @@ async fn in_folder(keep: bool, program: Program, report: &mut Report) -> Result<
         report.tell(&format!("everything is in {}", folder.path().display()));
     }
     tokio::select! {
-        told = story::tell(folder.path(), &program, report) => told,
+        held = story::run(folder.path(), &program, report) => held,
         () = interrupted() => Err(StepFailed {
             step: "the demonstration runs to its end".to_owned(),
             failure: Failure("interrupted".to_owned()),

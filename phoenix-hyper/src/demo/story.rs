@@ -54,25 +54,25 @@ struct Stage {
 ///
 /// # Errors
 /// [`StepFailed`] names the first step that does not hold.
-pub async fn tell(folder: &Path, program: &Program, report: &mut Report) -> Result<(), StepFailed> {
+pub async fn run(folder: &Path, program: &Program, report: &mut Report) -> Result<(), StepFailed> {
     let stage = report.step("homeservers start", start(folder, program)).await?;
     let people = report.step("users register", register(&stage)).await?;
     let mut world = report.step("alice creates a group", gather(stage, people)).await?;
-    let told = report.step("all write and read", world.converse()).await;
+    let held = report.step("all write and read", world.converse()).await;
     world.count(report);
-    told?;
-    let told = report.step("b is killed while alice writes, and comes back", world.outage()).await;
+    held?;
+    let held = report.step("b is killed while alice writes, and comes back", world.outage()).await;
     world.count(report);
-    told?;
+    held?;
     report.step("an attacker gains a contact", world.acquaint()).await?;
     for attack in ATTACKS {
-        let told = report.step(attack.title(), world.attack(*attack)).await;
+        let held = report.step(attack.title(), world.attack(*attack)).await;
         world.count(report);
-        report.figures.refused.insert(attack.name().to_owned(), told?);
+        report.figures.refused.insert(attack.name().to_owned(), held?);
     }
-    let told = report.step("all write and read, as before", world.converse()).await;
+    let held = report.step("all write and read, as before", world.converse()).await;
     world.count(report);
-    told
+    held
 }
 
 fn domain(name: &str) -> Result<Domain, Failure> {
@@ -110,8 +110,8 @@ async fn start(folder: &Path, program: &Program) -> Result<(Stage, String), Fail
     };
     tokio::try_join!(a.start(&peers), b.start(&peers), evil_home.start(&peers))?;
     let evil = Evil::start(&program.path, folder, &setup).await?;
-    let told = "a.localhost, b.localhost and evil.localhost, each a process of its own, TLS 1.3".to_owned();
-    Ok((Stage { a, b, evil_home, evil, peers }, told))
+    let shown = "a.localhost, b.localhost and evil.localhost, each a process of its own, TLS 1.3".to_owned();
+    Ok((Stage { a, b, evil_home, evil, peers }, shown))
 }
 
 async fn register(stage: &Stage) -> Result<([Person; 3], String), Failure> {
@@ -198,9 +198,9 @@ impl World {
             self.written.extend([one, two, three]);
         }
         self.finish(before, [0, 0]).await?;
-        let told =
+        let shown =
             format!("{} messages in one order, each read once by both others", self.written.len() - round);
-        Ok(((), told))
+        Ok(((), shown))
     }
 
     /// The surplus entries of bob's and carol's queues.
@@ -208,8 +208,9 @@ impl World {
         Ok([self.bob.surplus().await?, self.carol.surplus().await?])
     }
 
-    /// Sends one more message of alice's, so that everything before it is in the queues. Then checks that nothing is lost
-    /// and that, besides the messages, bob's and carol's queues held as many entries as `others` says.
+    /// Sends one more message of alice's, so that everything before it is in the queues. Then checks that
+    /// nothing is lost and that, besides the messages, bob's and carol's queues held as many entries as
+    /// `others` says.
     async fn finish(&mut self, before: [u64; 2], others: [u64; 2]) -> Result<(), Failure> {
         let last = self.alice.write(&self.group, format!("message {}", self.written.len())).await?;
         self.written.push(last);
@@ -257,9 +258,9 @@ impl World {
             seen.joined.iter().any(|group| group.domain == mallory.domain)
         })
         .await?;
-        let told =
+        let shown =
             "mallory at evil is a contact of bob; and b's operator has rented a reverse proxy from evil";
-        Ok(((), told.to_owned()))
+        Ok(((), shown.to_owned()))
     }
 
     async fn attack(&mut self, attack: Attack) -> Result<(String, String), Failure> {
@@ -301,8 +302,8 @@ impl World {
         }
     }
 
-    /// The frame is valid, and one recipient's missing authorisation does not fail it: the recipient's queue gets a gap
-    /// marker instead of the message.
+    /// The frame is valid, and one recipient's missing authorisation does not fail it: the recipient's queue
+    /// gets a gap marker instead of the message.
     async fn presented(&mut self, order: &Order) -> Result<(String, String), Failure> {
         let bob = &mut self.bob;
         let entries = bob.client.entries_read().await.map_err(bob.failed("looking"))?;
@@ -316,9 +317,9 @@ impl World {
         match marker {
             Some(reason @ GapReason::NotAuthorised) => {
                 let short = format!("gap {}: not authorised", reason as u8);
-                let told =
+                let shown =
                     format!("b accepts the frame, and bob's client finds a marker in its queue, “{short}”");
-                Ok((short, told))
+                Ok((short, shown))
             }
             Some(other) => {
                 Err(Failure(format!("bob's client found a marker with another reason: {other:?}")))

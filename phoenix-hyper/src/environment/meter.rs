@@ -11,8 +11,8 @@ pub trait Meter: Send + Sync + 'static {
     /// An operation has ended.
     fn observe(&self, observation: &Observation);
 
-    /// A request to another homeserver has ended after `elapsed`. `outcome` is `answer`, or one of a few fixed words
-    /// that say what failed.
+    /// A request to another homeserver has ended after `elapsed`. `outcome` is `answer`, or one of a few
+    /// fixed words that say what failed.
     fn peer_request(&self, service: Service, outcome: &'static str, elapsed: Duration);
 
     /// Something happened that needs the operator's attention.

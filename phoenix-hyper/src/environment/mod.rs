@@ -1,5 +1,5 @@
-//! The [`Environment`](crate::node::Environment) of a homeserver on this machine: the system's clock and random
-//! generator, and other homeservers over the network.
+//! The [`Environment`](crate::node::Environment) of a homeserver on this machine: the system's clock and
+//! random generator, and other homeservers over the network.
 
 mod meter;
 mod sources;

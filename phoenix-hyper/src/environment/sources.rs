@@ -10,8 +10,8 @@ pub fn now() -> Timestamp {
     Timestamp::from_milliseconds(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Returns 32 bytes from the system's random generator. Aborts the process if the system has no randomness: nothing
-/// that a homeserver did without would be safe.
+/// Returns 32 bytes from the system's random generator. Aborts the process if the system has no randomness:
+/// nothing that a homeserver did without would be safe.
 pub fn seed() -> [u8; 32] {
     let mut seed = [0; 32];
     if let Err(error) = getrandom::fill(&mut seed) {

@@ -21,8 +21,8 @@ use crate::{
     peers::{Peers, SendError},
 };
 
-/// The system's clock and random generator, and other homeservers over the network. Logs what the operator should
-/// know, and measures for a [`Meter`].
+/// The system's clock and random generator, and other homeservers over the network. Logs what the operator
+/// should know, and measures for a [`Meter`].
 pub struct System {
     peers: Peers,
     meter: Option<Arc<dyn Meter>>,

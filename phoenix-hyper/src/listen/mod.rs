@@ -2,9 +2,9 @@
 //!
 //! A client connects to `/listen` of its queuing service and sends one binary message: an encoded request for
 //! `Listen`. The server answers with one binary message, the encoded response. After a refusal it closes the
-//! connection. Otherwise it sends an empty binary message for every signal, the first one immediately, so that the
-//! client misses no entry that came between its last reading and the connection. Signals that a slow client has not
-//! taken yet are merged into one.
+//! connection. Otherwise it sends an empty binary message for every signal, the first one immediately, so
+//! that the client misses no entry that came between its last reading and the connection. Signals that a slow
+//! client has not taken yet are merged into one.
 //!
 //! The client sends nothing further but pongs and a close.
 
@@ -42,15 +42,15 @@ use crate::{
 /// How long a client may take to send its request.
 const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 
-/// How long a client may be silent before it is pinged, and then again before it is given up: home routers forget
-/// connections later than that.
+/// How long a client may be silent before it is pinged, and then again before it is given up: home routers
+/// forget connections later than that.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// How long sending a message of a few bytes may take.
 const SENDING: Duration = Duration::from_secs(10);
 
-/// The shortest time between two signals. A client that gets many messages a second reads several at a time; entries
-/// that come meanwhile are signalled together.
+/// The shortest time between two signals. A client that gets many messages a second reads several at a time;
+/// entries that come meanwhile are signalled together.
 const SPACING: Duration = Duration::from_millis(50);
 
 /// The largest message of a client, in bytes: it sends one request of a few hundred bytes.
@@ -63,8 +63,8 @@ fn server_limits() -> WebSocketConfig {
 
 /// Answers a request to [`PATH`], and serves the web socket that follows.
 ///
-/// The status is 426 if the request is not a web socket handshake, and 400 if it breaks the handshake's rules or does
-/// not offer [`SUB_PROTOCOL`].
+/// The status is 426 if the request is not a web socket handshake, and 400 if it breaks the handshake's rules
+/// or does not offer [`SUB_PROTOCOL`].
 pub fn upgrade<S: Store, E: Environment, B: Send + 'static>(
     node: Node<S, E>,
     mut request: Request<B>,
@@ -208,8 +208,8 @@ async fn send<C: AsyncRead + AsyncWrite + Unpin>(
     time::timeout(SENDING, socket.send(message)).await.ok()?.ok()
 }
 
-/// Closes with `code` and waits for the client's close. Dropping a connection that still receives data may discard what
-/// was sent last.
+/// Closes with `code` and waits for the client's close. Dropping a connection that still receives data may
+/// discard what was sent last.
 async fn close<C: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<C>, code: CloseCode) {
     let farewell = async {
         let frame = CloseFrame { code, reason: Default::default() };

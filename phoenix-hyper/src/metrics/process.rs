@@ -60,7 +60,8 @@ impl Collector for Process {
     }
 }
 
-/// Returns how many files and sockets this process may have open; `None` if there is no limit or it is unknown.
+/// Returns how many files and sockets this process may have open; `None` if there is no limit or it is
+/// unknown.
 pub fn open_file_limit() -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;

@@ -24,7 +24,7 @@ use crate::{environment::Meter, host, node::Observation};
 /// The media type of the text that [`Metrics::render`] returns.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The metrics of a homeserver. Counts what it is told as a [`Meter`].
+/// The metrics of a homeserver. Counts events as a [`Meter`].
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -116,7 +116,8 @@ impl EncodeLabelValue for Outcome {
     }
 }
 
-/// Buckets from half a millisecond, the time of a read from memory, to 16 seconds, when every caller has given up.
+/// Buckets from half a millisecond, the time of a read from memory, to 16 seconds, when every caller has
+/// given up.
 fn durations() -> Histogram {
     Histogram::new(exponential_buckets(0.000_5, 2.0, 16))
 }

@@ -15,19 +15,19 @@ type Answer = Result<Vec<u8>, PeerFailure>;
 pub(super) struct Asking(Mutex<SingleFlight<oneshot::Sender<Answer>>>);
 
 impl Asking {
-    /// Returns the answer to `ask`, from `send` or from an equal request under way. The request goes on if this future
-    /// is dropped: others may wait for it.
+    /// Returns the answer to `ask`, from `send` or from an equal request under way. The request goes on if
+    /// this future is dropped: others may wait for it.
     pub async fn ask<F>(self: &Arc<Self>, ask: Ask, send: impl FnOnce(Ask) -> F) -> Answer
     where
         F: Future<Output = Answer> + Send + 'static,
     {
-        let (tell, told) = oneshot::channel();
-        if self.flights().join(ask.clone(), tell) {
+        let (sender, answer) = oneshot::channel();
+        if self.flights().join(ask.clone(), sender) {
             let flight = Flight { asking: Arc::clone(self), ask: ask.clone() };
             let sent = send(ask);
             tokio::spawn(async move { flight.answer(sent.await) });
         }
-        told.await.unwrap_or(Err(PeerFailure))
+        answer.await.unwrap_or(Err(PeerFailure))
     }
 
     fn flights(&self) -> MutexGuard<'_, SingleFlight<oneshot::Sender<Answer>>> {

@@ -156,8 +156,8 @@ impl<S: Store, E: Environment> Node<S, E> {
                 Step::Ask(ask) => {
                     // Other operations proceed while this one waits for the network.
                     drop(permit.take());
-                    // A request leaves its lane, too: a group does not wait for another homeserver. If rows have
-                    // changed by then, the commit finds out. A stream waits for its own peer.
+                    // A request leaves its lane, too: a group does not wait for another homeserver. If rows
+                    // have changed by then, the commit finds out. A stream waits for its own peer.
                     if request {
                         drop(turn.take());
                     }
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn observations_name_what_was_asked_for_and_what_came_of_it() {
+    async fn observations_name_operation_and_refusal() {
         let (node, mut observations) = world(Difficult::default(), 10);
         let mut observed = async |request| {
             node.serve(request).await;
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_not_admitted_is_observed_too() {
+    async fn a_request_that_is_not_admitted_is_observed_too() {
         let (node, mut observations) = world(Difficult::default(), 0);
         let overloaded = Refusal::Unavailable { retry_after_milliseconds: 1000 };
         let answer = node.serve(request(&node, &GetQsKeys {})).await;
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn commits_in_vain_are_counted() {
+    async fn failed_commits_are_counted() {
         let (node, mut observations) = world(Difficult::default(), 10);
         node.start();
         let observation = observations.recv().await.unwrap();
@@ -327,7 +327,7 @@ mod tests {
 
     /// A defect costs one request; its place is free again for the next.
     #[tokio::test]
-    async fn a_panic_is_an_answer_and_leaves_nothing_behind() {
+    async fn a_panic_is_refused_and_leaves_nothing_behind() {
         let (node, mut observations) = world(Difficult { panics: true, ..Difficult::default() }, 1);
         let user_id = UserId { uuid: [7; 16], domain: domain() };
         for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! What a node needs besides a store: time, randomness, peers, and an operator who is told.
+//! What a node needs besides a store: time, randomness, peers, and a way to the operator.
 
 use std::{future::Future, time::Duration};
 
@@ -9,8 +9,8 @@ use phoenix_core::{
     wire::operations::OperationKind,
 };
 
-/// What a node needs besides a store. The `peers` feature brings an implementation on the system's clock, generator
-/// and network: `environment::System`.
+/// What a node needs besides a store. The `peers` feature brings an implementation on the system's clock,
+/// generator and network: `environment::System`.
 pub trait Environment: Send + Sync + 'static {
     /// Returns the current time.
     fn now(&self) -> Timestamp;
@@ -18,8 +18,8 @@ pub trait Environment: Send + Sync + 'static {
     /// Returns 32 bytes from a cryptographically secure generator, different on every call.
     fn seed(&self) -> [u8; 32];
 
-    /// Sends a request to another homeserver and returns its encoded answer. The request may be sent any number of
-    /// times.
+    /// Sends a request to another homeserver and returns its encoded answer. The request may be sent any
+    /// number of times.
     fn ask(&self, ask: Ask) -> impl Future<Output = Result<Vec<u8>, PeerFailure>> + Send;
 
     /// Tells the operator of something that needs attention.

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct NodeLimits {
     /// Operations under way at once: enough that commits form groups.
     pub operations: usize,
-    /// Requests under way or waiting for their turn. The client of a request beyond that is told to come back.
+    /// Requests under way or waiting for their turn. The client of a request beyond that is told to come
+    /// back.
     pub requests: usize,
     /// Requests that wait for one lane, a group for example.
     pub requests_per_lane: usize,

@@ -82,8 +82,9 @@ fn signal(sender: &mpsc::Sender<()>) {
 }
 
 impl Listener {
-    /// Returns once the queue has grown since the last call; the first call returns immediately. Returns `None` when
-    /// no further signals will come: the node drains, or newer connections of the client replaced this one.
+    /// Returns once the queue has grown since the last call; the first call returns immediately. Returns
+    /// `None` when no further signals will come: the node drains, or newer connections of the client replaced
+    /// this one.
     pub async fn signalled(&mut self) -> Option<()> {
         self.signals.recv().await
     }

@@ -1,9 +1,10 @@
 //! A node: drives a homeserver's operations over a store.
 //!
 //! * Operations of one lane run first in, first out; all others run at once, up to a bound.
-//! * Timers are rows. A node finds them in the store when it starts and from time to time, and keeps those that it
-//!   schedules itself in memory.
-//! * Operations run on a runtime of their own, so that cryptography never blocks the threads that serve sockets.
+//! * Timers are rows. A node finds them in the store when it starts and from time to time, and keeps those
+//!   that it schedules itself in memory.
+//! * Operations run on a runtime of their own, so that cryptography never blocks the threads that serve
+//!   sockets.
 //!
 //! A node needs a [store](crate::store) and an [`Environment`].
 

@@ -13,8 +13,8 @@ use super::limits::NodeLimits;
 /// The most timers in memory. The ones due last are left to their rows.
 const HELD: usize = 10_000;
 
-/// The timers that this node knows of. Timers that wait for other homeservers have places of their own: a hundred
-/// peers that hang delay no delivery to a queue here.
+/// The timers that this node knows of. Timers that wait for other homeservers have places of their own: a
+/// hundred peers that hang delay no delivery to a queue here.
 pub(super) struct Schedules {
     pub here: Schedule,
     pub network: Schedule,
@@ -56,8 +56,8 @@ impl Held {
         }
     }
 
-    /// The next timer that is not under way, and when it is due. A timer never takes two places: a peer that hangs
-    /// delays no other, however much waits for it.
+    /// The next timer that is not under way, and when it is due. A timer never takes two places: a peer that
+    /// hangs delays no other, however much waits for it.
     pub fn next(&self) -> Option<&(Timestamp, Timer)> {
         self.by_time.iter().find(|(_, timer)| !self.running.contains(timer))
     }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_due_last_is_left_to_its_row() {
+    fn the_timer_due_last_is_left_to_its_row() {
         let mut held = Held::default();
         for number in 0..HELD + 10 {
             held.insert(timer(number), at(number));

@@ -45,20 +45,20 @@ impl<S: Store, E: Environment> Node<S, E> {
         }
     }
 
-    /// Serves an encoded request and returns the encoded answer, once all that the answer says is durable. Dropping
-    /// the future does not stop the operation.
+    /// Serves an encoded request and returns the encoded answer, once all that the answer says is durable.
+    /// Dropping the future does not stop the operation.
     pub async fn serve(&self, request: Vec<u8>) -> Vec<u8> {
         self.request(request, ()).await.0
     }
 
-    /// As [`Node::serve`], and keeps `held` until the operation has ended, even if the future is dropped: a share of
-    /// a budget that the request counts against, for example.
+    /// As [`Node::serve`], and keeps `held` until the operation has ended, even if the future is dropped: a
+    /// share of a budget that the request counts against, for example.
     pub async fn serve_holding<T: Send + 'static>(&self, request: Vec<u8>, held: T) -> Vec<u8> {
         self.request(request, held).await.0
     }
 
-    /// Serves an encoded request for signals. Returns the encoded answer and, if signals were granted, a listener.
-    /// The listener is signalled once immediately, so that no earlier entry is missed.
+    /// Serves an encoded request for signals. Returns the encoded answer and, if signals were granted, a
+    /// listener. The listener is signalled once immediately, so that no earlier entry is missed.
     pub async fn listen(&self, request: Vec<u8>) -> (Vec<u8>, Option<Listener>) {
         let (reply, effects) = self.request(request, ()).await;
         let client = effects.into_iter().find_map(|effect| match effect {
@@ -72,8 +72,8 @@ impl<S: Store, E: Environment> Node<S, E> {
         }
     }
 
-    /// Accepts no further requests, starts no further timers, ends the connections of listening clients, and returns
-    /// once everything under way has ended.
+    /// Accepts no further requests, starts no further timers, ends the connections of listening clients, and
+    /// returns once everything under way has ended.
     pub async fn drain(&self) {
         self.0.draining.send_replace(true);
         self.0.schedules.stir();

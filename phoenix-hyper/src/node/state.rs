@@ -49,8 +49,8 @@ pub(super) struct Inner<S, E> {
 }
 
 impl<S: Store, E: Environment> Node<S, E> {
-    /// Creates a node of `homeserver` on `store` whose operations run on `workers`. Its timers do not run before
-    /// [`Node::start`].
+    /// Creates a node of `homeserver` on `store` whose operations run on `workers`. Its timers do not run
+    /// before [`Node::start`].
     pub fn new(
         homeserver: Homeserver,
         store: S,

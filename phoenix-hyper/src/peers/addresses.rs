@@ -1,5 +1,5 @@
-//! The addresses of a name, without those that are not public: a stranger who names a homeserver could otherwise make
-//! this one send requests into its own network (PROTOCOL.md §5).
+//! The addresses of a name, without those that are not public: a stranger who names a homeserver could
+//! otherwise make this one send requests into its own network (PROTOCOL.md §5).
 
 use std::{
     io,
@@ -12,7 +12,8 @@ use tokio::sync::Semaphore;
 /// The port of HTTPS, where services listen.
 const PORT: u16 = 443;
 
-/// Addresses tried for one name: more than a homeserver has, and too few to flood others through this process.
+/// Addresses tried for one name: more than a homeserver has, and too few to flood others through this
+/// process.
 const MAX_ADDRESSES: usize = 8;
 
 /// Look-ups at once: each holds a thread, and a hostile name server answers slowly.
@@ -68,8 +69,8 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Networks that are not public: those of the IANA IPv4 special-purpose registry that are not global, multicast, and
-/// reserved ones.
+/// Networks that are not public: those of the IANA IPv4 special-purpose registry that are not global,
+/// multicast, and reserved ones.
 const SPECIAL_V4: [([u8; 4], u32); 15] = [
     ([0, 0, 0, 0], 8),
     ([10, 0, 0, 0], 8),
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_public_and_a_private_address_only_the_public_one_is_left() {
+    fn private_addresses_of_a_name_are_left_out() {
         let both: Vec<SocketAddr> =
             ["127.0.0.1:443", "1.1.1.1:443"].map(|address| address.parse().unwrap()).into();
         assert_eq!(allowed(both.clone(), false), both[1..]);

@@ -36,8 +36,8 @@ pub(super) struct Connector {
 #[derive(Debug)]
 struct Target {
     address: SocketAddr,
-    /// Configurations of this homeserver's own: its certificates are trusted for no other, and TLS sessions are not
-    /// shared.
+    /// Configurations of this homeserver's own: its certificates are trusted for no other, and TLS sessions
+    /// are not shared.
     configs: Option<ClientConfigs>,
 }
 

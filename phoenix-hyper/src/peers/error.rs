@@ -72,7 +72,7 @@ pub enum SendError {
     },
     /// The response has another media type than the protocol's.
     #[error(
-        "{host} answered with something that is not application/vnd.phoenix: what listens there is no homeserver"
+        "{host} answered with something that is not application/vnd.phoenix: the server there is not a homeserver"
     )]
     MediaType {
         /// The name of the service.
@@ -108,7 +108,7 @@ fn hint(status: u16) -> &'static str {
         408 | 429 | 502..=504 => "it is overloaded or just starting, try again later",
         413 => "something before the homeserver allows smaller requests only",
         421 => "the homeserver that listens there serves another domain",
-        _ => "what listens there is no homeserver, or not one for this name",
+        _ => "the server there is not a homeserver, or not one for this name",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Shared connections: one for each service of a homeserver.
 //!
-//! Requests that need the same connection at once wait for one attempt and share its failure, too: a peer that is gone
-//! costs one attempt, and a peer that comes back is not met with a hundred handshakes.
+//! Requests that need the same connection at once wait for one attempt and share its failure, too: a peer
+//! that is gone costs one attempt, and a peer that comes back is not met with a hundred handshakes.
 
 use std::{
     collections::BTreeMap,
@@ -201,7 +201,8 @@ fn report(result: hyper::Result<()>) {
     }
 }
 
-/// Returns once the slot's connection was unused for `time` and is removed from the slot, or once the slot is gone.
+/// Returns once the slot's connection was unused for `time` and is removed from the slot, or once the slot is
+/// gone.
 async fn idle(slot: Weak<Slot>, time: Duration) {
     let mut until = Instant::now() + time;
     loop {

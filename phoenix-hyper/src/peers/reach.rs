@@ -15,9 +15,9 @@ pub struct Reach {
     pub overrides: BTreeMap<Domain, Override>,
     /// Which certificates are trusted for all other homeservers.
     pub roots: Roots,
-    /// Whether names may resolve to addresses that are not public. Keep this off where strangers can name homeservers
-    /// and other services listen within the own network: they could make this homeserver send requests to those
-    /// (server-side request forgery).
+    /// Whether names may resolve to addresses that are not public. Keep this off where strangers can name
+    /// homeservers and other services listen within the own network: they could make this homeserver send
+    /// requests to those (server-side request forgery).
     pub private_addresses: bool,
     /// What requests may cost.
     pub limits: PeerLimits,
@@ -43,8 +43,8 @@ pub struct PeerLimits {
     pub connect: Duration,
     /// Time for the TLS handshake: two round trips and some cryptography.
     pub handshake: Duration,
-    /// Time for the whole request, from the look-up to the last byte of the answer: the peer may have to ask a third
-    /// homeserver.
+    /// Time for the whole request, from the look-up to the last byte of the answer: the peer may have to ask
+    /// a third homeserver.
     pub request: Duration,
     /// How long an unused connection is kept.
     pub idle: Duration,

@@ -48,12 +48,12 @@ impl Peers {
         Ok(Self(Arc::new(Inner { connector, pool, limits, answers: Budget::new(limits.answer_bytes) })))
     }
 
-    /// Sends an encoded request to a service of the homeserver of `domain`, and returns its encoded answer, which
-    /// may be a refusal. The request may arrive twice.
+    /// Sends an encoded request to a service of the homeserver of `domain`, and returns its encoded answer,
+    /// which may be a refusal. The request may arrive twice.
     ///
     /// # Errors
-    /// [`SendError`] if there was no answer. The caller does not know then whether the request was served, and sends
-    /// the same request again later.
+    /// [`SendError`] if there was no answer. The caller does not know then whether the request was served,
+    /// and sends the same request again later.
     pub async fn send(
         &self,
         domain: &Domain,

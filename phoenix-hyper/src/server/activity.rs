@@ -12,7 +12,7 @@ use tokio::{
 
 use super::limits::ServerLimits;
 
-/// The requests under way on a connection, and since when there are none.
+/// The requests under way on a connection, and the time since the last one.
 #[derive(Debug)]
 pub(super) struct Activity {
     state: Mutex<State>,

@@ -10,21 +10,23 @@ use serde::{Deserialize, Serialize};
 pub struct ServerLimits {
     /// Connections at once, web sockets included: about 40 KiB of memory and a file each.
     pub connections: usize,
-    /// Connections at once from one IPv4 address or IPv6 network of 64 bits, so that one customer of a provider cannot
-    /// take them all. A company or a whole country may share an address.
+    /// Connections at once from one IPv4 address or IPv6 network of 64 bits, so that one customer of a
+    /// provider cannot take them all. A company or a whole country may share an address.
     pub connections_per_address: usize,
-    /// Bytes of bodies under way at once from one such address, so that no client can exhaust the shared budget.
+    /// Bytes of bodies under way at once from one such address, so that no client can exhaust the shared
+    /// budget.
     pub body_bytes_per_address: usize,
     /// Time for the TLS handshake: two round trips on a bad line.
     pub handshake: Duration,
     /// Time from the handshake to the first request.
     pub first_request: Duration,
-    /// Time without a request until the connection is ended: long enough for the next message of a conversation.
+    /// Time without a request until the connection is ended: long enough for the next message of a
+    /// conversation.
     pub idle: Duration,
     /// Time for requests under way when the connection is to end: the longest that a request may take.
     pub grace: Duration,
-    /// Time to write what is left when the connection is to end and no request is under way: the client may read an
-    /// answer slowly, or never read the close.
+    /// Time to write what is left when the connection is to end and no request is under way: the client may
+    /// read an answer slowly, or never read the close.
     pub farewell: Duration,
     /// Bytes of a request's head: a client's has about two hundred.
     pub header_bytes: u32,
@@ -32,8 +34,8 @@ pub struct ServerLimits {
     pub headers: usize,
     /// HTTP/2 requests at once on a connection; further ones wait at the client.
     pub streams: u32,
-    /// HTTP/2 requests reset before they were read, until the connection is ended: a reset costs the client nothing
-    /// (CVE-2023-44487).
+    /// HTTP/2 requests reset before they were read, until the connection is ended: a reset costs the client
+    /// nothing (CVE-2023-44487).
     pub early_resets: usize,
     /// HTTP/2 requests that break the protocol, until the connection is ended (CVE-2025-8671).
     pub error_resets: usize,

@@ -1,4 +1,4 @@
-//! The listener: accepts connections until it is told to stop.
+//! The listener: accepts connections until the server stops.
 
 use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -25,7 +25,8 @@ pub struct Server<S, E> {
 }
 
 impl<S: Store, E: Environment> Server<S, E> {
-    /// Listens on `address`; for port 0 the system chooses one. No connection is accepted before [`Server::run`].
+    /// Listens on `address`; for port 0 the system chooses one. No connection is accepted before
+    /// [`Server::run`].
     ///
     /// # Errors
     /// The system's error if the address is in use, is not this machine's, or needs a privilege.
@@ -63,7 +64,7 @@ impl<S: Store, E: Environment> Server<S, E> {
                     Some(place) => {
                         connections.spawn(connection::serve(stream, place, Arc::clone(&self.shared)));
                     }
-                    // Closed, since a client that waits in vain only tries again.
+                    // Closed, since a client that waits for nothing only tries again.
                     None => tracing::debug!("a connection over the limit was closed"),
                 },
                 Err(error) if is_of_the_connection(&error) => {}

@@ -27,8 +27,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 const YEAR: Duration = DAY.saturating_mul(365);
 
-/// The range of every setting that is a number or a duration. The lower ends keep the homeserver working at all. The
-/// upper ends are far above useful values, and low enough for memory and for the timeouts of peers.
+/// The range of every setting that is a number or a duration. The lower ends keep the homeserver working at
+/// all. The upper ends are far above useful values, and low enough for memory and for the timeouts of peers.
 pub(super) const RANGES: &[(&str, Range)] = &[
     ("server.network_threads", Count(1, 64)),
     ("server.operation_threads", Count(0, 1024)),

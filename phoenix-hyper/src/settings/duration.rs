@@ -1,7 +1,8 @@
-//! Durations as people write them, `"250 ms"` or `"1 h 30 min"`, in sections that are structures of other modules.
+//! Durations as people write them, `"250 ms"` or `"1 h 30 min"`, in sections that are structures of other
+//! modules.
 //!
-//! Those structures serialize a duration as seconds and nanoseconds. Which of their fields are durations is read from
-//! their defaults, so that nothing here repeats the fields.
+//! Those structures serialize a duration as seconds and nanoseconds. Which of their fields are durations is
+//! read from their defaults, so that nothing here repeats the fields.
 
 use std::{fmt::Display, time::Duration};
 
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_formatted_parses_to_the_same() {
+    fn formatted_durations_parse_to_the_same() {
         for (text, milliseconds) in [
             ("1ms", 1),
             ("1s 500ms", 1500),

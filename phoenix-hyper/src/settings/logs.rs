@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// The crates whose events may be logged.
 ///
-/// No other crate, whatever the level: at their lowest levels some libraries log what passes through them, an HTTP
-/// library the frames of requests for example.
+/// No other crate, whatever the level: at their lowest levels some libraries log what passes through them, an
+/// HTTP library the frames of requests for example.
 pub(crate) const LOGGED_CRATES: [&str; 3] = ["phoenix", "phoenix_core", "phoenix_hyper"];
 
 /// Whether events of a module may be logged, given its path.

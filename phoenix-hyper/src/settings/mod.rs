@@ -1,7 +1,7 @@
 //! The operator's decisions, as a TOML file. Every setting has a default; none is secret.
 //!
-//! `phoenix config` prints [`DEFAULT_FILE`], which names and explains every setting. Unknown names, and values that
-//! cannot work, are refused before anything is started.
+//! `phoenix config` prints [`DEFAULT_FILE`], which names and explains every setting. Unknown names, and
+//! values that cannot work, are refused before anything is started.
 
 mod checks;
 mod duration;

@@ -165,8 +165,8 @@ pub struct AdminSettings {
 }
 
 impl Settings {
-    /// Returns the address to listen on. The default is 127.0.0.1:8443 for a domain under localhost, and [::]:443, where
-    /// other homeservers look, for any other.
+    /// Returns the address to listen on. The default is `127.0.0.1:8443` for a domain under localhost, and
+    /// `[::]:443`, where other homeservers look, for any other.
     pub fn listen(&self, domain: &Domain) -> SocketAddr {
         self.server.listen.unwrap_or(if domain.is_localhost() {
             (Ipv4Addr::LOCALHOST, 8443).into()

@@ -56,7 +56,7 @@ fn the_default_file_mentions_every_setting_and_no_other() {
     let example = "logs.targets.\"phoenix_hyper::node\"";
     for name in mentioned.iter().filter(|name| *name != example) {
         let is_section = settings.iter().any(|setting| setting.starts_with(name.as_str()));
-        assert!(settings.contains(name) || is_section, "{name} is no setting");
+        assert!(settings.contains(name) || is_section, "{name} is not a setting");
     }
 }
 

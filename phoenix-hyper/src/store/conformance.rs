@@ -4,8 +4,8 @@
 //! * [`check_shared`]: in addition, for a store that several nodes use, in one process or in many.
 //! * [`check_durable`]: in addition, for a store that outlives the process.
 //!
-//! The suites use one record kind, with names and contents of any form: a store must not depend on either. They do
-//! not stop the process or the machine in the middle of a commit; test that by other means.
+//! The suites use one record kind, with names and contents of any form: a store must not depend on either.
+//! They do not stop the process or the machine in the middle of a commit; test that by other means.
 
 use std::{sync::Arc, time::Duration};
 
@@ -45,20 +45,20 @@ pub async fn check<S: Store>(open: impl AsyncFn() -> Result<S, StoreError>) -> C
     commits_apply_whole_or_not_at_all(&open().await?).await?;
     commits_are_read(&open().await?).await?;
     absence_is_expected_like_presence(&open().await?).await?;
-    what_is_deleted_is_absent(&open().await?).await?;
+    deleted_rows_are_absent(&open().await?).await?;
     commits_without_writes_confirm(&open().await?).await?;
     every_write_changes_the_version(&open().await?).await?;
     rows_may_be_large_or_empty(&open().await?).await?;
     names_may_be_any_bytes(&open().await?).await?;
     scans_are_sorted_and_bounded(&open().await?).await?;
-    what_is_deleted_is_not_found(&open().await?).await?;
+    deleted_rows_are_not_found(&open().await?).await?;
     no_update_is_lost(Arc::new(open().await?)).await?;
     rows_of_one_commit_agree(Arc::new(open().await?)).await?;
     commits_apart_all_apply(&open().await?).await
 }
 
-/// Checks two handles on one empty store, as two nodes hold them: each reads what the other commits, and receives
-/// what the other publishes.
+/// Checks two handles on one empty store, as two nodes hold them: each reads what the other commits, and
+/// receives what the other publishes.
 ///
 /// # Errors
 /// [`Nonconformance`] names the first rule that the store breaks.
@@ -78,8 +78,8 @@ pub async fn check_shared<S: Store>(one: &S, other: &S) -> Checked {
     rule(first == Ok(Ok(published)), "what one handle publishes, another receives")
 }
 
-/// Checks that commits outlive the store that made them. `open` opens the same store on each call, after the handle
-/// before was dropped; at the first call the store is empty.
+/// Checks that commits outlive the store that made them. `open` opens the same store on each call, after the
+/// handle before was dropped; at the first call the store is empty.
 ///
 /// # Errors
 /// [`Nonconformance`] names the first rule that the store breaks.
@@ -212,7 +212,7 @@ async fn absence_is_expected_like_presence<S: Store>(store: &S) -> Checked {
     rule(gone == Settlement::Conflict, "what is absent is not present")
 }
 
-async fn what_is_deleted_is_absent<S: Store>(store: &S) -> Checked {
+async fn deleted_rows_are_absent<S: Store>(store: &S) -> Checked {
     commit(store, vec![], vec![put(b"1", b"a")?], 1).await;
     let deleted = commit(store, vec![expect(b"1", Some(1))?], vec![delete(b"1")?, delete(b"2")?], 2).await;
     rule(deleted == Settlement::Committed, "what is absent already may be deleted")?;
@@ -281,7 +281,7 @@ async fn scans_are_sorted_and_bounded<S: Store>(store: &S) -> Checked {
     Ok(())
 }
 
-async fn what_is_deleted_is_not_found<S: Store>(store: &S) -> Checked {
+async fn deleted_rows_are_not_found<S: Store>(store: &S) -> Checked {
     let names = 0..200_u8;
     let writes = names.clone().map(|name| put(&[name], b"")).collect::<Result<Vec<_>, _>>()?;
     commit(store, vec![], writes, 1).await;
@@ -335,7 +335,9 @@ async fn update<S: Store>(
         match store.commit(Commit { expect, writes, version }).await {
             Settlement::Committed => return Ok(()),
             Settlement::Conflict => tokio::task::yield_now().await,
-            Settlement::Unknown => return Err(Nonconformance::Rule("a sound store tells what it did")),
+            Settlement::Unknown => {
+                return Err(Nonconformance::Rule("a sound store knows what became of a commit"));
+            }
         }
     }
     Ok(())

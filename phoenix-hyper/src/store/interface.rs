@@ -21,22 +21,24 @@ pub enum StoreError {
     Damaged(RecordKind),
 }
 
-/// A database. Bring your own: implement this, and run [`conformance::check`](super::conformance::check) over it.
+/// A database. Bring your own: implement this, and run [`conformance::check`](super::conformance::check) over
+/// it.
 ///
 /// Leases are rows like any others, taken and renewed by commits: there is nothing to implement for them.
 pub trait Store: Send + Sync + 'static {
-    /// Reads every row and makes every scan asked for, of what is committed durably. The rows need not be of one
-    /// moment: the commit finds out if they were not.
+    /// Reads every row and makes every scan asked for, of what is committed durably. The rows need not be of
+    /// one moment: the commit finds out if they were not.
     ///
-    /// A row that is there but damaged is returned with empty bytes, which no intact record has: the operation that
-    /// needs it is refused, and all others go on. Its version is the one that a commit would find.
+    /// A row that is there but damaged is returned with empty bytes, which no intact record has: the
+    /// operation that needs it is refused, and all others go on. Its version is the one that a commit would
+    /// find.
     ///
     /// # Errors
     /// [`StoreError`] if the read is not possible now; the client is told to come back.
     fn read(&self, reads: Reads) -> impl Future<Output = Result<Rows, StoreError>> + Send;
 
-    /// Applies the commit if every expectation holds, all at once and durably; or not at all. The result of a commit
-    /// without writes says whether all its expectations held at one moment.
+    /// Applies the commit if every expectation holds, all at once and durably; or not at all. The result of a
+    /// commit without writes says whether all its expectations held at one moment.
     ///
     /// Returns [`Settlement::Unknown`] where the store cannot tell, after an error half-way for example.
     fn commit(&self, commit: Commit) -> impl Future<Output = Settlement> + Send;
@@ -49,12 +51,12 @@ pub trait Store: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Notifies the other nodes on this database. A notification may get lost: rows say the same, and nodes look at
-    /// them from time to time. A store for a single node does nothing here.
+    /// Notifies the other nodes on this database. A notification may get lost: rows say the same, and nodes
+    /// look at them from time to time. A store for a single node does nothing here.
     fn publish(&self, _: Notification) {}
 
-    /// Returns the notifications of other nodes from now on; `None` for a store for a single node. May repeat the
-    /// node's own notifications.
+    /// Returns the notifications of other nodes from now on; `None` for a store for a single node. May repeat
+    /// the node's own notifications.
     fn notifications(&self) -> Option<broadcast::Receiver<Notification>> {
         None
     }

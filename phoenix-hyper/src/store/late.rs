@@ -69,8 +69,8 @@ impl<S: Store> Inner<S> {
     }
 }
 
-/// Applies one waiting write to the keys that a scan found. Scans only look for work, so a key that is missing beyond
-/// the limit does no harm.
+/// Applies one waiting write to the keys that a scan found. Scans only look for work, so a key that is
+/// missing beyond the limit does no harm.
 fn overlay(scan: &Scan, keys: &mut Vec<Key>, key: &Key, present: bool) {
     let bytes = key.to_bytes();
     if bytes < scan.first || bytes >= scan.end {

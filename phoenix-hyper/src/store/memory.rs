@@ -14,7 +14,8 @@ use super::{
     notification::{self, Notification},
 };
 
-/// Rows in a sorted map behind a lock. A clone is a handle on the same store, for several nodes in one process.
+/// Rows in a sorted map behind a lock. A clone is a handle on the same store, for several nodes in one
+/// process.
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
     rows: Arc<Mutex<BTreeMap<Vec<u8>, Row>>>,

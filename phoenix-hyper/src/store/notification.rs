@@ -8,11 +8,11 @@ use tokio::sync::broadcast;
 pub struct Notification {
     /// The node's id, as in its [configuration](phoenix_core::config::Config::node): a node skips its own.
     pub from: [u8; 16],
-    /// What happened there.
+    /// The event.
     pub event: NodeEvent,
 }
 
-/// What one node tells the others.
+/// What happened at a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeEvent {
     /// A timer was scheduled; the node that holds its lease runs it.
@@ -26,8 +26,8 @@ pub enum NodeEvent {
     Signal(QsClientId),
 }
 
-/// Notifications that wait for a node in the same process. A node that falls behind further learns that it missed
-/// some.
+/// Notifications that wait for a node in the same process. A node that falls behind further learns that it
+/// missed some.
 const WAITING: usize = 1024;
 
 /// A channel between the nodes of one process.

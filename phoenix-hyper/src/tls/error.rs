@@ -12,9 +12,7 @@ pub enum TlsError {
         reason: String,
     },
     /// The PEM file contains no certificate.
-    #[error(
-        "there is no certificate in the chain: it is a PEM file that begins with the server's own certificate"
-    )]
+    #[error("there is no certificate in the chain: a PEM file that begins with the server's own certificate")]
     NoCertificate,
     /// Certificate and key do not belong together, or are of an unsupported kind.
     #[error("certificate and key cannot be used: {0}")]

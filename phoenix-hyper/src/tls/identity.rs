@@ -14,11 +14,12 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads a PEM chain, the server's own certificate first, and its PEM private key (PKCS #8, PKCS #1 or SEC 1).
+    /// Reads a PEM chain, the server's own certificate first, and its PEM private key (PKCS #8, PKCS #1 or
+    /// SEC 1).
     ///
     /// # Errors
-    /// [`TlsError::Pem`] or [`TlsError::NoCertificate`] if the files are invalid. Whether key and certificate belong
-    /// together is checked when a server is configured with them.
+    /// [`TlsError::Pem`] or [`TlsError::NoCertificate`] if the files are invalid. Whether key and certificate
+    /// belong together is checked when a server is configured with them.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         let chain = certificates_from_pem(chain)?;
         let key = PrivateKeyDer::from_pem_slice(key)

@@ -13,8 +13,8 @@ use crate::host;
 const SELF_SIGNED_YEARS: i32 = 10;
 
 impl Identity {
-    /// Creates a key, and a certificate for the homeserver of `domain` that no authority signed: others must be told to
-    /// trust it. For development and closed deployments.
+    /// Creates a key, and a certificate for the homeserver of `domain` that no authority signed: others must
+    /// be told to trust it. For development and closed deployments.
     ///
     /// # Errors
     /// [`TlsError::SelfSigned`] if the system has no randomness.
@@ -25,8 +25,8 @@ impl Identity {
         names.push(domain.to_string());
         let mut params = CertificateParams::new(names).map_err(failed)?;
         params.distinguished_name = DistinguishedName::new();
-        // A subject of its own, so that no other homeserver's certificate is taken for the issuer. A common name has at
-        // most 64 octets; clients check the names above, not this one.
+        // A subject of its own, so that no other homeserver's certificate is taken for the issuer. A common
+        // name has at most 64 octets; clients check the names above, not this one.
         let common_name: String = domain.as_str().chars().take(64).collect();
         params.distinguished_name.push(DnType::CommonName, common_name);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -15,8 +15,8 @@ use super::{
 /// Clients resume sessions by tickets whose key changes every few hours: the server keeps nothing per client.
 ///
 /// # Errors
-/// [`TlsError::Identity`] if the key is not the certificate's, or of an unsupported kind; [`TlsError::Provider`] if the
-/// cryptography provider lacks TLS 1.3.
+/// [`TlsError::Identity`] if the key is not the certificate's, or of an unsupported kind;
+/// [`TlsError::Provider`] if the cryptography provider lacks TLS 1.3.
 pub fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, TlsError> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])

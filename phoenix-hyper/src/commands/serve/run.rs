@@ -1,4 +1,4 @@
-//! A homeserver at work, until it is told to stop.
+//! A homeserver at work, until a signal stops it.
 
 use std::{future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -32,7 +32,8 @@ pub struct Arguments {
     /// The domain of the homeserver. Its services are reached at as., qs. and ds. before this domain.
     #[arg(long)]
     domain: Domain,
-    /// The directory of keys and store. Created with new keys if it does not exist; used by one process at a time.
+    /// The directory of keys and store. Created with new keys if it does not exist; used by one process at a
+    /// time.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// The settings file; `phoenix config` prints one with all defaults.
@@ -61,7 +62,7 @@ fn plant(name: &str) -> Result<phoenix_core::config::Plant, serde_json::Error> {
 /// How long to wait at the very end for the threads that run operations and sockets.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
-/// Runs a homeserver until it is told to stop.
+/// Runs a homeserver until a signal stops it.
 ///
 /// # Errors
 /// [`Failure`] if it cannot start, or did not end in good order.
@@ -103,8 +104,8 @@ fn work<S: Store + Clone>(parts: Parts<S>, settings: &Settings, output: Output) 
         let serving = Serving { node, metrics, tls, settings, output };
         serving.serve(signals).await
     });
-    // Operations still under way end here: their time is over. Then the store closes with its last handle. Look-ups of
-    // names cannot be interrupted and are not waited for.
+    // Operations still under way end here: their time is over. Then the store closes with its last handle.
+    // Look-ups of names cannot be interrupted and are not waited for.
     network.shutdown_timeout(LAST_MOMENTS);
     operations.shutdown_timeout(LAST_MOMENTS);
     drop(store);
@@ -112,7 +113,8 @@ fn work<S: Store + Clone>(parts: Parts<S>, settings: &Settings, output: Output) 
     done
 }
 
-/// Warns if the system's limit of open files is below what the settings need: connections beyond it will fail.
+/// Warns if the system's limit of open files is below what the settings need: connections beyond it will
+/// fail.
 fn warn_of_few_files(settings: &Settings) {
     let needed = settings.connections.connections + settings.outgoing.connections + settings.store.files;
     if let Some(limit) = open_file_limit().filter(|limit| *limit < needed as u64) {
@@ -120,7 +122,7 @@ fn warn_of_few_files(settings: &Settings) {
             target: "phoenix",
             limit,
             needed,
-            "fewer files may be open than the settings need: raise the limit, or lower the settings"
+            "fewer files may be open than the settings allow for: raise the limit, or lower the settings"
         );
     }
 }
@@ -128,7 +130,8 @@ fn warn_of_few_files(settings: &Settings) {
 /// The stack of threads that serve sockets, in bytes.
 const NETWORK_STACK: usize = 512 << 10;
 
-/// The stack of threads that run operations, in bytes: builds without optimisation need much for group operations.
+/// The stack of threads that run operations, in bytes: builds without optimisation need much for group
+/// operations.
 const OPERATIONS_STACK: usize = 2 << 20;
 
 /// The runtimes of a homeserver: two, so that cryptography never blocks sockets.

@@ -57,7 +57,8 @@ pub fn open(
     Ok(Parts { homeserver, store, tls, peers })
 }
 
-/// Reads the keys, or creates them at the first start. Never creates keys for a store that was written with others.
+/// Reads the keys, or creates them at the first start. Never creates keys for a store that was written with
+/// others.
 fn service_keys(domain: &Domain, data: &DataDirectory, output: Output) -> Result<ServiceKeys, Failure> {
     let path = data.keys();
     if !path.exists() {
@@ -109,9 +110,9 @@ fn self_signed(domain: &Domain, data: &DataDirectory, output: Output) -> Result<
     let (identity, new) = data.self_signed(domain).map_err(|error| Exit::Settings.because(error))?;
     let path = data.certificate().display().to_string();
     let text = if new {
-        format!("A certificate was created, which others must be told to trust: {path}")
+        format!("A self-signed certificate was created; others must be configured to trust it: {path}")
     } else {
-        format!("The certificate that others must be told to trust: {path}")
+        format!("The self-signed certificate that others must be configured to trust: {path}")
     };
     output.event("self_signed", [("certificate", path.into()), ("new", new.into())], &text);
     Ok(identity)

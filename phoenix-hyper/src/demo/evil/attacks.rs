@@ -82,8 +82,8 @@ impl Attacker {
         self.deliver(victim, frame).await
     }
 
-    /// Delivers a message of the attacker's own group to a client outside it, with a configuration that the client
-    /// issued for invitations. The frame itself is valid.
+    /// Delivers a message of the attacker's own group to a client outside it, with a configuration that the
+    /// client issued for invitations. The frame itself is valid.
     pub async fn present_configuration(&mut self, victim: &Domain) -> Result<Presentation, EvilError> {
         let (_, key_id) = self.keys.queuing_key().ok_or(EvilError::Missing("keys of the attacker"))?;
         let group = GroupId { uuid: self.random.array(), domain: self.domain.clone() };

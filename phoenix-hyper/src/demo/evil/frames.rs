@@ -24,8 +24,8 @@ pub struct Header {
     pub key_id: KeyId,
 }
 
-/// Builds a frame of a new stream with one message, sealed to the destination's stream key `to` and signed with `key`.
-/// Returns `None` if `to` is not a valid key.
+/// Builds a frame of a new stream with one message, sealed to the destination's stream key `to` and signed
+/// with `key`. Returns `None` if `to` is not a valid key.
 pub fn with_message(
     random: &mut Random,
     header: Header,

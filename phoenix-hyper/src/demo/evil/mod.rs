@@ -1,5 +1,5 @@
-//! A dishonest homeserver: an ordinary homeserver with an ordinary user, whose operator uses its keys against the
-//! protocol, and who runs the reverse proxy that another homeserver's operator has rented.
+//! A dishonest homeserver: an ordinary homeserver with an ordinary user, whose operator uses its keys against
+//! the protocol, and who runs the reverse proxy that another homeserver's operator has rented.
 //!
 //! It is a process of its own. It takes orders on standard input, one a line, and answers on standard output.
 

@@ -1,5 +1,5 @@
-//! A reverse proxy that ends TLS for a homeserver and records what passes by: the risk of every operator who puts
-//! another's machine in front of a homeserver.
+//! A reverse proxy that ends TLS for a homeserver and records what passes by: the risk of every operator who
+//! puts another's machine in front of a homeserver.
 
 use std::{
     convert::Infallible,

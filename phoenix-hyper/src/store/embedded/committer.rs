@@ -26,8 +26,8 @@ const GROUP: usize = 1024;
 /// Bytes after which no further commit joins a group.
 const GROUP_BYTES: usize = 4 << 20;
 
-/// The number of groups whose writes are remembered. A commit is written with the next group or, under load, a few
-/// groups later; the expectations of a commit that waited longer are read again.
+/// The number of groups whose writes are remembered. A commit is written with the next group or, under load,
+/// a few groups later; the expectations of a commit that waited longer are read again.
 const REMEMBERED: usize = 4;
 
 /// Between two attempts to recover, each of which may write as much as a journal holds.
@@ -88,8 +88,8 @@ fn gather(first: Waiting, waiting: &mut mpsc::Receiver<Waiting>) -> Vec<Waiting>
     group
 }
 
-/// Writes the commits of a group whose expectations hold, then settles all. If the write fails, all are settled as
-/// unknown: even a conflict may be with a commit that was not written.
+/// Writes the commits of a group whose expectations hold, then settles all. If the write fails, all are
+/// settled as unknown: even a conflict may be with a commit that was not written.
 fn write(shared: &Shared, recent: &mut Recent, group: Vec<Waiting>) -> Result<(), fjall::Error> {
     let number = shared.groups() + 1;
     let mut batch = Batch::new();
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_changed_since_it_was_looked_at_is_found_however_long_ago() {
+    fn changes_since_the_callers_check_are_found_however_long_ago() {
         for between in 0..2 * REMEMBERED as u8 {
             let (_directory, shared, mut recent) = fresh();
             settle(&shared, &mut recent, [commit(0, &[], &[1], 1)]);

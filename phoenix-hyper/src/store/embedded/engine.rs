@@ -19,8 +19,8 @@ pub(super) type Batch = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 /// never passes through another.
 const KEYSPACE: &str = "records";
 
-/// First byte of a stored value; version and content follow. A value carries no checksum of its own: the engine keeps
-/// one of each block, and of each batch in its journal.
+/// First byte of a stored value; version and content follow. A value carries no checksum of its own: the
+/// engine keeps one of each block, and of each batch in its journal.
 const ROW_FORMAT: u8 = 1;
 
 /// Bytes before the content: the format and the version.
@@ -100,8 +100,8 @@ impl Engine {
     }
 }
 
-/// The version of a damaged row. A commit may expect it like any other version: a row that is still damaged is
-/// unchanged, and may be overwritten.
+/// The version of a damaged row. A commit may expect it like any other version: a row that is still damaged
+/// is unchanged, and may be overwritten.
 const DAMAGED: Version = Version([0; 16]);
 
 /// What the engine has under a key.

@@ -20,8 +20,8 @@ use crate::store::{
 
 /// A store in a directory. A clone is a handle on the same store, for several nodes in one process.
 ///
-/// Dropping the last handle finishes the commits under way and releases the directory; the dropping thread waits for
-/// that.
+/// Dropping the last handle finishes the commits under way and releases the directory; the dropping thread
+/// waits for that.
 #[derive(Clone)]
 pub struct EmbeddedStore(Arc<Handle>);
 

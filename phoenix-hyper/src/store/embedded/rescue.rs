@@ -1,9 +1,9 @@
 //! A copy of the journal after a failed write, so that the engine can be reopened within the process.
 //!
-//! The failed engine may still hold bytes for its journal, and its threads release it a little after it is dropped; the
-//! operating system may hold bytes that it failed to write and takes for written. So the new engine gets a fresh copy
-//! of the journal: what the old engine writes goes to a file that has no name any more, and what the new one reads was
-//! written. The copy needs space too, and so shows whether there is any.
+//! The failed engine may still hold bytes for its journal, and its threads release it a little after it is
+//! dropped; the operating system may hold bytes that it failed to write and takes for written. So the new
+//! engine gets a fresh copy of the journal: what the old engine writes goes to a file that has no name any
+//! more, and what the new one reads was written. The copy needs space too, and so shows whether there is any.
 
 use std::{
     fs::{self, File},

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EmbeddedSettings {
-    /// Bytes of blocks read from disk that are kept in memory. The operating system has a cache of its own behind it.
+    /// Bytes of blocks read from disk that are kept in memory. The operating system has a cache of its own
+    /// behind it.
     pub cache: u64,
-    /// Bytes of rows kept in memory, and on disk in the journal only, before they are sorted into files. Up to four
-    /// times as much is held while sorting falls behind. A larger buffer means less writing and a longer opening. An
-    /// existing store keeps the value that it was created with.
+    /// Bytes of rows kept in memory, and on disk in the journal only, before they are sorted into files. Up
+    /// to four times as much is held while sorting falls behind. A larger buffer means less writing and a
+    /// longer opening. An existing store keeps the value that it was created with.
     pub write_buffer: u64,
     /// Threads that sort rows into files and compact them.
     pub workers: usize,
