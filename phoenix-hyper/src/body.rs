@@ -16,26 +16,26 @@ pub const MEDIA_TYPE: &str = "application/vnd.phoenix";
 /// The bytes that may be in memory at once.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {
-    whole: Arc<Semaphore>,
-    part: Option<Part>,
+    total: Arc<Semaphore>,
+    quota: Option<Quota>,
 }
 
 /// The most that one of many holders may take of a budget.
 #[derive(Debug, Clone)]
-pub(crate) struct Part(Arc<Semaphore>);
+pub(crate) struct Quota(Arc<Semaphore>);
 
 /// Bytes taken from a budget, returned on drop.
 #[derive(Debug, Default)]
-pub(crate) struct Share {
-    of_whole: Option<OwnedSemaphorePermit>,
-    of_part: Option<OwnedSemaphorePermit>,
+pub(crate) struct Reservation {
+    total: Option<OwnedSemaphorePermit>,
+    quota: Option<OwnedSemaphorePermit>,
 }
 
 /// Bytes that count against a budget for as long as they are in memory.
 #[derive(Debug)]
 pub(crate) struct Counted {
     pub bytes: Vec<u8>,
-    pub share: Share,
+    pub reservation: Reservation,
 }
 
 /// Why a body could not be read.
@@ -49,7 +49,7 @@ pub(crate) enum BodyError<E> {
     Broken(E),
 }
 
-impl Part {
+impl Quota {
     pub fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
     }
@@ -57,32 +57,32 @@ impl Part {
 
 impl Budget {
     pub fn new(bytes: usize) -> Self {
-        let Part(whole) = Part::new(bytes);
-        Self { whole, part: None }
+        let Quota(total) = Quota::new(bytes);
+        Self { total, quota: None }
     }
 
-    /// The same budget, of which at most `part` can be taken.
+    /// The same budget, of which at most `quota` can be taken.
     #[cfg(feature = "service")]
-    pub fn within(&self, part: Option<&Part>) -> Self {
-        Self { whole: Arc::clone(&self.whole), part: part.cloned() }
+    pub fn within(&self, quota: Option<&Quota>) -> Self {
+        Self { total: Arc::clone(&self.total), quota: quota.cloned() }
     }
 
-    /// Enlarges `share` by `bytes`. Returns `false` and takes nothing if that exceeds the budget.
-    pub fn enlarge(&self, share: &mut Share, bytes: usize) -> bool {
-        self.take(share, bytes).is_some()
+    /// Grows `reservation` by `bytes`. Returns `false` and takes nothing if that exceeds the budget.
+    pub fn grow(&self, reservation: &mut Reservation, bytes: usize) -> bool {
+        self.take(reservation, bytes).is_some()
     }
 
-    fn take(&self, share: &mut Share, bytes: usize) -> Option<()> {
+    fn take(&self, reservation: &mut Reservation, bytes: usize) -> Option<()> {
         let bytes = u32::try_from(bytes).ok()?;
         let take = |from: &Arc<Semaphore>| Arc::clone(from).try_acquire_many_owned(bytes).ok();
-        let part = match &self.part {
-            Some(Part(part)) => Some(take(part)?),
+        let quota = match &self.quota {
+            Some(Quota(quota)) => Some(take(quota)?),
             None => None,
         };
-        let whole = take(&self.whole)?;
-        merge(&mut share.of_whole, whole);
-        if let Some(part) = part {
-            merge(&mut share.of_part, part);
+        let total = take(&self.total)?;
+        merge(&mut reservation.total, total);
+        if let Some(quota) = quota {
+            merge(&mut reservation.quota, quota);
         }
         Some(())
     }
@@ -112,13 +112,13 @@ pub(crate) async fn read<B: Body<Data = Bytes>>(
     if usize::try_from(body.size_hint().lower()).map_or(true, |declared| declared > limit) {
         return Err(BodyError::TooLarge);
     }
-    let mut read = Counted { bytes: Vec::new(), share: Share::default() };
+    let mut read = Counted { bytes: Vec::new(), reservation: Reservation::default() };
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(BodyError::Broken)?.into_data() else { continue };
         if read.bytes.len() + data.len() > limit {
             return Err(BodyError::TooLarge);
         }
-        if !budget.enlarge(&mut read.share, data.len()) {
+        if !budget.grow(&mut read.reservation, data.len()) {
             return Err(BodyError::Exhausted);
         }
         read.bytes.extend_from_slice(&data);
@@ -138,19 +138,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_is_taken_from_the_whole_and_all_of_it_given_back() {
-        let whole = Budget::new(10);
-        let part = Part::new(6);
-        let mut share = Share::default();
-        assert!(whole.within(Some(&part)).enlarge(&mut share, 4));
-        assert!(!whole.within(Some(&part)).enlarge(&mut share, 3), "over the part");
-        assert!(whole.within(Some(&part)).enlarge(&mut share, 2));
-        let (mut other, rest) = (Share::default(), Part::new(100));
-        assert!(!whole.within(Some(&rest)).enlarge(&mut other, 5), "over the whole");
-        assert!(whole.within(Some(&rest)).enlarge(&mut other, 4));
-        drop((share, other));
-        assert!(whole.enlarge(&mut Share::default(), 10));
-        assert!(whole.within(Some(&part)).enlarge(&mut Share::default(), 6));
-        assert!(whole.within(Some(&rest)).enlarge(&mut Share::default(), 10), "a refusal takes nothing");
+    fn a_quota_is_taken_from_the_budget_and_returned() {
+        let total = Budget::new(10);
+        let quota = Quota::new(6);
+        let mut reservation = Reservation::default();
+        assert!(total.within(Some(&quota)).grow(&mut reservation, 4));
+        assert!(!total.within(Some(&quota)).grow(&mut reservation, 3), "over the quota");
+        assert!(total.within(Some(&quota)).grow(&mut reservation, 2));
+        let (mut other, rest) = (Reservation::default(), Quota::new(100));
+        assert!(!total.within(Some(&rest)).grow(&mut other, 5), "over the total");
+        assert!(total.within(Some(&rest)).grow(&mut other, 4));
+        drop((reservation, other));
+        assert!(total.grow(&mut Reservation::default(), 10));
+        assert!(total.within(Some(&quota)).grow(&mut Reservation::default(), 6));
+        assert!(total.within(Some(&rest)).grow(&mut Reservation::default(), 10), "a refusal takes nothing");
     }
 }

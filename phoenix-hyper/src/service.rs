@@ -88,7 +88,7 @@ use tokio::time::timeout;
 
 pub use crate::body::MEDIA_TYPE;
 use crate::{
-    body::{self, BodyError, Budget, Counted, Part, Share},
+    body::{self, BodyError, Budget, Counted, Quota, Reservation},
     host, listen,
     node::{Environment, Node},
     store::Store,
@@ -172,9 +172,9 @@ impl<S: Store, E: Environment> HttpService<S, E> {
         if !body::has_media_type(request.headers()) {
             return Err(HttpError::MediaType);
         }
-        let budget = self.budget.within(request.extensions().get::<Part>());
+        let budget = self.budget.within(request.extensions().get::<Quota>());
         let body = body::read(request.into_body(), MAX_LARGE_REQUEST, &budget);
-        let Counted { bytes, share } = match timeout(self.limits.time, body).await {
+        let Counted { bytes, reservation } = match timeout(self.limits.time, body).await {
             Ok(Ok(body)) => body,
             Ok(Err(BodyError::Exhausted)) => return Ok(exhausted()),
             Ok(Err(BodyError::TooLarge)) => return Err(HttpError::TooLarge),
@@ -185,13 +185,13 @@ impl<S: Store, E: Environment> HttpService<S, E> {
             return Err(HttpError::WrongService);
         }
         // If the client hangs up, the operation goes on and its bytes still count.
-        let answer = self.node.serve_holding(bytes, share).await;
+        let answer = self.node.serve_holding(bytes, reservation).await;
         // The answer counts until it is written: clients may read slowly.
-        let mut share = Share::default();
-        if !budget.enlarge(&mut share, answer.len()) {
+        let mut reservation = Reservation::default();
+        if !budget.grow(&mut reservation, answer.len()) {
             return Ok(exhausted());
         }
-        Ok(respond(Counted { bytes: answer, share }))
+        Ok(respond(Counted { bytes: answer, reservation }))
     }
 }
 
@@ -283,7 +283,7 @@ fn respond(answer: Counted) -> Answer {
 /// The answer when the budget of bodies is exhausted: the same as to too many requests.
 fn exhausted() -> Answer {
     let refusal = Refusal::Unavailable { retry_after_milliseconds: 1000 };
-    respond(Counted { bytes: ResponseEnvelope::refused(&refusal), share: Share::default() })
+    respond(Counted { bytes: ResponseEnvelope::refused(&refusal), reservation: Reservation::default() })
 }
 
 /// Why a request never reached the node.
@@ -349,7 +349,7 @@ mod tests {
             (Refusal::Internal, 200, None),
         ] {
             let bytes = ResponseEnvelope::refused(&refusal);
-            let response = respond(Counted { bytes, share: Share::default() });
+            let response = respond(Counted { bytes, reservation: Reservation::default() });
             assert_eq!(response.status(), status, "{refusal}");
             let header = response.headers().get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
             assert_eq!(header, retry_after, "{refusal}");

@@ -6,7 +6,7 @@ mod sites;
 
 use phoenix_core::identifiers::GroupId;
 use phoenix_hyper::{
-    demo::people::{Message, Person},
+    demo::people::{Comparison, Message, Person},
     peers::Peers,
 };
 use sites::{Site, sites};
@@ -33,8 +33,13 @@ async fn assert_read(people: &mut [Person; 3], written: &mut [Message]) {
     written.sort_by_key(|message| message.position);
     for person in people {
         person.read(written).await.unwrap();
-        let others = written.iter().filter(|message| message.from != *person.user()).count() as u64;
-        assert_eq!(person.compare(written).unwrap(), (others, 0, 0), "{}", person.name);
+        let delivered = written.iter().filter(|message| message.from != *person.user()).count() as u64;
+        assert_eq!(
+            person.compare(written).unwrap(),
+            Comparison { delivered, lost: 0, duplicated: 0 },
+            "{}",
+            person.name
+        );
     }
 }
 

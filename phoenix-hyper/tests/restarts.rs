@@ -9,7 +9,7 @@ use std::sync::{
 
 use phoenix_core::identifiers::GroupId;
 use phoenix_hyper::{
-    demo::people::{Message, Person},
+    demo::people::{Comparison, Message, Person},
     local::{Homeserver, Program, reach},
     peers::Peers,
 };
@@ -124,8 +124,13 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_killing_homeservers() {
     assert!(written.len() > 3 * KILLS, "{}", written.len());
     for (person, before) in people.iter_mut().zip(before) {
         person.read(&written).await.unwrap();
-        let others = written.iter().filter(|message| message.from != *person.user()).count() as u64;
-        assert_eq!(person.compare(&written).unwrap(), (others, 0, 0), "{}", person.name);
+        let delivered = written.iter().filter(|message| message.from != *person.user()).count() as u64;
+        assert_eq!(
+            person.compare(&written).unwrap(),
+            Comparison { delivered, lost: 0, duplicated: 0 },
+            "{}",
+            person.name
+        );
         // The receipts of a user's own messages come in the same queue.
         let surplus = person.surplus().await.unwrap();
         assert_eq!(surplus, before, "{}'s queue held something twice", person.name);

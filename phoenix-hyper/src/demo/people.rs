@@ -29,6 +29,17 @@ pub struct Message {
     pub text: String,
 }
 
+/// The messages that a user read, compared with those that others wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Comparison {
+    /// Messages that arrived.
+    pub delivered: u64,
+    /// Messages that did not arrive.
+    pub lost: u64,
+    /// Repetitions of messages that arrived before.
+    pub duplicated: u64,
+}
+
 /// What the events of a client have brought.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -170,12 +181,11 @@ impl Person {
         written.iter().filter(|message| message.from != *self.user())
     }
 
-    /// Compares the messages read with those written by others. Returns how many arrived, are lost, and
-    /// arrived again.
+    /// Compares the messages read with those that others wrote.
     ///
     /// # Errors
     /// [`Failure`] if a message was never written, or arrived out of its group's order.
-    pub fn compare(&self, written: &[Message]) -> Result<(u64, u64, u64), Failure> {
+    pub fn compare(&self, written: &[Message]) -> Result<Comparison, Failure> {
         let mut due: BTreeMap<(&GroupId, u64), (&Message, u64)> =
             self.for_me(written).map(|message| ((&message.group, message.position), (message, 0))).collect();
         let mut last: BTreeMap<&GroupId, u64> = BTreeMap::new();
@@ -195,7 +205,7 @@ impl Person {
         let delivered = due.values().filter(|(_, count)| *count > 0).count() as u64;
         let lost = due.len() as u64 - delivered;
         let total: u64 = due.values().map(|(_, count)| count).sum();
-        Ok((delivered, lost, total - delivered))
+        Ok(Comparison { delivered, lost, duplicated: total - delivered })
     }
 
     /// Returns how many entries of the queue no position of a group accounts for, repeated deliveries

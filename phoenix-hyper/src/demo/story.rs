@@ -12,7 +12,7 @@ use phoenix_core::{
 
 use super::{
     evil::{self, Answer, Evil, Order, Verdict},
-    people::{Message, Person},
+    people::{Comparison, Message, Person},
     report::{Report, StepFailed},
 };
 use crate::{
@@ -160,7 +160,7 @@ impl World {
         let figures = &mut report.figures;
         (figures.delivered, figures.lost, figures.duplicated) = (0, 0, self.came_again);
         for person in self.people() {
-            if let Ok((delivered, lost, duplicated)) = person.compare(&self.written) {
+            if let Ok(Comparison { delivered, lost, duplicated }) = person.compare(&self.written) {
                 figures.delivered += delivered;
                 figures.lost += lost;
                 figures.duplicated += duplicated;
@@ -174,7 +174,7 @@ impl World {
         let Self { alice, bob, carol, written, .. } = self;
         tokio::try_join!(alice.read(written), bob.read(written), carol.read(written))?;
         for person in self.people() {
-            let (_, lost, duplicated) = person.compare(&self.written)?;
+            let Comparison { lost, duplicated, .. } = person.compare(&self.written)?;
             if lost + duplicated > 0 {
                 let name = person.name;
                 return Err(Failure(format!("{name}: {lost} messages lost, {duplicated} duplicated")));

@@ -81,12 +81,12 @@ impl<S: Store, E: Environment> Node<S, E> {
         let environment = &inner.environment;
         let mut operation = inner.homeserver.accept(input, environment.now(), environment.seed());
         let request = matches!(input, Input::Request(_));
-        let Some(turn) = inner.lanes.enter(operation.lane(), request) else {
+        let Some(place) = inner.lanes.enter(operation.lane(), request) else {
             let reply = overloaded();
             self.observe(input, Some(&reply), begun.elapsed(), Commits::default());
             return (Some(reply), Vec::new());
         };
-        let mut turn = Some(turn.taken().await);
+        let mut turn = Some(place.turn().await);
         let (Outcome { reply, effects }, commits) = self.drive(&mut operation, request, &mut turn).await;
         for effect in &effects {
             self.carry_out(effect);
@@ -163,9 +163,9 @@ impl<S: Store, E: Environment> Node<S, E> {
                     }
                     let node = self.clone();
                     let send = |ask| async move { node.0.environment.ask(ask).await };
-                    operation.answer(inner.asking.ask(ask, send).await);
+                    operation.answer(inner.peer_requests.ask(ask, send).await);
                     if request && let Some(place) = inner.lanes.enter(operation.lane(), false) {
-                        *turn = Some(place.taken().await);
+                        *turn = Some(place.turn().await);
                     }
                     permit = self.permit().await;
                 }

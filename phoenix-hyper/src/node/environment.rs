@@ -18,8 +18,11 @@ pub trait Environment: Send + Sync + 'static {
     /// Returns 32 bytes from a cryptographically secure generator, different on every call.
     fn seed(&self) -> [u8; 32];
 
-    /// Sends a request to another homeserver and returns its encoded answer. The request may be sent any
-    /// number of times.
+    /// Sends a request to another homeserver and returns its encoded answer. The request may reach the peer
+    /// more than once.
+    ///
+    /// # Errors
+    /// [`PeerFailure`] if there was no answer in time; the operation goes on without one.
     fn ask(&self, ask: Ask) -> impl Future<Output = Result<Vec<u8>, PeerFailure>> + Send;
 
     /// Tells the operator of something that needs attention.

@@ -54,7 +54,7 @@ impl Lanes {
 
 impl Place<'_> {
     /// Waits until all places before are free.
-    pub async fn taken(mut self) -> Self {
+    pub async fn turn(mut self) -> Self {
         if let Some((_, queue)) = &self.lane {
             self.turn = Some(Arc::clone(queue).lock_owned().await);
         }
@@ -84,9 +84,9 @@ mod tests {
         let lanes = Lanes::new(10);
         let lane = Lane::Of(vec![1]);
         let order = Mutex::new(Vec::new());
-        let first = lanes.enter(&lane, true).unwrap().taken().await;
+        let first = lanes.enter(&lane, true).unwrap().turn().await;
         let turn = async |number: u8| {
-            let _turn = lanes.enter(&lane, true).unwrap().taken().await;
+            let _turn = lanes.enter(&lane, true).unwrap().turn().await;
             order.lock().unwrap().push(number);
         };
         let leave = async {
@@ -102,17 +102,17 @@ mod tests {
     #[tokio::test]
     async fn other_lanes_are_not_held_up() {
         let lanes = Lanes::new(10);
-        let _first = lanes.enter(&Lane::Of(vec![1]), true).unwrap().taken().await;
-        let _second = lanes.enter(&Lane::Of(vec![2]), true).unwrap().taken().await;
-        let _free = lanes.enter(&Lane::Free, true).unwrap().taken().await;
-        let _free_too = lanes.enter(&Lane::Free, true).unwrap().taken().await;
+        let _first = lanes.enter(&Lane::Of(vec![1]), true).unwrap().turn().await;
+        let _second = lanes.enter(&Lane::Of(vec![2]), true).unwrap().turn().await;
+        let _free = lanes.enter(&Lane::Free, true).unwrap().turn().await;
+        let _free_too = lanes.enter(&Lane::Free, true).unwrap().turn().await;
     }
 
     #[tokio::test]
     async fn a_full_lane_takes_no_more() {
         let lanes = Lanes::new(2);
         let lane = Lane::Of(vec![1]);
-        let first = lanes.enter(&lane, true).unwrap().taken().await;
+        let first = lanes.enter(&lane, true).unwrap().turn().await;
         let _second = lanes.enter(&lane, true).unwrap();
         assert!(lanes.enter(&lane, true).is_none());
         assert!(lanes.enter(&lane, false).is_some(), "timers are not turned away");

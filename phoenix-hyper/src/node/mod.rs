@@ -8,12 +8,12 @@
 //!
 //! A node needs a [store](crate::store) and an [`Environment`].
 
-mod asking;
 mod drive;
 mod environment;
 mod lanes;
 mod limits;
 mod listeners;
+mod peer_requests;
 mod schedule;
 mod serve;
 mod state;

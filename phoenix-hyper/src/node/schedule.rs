@@ -16,17 +16,21 @@ const HELD: usize = 10_000;
 /// The timers that this node knows of. Timers that wait for other homeservers have places of their own: a
 /// hundred peers that hang delay no delivery to a queue here.
 pub(super) struct Schedules {
-    pub here: Schedule,
+    /// Timers that concern this homeserver alone.
+    pub local: Schedule,
+    /// Timers that wait for other homeservers.
     pub network: Schedule,
 }
 
 /// Timers of one kind, with a place for each that may run at once.
 pub(super) struct Schedule {
     held: Mutex<Held>,
+    /// Notified when the next timer may be another one.
     pub changed: Notify,
     pub places: Arc<Semaphore>,
 }
 
+/// The timers of a schedule, by time and by name.
 #[derive(Default)]
 pub(super) struct Held {
     by_time: BTreeSet<(Timestamp, Timer)>,
@@ -73,7 +77,7 @@ impl Held {
 
 impl Schedules {
     pub fn new(limits: &NodeLimits) -> Self {
-        Self { here: Schedule::new(limits.timers), network: Schedule::new(limits.deliveries) }
+        Self { local: Schedule::new(limits.timers), network: Schedule::new(limits.deliveries) }
     }
 
     /// Runs `timer` at `due`, or at the time it was woken for before, if that is earlier.
@@ -84,20 +88,21 @@ impl Schedules {
     }
 
     /// Wakes the loops, which then check whether the node drains.
-    pub fn stir(&self) {
-        self.here.changed.notify_one();
+    pub fn wake_loops(&self) {
+        self.local.changed.notify_one();
         self.network.changed.notify_one();
     }
 
     /// Returns the number of timers in memory.
     pub fn count(&self) -> usize {
-        self.here.held().by_time.len() + self.network.held().by_time.len()
+        self.local.held().by_time.len() + self.network.held().by_time.len()
     }
 
+    /// The schedule that a timer belongs to.
     pub fn of(&self, timer: &Timer) -> &Schedule {
         match timer {
             Timer::Deliver(_) => &self.network,
-            Timer::Distribute(_) | Timer::Sweep => &self.here,
+            Timer::Distribute(_) | Timer::Sweep => &self.local,
         }
     }
 }

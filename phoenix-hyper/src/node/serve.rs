@@ -30,7 +30,7 @@ impl<S: Store, E: Environment> Node<S, E> {
         loop {
             let notification = tokio::select! {
                 notification = notifications.recv() => notification,
-                () = self.drains() => return,
+                () = self.drain_begun() => return,
             };
             match notification {
                 Ok(Notification { from, .. }) if from == self.0.homeserver.config().node => {}
@@ -76,7 +76,7 @@ impl<S: Store, E: Environment> Node<S, E> {
     /// returns once everything under way has ended.
     pub async fn drain(&self) {
         self.0.draining.send_replace(true);
-        self.0.schedules.stir();
+        self.0.schedules.wake_loops();
         self.0.listeners.close();
         loop {
             let finished = self.0.finished.notified();

@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use super::{
-    asking::Asking, environment::Environment, lanes::Lanes, limits::NodeLimits, listeners::Listeners,
-    schedule::Schedules,
+    environment::Environment, lanes::Lanes, limits::NodeLimits, listeners::Listeners,
+    peer_requests::PeerRequests, schedule::Schedules,
 };
 use crate::store::Store;
 
@@ -45,7 +45,7 @@ pub(super) struct Inner<S, E> {
     pub draining: watch::Sender<bool>,
     pub schedules: Schedules,
     pub listeners: Arc<Listeners>,
-    pub asking: Arc<Asking>,
+    pub peer_requests: Arc<PeerRequests>,
 }
 
 impl<S: Store, E: Environment> Node<S, E> {
@@ -72,7 +72,7 @@ impl<S: Store, E: Environment> Node<S, E> {
             draining: watch::Sender::new(false),
             schedules: Schedules::new(&limits),
             listeners: Arc::new(Listeners::new(limits.listeners)),
-            asking: Arc::default(),
+            peer_requests: Arc::default(),
         }))
     }
 
@@ -112,7 +112,7 @@ impl<S: Store, E: Environment> Node<S, E> {
     }
 
     /// Returns once [`Node::drain`] was called.
-    pub(super) async fn drains(&self) {
+    pub(super) async fn drain_begun(&self) {
         let _ = self.0.draining.subscribe().wait_for(|draining| *draining).await;
     }
 }

@@ -18,7 +18,7 @@ const PAGE: usize = 256;
 /// Runs timers until the node drains.
 pub(super) async fn run<S: Store, E: Environment>(node: Node<S, E>) {
     let schedules = &node.0.schedules;
-    tokio::join!(poll_rows(&node), fire(&node, &schedules.here), fire(&node, &schedules.network));
+    tokio::join!(poll_rows(&node), fire(&node, &schedules.local), fire(&node, &schedules.network));
 }
 
 async fn poll_rows<S: Store, E: Environment>(node: &Node<S, E>) {
@@ -28,7 +28,7 @@ async fn poll_rows<S: Store, E: Environment>(node: &Node<S, E>) {
         }
         tokio::select! {
             () = tokio::time::sleep(node.0.limits.poll) => {}
-            () = node.drains() => {}
+            () = node.drain_begun() => {}
         }
     }
 }

@@ -27,12 +27,12 @@ pub(super) async fn serve<S: Store, E: Environment>(
     shared: Arc<Shared<S, E>>,
 ) {
     let Some(stream) = handshake(stream, &shared).await else { return };
-    let part = place.part.clone();
+    let quota = place.quota.clone();
     let (cut, gone) = (CancellationToken::new(), CancellationToken::new());
     let stream = Guarded::new(stream, place, cut.clone(), gone.clone());
     let activity = Activity::new(shared.limits);
     let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(part.clone());
+        request.extensions_mut().insert(quota.clone());
         activity.during(shared.service.call(request))
     });
     {

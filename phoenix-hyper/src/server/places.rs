@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::limits::ServerLimits;
-use crate::body::Part;
+use crate::body::Quota;
 
 /// The places that are taken.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) struct Places {
 #[derive(Debug, Default)]
 struct Taken {
     connections: usize,
-    by_address: BTreeMap<IpAddr, (usize, Part)>,
+    by_address: BTreeMap<IpAddr, (usize, Quota)>,
 }
 
 /// A place for one connection, freed on drop.
@@ -27,8 +27,8 @@ struct Taken {
 pub(super) struct Place {
     places: Arc<Places>,
     address: IpAddr,
-    /// The part of the budget of bodies that all requests from this address share.
-    pub part: Part,
+    /// What all requests from this address may take of the budget of bodies.
+    pub quota: Quota,
 }
 
 impl Places {
@@ -43,17 +43,17 @@ impl Places {
         if taken.connections >= self.limits.connections {
             return None;
         }
-        let (connections, part) = taken
+        let (connections, quota) = taken
             .by_address
             .entry(address)
-            .or_insert_with(|| (0, Part::new(self.limits.body_bytes_per_address)));
+            .or_insert_with(|| (0, Quota::new(self.limits.body_bytes_per_address)));
         if *connections >= self.limits.connections_per_address {
             return None;
         }
         *connections += 1;
-        let part = part.clone();
+        let quota = quota.clone();
         taken.connections += 1;
-        Some(Place { places: Arc::clone(self), address, part })
+        Some(Place { places: Arc::clone(self), address, quota })
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {

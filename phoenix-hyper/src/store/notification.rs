@@ -8,11 +8,11 @@ use tokio::sync::broadcast;
 pub struct Notification {
     /// The node's id, as in its [configuration](phoenix_core::config::Config::node): a node skips its own.
     pub from: [u8; 16],
-    /// The event.
+    /// What happened at that node.
     pub event: NodeEvent,
 }
 
-/// What happened at a node.
+/// What happened at a node, as far as other nodes must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeEvent {
     /// A timer was scheduled; the node that holds its lease runs it.
