@@ -42,7 +42,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogLevel {
-    /// Nothing.
+    /// Nothing is logged.
     Off,
     /// Only what an operator must act on.
     Error,
