@@ -1,7 +1,8 @@
 //! A database of your own under a homeserver: here a sorted list behind a lock, gone when the process ends.
 //!
-//! Yours does better; what it must do is the same, and the conformance suite says so. If yours lasts, run
-//! `conformance::check_durable` over it too. Run this with `cargo run -p phoenix-examples --example custom_store`.
+//! The conformance suite says what every store must do. For a store that outlives the process, run
+//! `conformance::check_durable`, too. Run the example with `cargo run -p phoenix-examples --example
+//! custom_store`.
 
 use std::{
     error::Error,
@@ -23,11 +24,11 @@ use phoenix_core::{
     time::Timestamp,
 };
 use phoenix_hyper::{
-    node::{Node, NodeLimits, Surroundings},
+    node::{Environment, Node, NodeLimits},
     store::{Store, StoreError, conformance},
 };
 
-/// Rows in the order of their keys.
+/// Rows sorted by key.
 #[derive(Default)]
 struct ListStore(Mutex<Vec<(Key, Row)>>);
 
@@ -62,10 +63,10 @@ impl Store for ListStore {
     }
 }
 
-/// A world without other homeservers, and something to draw seeds from.
+/// An environment without other homeservers. Its randomness is predictable: for examples only.
 struct Alone(Mutex<Random>);
 
-impl Surroundings for Alone {
+impl Environment for Alone {
     fn now(&self) -> Timestamp {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_milliseconds(now.as_millis() as u64)
@@ -76,7 +77,7 @@ impl Surroundings for Alone {
     }
 
     async fn ask(&self, _: Ask) -> Result<Vec<u8>, PeerFailure> {
-        Err(PeerFailure)
+        Err(PeerFailure::NoAnswer)
     }
 
     fn report(&self, _: Report) {}
@@ -88,20 +89,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     writeln!(std::io::stdout(), "the store conforms")?;
 
     let domain: Domain = "a.example".parse()?;
-    let surroundings = Alone(Mutex::new(Random::from_seed([1; 32])));
-    let keys = ServiceKeys::generate(&domain, &mut Random::from_seed([2; 32]), surroundings.now());
+    let environment = Alone(Mutex::new(Random::from_seed([1; 32])));
+    let keys = ServiceKeys::generate(&domain, &mut Random::from_seed([2; 32]), environment.now());
     let homeserver = Homeserver::new(Config::new(domain.clone()), keys);
     let workers = tokio::runtime::Handle::current();
-    let node = Node::new(homeserver, ListStore::default(), surroundings, NodeLimits::default(), workers);
+    let node = Node::new(homeserver, ListStore::default(), environment, NodeLimits::default(), workers);
     node.start();
 
     let mut client = Client::new(ClientConfig::new(domain), [3; 32]);
     client.register(b"correct horse battery staple");
-    while let Some(output) = client.poll(node.surroundings().now()) {
+    while let Some(output) = client.poll(node.environment().now()) {
         match output {
             Output::Request(exchange) => {
                 let answer = node.serve(exchange.request).await;
-                client.respond(exchange.id, Ok(answer), node.surroundings().now());
+                client.respond(exchange.id, Ok(answer), node.environment().now());
             }
             Output::TaskDone(_, result) => result?,
             Output::Event(_) => {}

@@ -1,8 +1,9 @@
 //! A homeserver within a hyper service of your own, beside a route of your own.
 //!
-//! It is asked for its keys, through a real socket, and then ends. TLS is left to whatever stands before it; see
-//! `phoenix_hyper::server` for a server that brings its own. Run it with
-//! `cargo run -p phoenix-examples --example hyper_server`.
+//! `HttpService` checks hosts, sizes and times itself, and takes bodies of any type: here those of hyper. The
+//! example asks the homeserver for its keys through a real socket, and ends. TLS is left to a proxy in front;
+//! see `phoenix_hyper::server` for a server with TLS. Run it with `cargo run -p phoenix-examples --example
+//! hyper_server`.
 
 use std::{error::Error, io::Write, net::SocketAddr};
 
@@ -22,19 +23,18 @@ use phoenix_core::{
     },
 };
 use phoenix_hyper::{
-    metrics::Metrics,
+    environment::{System, now, seed},
     node::{Node, NodeLimits},
     peers::{Peers, Reach},
     service::{HttpService, MEDIA_TYPE},
     store::MemoryStore,
-    surroundings::{System, now, seed},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime::Handle,
 };
 
-/// Serves `phoenix`, and `/hello`.
+/// Serves `phoenix` beside `/hello`.
 async fn serve(listener: TcpListener, phoenix: HttpService<MemoryStore, System>) {
     while let Ok((stream, _)) = listener.accept().await {
         let phoenix = phoenix.clone();
@@ -50,7 +50,7 @@ async fn serve(listener: TcpListener, phoenix: HttpService<MemoryStore, System>)
         let connection = server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .serve_connection(TokioIo::new(stream), service);
-        // Whoever listens for signals turns the connection into a web socket.
+        // With upgrades: clients that listen for signals turn the connection into a web socket.
         tokio::spawn(connection.with_upgrades());
     }
 }
@@ -67,9 +67,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let domain: Domain = "example.com".parse()?;
     let keys = ServiceKeys::generate(&domain, &mut Random::from_seed(seed()), now());
     let homeserver = Homeserver::new(Config::new(domain.clone()), keys);
-    // Other homeservers by their names, and whom browsers trust.
-    let world = System::new(Peers::new(Reach::default())?, Metrics::default().into());
-    let node = Node::new(homeserver, MemoryStore::default(), world, NodeLimits::default(), Handle::current());
+    // Other homeservers are found by name and authenticated by the public authorities.
+    let system = System::new(Peers::new(Reach::default())?);
+    let node =
+        Node::new(homeserver, MemoryStore::default(), system, NodeLimits::default(), Handle::current());
     node.start();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

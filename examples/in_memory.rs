@@ -1,7 +1,7 @@
 //! Two homeservers, a user of each, and a message from one to the other: no async, no network, no disk.
 //!
-//! What an embedder of `phoenix-core` has to do is all here: keep rows, run operations step by step, fire timers.
-//! Run it with `cargo run -p phoenix-examples --example in_memory`.
+//! Everything that an embedder of `phoenix-core` does is here: keep rows, drive operations step by step, run
+//! timers. Run it with `cargo run -p phoenix-examples --example in_memory`.
 #![allow(clippy::print_stdout)]
 
 use std::{collections::BTreeMap, error::Error, time::SystemTime};
@@ -20,7 +20,7 @@ use phoenix_core::{
     time::Timestamp,
 };
 
-/// What a database must be able to do for a homeserver: read rows, and commit.
+/// What a homeserver needs of a database: reads and commits.
 #[derive(Default)]
 struct Store(BTreeMap<Vec<u8>, Row>);
 
@@ -35,7 +35,7 @@ impl Store {
         Rows { rows: rows.collect(), scans: scans.collect() }
     }
 
-    /// All of it if every row still has the version that was read, else nothing.
+    /// Applies the whole commit if every row still has the expected version, and nothing otherwise.
     fn commit(&mut self, commit: Commit) -> Settlement {
         let version = |key: &Key| self.0.get(&key.to_bytes()).map(|row| row.version);
         if commit.expect.iter().any(|expectation| version(&expectation.key) != expectation.version) {
@@ -61,13 +61,13 @@ struct World {
 }
 
 impl World {
-    /// Serves one input of one homeserver to its end.
+    /// Drives one operation of one homeserver to its end.
     fn serve(&mut self, domain: &Domain, input: Input<'_>) -> Result<Vec<u8>, PeerFailure> {
-        let (homeserver, _) = self.homeservers.get(domain).ok_or(PeerFailure)?;
+        let (homeserver, _) = self.homeservers.get(domain).ok_or(PeerFailure::NoAnswer)?;
         let mut operation = homeserver.accept(input, self.now, self.random.array());
         loop {
             let step = operation.poll();
-            let (_, store) = self.homeservers.get_mut(domain).ok_or(PeerFailure)?;
+            let (_, store) = self.homeservers.get_mut(domain).ok_or(PeerFailure::NoAnswer)?;
             match step {
                 Step::Read(reads) => operation.supply(store.read(reads)),
                 Step::Commit(commit) => operation.settle(store.commit(commit)),
@@ -78,14 +78,14 @@ impl World {
                             self.timers.push((domain.clone(), timer, due));
                         }
                     }
-                    return outcome.reply.ok_or(PeerFailure);
+                    return outcome.reply.ok_or(PeerFailure::NoAnswer);
                 }
             }
         }
     }
 
-    /// Has clients read their queues and serves them, and the timers that are due, until nobody has anything to
-    /// tell. What they told.
+    /// Lets clients read their queues, serves their requests, and runs due timers, until no further event
+    /// comes. Returns the events.
     fn run(&mut self) -> Result<Vec<Event>, Box<dyn Error>> {
         let mut events = Vec::new();
         loop {
@@ -106,7 +106,7 @@ impl World {
                 }
                 while let Some(due) = self.timers.iter().position(|(_, _, due)| *due <= self.now) {
                     let (domain, timer, _) = self.timers.swap_remove(due);
-                    // Timers have no answer.
+                    // A timer has no answer.
                     let _ = self.serve(&domain, Input::Timer(&timer));
                 }
             }
@@ -138,7 +138,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     world.clients[0].connect(bob.clone());
     world.run()?;
 
-    // A connection is a group of two: with what she says in it, he hears from her.
+    // A connection is a group of two, which carries messages at once.
     let connection = world.clients[0].groups().remove(0).group_id;
     world.clients[0].send(&connection, b"hello across homeservers");
     for event in world.run()? {

@@ -1,10 +1,10 @@
-//! The operator's own address: plain HTTP/1.1, one request a connection.
+//! The address for the operator: plain HTTP/1.1, one request per connection.
 //!
 //! | path | answer |
 //! | --- | --- |
 //! | `/healthz` | 200: the process is alive |
-//! | `/readyz` | 200 if requests are served; 503 with the reason while the homeserver stops, or if its store cannot be read or written |
-//! | `/metrics` | [`crate::metrics`] |
+//! | `/readyz` | 200 if requests are served; 503 with the reason while the homeserver stops, or if its store cannot be used |
+//! | `/metrics` | the [`metrics`] |
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -27,42 +27,42 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     metrics::{self, Load, Metrics},
-    node::{Node, Surroundings},
+    node::{Environment, Node},
     store::Store,
 };
 
-/// Connections at once: an operator's tools open a handful.
+/// Connections at once: an operator's tools open few.
 const CONNECTIONS: usize = 32;
 
-/// How long a connection may take, from its first to its last byte.
+/// How long a connection may take in all.
 const CONNECTION_TIME: Duration = Duration::from_secs(15);
 
-/// How long a store may take to be read and be called ready. Less than the 10 seconds that probes commonly wait.
+/// How long the store may take for a read and still count as ready. Probes commonly wait 10 seconds.
 const READ_TIME: Duration = Duration::from_secs(5);
 
-/// The wait after a connection could not be taken, for want of files for example.
+/// The pause after a connection could not be accepted, for lack of files for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What is told to the operator's tools.
-pub struct Admin<S, W> {
+/// A listener for the operator's tools.
+pub struct Admin<S, E> {
     listener: TcpListener,
-    state: Arc<State<S, W>>,
+    state: Arc<State<S, E>>,
 }
 
-struct State<S, W> {
-    node: Node<S, W>,
+struct State<S, E> {
+    node: Node<S, E>,
     metrics: Arc<Metrics>,
     stopping: CancellationToken,
 }
 
-impl<S: Store, W: Surroundings> Admin<S, W> {
-    /// Listens on `address`. The homeserver counts as ready until `stopping`.
+impl<S: Store, E: Environment> Admin<S, E> {
+    /// Listens on `address`. The homeserver is not ready once `stopping` is cancelled.
     ///
     /// # Errors
-    /// If the address cannot be listened on.
+    /// The system's error if the address cannot be used.
     pub async fn bind(
         address: SocketAddr,
-        node: Node<S, W>,
+        node: Node<S, E>,
         metrics: Arc<Metrics>,
         stopping: CancellationToken,
     ) -> io::Result<Self> {
@@ -70,15 +70,15 @@ impl<S: Store, W: Surroundings> Admin<S, W> {
         Ok(Self { listener, state: Arc::new(State { node, metrics, stopping }) })
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     ///
     /// # Errors
-    /// If the system does not say.
+    /// The system's error if it does not know.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Answers until it is dropped.
+    /// Answers requests until the future is dropped.
     pub async fn run(self) -> Infallible {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
@@ -89,7 +89,7 @@ impl<S: Store, W: Surroundings> Admin<S, W> {
                     let state = Arc::clone(&self.state);
                     tokio::spawn(async move {
                         let _place = place;
-                        // Whoever is too slow, or breaks off, is not told.
+                        // A slow or broken connection is dropped.
                         let _ = timeout(CONNECTION_TIME, state.serve(stream)).await;
                     });
                 }
@@ -99,7 +99,7 @@ impl<S: Store, W: Surroundings> Admin<S, W> {
     }
 }
 
-impl<S: Store, W: Surroundings> State<S, W> {
+impl<S: Store, E: Environment> State<S, E> {
     async fn serve(self: Arc<Self>, stream: TcpStream) {
         let service = service_fn(|request| {
             let state = Arc::clone(&self);
@@ -110,7 +110,7 @@ impl<S: Store, W: Surroundings> State<S, W> {
             .keep_alive(false)
             .max_buf_size(16 << 10)
             .serve_connection(TokioIo::new(stream), service);
-        // An error is the other side's affair.
+        // An error concerns the client only.
         let _ = connection.await;
     }
 
@@ -141,7 +141,7 @@ impl<S: Store, W: Surroundings> State<S, W> {
         }
     }
 
-    /// Why requests are not served, if so.
+    /// Why requests are not served; `None` if they are.
     async fn unready(&self) -> Option<&'static str> {
         if self.stopping.is_cancelled() || self.node.is_draining() {
             return Some("draining: the homeserver stops\n");
@@ -195,9 +195,10 @@ mod tests {
         store::{MemoryStore, StoreError},
     };
 
+    /// An environment without other homeservers.
     struct Alone;
 
-    impl Surroundings for Alone {
+    impl Environment for Alone {
         fn now(&self) -> Timestamp {
             Timestamp::from_milliseconds(1_800_000_000_000)
         }
@@ -207,13 +208,13 @@ mod tests {
         }
 
         async fn ask(&self, _: Ask) -> Result<Vec<u8>, PeerFailure> {
-            Err(PeerFailure)
+            Err(PeerFailure::NoAnswer)
         }
 
         fn report(&self, _: Report) {}
     }
 
-    /// A store that can be broken.
+    /// A store whose reads can be made to fail.
     #[derive(Clone, Default)]
     struct Breakable(Arc<(MemoryStore, AtomicBool)>);
 
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_stops_is_not_ready() {
+    async fn a_stopping_homeserver_is_not_ready() {
         let first = world().await;
         first.stopping.cancel();
         assert!(first.get("GET", "/readyz").await.contains("draining"));
@@ -293,9 +294,9 @@ mod tests {
         assert!(second.get("GET", "/readyz").await.starts_with("HTTP/1.1 503 "));
     }
 
-    /// Connections that never say anything do not keep others out for long, nor do they grow without bound.
+    /// Silent connections do not keep others out for long.
     #[tokio::test(start_paused = true)]
-    async fn the_silent_are_hung_up_on() {
+    async fn silent_connections_are_closed() {
         let world = world().await;
         let mut silent = Vec::new();
         for _ in 0..CONNECTIONS {
@@ -304,7 +305,7 @@ mod tests {
         for stream in &mut silent {
             assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0);
         }
-        // From here on, time only passes as it does.
+        // From here on, time passes by itself.
         tokio::time::resume();
         assert!(world.get("GET", "/healthz").await.starts_with("HTTP/1.1 200 "));
     }

@@ -1,6 +1,6 @@
-//! Bodies, read within a limit each and a budget for all of them.
+//! HTTP bodies, each read within a limit and all within a budget of memory.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use http_body_util::BodyExt;
 use hyper::{
@@ -13,40 +13,43 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The media type of requests and answers.
 pub const MEDIA_TYPE: &str = "application/vnd.phoenix";
 
-/// Bytes that may be in memory at once.
+/// The bytes that may be in memory at once.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {
-    whole: Arc<Semaphore>,
-    part: Option<Part>,
+    total: Arc<Semaphore>,
+    quota: Option<Quota>,
 }
 
-/// What one of many may take of a budget.
+/// The most that one of many holders may take of a budget.
 #[derive(Debug, Clone)]
-pub(crate) struct Part(Arc<Semaphore>);
+pub(crate) struct Quota(Arc<Semaphore>);
 
-/// Bytes taken from a budget, given back when this is dropped.
+/// Bytes taken from a budget, returned on drop.
 #[derive(Debug, Default)]
-pub(crate) struct Share(Option<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)>);
+pub(crate) struct Reservation {
+    total: Option<OwnedSemaphorePermit>,
+    quota: Option<OwnedSemaphorePermit>,
+}
 
-/// Bytes that count against a budget for as long as they are there.
+/// Bytes that count against a budget for as long as they are in memory.
 #[derive(Debug)]
 pub(crate) struct Counted {
     pub bytes: Vec<u8>,
-    pub share: Share,
+    pub reservation: Reservation,
 }
 
 /// Why a body could not be read.
 #[derive(Debug)]
-pub(crate) enum BodyError {
-    /// It is larger than the limit.
+pub(crate) enum BodyError<E> {
+    /// The body is larger than the limit.
     TooLarge,
-    /// Too much is in memory just now.
+    /// The budget is exhausted.
     Exhausted,
-    /// The connection broke, or what came was no body.
-    Broken(hyper::Error),
+    /// The connection broke, or the body is malformed.
+    Broken(E),
 }
 
-impl Part {
+impl Quota {
     pub fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
     }
@@ -54,38 +57,41 @@ impl Part {
 
 impl Budget {
     pub fn new(bytes: usize) -> Self {
-        let Part(whole) = Part::new(bytes);
-        Self { whole, part: None }
+        let Quota(total) = Quota::new(bytes);
+        Self { total, quota: None }
     }
 
-    /// The budget, of which no more than `part` can be taken.
-    pub fn within(&self, part: Option<&Part>) -> Self {
-        Self { whole: Arc::clone(&self.whole), part: part.cloned() }
+    /// The same budget, of which at most `quota` can be taken.
+    #[cfg(feature = "service")]
+    pub fn within(&self, quota: Option<&Quota>) -> Self {
+        Self { total: Arc::clone(&self.total), quota: quota.cloned() }
     }
 
-    /// Enlarges `share` by `bytes`, if there is as much.
-    pub fn enlarge(&self, share: &mut Share, bytes: usize) -> bool {
-        self.take(share, bytes).is_some()
+    /// Grows `reservation` by `bytes`. Returns `false` and takes nothing if that exceeds the budget.
+    pub fn grow(&self, reservation: &mut Reservation, bytes: usize) -> bool {
+        self.take(reservation, bytes).is_some()
     }
 
-    fn take(&self, share: &mut Share, bytes: usize) -> Option<()> {
+    fn take(&self, reservation: &mut Reservation, bytes: usize) -> Option<()> {
         let bytes = u32::try_from(bytes).ok()?;
         let take = |from: &Arc<Semaphore>| Arc::clone(from).try_acquire_many_owned(bytes).ok();
-        let part = match &self.part {
-            Some(Part(part)) => Some(take(part)?),
+        let quota = match &self.quota {
+            Some(Quota(quota)) => Some(take(quota)?),
             None => None,
         };
-        let whole = take(&self.whole)?;
-        match &mut share.0 {
-            Some((of_whole, of_part)) => {
-                of_whole.merge(whole);
-                if let (Some(held), Some(more)) = (of_part, part) {
-                    held.merge(more);
-                }
-            }
-            None => share.0 = Some((whole, part)),
+        let total = take(&self.total)?;
+        merge(&mut reservation.total, total);
+        if let Some(quota) = quota {
+            merge(&mut reservation.quota, quota);
         }
         Some(())
+    }
+}
+
+fn merge(held: &mut Option<OwnedSemaphorePermit>, more: OwnedSemaphorePermit) {
+    match held {
+        Some(held) => held.merge(more),
+        None => *held = Some(more),
     }
 }
 
@@ -95,22 +101,24 @@ impl AsRef<[u8]> for Counted {
     }
 }
 
-/// Reads a body of at most `limit` bytes, counting what has come against `budget`.
-pub(crate) async fn read<B>(mut body: B, limit: usize, budget: &Budget) -> Result<Counted, BodyError>
-where
-    B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
-{
-    // What is declared too large is not read at all.
+/// Reads a body of at most `limit` bytes, counting what has arrived against `budget`.
+pub(crate) async fn read<B: Body<Data = Bytes>>(
+    body: B,
+    limit: usize,
+    budget: &Budget,
+) -> Result<Counted, BodyError<B::Error>> {
+    let mut body = pin!(body);
+    // A body that declares a larger size is not read at all.
     if usize::try_from(body.size_hint().lower()).map_or(true, |declared| declared > limit) {
         return Err(BodyError::TooLarge);
     }
-    let mut read = Counted { bytes: Vec::new(), share: Share::default() };
+    let mut read = Counted { bytes: Vec::new(), reservation: Reservation::default() };
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(BodyError::Broken)?.into_data() else { continue };
         if read.bytes.len() + data.len() > limit {
             return Err(BodyError::TooLarge);
         }
-        if !budget.enlarge(&mut read.share, data.len()) {
+        if !budget.grow(&mut read.reservation, data.len()) {
             return Err(BodyError::Exhausted);
         }
         read.bytes.extend_from_slice(&data);
@@ -118,8 +126,8 @@ where
     Ok(read)
 }
 
-/// Whether the headers say that the body is of our media type. Parameters do not matter.
-pub(crate) fn is_ours(headers: &HeaderMap) -> bool {
+/// Whether the headers declare [`MEDIA_TYPE`]. Parameters of the media type are ignored.
+pub(crate) fn has_media_type(headers: &HeaderMap) -> bool {
     let Some(Ok(kind)) = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) else { return false };
     let essence = kind.split_once(';').map_or(kind, |(essence, _)| essence);
     essence.trim().eq_ignore_ascii_case(MEDIA_TYPE)
@@ -130,19 +138,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_is_taken_from_the_whole_and_all_of_it_given_back() {
-        let whole = Budget::new(10);
-        let part = Part::new(6);
-        let mut share = Share::default();
-        assert!(whole.within(Some(&part)).enlarge(&mut share, 4));
-        assert!(!whole.within(Some(&part)).enlarge(&mut share, 3), "over the part");
-        assert!(whole.within(Some(&part)).enlarge(&mut share, 2));
-        let (mut other, rest) = (Share::default(), Part::new(100));
-        assert!(!whole.within(Some(&rest)).enlarge(&mut other, 5), "over the whole");
-        assert!(whole.within(Some(&rest)).enlarge(&mut other, 4));
-        drop((share, other));
-        assert!(whole.enlarge(&mut Share::default(), 10));
-        assert!(whole.within(Some(&part)).enlarge(&mut Share::default(), 6));
-        assert!(whole.within(Some(&rest)).enlarge(&mut Share::default(), 10), "a refusal takes nothing");
+    fn a_quota_is_taken_from_the_budget_and_returned() {
+        let total = Budget::new(10);
+        let quota = Quota::new(6);
+        let mut reservation = Reservation::default();
+        assert!(total.within(Some(&quota)).grow(&mut reservation, 4));
+        assert!(!total.within(Some(&quota)).grow(&mut reservation, 3), "over the quota");
+        assert!(total.within(Some(&quota)).grow(&mut reservation, 2));
+        let (mut other, rest) = (Reservation::default(), Quota::new(100));
+        assert!(!total.within(Some(&rest)).grow(&mut other, 5), "over the total");
+        assert!(total.within(Some(&rest)).grow(&mut other, 4));
+        drop((reservation, other));
+        assert!(total.grow(&mut Reservation::default(), 10));
+        assert!(total.within(Some(&quota)).grow(&mut Reservation::default(), 6));
+        assert!(total.within(Some(&rest)).grow(&mut Reservation::default(), 10), "a refusal takes nothing");
     }
 }

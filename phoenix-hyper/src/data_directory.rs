@@ -1,12 +1,12 @@
-//! What a homeserver keeps in its data directory.
+//! The data directory of a homeserver.
 //!
 //! | name | what |
 //! | --- | --- |
 //! | `keys.pem` | the homeserver's keys; without them the store is worthless |
-//! | `root-key.pem` | the root's key, until the operator has moved it to where it is safe |
+//! | `root-key.pem` | the root key, until the operator moves it to a safe place |
 //! | `store` | the store |
 //! | `node` | the node's id, in hexadecimal digits |
-//! | `certificate.pem`, `certificate-key.pem` | a certificate of the homeserver's own making, for development |
+//! | `certificate.pem`, `certificate-key.pem` | a self-signed certificate and its key, for development |
 
 use std::{
     fmt::Write,
@@ -17,38 +17,38 @@ use std::{
 use phoenix_core::identifiers::Domain;
 
 use crate::{
+    environment::seed,
     private_file,
-    surroundings::seed,
     tls::{Identity, TlsError},
 };
 
-/// Where everything is that outlives a homeserver's process.
+/// The directory of everything that outlives a homeserver's process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataDirectory(PathBuf);
 
-/// A file of the data directory cannot be used.
+/// A file of the data directory that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// The file system refuses.
+    /// The file system refuses an operation.
     #[error("{}: {error}", path.display())]
     Io {
-        /// Which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// How.
+        /// The system's error.
         error: io::Error,
     },
-    /// The id of the node is none.
-    #[error("{} does not hold 32 hexadecimal digits: remove it, and it is made again", path.display())]
+    /// The file with the node's id is invalid.
+    #[error("{} does not contain 32 hexadecimal digits: remove it, and it is created again", path.display())]
     NodeId {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
-    /// The certificate is of no use.
-    #[error("{}: {error}; remove certificate and key, and they are made again", path.display())]
+    /// The certificate cannot be used.
+    #[error("{}: {error}; remove certificate and key, and they are created again", path.display())]
     Certificate {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         error: TlsError,
     },
 }
@@ -58,39 +58,39 @@ fn at(path: &Path) -> impl Fn(io::Error) -> DataError {
 }
 
 impl DataDirectory {
-    /// Makes the directory if there is none, for its owner alone.
+    /// Opens the directory, and creates it for its owner alone if it does not exist.
     ///
     /// # Errors
-    /// [`DataError::Io`].
+    /// [`DataError::Io`] if it cannot be created.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         private_file::create_directory(path).map_err(at(path))?;
         Ok(Self(path.to_owned()))
     }
 
-    /// The homeserver's key file.
+    /// The path of the homeserver's key file.
     pub fn keys(&self) -> PathBuf {
         self.0.join("keys.pem")
     }
 
-    /// The file of the root's key.
+    /// The path of the root key's file.
     pub fn root_key(&self) -> PathBuf {
         self.0.join("root-key.pem")
     }
 
-    /// The directory of the store.
+    /// The path of the store.
     pub fn store(&self) -> PathBuf {
         self.0.join("store")
     }
 
-    /// The file of the certificate that the homeserver makes itself.
+    /// The path of the self-signed certificate.
     pub fn certificate(&self) -> PathBuf {
         self.0.join("certificate.pem")
     }
 
-    /// The node's id, random and for ever.
+    /// Returns the node's id: random, and the same for ever once it is created.
     ///
     /// # Errors
-    /// [`DataError`].
+    /// [`DataError::NodeId`] if the file is damaged, [`DataError::Io`] if it cannot be read or written.
     pub fn node_id(&self) -> Result<[u8; 16], DataError> {
         let path = self.0.join("node");
         match fs::read_to_string(&path) {
@@ -105,10 +105,11 @@ impl DataDirectory {
         }
     }
 
-    /// The certificate that the homeserver made itself, and whether it is new.
+    /// Returns the self-signed certificate, and whether it was created just now.
     ///
     /// # Errors
-    /// [`DataError`].
+    /// [`DataError::Certificate`] if it cannot be used, [`DataError::Io`] if a file cannot be read or
+    /// written.
     pub fn self_signed(&self, domain: &Domain) -> Result<(Identity, bool), DataError> {
         let (path, key_path) = (self.certificate(), self.0.join("certificate-key.pem"));
         let failed = |error| DataError::Certificate { path: path.clone(), error };
@@ -118,7 +119,7 @@ impl DataDirectory {
             return Ok((Identity::from_pem(&chain, &key).map_err(failed)?, false));
         }
         let identity = Identity::self_signed(domain).map_err(failed)?;
-        // The certificate last: where it is, so is its key.
+        // The certificate last: if it exists, so does its key.
         private_file::replace(&key_path, identity.key_pem().as_bytes()).map_err(at(&key_path))?;
         private_file::replace(&path, identity.certificate_pem().as_bytes()).map_err(at(&path))?;
         Ok((identity, true))
@@ -167,7 +168,7 @@ mod tests {
         let (kept, new) = data.self_signed(&domain).unwrap();
         assert!(!new && kept.certificates() == made.certificates());
         server_config(&kept).unwrap();
-        // A crash between the two files.
+        // As after a crash between the two files.
         fs::remove_file(data.certificate()).unwrap();
         let (again, new) = data.self_signed(&domain).unwrap();
         assert!(new && again.certificates() != made.certificates());

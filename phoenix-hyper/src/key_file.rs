@@ -1,7 +1,8 @@
-//! Key files: a homeserver's keys, and its root's, each as one PEM block in a file that only its owner may read.
+//! Key files: a homeserver's keys, and its root key, each as one PEM block in a file that only its owner may
+//! read.
 //!
-//! The root's key signs intermediates and nothing else. It is never in the file that the homeserver reads: it
-//! belongs on a medium that is not connected to anything.
+//! The root key signs intermediate credentials and nothing else. It is never in the file that the homeserver
+//! reads: it belongs on an offline medium.
 
 use std::{
     fs::File,
@@ -19,21 +20,21 @@ use zeroize::Zeroizing;
 
 use crate::private_file;
 
-/// The most bytes that are read: hundreds of keys fit.
+/// The most bytes of a key file: hundreds of keys fit.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// Keys that are kept in a file of their own.
+/// Keys that have a file of their own.
 pub trait Keys: Sized {
-    /// What the PEM block is labelled.
+    /// The label of the PEM block.
     const LABEL: &'static str;
 
-    /// The content.
+    /// Encodes the content of the PEM block: a secret.
     fn to_bytes(&self) -> Zeroizing<Vec<u8>>;
 
-    /// Reads the content.
+    /// Decodes the content of the PEM block.
     ///
     /// # Errors
-    /// If it is not exactly what was written.
+    /// [`keys::KeyFileError`] if the content is damaged or of a later release.
     fn from_bytes(bytes: &[u8]) -> Result<Self, keys::KeyFileError>;
 }
 
@@ -61,67 +62,67 @@ impl Keys for RootKey {
     }
 }
 
-/// A key file that cannot be used. The text says what to do.
+/// A key file that cannot be used. The texts say what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("the key file {} cannot be read: {error}", path.display())]
     Unreadable {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         error: io::Error,
     },
-    /// Others than its owner may read or change it.
+    /// Others than its owner may read or change the file.
     #[error(
-        "the key file {} is open to others (mode {mode:03o}): take their rights away with `chmod 600 {}`, and \
-         replace the keys if anybody may have read them",
+        "the key file {} is open to others (mode {mode:03o}): remove their permissions with `chmod 600 {}`, and \
+         replace the keys if others may have read them",
         path.display(), path.display()
     )]
     Exposed {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Its rights.
+        /// The permissions of the file.
         mode: u32,
     },
-    /// There is something else in it.
-    #[error("the key file {} does not hold {expected}", path.display())]
+    /// The file contains something else.
+    #[error("the key file {} does not contain {expected}", path.display())]
     OtherContent {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// The label of what should be there.
+        /// The expected PEM label.
         expected: &'static str,
     },
-    /// It is damaged, or of a later release.
+    /// The file is damaged, or of a later release.
     #[error("{}: {error}", path.display())]
     Damaged {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         error: keys::KeyFileError,
     },
     /// The keys are those of another homeserver.
     #[error("the key file {} is of {found}, not of {domain}", path.display())]
     OtherDomain {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Whose it is.
+        /// The domain in the file.
         found: Domain,
-        /// Whose it should be.
+        /// The expected domain.
         domain: Domain,
     },
-    /// There is a key file, and none is ever overwritten.
-    #[error("there is a key file {} already; it is left as it is", path.display())]
+    /// The key file exists. Key files are never overwritten.
+    #[error("the key file {} exists already; it is left as it is", path.display())]
     Exists {
-        /// Which.
+        /// The file.
         path: PathBuf,
     },
-    /// It cannot be written.
+    /// The file cannot be written.
     #[error("the key file {} cannot be written: {error}", path.display())]
     Unwritable {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         error: io::Error,
     },
 }
@@ -129,17 +130,17 @@ pub enum KeyFileError {
 /// Reads keys.
 ///
 /// # Errors
-/// [`KeyFileError`]: if anybody but the owner may read the file, too.
+/// [`KeyFileError`] if the file cannot be read, is damaged, or is accessible to others than its owner.
 pub fn read<K: Keys>(path: &Path) -> Result<K, KeyFileError> {
     let unreadable = |error| KeyFileError::Unreadable { path: path.to_owned(), error };
     let file = File::open(path).map_err(unreadable)?;
-    // Of the file that is open, not of one that took its place meanwhile.
+    // Of the open file: the path may name another file by now.
     let metadata = file.metadata().map_err(unreadable)?;
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
     }
-    // With room for all of it, no copy is left behind by growing.
+    // Large enough from the start: a growing buffer would leave copies in memory.
     let room = usize::try_from(metadata.len().min(MAX_BYTES)).unwrap_or_default();
     let mut text = Zeroizing::new(Vec::with_capacity(room + 1));
     file.take(MAX_BYTES).read_to_end(&mut text).map_err(unreadable)?;
@@ -153,7 +154,7 @@ pub fn read<K: Keys>(path: &Path) -> Result<K, KeyFileError> {
 /// Reads the keys of the homeserver of `domain`.
 ///
 /// # Errors
-/// As [`read`], and [`KeyFileError::OtherDomain`].
+/// As [`read`], and [`KeyFileError::OtherDomain`] if the keys are another homeserver's.
 pub fn read_for(path: &Path, domain: &Domain) -> Result<ServiceKeys, KeyFileError> {
     let keys: ServiceKeys = read(path)?;
     let other = keys.roots.iter().map(|root| &root.payload.domain).find(|found| *found != domain);
@@ -165,10 +166,10 @@ pub fn read_for(path: &Path, domain: &Domain) -> Result<ServiceKeys, KeyFileErro
     }
 }
 
-/// Writes keys into a new file.
+/// Writes keys to a new file.
 ///
 /// # Errors
-/// [`KeyFileError::Exists`] if there is one already, [`KeyFileError::Unwritable`].
+/// [`KeyFileError::Exists`] if the file exists, [`KeyFileError::Unwritable`] if it cannot be written.
 pub fn create<K: Keys>(path: &Path, keys: &K) -> Result<(), KeyFileError> {
     private_file::create(path, &encode(keys)).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.to_owned() },
@@ -176,10 +177,10 @@ pub fn create<K: Keys>(path: &Path, keys: &K) -> Result<(), KeyFileError> {
     })
 }
 
-/// Writes keys in the place of those that they were made from.
+/// Replaces the keys in a file.
 ///
 /// # Errors
-/// [`KeyFileError::Unwritable`]; the file is as it was then.
+/// [`KeyFileError::Unwritable`]; the file is unchanged then.
 pub fn replace<K: Keys>(path: &Path, keys: &K) -> Result<(), KeyFileError> {
     private_file::replace(path, &encode(keys))
         .map_err(|error| KeyFileError::Unwritable { path: path.to_owned(), error })
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_may_read_or_change_is_refused_with_what_to_do() {
+    fn a_file_that_others_may_read_or_change_is_refused_with_what_to_do() {
         let World { directory: _directory, path, .. } = world();
         for mode in [0o640, 0o604, 0o620, 0o602, 0o610] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
@@ -267,7 +268,7 @@ mod tests {
         let other: Domain = "example.org".parse().unwrap();
         assert!(matches!(read_for(&path, &other), Err(KeyFileError::OtherDomain { .. })));
         let text = fs::read_to_string(&path).unwrap();
-        // A letter of the content, another one of the alphabet.
+        // Changes one letter of the content to another of the alphabet.
         let position = text.find('\n').unwrap() + 20;
         let letter = if text.as_bytes()[position] == b'A' { "B" } else { "A" };
         let mut changed = text.clone();

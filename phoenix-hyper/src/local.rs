@@ -1,5 +1,5 @@
-//! Homeservers as processes of their own, on this machine: each with keys, a certificate made on the spot, settings
-//! and a store in a folder.
+//! Homeservers as processes on this machine, each with keys, a self-signed certificate, settings and a store
+//! in a folder of its own. The demonstration, the bench and tests run on these.
 
 use std::{
     collections::BTreeMap,
@@ -24,18 +24,18 @@ use tokio::{
 use crate::{
     client::ClientError,
     data_directory::DataDirectory,
+    environment,
     peers::{Override, Peers, Reach},
-    surroundings,
     tls::{Roots, TlsError, certificates_from_pem},
 };
 
-/// Something was not as it should be: what was seen.
+/// A failed expectation, with what was observed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Failure(pub String);
 
 impl Failure {
-    /// Whatever went wrong, while trying `what`.
+    /// Turns an error into a failure of `what`.
     pub fn of(what: &str) -> impl Fn(&dyn std::fmt::Display) -> Self {
         move |error| Self(format!("{what}: {error}"))
     }
@@ -53,24 +53,24 @@ impl From<TlsError> for Failure {
     }
 }
 
-/// How long something may take that should happen at once: bounds failure only.
+/// How long to wait for something that should happen soon. Only a failure waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where a homeserver is, and how one knows it.
+/// The address and certificate of a homeserver.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// Its domain.
+    /// The homeserver's domain.
     pub domain: Domain,
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
-    /// The file with its certificate.
+    /// The file with its certificate (PEM).
     pub certificate: PathBuf,
 }
 
-/// The reach of whoever knows these homeservers, and no other.
+/// Returns the reach of a peer or client that knows these homeservers and no other.
 ///
 /// # Errors
-/// [`TlsError`]: a certificate cannot be read.
+/// [`TlsError`] if a certificate cannot be read.
 pub fn reach(places: &[Place]) -> Result<Reach, TlsError> {
     let mut overrides = BTreeMap::new();
     for Place { domain, address, certificate } in places {
@@ -82,41 +82,41 @@ pub fn reach(places: &[Place]) -> Result<Reach, TlsError> {
     Ok(Reach { overrides, roots: Roots::Only(Vec::new()), ..Reach::default() })
 }
 
-/// A homeserver that is a process of its own.
+/// A homeserver as a process.
 pub struct Homeserver {
-    /// Where it is.
+    /// Its address and certificate.
     pub place: Place,
     folder: PathBuf,
     program: Program,
     process: Option<Child>,
 }
 
-/// The binary, and what else to tell it.
+/// The binary of homeservers, with what to pass to it.
 #[derive(Debug, Clone)]
 pub struct Program {
-    /// Where it is.
+    /// The path of the binary.
     pub path: PathBuf,
-    /// A bug to plant, by name.
+    /// A bug to plant, by name, in builds for tests.
     pub plant: Option<String>,
-    /// From which level on homeservers log.
+    /// The lowest level that homeservers log.
     pub log_level: &'static str,
 }
 
-/// Files in a homeserver's folder, beside its data.
+/// Names in a homeserver's folder.
 const SETTINGS: &str = "settings.toml";
 const LOG: &str = "log";
 const DATA: &str = "data";
 
-/// How often a homeserver that was started is asked whether it is there.
-const ASK: Duration = Duration::from_millis(10);
+/// How often a starting homeserver is asked whether it answers.
+const PROBE: Duration = Duration::from_millis(10);
 
 impl Homeserver {
-    /// Makes a homeserver in a folder of its own below `folder`: with a certificate, and no settings yet.
+    /// Prepares a homeserver in a folder of its own below `folder`, with a certificate and without settings.
     ///
     /// # Errors
-    /// [`Failure`].
+    /// [`Failure`] if files cannot be written or no port is free.
     pub fn create(folder: &Path, domain: Domain, program: &Program) -> Result<Self, Failure> {
-        let failed = Failure::of("making a homeserver");
+        let failed = Failure::of("preparing a homeserver");
         let folder = folder.join(domain.as_str());
         let data = DataDirectory::open(&folder.join(DATA)).map_err(|error| failed(&error))?;
         data.self_signed(&domain).map_err(|error| failed(&error))?;
@@ -125,25 +125,25 @@ impl Homeserver {
         Ok(Self { place, folder, program: program.clone(), process: None })
     }
 
-    /// The number of its process, while it has one.
+    /// The number of its process, while it runs.
     pub fn process(&self) -> Option<u32> {
         self.process.as_ref().and_then(Child::id)
     }
 
-    /// Its data directory.
+    /// The path of its data directory.
     pub fn data(&self) -> PathBuf {
         self.folder.join(DATA)
     }
 
-    /// The file that it logs to.
+    /// The path of its log.
     pub fn log(&self) -> PathBuf {
         self.folder.join(LOG)
     }
 
-    /// Writes its settings: it knows these homeservers and no others; `more` are sections of the settings file.
+    /// Writes its settings: the homeservers that it knows, and `more` sections of the settings file.
     ///
     /// # Errors
-    /// [`Failure`].
+    /// [`Failure`] if the file cannot be written.
     pub fn configure(&self, peers: &[Place], more: &str) -> Result<(), Failure> {
         let mut settings = format!(
             "[server]\nlisten = \"{}\"\n\n[logs]\nlevel = \"{}\"\n\n{more}",
@@ -159,10 +159,10 @@ impl Homeserver {
         fs::write(path, settings).map_err(|error| Failure::of("writing settings")(&error))
     }
 
-    /// Starts it, and waits until it answers.
+    /// Starts it and waits until it answers.
     ///
     /// # Errors
-    /// [`Failure`], with the end of its log, if it does not.
+    /// [`Failure`], with the end of its log, if it does not answer.
     pub async fn start(&mut self, peers: &Peers) -> Result<(), Failure> {
         let failed = Failure::of("starting a homeserver");
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log());
@@ -185,7 +185,7 @@ impl Homeserver {
                         self.log_end()
                     )));
                 }
-                time::sleep(ASK).await;
+                time::sleep(PROBE).await;
             }
             Ok(())
         };
@@ -197,21 +197,21 @@ impl Homeserver {
 
     async fn answers(&self, peers: &Peers) -> bool {
         let Place { domain, .. } = &self.place;
-        let about = (domain.clone(), surroundings::now(), RequestId([0; 16]));
+        let about = (domain.clone(), environment::now(), RequestId([0; 16]));
         let Ok(request) = RequestEnvelope::new(about, &GetQsKeys {}, None, None) else { return false };
         peers.send(domain, Service::Queuing, encode(&request)).await.is_ok()
     }
 
-    /// Ends it at once, as a power cut would: SIGKILL. Returns when it is gone.
+    /// Kills it at once (SIGKILL) and returns when the process is gone.
     ///
     /// # Errors
-    /// [`Failure`].
+    /// [`Failure`] if the system refuses.
     pub async fn kill(&mut self) -> Result<(), Failure> {
         let Some(mut process) = self.process.take() else { return Ok(()) };
         process.kill().await.map_err(|error| Failure::of("killing a homeserver")(&error))
     }
 
-    /// The last lines of its log.
+    /// Returns the last lines of its log.
     pub fn log_end(&self) -> String {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
@@ -219,15 +219,15 @@ impl Homeserver {
     }
 }
 
-/// An address of this machine where nobody listens. Below the ports that systems take for outgoing connections, so
-/// that it stays free while a homeserver is away.
+/// Returns a free address of this machine. Its port is below those that systems use for outgoing connections,
+/// so that it stays free while a homeserver is down.
 ///
 /// # Errors
-/// The system's.
+/// The system's error if no port is free.
 pub fn free_address() -> io::Result<SocketAddr> {
     let mut tries = 0;
     loop {
-        let [high, low, ..] = surroundings::seed();
+        let [high, low, ..] = environment::seed();
         let port = 10_000 + u16::from_be_bytes([high, low]) % 20_000;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         match TcpListener::bind(address) {

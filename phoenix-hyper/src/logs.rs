@@ -1,37 +1,37 @@
-//! The log: `tracing` events to standard error, as text or JSON.
+//! The log: `tracing` events on standard error, as text or JSON.
 //!
 //! | target | level | event | fields |
 //! | --- | --- | --- | --- |
 //! | `phoenix` | info | a homeserver is ready, stops accepting, has stopped | `domain`, `address`, `admin` |
-//! | `phoenix` | warn | a key ends soon or has ended | `kind`, `id` |
+//! | `phoenix` | warn | a key expires soon or has expired | `kind`, `id` |
 //! | `phoenix` | warn | fewer files may be open than the settings allow for | `limit`, `needed` |
 //! | `phoenix` | warn | operations were still under way at the end | `under_way` |
-//! | `phoenix` | error | a defect: some code panicked | `location` |
+//! | `phoenix` | error | a defect: code panicked | `location` |
 //! | `phoenix_hyper::node` | error | rows or timers cannot be read | `error` |
 //! | `phoenix_hyper::store` | error | commits fail; a stored record is damaged | `failure`; `kind`, `damaged` |
 //! | `phoenix_hyper::store` | info | commits are possible again | |
 //! | `phoenix_hyper::server` | error | no connection can be accepted | `error` |
-//! | `phoenix_hyper::server` | debug | a connection broke, or was one too many | `error` |
+//! | `phoenix_hyper::server` | debug | a connection broke, or was over the limit | `error` |
 //! | `phoenix_hyper::peers` | debug | a connection to a homeserver broke | `error` |
-//! | `phoenix_hyper::surroundings` | warn | entries for a homeserver were dropped | `peer`, `count`, `since` |
-//! | `phoenix_hyper::surroundings` | error | a message on its way is damaged | `lost` |
-//! | `phoenix_hyper::surroundings` | warn | a homeserver refuses what is delivered | `peer`, `refusal` |
-//! | `phoenix_hyper::surroundings` | warn | a homeserver gave no answer; once in ten seconds, else debug | `peer`, `service`, `error`, `unsaid` |
-//! | `phoenix_hyper::surroundings` | debug | a request is over | `operation`, `refusal`, `milliseconds`, `retries` |
-//! | `phoenix_hyper::surroundings` | trace | a timer is over | `milliseconds`, `retries` |
-//! | `phoenix_hyper::surroundings` | trace | a homeserver answered | `peer`, `service` |
+//! | `phoenix_hyper::environment` | warn | entries for a homeserver were dropped | `peer`, `count`, `since` |
+//! | `phoenix_hyper::environment` | error | a message in transit is damaged | `lost` |
+//! | `phoenix_hyper::environment` | warn | a homeserver refuses deliveries | `peer`, `refusal` |
+//! | `phoenix_hyper::environment` | warn | a homeserver gave no answer; at most once in ten seconds, otherwise debug | `peer`, `service`, `error`, `unsaid` |
+//! | `phoenix_hyper::environment` | debug | a request is over | `operation`, `refusal`, `milliseconds`, `retries` |
+//! | `phoenix_hyper::environment` | trace | a timer is over | `milliseconds`, `retries` |
+//! | `phoenix_hyper::environment` | trace | a homeserver answered | `peer`, `service` |
 //!
-//! Events that an operation gives rise to lie in its span:
+//! Events of an operation are in its span:
 //!
-//! | span | level | from, to | fields |
+//! | span | level | begin and end | fields |
 //! | --- | --- | --- | --- |
-//! | `request` | debug | a request is read, its answer is ready | `operation` |
-//! | `timer` | debug | a timer is due, what it stands for is done | `timer`: `distribute`, `deliver` or `sweep` |
+//! | `request` | debug | a request has arrived, its answer is ready | `operation` |
+//! | `timer` | debug | a timer is due, its work is done | `timer`: `distribute`, `deliver` or `sweep` |
 //!
-//! Spans have no ids: nothing follows one user from operation to operation.
+//! Spans have no ids: the log does not link the operations of a user.
 //!
-//! No event has a key, a token, a password, a message, or the name or address of a user or client, at any level.
-//! What is named is other homeservers by their domain, operations, codes of refusals, counts and times.
+//! No event contains a key, a token, a password, a message, or the name or address of a user or client, at
+//! any level. Events contain domains of other homeservers, operations, codes of refusals, counts and times.
 
 use std::panic::{self, PanicHookInfo};
 
@@ -41,35 +41,24 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::settings::{LogFormat, LogLevel, LogSettings};
+use crate::settings::{LOGGED_CRATES, LogFormat, LogLevel, LogSettings, is_logged};
 
-/// The crates whose events may be logged.
-///
-/// Never another one, whatever the level: what libraries log is theirs to decide, and at their lowest levels some
-/// log what passes through them, an HTTP library the frames of requests for example.
-const OURS: [&str; 3] = ["phoenix", "phoenix_core", "phoenix_hyper"];
-
-/// Whether events of this crate may be logged.
-pub fn is_ours(name: &str) -> bool {
-    OURS.contains(&name)
-}
-
-/// The log was set up before.
+/// The process has a log already.
 #[derive(Debug, thiserror::Error)]
-#[error("the log was set up before")]
+#[error("the process has a log already")]
 pub struct AlreadySetUp;
 
-/// Has the process log to standard error from now on, panics too.
+/// Logs to standard error from now on, panics included.
 ///
 /// # Errors
-/// [`AlreadySetUp`] if there is a log already.
+/// [`AlreadySetUp`] if the process has a log already.
 pub fn init(settings: &LogSettings) -> Result<(), AlreadySetUp> {
     subscriber(settings, std::io::stderr).try_init().map_err(|_| AlreadySetUp)?;
     panic::set_hook(Box::new(log_panic));
     Ok(())
 }
 
-/// Where some code panicked, and not what it said: that may contain whatever it was busy with.
+/// Logs the place of a panic but not its message, which may contain the data being processed.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let location = panic.location().map(ToString::to_string);
     tracing::error!(target: "phoenix", location, "a defect: some code panicked");
@@ -88,9 +77,9 @@ where
 }
 
 fn filter(settings: &LogSettings) -> Targets {
-    let ours = OURS.map(|name| (name.to_owned(), settings.level));
-    let single = settings.targets.iter().filter(|(target, _)| target.split("::").next().is_some_and(is_ours));
-    let levels = ours.into_iter().chain(single.map(|(target, level)| (target.clone(), *level)));
+    let crates = LOGGED_CRATES.map(|name| (name.to_owned(), settings.level));
+    let single = settings.targets.iter().filter(|(target, _)| is_logged(target));
+    let levels = crates.into_iter().chain(single.map(|(target, level)| (target.clone(), *level)));
     Targets::new()
         .with_default(LevelFilter::OFF)
         .with_targets(levels.map(|(t, level)| (t, LevelFilter::from(level))))
@@ -144,9 +133,9 @@ mod tests {
     }
 
     #[test]
-    fn libraries_are_not_logged_whatever_is_set() {
+    fn libraries_are_never_logged() {
         let mut settings = everything();
-        // Settings refuse these; the filter does not rest on that.
+        // Settings refuse these targets; the filter does not depend on that.
         for target in ["h2", "hyper", "rustls", "fjall", "phoenix_h2"] {
             settings.targets.insert(target.to_owned(), LogLevel::Trace);
         }
@@ -167,15 +156,15 @@ mod tests {
         settings.targets.insert("phoenix_hyper::node".to_owned(), LogLevel::Debug);
         let log = logged(&settings, || {
             tracing::debug!(target: "phoenix_hyper::node", "first");
-            tracing::debug!(target: "phoenix_hyper::surroundings", "second");
-            tracing::warn!(target: "phoenix_hyper::surroundings", "third");
+            tracing::debug!(target: "phoenix_hyper::environment", "second");
+            tracing::warn!(target: "phoenix_hyper::environment", "third");
         });
         assert!(log.contains("first") && !log.contains("second") && log.contains("third"), "{log}");
     }
 
-    /// The hook of all threads stays as it was, but for this one.
+    /// Changes the panic hook for this thread only.
     #[test]
-    fn of_a_panic_the_place_is_logged_and_not_the_words() {
+    fn the_place_of_a_panic_is_logged_and_not_its_message() {
         let (this, previous) = (std::thread::current().id(), panic::take_hook());
         panic::set_hook(Box::new(move |panic| {
             if std::thread::current().id() == this { log_panic(panic) } else { previous(panic) }

@@ -1,4 +1,4 @@
-//! Files for their owner's eyes only, each there as a whole or not at all, also after a loss of power.
+//! Files that only their owner may read, written atomically and durably.
 
 use std::{
     fs::{DirBuilder, File},
@@ -9,33 +9,34 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-/// Makes a directory that only its owner may enter, with all above it; one that is there is left as it is.
+/// Creates a directory that only its owner may enter, with all directories above it. An existing directory is
+/// left as it is.
 ///
 /// # Errors
-/// As the file system has them.
+/// The system's error.
 pub fn create_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Makes a new file.
+/// Creates a file.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] if there is one, which is left as it is; others as the file system has them.
+/// [`io::ErrorKind::AlreadyExists`] if the file exists, which is left as it is; otherwise the system's error.
 pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written(path, bytes)?.persist_noclobber(path)?;
     sync_directory(path)
 }
 
-/// Puts a file in the place of another.
+/// Replaces a file.
 ///
 /// # Errors
-/// As the file system has them; the other one is as it was then.
+/// The system's error; the file is unchanged then.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written(path, bytes)?.persist(path)?;
     sync_directory(path)
 }
 
-/// A temporary file beside `path`. Only its owner may read it, from its first moment.
+/// Writes a temporary file beside `path`, which only its owner may read from the moment of its creation.
 fn written(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let mut file = NamedTempFile::new_in(directory(path))?;
     file.write_all(bytes)?;

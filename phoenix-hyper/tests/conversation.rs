@@ -1,17 +1,17 @@
-//! People of two homeservers, over real sockets, on disk: what they write is read once, by all others, in one order;
-//! also when a homeserver is away for a while.
+//! Users of two homeservers, over real sockets, on disk: all others read each message once, in one order,
+//! also when a homeserver is down for a while.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod sites;
 
 use phoenix_core::identifiers::GroupId;
 use phoenix_hyper::{
-    demo::people::{Message, Person},
+    demo::people::{Comparison, Message, Person},
     peers::Peers,
 };
 use sites::{Site, sites};
 
-/// Alice of the first homeserver, bob and carol of the second, in a group of alice's.
+/// Alice at the first homeserver, bob and carol at the second, in a group of alice's.
 async fn gather([a, b]: &[Site; 2], peers: &Peers) -> ([Person; 3], GroupId) {
     let register = async |name, site: &Site| {
         Person::register(name, &site.domain, peers.clone(), "password").await.unwrap()
@@ -33,8 +33,13 @@ async fn assert_read(people: &mut [Person; 3], written: &mut [Message]) {
     written.sort_by_key(|message| message.position);
     for person in people {
         person.read(written).await.unwrap();
-        let others = written.iter().filter(|message| message.from != *person.user()).count() as u64;
-        assert_eq!(person.compare(written).unwrap(), (others, 0, 0), "{}", person.name);
+        let delivered = written.iter().filter(|message| message.from != *person.user()).count() as u64;
+        assert_eq!(
+            person.compare(written).unwrap(),
+            Comparison { delivered, lost: 0, duplicated: 0 },
+            "{}",
+            person.name
+        );
     }
 }
 
@@ -52,7 +57,7 @@ async fn all_write_at_once_and_read_the_same() {
         let [one, two, three] = writing;
         written.extend(<[Message; 3]>::from(tokio::try_join!(one, two, three).unwrap()));
         if round == 5 {
-            // The group goes on through a change of its keys.
+            // The group continues through a change of its keys.
             people[2].client.update(&group).await.unwrap();
         }
     }
@@ -67,7 +72,7 @@ async fn all_write_at_once_and_read_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_written_while_a_homeserver_is_away_waits_for_it() {
+async fn messages_written_while_a_homeserver_is_down_wait_for_it() {
     let (mut sites, peers) = sites(["a.localhost", "b.localhost"]).await;
     let (mut people, group) = gather(&sites, &peers).await;
     let before = people[1].surplus().await.unwrap();
@@ -76,7 +81,7 @@ async fn what_is_written_while_a_homeserver_is_away_waits_for_it() {
     for number in 0..3 {
         written.push(people[0].write(&group, number.to_string()).await.unwrap());
     }
-    // The sender's homeserver is started anew, too, and nothing more is written.
+    // The sender's homeserver is restarted, too, and no further message triggers the delivery.
     sites[0].stop().await;
     sites[0].start(peers.clone()).await;
     sites[1].start(peers.clone()).await;
@@ -84,16 +89,16 @@ async fn what_is_written_while_a_homeserver_is_away_waits_for_it() {
     assert_eq!(people[1].surplus().await.unwrap(), before);
 }
 
-/// More than wait in the channel and behind it, so that the client pauses.
+/// More events than the channel and the queue behind it hold, so that the client pauses reading.
 const MANY: usize = 200;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn events_that_nobody_takes_for_a_while_are_not_lost() {
+async fn events_that_are_not_taken_for_a_while_are_not_lost() {
     let (sites, peers) = sites(["a.localhost", "b.localhost"]).await;
     let (mut people, group) = gather(&sites, &peers).await;
     let writing = (0..MANY).map(|number| people[0].write(&group, number.to_string()));
     let mut written = futures_util::future::try_join_all(writing).await.unwrap();
-    // Bob and carol have taken nothing of this yet.
+    // Bob and carol have taken no event yet.
     assert!(people[1].seen.messages.is_empty());
     assert_read(&mut people, &mut written).await;
 }
@@ -121,11 +126,11 @@ async fn errors_say_what_is_wrong() {
     let alice = Person::register("alice", &domain, peers, "password").await.unwrap().client;
     let nowhere = GroupId { uuid: [1; 16], domain: domain.clone() };
     assert_eq!(alice.send(&nowhere, b"text").await, Err(ClientError::Protocol(Protocol::UnknownGroup)));
-    let nobody = UserId { uuid: [1; 16], domain };
+    let stranger = UserId { uuid: [1; 16], domain };
     let group = alice.create_group().await.unwrap();
-    let refused = alice.invite(&group, std::slice::from_ref(&nobody)).await;
-    assert_eq!(refused, Err(ClientError::Protocol(Protocol::NotAContact(nobody.clone()))));
-    let refused = alice.connect(&nobody).await;
+    let refused = alice.invite(&group, std::slice::from_ref(&stranger)).await;
+    assert_eq!(refused, Err(ClientError::Protocol(Protocol::NotAContact(stranger.clone()))));
+    let refused = alice.connect(&stranger).await;
     let not_found = phoenix_core::error::Refusal::NotFound;
     assert_eq!(refused, Err(ClientError::Protocol(Protocol::Refused(not_found))));
 }

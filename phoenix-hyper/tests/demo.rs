@@ -1,4 +1,4 @@
-//! The demonstration holds; and with any of the checks that it shows switched off, it fails and says at which step.
+//! The demonstration holds. With any of the checks that it shows disabled, it fails and names the step.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::process::{Command, Output};
@@ -36,7 +36,7 @@ fn the_story_is_for_people() {
     assert!(story.contains("5 of 5 attacks came to nothing"), "{story}");
 }
 
-/// Plants a bug, and has the demonstration fail at one of these steps.
+/// Plants a bug. The demonstration must fail at one of these steps.
 #[cfg(feature = "plant")]
 fn is_found(plant: &str, steps: &[&str]) {
     let output = demo(&["--json", "--plant", plant]);

@@ -1,4 +1,4 @@
-//! Two homeservers over real sockets: what one is sent, it asks the other about.
+//! Two homeservers over real sockets: one fetches the keys of the other to check a frame.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -16,11 +16,11 @@ use phoenix_core::{
     },
 };
 use phoenix_hyper::{
-    node::Surroundings, peers::Peers, server::ServerLimits, service::HttpService, tls::Identity,
+    node::Environment, peers::Peers, server::ServerLimits, service::HttpService, tls::Identity,
 };
 use support::{Running, World, domain, envelope, key_request, node, reach};
 
-/// A frame that claims to be from b, signed by nobody.
+/// A frame in the name of `source`, with an invalid signature.
 fn forged(source: &Domain, destination: &Domain, key_id: KeyId) -> EnqueueFederated {
     let payload = FramePayload::Skip(Skip { from: 0, to: 1, dropped: Default::default() });
     let content = FrameContent {
@@ -51,9 +51,9 @@ async fn a_homeserver_fetches_the_keys_of_another() {
         let answer = peers.send(&a.domain, Service::Queuing, envelope(&a.domain, &frame)).await.unwrap();
         ResponseEnvelope::read::<EnqueueFederatedReply>(&answer).unwrap().unwrap_err()
     };
-    // It could only tell with b's keys at hand.
+    // Only b's keys show that the signature is invalid.
     assert_eq!(deliver(forged(&b.domain, &a.domain, key_id)).await, Refusal::InvalidFrameSignature);
-    // And where there is nobody to be asked, it says so.
+    // Without an answer from the source, the refusal says so.
     let gone = domain("c.localhost");
     let refusal = deliver(forged(&gone, &a.domain, key_id)).await;
     assert!(matches!(refusal, Refusal::PeerUnavailable { domain, .. } if domain == gone));

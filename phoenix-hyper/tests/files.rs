@@ -1,4 +1,4 @@
-//! A homeserver to which the system gives no more files.
+//! A homeserver that runs out of files.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
@@ -11,19 +11,19 @@ use phoenix_hyper::{server::ServerLimits, service::BodyLimits};
 use support::{Running, assert_keys, key_request, soon};
 use tokio::net::TcpStream;
 
-/// Says that this process has few files: limits are a process's, and other tests need theirs.
+/// Set in a process of its own with few files: the limit is one of the process, and other tests need more.
 const FEW: &str = "PHOENIX_TEST_WITH_FEW_FILES";
 
 /// `EMFILE`, which has the same number on every Unix.
 const TOO_MANY_FILES: i32 = 24;
 
 #[test]
-fn a_server_outlives_a_want_of_files() {
+fn a_server_survives_a_lack_of_files() {
     if env::var_os(FEW).is_some() {
         return serve_with_few();
     }
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 64 && exec \"$0\" --exact a_server_outlives_a_want_of_files --nocapture"]);
+    command.args(["-c", "ulimit -n 64 && exec \"$0\" --exact a_server_survives_a_lack_of_files --nocapture"]);
     let output = command.arg(env::current_exe().unwrap()).env(FEW, "yes").output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(
@@ -45,7 +45,7 @@ async fn serve_with_few() {
                 Err(error) => break error,
             }
         };
-        // The files are gone; and whoever is connected already waits for the server, which has none either.
+        // No file is left, for the server neither: the connections that were opened are not accepted.
         assert_eq!(error.raw_os_error(), Some(TOO_MANY_FILES), "{error}");
         assert!(soon(peers.connect(&a.domain, Service::Queuing)).await.is_err());
         drop(files);

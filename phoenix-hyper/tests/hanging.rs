@@ -1,4 +1,4 @@
-//! Another homeserver takes a question and never answers: what that may cost.
+//! What a peer that takes a request and never answers may cost.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -19,19 +19,19 @@ use phoenix_core::{
     wire::federation::{EnqueueFederated, Frame, FrameContent, FramePayload, Skip},
 };
 use phoenix_hyper::{
-    node::{Node, NodeLimits, Surroundings},
+    node::{Environment, Node, NodeLimits},
     store::MemoryStore,
 };
 use support::{World, domain, envelope, soon};
 use tokio::{runtime::Handle, sync::Semaphore};
 
-/// A world in which questions are taken, and answered in vain once that is allowed.
+/// An environment in which requests to peers hang, and fail once that is allowed.
 struct Hanging {
     asked: Arc<Semaphore>,
     answers: Arc<Semaphore>,
 }
 
-impl Surroundings for Hanging {
+impl Environment for Hanging {
     fn now(&self) -> Timestamp {
         World(None).now()
     }
@@ -43,13 +43,13 @@ impl Surroundings for Hanging {
     async fn ask(&self, _: Ask) -> Result<Vec<u8>, PeerFailure> {
         self.asked.add_permits(1);
         self.answers.acquire().await.unwrap().forget();
-        Err(PeerFailure)
+        Err(PeerFailure::NoAnswer)
     }
 
     fn report(&self, _: Report) {}
 }
 
-/// A node, how often it has asked, and how often it may be answered.
+/// A node, with a permit for each request that it has sent, and one for each that may fail.
 fn node(domain: &Domain) -> (Node<MemoryStore, Hanging>, Arc<Semaphore>, Arc<Semaphore>) {
     let (asked, answers) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let world = Hanging { asked: Arc::clone(&asked), answers: Arc::clone(&answers) };
@@ -59,7 +59,7 @@ fn node(domain: &Domain) -> (Node<MemoryStore, Hanging>, Arc<Semaphore>, Arc<Sem
     (node, asked, answers)
 }
 
-/// A frame for `to` of a homeserver whose keys have to be asked for.
+/// A frame for `to` of a homeserver whose keys must be fetched.
 fn frame(to: &Domain) -> Vec<u8> {
     let payload = FramePayload::Skip(Skip { from: 0, to: 1, dropped: Default::default() });
     let content = FrameContent {
@@ -74,7 +74,7 @@ fn frame(to: &Domain) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_a_request_is_counted_against_is_kept_though_nobody_waits_for_the_answer() {
+async fn a_share_is_held_until_the_operation_ends_even_if_the_client_hangs_up() {
     let domain = domain("a.localhost");
     let (node, asked, answers) = node(&domain);
     let held = Arc::new(());

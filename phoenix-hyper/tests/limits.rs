@@ -1,4 +1,4 @@
-//! Clients that are slow, greedy or malicious, and a homeserver that serves others meanwhile.
+//! Slow, greedy and malicious clients, and a homeserver that serves others meanwhile.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -27,21 +27,21 @@ const QS: &str = "qs.a.localhost";
 const SHORT: Duration = Duration::from_millis(150);
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Fails the test unless `running` serves somebody else.
+/// Fails the test unless `running` serves another client.
 async fn assert_serves(running: &Running) {
     let peers = running.peers();
     let answer = soon(peers.send(&running.domain, Service::Queuing, key_request(&running.domain))).await;
     assert_keys(&answer.unwrap(), &running.domain);
 }
 
-/// Reads until the other side closes, however it does.
+/// Reads until the other side closes the connection or it breaks.
 async fn rest(stream: &mut TlsStream<TcpStream>) -> String {
     let mut bytes = Vec::new();
     let _: io::Result<usize> = soon(stream.read_to_end(&mut bytes)).await;
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Reads until `end` has come.
+/// Reads up to and including `end`.
 async fn until(stream: &mut TlsStream<TcpStream>, end: &str) -> String {
     let mut bytes = Vec::new();
     while !bytes.ends_with(end.as_bytes()) {
@@ -65,7 +65,7 @@ async fn with_body_awaited(running: &Running, length: usize) -> TlsStream<TcpStr
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_refused() {
+async fn malformed_http_is_refused() {
     let a = Running::start("a.localhost").await;
     let long_header = format!("GET / HTTP/1.1\r\nhost: {QS}\r\nx: {}\r\n\r\n", "x".repeat(32 << 10));
     let many_headers = format!("GET / HTTP/1.1\r\nhost: {QS}\r\n{}\r\n", "x: y\r\n".repeat(100));
@@ -115,7 +115,7 @@ async fn a_body_that_does_not_say_how_long_it_is_has_the_same_limit() {
 }
 
 #[tokio::test]
-async fn who_says_nothing_or_not_enough_is_cut_off() {
+async fn silent_and_incomplete_connections_are_cut_off() {
     let (handshake, first_request, farewell) = (SHORT, SHORT, SHORT);
     let limits = ServerLimits { handshake, first_request, farewell, idle: LONG, ..ServerLimits::default() };
     let a = Running::with_limits("a.localhost", limits, BodyLimits::default()).await;
@@ -136,7 +136,7 @@ async fn who_says_nothing_or_not_enough_is_cut_off() {
 }
 
 #[tokio::test]
-async fn who_has_nothing_more_to_say_is_cut_off() {
+async fn idle_connections_are_cut_off() {
     let limits =
         ServerLimits { first_request: LONG, idle: SHORT, farewell: SHORT, ..ServerLimits::default() };
     let a = Running::with_limits("a.localhost", limits, BodyLimits::default()).await;
@@ -144,7 +144,7 @@ async fn who_has_nothing_more_to_say_is_cut_off() {
     let keys = key_request(&a.domain);
     stream.write_all(&[head(keys.len(), "").as_bytes(), &keys].concat()).await.unwrap();
     assert!(rest(&mut stream).await.starts_with("HTTP/1.1 200"));
-    // So are those who begin another request, and never end its head.
+    // The same goes for a client that begins another request and never ends its head.
     let mut stream = connect(&a, HTTP_1_1).await;
     stream.write_all(&[head(keys.len(), "").as_bytes(), &keys, b"POST / "].concat()).await.unwrap();
     assert!(rest(&mut stream).await.starts_with("HTTP/1.1 200"));
@@ -170,7 +170,7 @@ async fn bodies_under_way_are_bounded_together() {
     greedy.write_all(&[0; 9_999]).await.unwrap();
     let keys = key_request(&a.domain);
     let send = async || http1(&a, request(Method::POST, QS, "/", keys.clone())).await;
-    // Once all of that has arrived.
+    // Refused once all of that has arrived.
     let refused = soon(async {
         loop {
             let arrived = send().await;
@@ -252,7 +252,7 @@ async fn requests_under_way_end_before_the_server_does() {
     let mut idle = connect(&a, HTTP_1_1).await;
     let (address, domain) = (a.address, a.domain.clone());
     let stopped = a.stop();
-    assert_eq!(rest(&mut idle).await, "", "who does nothing is not waited for");
+    assert_eq!(rest(&mut idle).await, "", "an idle connection is not waited for");
     soon(async { while TcpStream::connect(address).await.is_ok() {} }).await;
     assert!(!stopped.is_finished());
     under_way.write_all(&keys).await.unwrap();
@@ -274,7 +274,7 @@ async fn the_server_does_not_wait_for_ever() {
     assert_eq!(rest(&mut under_way).await, "");
 }
 
-/// A web socket that has been agreed on, and on which nothing was said yet.
+/// Opens a web socket without sending a message.
 async fn web_socket(running: &Running) -> TlsStream<TcpStream> {
     let mut stream = connect(running, HTTP_1_1).await;
     let key = "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -312,7 +312,7 @@ async fn a_web_socket_is_not_idle_because_it_makes_no_requests() {
         ServerLimits { first_request: SHORT, idle: SHORT, farewell: SHORT, ..ServerLimits::default() };
     let a = Running::with_limits("a.localhost", limits, BodyLimits::default()).await;
     let mut web_socket = web_socket(&a).await;
-    // Somebody who came later is gone already.
+    // A connection that began later is closed already.
     let mut other = connect(&a, HTTP_1_1).await;
     assert_eq!(rest(&mut other).await, "");
     // An empty ping, masked with zeros, is answered.
@@ -323,7 +323,7 @@ async fn a_web_socket_is_not_idle_because_it_makes_no_requests() {
 }
 
 #[tokio::test]
-async fn what_arrives_slowly_counts_only_as_far_as_it_has_arrived() {
+async fn a_slow_body_counts_only_as_far_as_it_has_arrived() {
     let bodies = BodyLimits { bytes: 10_000, ..BodyLimits::default() };
     let a = Running::with_limits("a.localhost", ServerLimits::default(), bodies).await;
     let mut promises = Vec::new();

@@ -1,4 +1,4 @@
-//! The web socket over real sockets: a client hears of everything that comes into its queue.
+//! The web socket over real sockets: a client is signalled for every entry of its queue.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod manual;
@@ -30,7 +30,7 @@ use tokio_tungstenite::{
     tungstenite::{ClientRequestBuilder, Message, protocol::frame::coding::CloseCode},
 };
 
-/// A connection that has said nothing yet.
+/// Opens a connection without sending a message.
 async fn connect(client: &Manual) -> Socket {
     let connection = client.peers.connect(&client.domain, Service::Queuing).await.unwrap();
     let uri = format!("wss://qs.{}{PATH}", client.domain).parse().unwrap();
@@ -38,7 +38,7 @@ async fn connect(client: &Manual) -> Socket {
     Socket(client_async(request, connection).await.unwrap().0)
 }
 
-/// A connection for which signals were granted, the first of which says that it is there.
+/// Opens a connection, is granted signals, and takes the first.
 async fn listen(client: &mut Manual) -> Socket {
     let mut socket = connect(client).await;
     socket.say(client.core.listen().unwrap()).await;
@@ -71,7 +71,7 @@ impl Socket {
     }
 }
 
-/// Alice's group, with bob in it.
+/// Creates a group of alice's with bob as a member.
 async fn gather(alice: &mut Person, bob: &mut Manual) -> GroupId {
     let user: UserId = bob.core.user_id();
     alice.client.connect(&user).await.unwrap();
@@ -100,7 +100,7 @@ async fn every_connection_of_a_client_is_signalled() {
     two.signal().await;
     bob.read().await;
     assert_eq!(bob.texts(), [b"hello"]);
-    // When one goes, the other stays.
+    // Closing one leaves the other open.
     one.0.close(None).await.unwrap();
     alice.client.send(&group, b"again").await.unwrap();
     two.signal().await;
@@ -109,19 +109,19 @@ async fn every_connection_of_a_client_is_signalled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_comes_between_reading_and_listening_is_signalled() {
+async fn an_entry_between_reading_and_listening_is_signalled() {
     let (sites, peers) = sites(["a.localhost"]).await;
     let mut alice = Person::register("alice", &sites[0].domain, peers.clone(), "password").await.unwrap();
     let mut bob = Manual::register(&sites[0].domain, &peers, "password").await;
     let group = gather(&mut alice, &mut bob).await;
     bob.read().await;
     assert!(bob.texts().is_empty());
-    // Another connection tells that the message is in the queue by now, and goes.
+    // Another connection is signalled once the message is in the queue, and closes.
     let mut other = listen(&mut bob).await;
     alice.client.send(&group, b"in between").await.unwrap();
     other.signal().await;
     other.0.close(None).await.unwrap();
-    // Nothing more happens; and yet there is a signal, once the client listens.
+    // No further entry comes; a new connection is signalled nevertheless.
     let _socket = listen(&mut bob).await;
     bob.read().await;
     assert_eq!(bob.texts(), [b"in between"]);
@@ -146,7 +146,7 @@ async fn clients_connect_again_by_themselves() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_may_not_listen_is_told_and_closed() {
+async fn a_client_that_may_not_listen_is_refused_and_closed() {
     let (sites, peers) = sites(["a.localhost"]).await;
     let mut bob = Manual::register(&sites[0].domain, &peers, "password").await;
     let mut socket = connect(&bob).await;
@@ -160,11 +160,11 @@ async fn who_may_not_listen_is_told_and_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_says_too_much_is_closed() {
+async fn a_message_that_is_too_large_closes_the_connection() {
     let (sites, peers) = sites(["a.localhost"]).await;
     let bob = Manual::register(&sites[0].domain, &peers, "password").await;
     let mut socket = connect(&bob).await;
-    // Whether it is taken to its end is for the other side to say.
+    // The server may close before all of it is sent.
     let _ = socket.0.send(Message::Binary(vec![0; MAX_REQUEST + 1].into())).await;
     while let Ok(Some(Ok(message))) = timeout(PATIENCE, socket.0.next()).await {
         assert!(

@@ -1,4 +1,4 @@
-//! Other homeservers, and what is none: answers that are no answers, lines that break, connections that are shared.
+//! Requests to other homeservers: responses that are not answers, lines that break, shared connections.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -65,7 +65,7 @@ async fn redirects_are_not_followed() {
 }
 
 #[tokio::test]
-async fn what_is_no_answer_is_told_apart() {
+async fn responses_that_are_not_answers_have_errors_of_their_own() {
     let a = Rogue::start("a.localhost", BOTH, |request| async move {
         let body = request.into_body().collect().await.unwrap().to_bytes();
         match body.as_ref() {
@@ -87,7 +87,7 @@ async fn what_is_no_answer_is_told_apart() {
     assert_eq!(send("overloaded").await.unwrap(), b"refusal");
     assert_eq!(send("parameter").await.unwrap(), b"answer");
     assert_eq!(send("echo").await.unwrap(), b"echo");
-    assert_eq!(a.accepted(), 1, "none of this breaks the connection");
+    assert_eq!(a.accepted(), 1, "no such response breaks the connection");
 }
 
 #[tokio::test]
@@ -121,17 +121,17 @@ async fn answers_of_all_peers_together_are_bounded() {
     assert!(matches!(send(&peers, &a).await, Err(SendError::Busy)));
     let peers = peers_of(&a, PeerLimits { answer_bytes: 1001, ..PeerLimits::default() });
     for _ in 0..2 {
-        assert_eq!(send(&peers, &a).await.unwrap().len(), 1001, "what was read is given back");
+        assert_eq!(send(&peers, &a).await.unwrap().len(), 1001, "a share is returned once an answer is read");
     }
 }
 
 #[tokio::test]
-async fn who_keeps_silent_is_not_waited_for() {
+async fn a_silent_peer_is_not_waited_for() {
     let a = Rogue::start("a.localhost", BOTH, |_| pending()).await;
     let sent = send(&peers_of(&a, quick()), &a).await;
     assert!(matches!(sent, Err(SendError::Time { step: Wait::Answer, .. })), "{sent:?}");
 
-    // The system accepts, and nobody ever says a word.
+    // The system accepts the connection, and nothing is ever sent on it.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = Override { address: listener.local_addr().unwrap(), ..a.target() };
     let peers = Peers::new(Reach { limits: quick(), ..reach([(&a.domain, target)]) }).unwrap();
@@ -140,15 +140,15 @@ async fn who_keeps_silent_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn who_is_not_there_is_an_error_of_its_own() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+async fn a_peer_that_is_down_has_an_error_of_its_own() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let a = domain("a.localhost");
-    let peers = Peers::new(reach([(&a, Override { address: nobody, certificates: Vec::new() })])).unwrap();
+    let peers = Peers::new(reach([(&a, Override { address: free, certificates: Vec::new() })])).unwrap();
     let sent = peers.send(&a, Service::Delivery, Vec::new()).await;
     assert!(matches!(&sent, Err(SendError::Connect { host, .. }) if host == "ds.a.localhost"), "{sent:?}");
     let sent = peers.send(&domain("domain.invalid"), Service::Queuing, Vec::new()).await;
     let error = sent.unwrap_err();
-    // A machine without a name server may not say no, but nothing.
+    // On a machine without a name server, the look-up may time out.
     assert!(
         matches!(error, SendError::Address { .. } | SendError::Time { step: Wait::Address, .. }),
         "{error}"
@@ -195,12 +195,12 @@ async fn many_requests_share_a_failure() {
         let sent = join_all((0..100).map(|_| peers.send(&a, Service::Queuing, Vec::new())));
         let sent = soon(sent).await;
         assert!(sent.iter().all(|sent| matches!(sent, Err(SendError::Connect { .. }))));
-        assert_eq!(attempts.load(Ordering::SeqCst), round, "and whoever comes later tries again");
+        assert_eq!(attempts.load(Ordering::SeqCst), round, "later requests try again");
     }
 }
 
 #[tokio::test]
-async fn a_connection_that_nobody_uses_is_closed() {
+async fn an_unused_connection_is_closed() {
     let mut a = Rogue::start("a.localhost", BOTH, |_| async { response(200, "answer") }).await;
     let idle = Duration::from_millis(50);
     let peers = peers_of(&a, PeerLimits { idle, ..PeerLimits::default() });
@@ -226,7 +226,7 @@ async fn connections_are_bounded() {
     assert_eq!(b.accepted(), 1);
 }
 
-/// A homeserver behind a line, and somebody who knows it.
+/// A homeserver behind a line, and peers that know it.
 async fn behind_a_line(limits: PeerLimits) -> (Running, Line, Peers) {
     let a = Running::start("a.localhost").await;
     let line = Line::to(a.address).await;
@@ -247,8 +247,8 @@ async fn a_connection_that_was_cut_is_replaced() {
 
 #[tokio::test]
 async fn a_connection_that_fell_silent_is_noticed_and_replaced() {
-    let sign = Duration::from_millis(100);
-    let limits = PeerLimits { keep_alive: sign, keep_alive_timeout: sign, ..PeerLimits::default() };
+    let interval = Duration::from_millis(100);
+    let limits = PeerLimits { keep_alive: interval, keep_alive_timeout: interval, ..PeerLimits::default() };
     let (a, line, peers) = behind_a_line(limits).await;
     for _ in 0..3 {
         let answer = soon(peers.send(&a.domain, Service::Queuing, key_request(&a.domain))).await.unwrap();

@@ -1,11 +1,11 @@
-//! What the README says of the protocol's operations is what the dispatch does.
+//! The README's table of operations agrees with the dispatch.
 #![allow(clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix_core::wire::operations::OperationKind;
 
-/// Operations that no request asks for: what serves them is within the homeserver.
+/// Operations without a request of their own: the homeserver performs them itself.
 const WITHIN: [&str; 1] = ["enqueue"];
 
 fn snake_case(name: &str) -> String {
@@ -19,7 +19,7 @@ fn snake_case(name: &str) -> String {
     snake
 }
 
-/// The operations in the README's table, and whether it says that they are there.
+/// The operations in the README's table, and whether they are served.
 fn table() -> BTreeMap<String, bool> {
     let readme = include_str!("../../README.md");
     let lines = readme.lines().skip_while(|line| !line.starts_with("## Status"));
@@ -32,7 +32,7 @@ fn table() -> BTreeMap<String, bool> {
         let served = match cells[2] {
             "served" => true,
             "not yet" => false,
-            other => panic!("{other:?} is no status"),
+            other => panic!("{other:?} is not a status"),
         };
         for name in cells[3].split('`').skip(1).step_by(2) {
             assert!(table.insert(name.to_owned(), served).is_none(), "{name} comes twice");
@@ -49,5 +49,5 @@ fn the_status_table_is_true() {
     let dispatched = OperationKind::ALL.iter().map(|kind| snake_case(&format!("{kind:?}")));
     let dispatched: BTreeSet<String> = dispatched.chain(WITHIN.map(str::to_owned)).collect();
     assert_eq!(served, dispatched);
-    assert!(table.len() > served.len(), "what is not there yet is told too");
+    assert!(table.len() > served.len(), "the table also lists operations that are not served yet");
 }

@@ -1,5 +1,5 @@
-//! Homeservers are killed over and over while people write: what was acknowledged is read once by all others, in the
-//! group's order.
+//! Homeservers are killed repeatedly while users write: all others read each acknowledged message once, in
+//! the group's order.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::{
@@ -9,16 +9,16 @@ use std::sync::{
 
 use phoenix_core::identifiers::GroupId;
 use phoenix_hyper::{
-    demo::people::{Message, Person},
+    demo::people::{Comparison, Message, Person},
     local::{Homeserver, Program, reach},
     peers::Peers,
 };
 use tokio::sync::mpsc;
 
-/// How often a homeserver is killed: each of the two every other time.
+/// How often a homeserver is killed; the two take turns.
 const KILLS: usize = 100;
 
-/// Others are tried again soon: nobody wants to wait here.
+/// Peers are retried soon, so that the test is short.
 const SETTINGS: &str = "[times]\nbackoff_first = \"50 ms\"\nbackoff_limit = \"1 s\"\n";
 
 /// Two homeservers, each a process of its own on its own disk.
@@ -35,7 +35,7 @@ async fn homeservers(folder: &std::path::Path) -> ([Homeserver; 2], Peers) {
     (homeservers, peers)
 }
 
-/// Writes one message after the other until it is told to stop.
+/// Writes one message after the other until `stop` is set.
 fn write(
     person: &Person,
     group: &GroupId,
@@ -65,7 +65,7 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_killing_homeservers() {
     };
     let mut people = [register("alice", 0).await, register("bob", 1).await, register("carol", 1).await];
 
-    // Alice's group on a, and bob's on b: everybody is in both.
+    // Alice's group on a and bob's on b; all users are in both.
     let mut groups = Vec::new();
     for owner in 0..2 {
         let group = people[owner].client.create_group().await.unwrap();
@@ -101,7 +101,7 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_killing_homeservers() {
     drop(acknowledged);
     let mut written = Vec::new();
     for kill in 0..KILLS {
-        // Right after an acknowledgement, with whatever the others are about.
+        // Right after an acknowledgement, with other messages under way.
         for _ in 0..1 + kill * 5 % 7 {
             written.push(acknowledgements.recv().await.unwrap());
         }
@@ -117,16 +117,21 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_killing_homeservers() {
         writer.await.unwrap();
     }
 
-    // What comes last in each group, so that nothing is on its way behind it.
+    // The last message of each group: all earlier ones are delivered before it.
     for (group, index) in groups.iter().zip([0, 1]) {
         written.push(people[index].write(group, "the last one".to_owned()).await.unwrap());
     }
     assert!(written.len() > 3 * KILLS, "{}", written.len());
     for (person, before) in people.iter_mut().zip(before) {
         person.read(&written).await.unwrap();
-        let others = written.iter().filter(|message| message.from != *person.user()).count() as u64;
-        assert_eq!(person.compare(&written).unwrap(), (others, 0, 0), "{}", person.name);
-        // The receipts of what one wrote oneself come in the same queue.
+        let delivered = written.iter().filter(|message| message.from != *person.user()).count() as u64;
+        assert_eq!(
+            person.compare(&written).unwrap(),
+            Comparison { delivered, lost: 0, duplicated: 0 },
+            "{}",
+            person.name
+        );
+        // The receipts of a user's own messages come in the same queue.
         let surplus = person.surplus().await.unwrap();
         assert_eq!(surplus, before, "{}'s queue held something twice", person.name);
     }

@@ -1,5 +1,5 @@
-//! What homeservers log at their lowest level, while people register, connect, talk, and while things go wrong: no
-//! message, no password, and nothing of what was said or is kept secret, in whatever form bytes are written.
+//! The logs of homeservers at the lowest level, while users register, connect and talk, and during failures:
+//! they contain no message, no password, no request or answer, and no secret, in any form of bytes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod manual;
@@ -10,15 +10,14 @@ use manual::Manual;
 use phoenix_core::{client::Event, identifiers::GroupId, wire::operations::Service};
 use phoenix_hyper::{
     data_directory::DataDirectory,
-    key_file,
+    environment, key_file,
     local::{Homeserver, Program, reach},
     peers::Peers,
-    surroundings,
 };
 
 const SETTINGS: &str = "[times]\nbackoff_first = \"50 ms\"\nbackoff_limit = \"1 s\"\n";
 
-/// So many bytes in a row are no accident.
+/// Bytes in a row that are no coincidence.
 const WINDOW: usize = 8;
 
 /// Everything that must not be logged.
@@ -29,7 +28,7 @@ struct Secrets {
 }
 
 impl Secrets {
-    /// Something of which no part may be seen.
+    /// Adds bytes of which no part may appear.
     fn add(&mut self, bytes: &[u8]) {
         self.windows.extend(bytes.windows(WINDOW).map(|window| <[u8; WINDOW]>::try_from(window).unwrap()));
     }
@@ -38,7 +37,7 @@ impl Secrets {
         bytes.windows(WINDOW).any(|window| self.windows.contains(window))
     }
 
-    /// The first part of the log that tells something.
+    /// The first part of the log that contains a secret.
     fn found_in<'a>(&'a self, log: &'a str) -> Option<&'a str> {
         let text = self.texts.iter().find(|text| log.contains(*text)).map(String::as_str);
         text.or_else(|| hexadecimal(log).find(|run| self.in_hexadecimal(run)))
@@ -56,7 +55,7 @@ impl Secrets {
     }
 
     fn in_base64(&self, run: &str) -> bool {
-        // Where it begins among groups of four, nobody says.
+        // The run may begin anywhere in a group of four.
         (0..4).any(|start| {
             let bits = run.bytes().skip(start).map(|digit| match digit {
                 b'A'..=b'Z' => digit - b'A',
@@ -103,7 +102,7 @@ fn decimal(log: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn secrets_are_found_in_whatever_form() {
+fn secrets_are_found_in_every_form() {
     let mut secrets = Secrets::default();
     let bytes: Vec<u8> = (0..32u8).map(|byte| byte.wrapping_mul(73).wrapping_add(11)).collect();
     secrets.add(&bytes);
@@ -132,7 +131,7 @@ async fn homeservers(folder: &Path) -> ([Homeserver; 2], Peers) {
     (homeservers, peers)
 }
 
-/// Reads until something has happened.
+/// Reads until a condition holds.
 async fn until(client: &mut Manual, happened: impl Fn(&Manual) -> bool) {
     let reading = async {
         while !happened(client) {
@@ -151,7 +150,7 @@ fn created(client: &Manual) -> GroupId {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn logs_hold_nothing_of_what_people_do() {
+async fn logs_contain_nothing_of_what_users_do() {
     let folder = tempfile::tempdir().unwrap();
     let (mut homeservers, peers) = homeservers(folder.path()).await;
     let mut secrets = Secrets::default();
@@ -176,7 +175,7 @@ async fn logs_hold_nothing_of_what_people_do() {
     alice.finish(task).await;
     until(&mut bob, |bob| bob.texts().len() == 1).await;
 
-    // Things go wrong: requests that are none, that are changed, that are for others; and homeservers that are away.
+    // Failures: requests that are malformed, changed, or for another service; and a homeserver that is down.
     let said = alice.exchanges.clone();
     for (number, mut request) in said.into_iter().enumerate() {
         let place = number * 7 % request.len();
@@ -208,12 +207,12 @@ async fn logs_hold_nothing_of_what_people_do() {
         let (identity, _) = data.self_signed(&homeserver.place.domain).unwrap();
         secrets.add(pem::parse(identity.key_pem()).unwrap().contents());
     }
-    assert!(!secrets.holds(&surroundings::seed()));
+    assert!(!secrets.holds(&environment::seed()));
     let logs = homeservers.each_ref().map(|homeserver| fs::read_to_string(homeserver.log()).unwrap());
     for event in
         ["FinishRegistration", "IssueTokens", "SendMessage", "refusal=", "a homeserver gave no answer"]
     {
-        assert!(logs[0].contains(event), "the log is of all that happened, but has no {event}");
+        assert!(logs[0].contains(event), "the log has no {event}: it is not that of this test");
     }
     for log in &logs {
         assert_eq!(secrets.found_in(log), None);

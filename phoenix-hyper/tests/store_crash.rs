@@ -1,4 +1,5 @@
-//! The store on disk when its process is killed, and when there is no space: what was acknowledged is there, whole.
+//! The store on disk when its process is killed, and when there is no space: acknowledged commits are there,
+//! whole.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -15,24 +16,24 @@ use phoenix_hyper::store::{EmbeddedStore, Store, StoreError, embedded::EmbeddedS
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
-/// Where a child process finds the store; only set for it.
+/// The directory of the store, set for child processes only.
 const DIRECTORY: &str = "STORE_CRASH_DIRECTORY";
 
-/// Which numbers a child process draws.
+/// The seed of a child process.
 const SEED: &str = "STORE_CRASH_SEED";
 
 const TASKS: u64 = 8;
 const ACCOUNTS: u64 = 16;
 
-/// How many entries of a task's log are kept: the next deletes the oldest.
+/// How many entries of a task's log are kept; a further one deletes the oldest.
 const KEPT: u64 = 10;
 
 const ROUNDS: u64 = 20;
 
-/// Bounds failure only.
+/// Only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Small enough that rows are sorted into files all the time.
+/// With a buffer so small that rows are sorted into files all the time.
 fn open(directory: &Path) -> EmbeddedStore {
     let settings = EmbeddedSettings { write_buffer: 256 << 10, ..EmbeddedSettings::default() };
     EmbeddedStore::open(directory, settings).unwrap()
@@ -40,7 +41,7 @@ fn open(directory: &Path) -> EmbeddedStore {
 
 /// Runs the test `name` of this binary in a process of its own.
 fn child(name: &str, directory: &Path, seed: u64) -> Child {
-    // A file that may not grow is to be an error, not the end.
+    // Exceeding the limit of a file must be an error, not end the process.
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(std::env::current_exe().unwrap());
     command.args(["--exact", name, "--ignored", "--nocapture"]);
@@ -48,7 +49,7 @@ fn child(name: &str, directory: &Path, seed: u64) -> Child {
     command.stdout(Stdio::piped()).spawn().unwrap()
 }
 
-/// Numbers that follow from a seed.
+/// Pseudo-random numbers.
 struct Draw(u64);
 
 impl Draw {
@@ -76,7 +77,7 @@ fn log(task: u64, turn: u64) -> Key {
     key(53, &[task, turn])
 }
 
-/// Every row says who wrote it, when, in which version, and a number.
+/// A row that contains its version, task, turn and a number.
 fn row(task: u64, turn: u64, version: Version, number: u64, filler: u64) -> Vec<u8> {
     let mut bytes = version.0.to_vec();
     [task, turn, number].iter().for_each(|number| bytes.extend(number.to_be_bytes()));
@@ -100,7 +101,7 @@ async fn rows(store: &EmbeddedStore, keys: Vec<Key>) -> Vec<(Key, Option<Row>)> 
     store.read(Reads { keys, scans: Vec::new() }).await.unwrap().rows
 }
 
-/// One turn: moves something between two accounts, and writes the task's progress and log.
+/// One turn: transfers an amount between two accounts, and writes the task's progress and log.
 async fn turn(store: &EmbeddedStore, task: u64, draw: &mut Draw) -> Option<u64> {
     let from = draw.below(ACCOUNTS);
     let to = (from + 1 + draw.below(ACCOUNTS - 1)) % ACCOUNTS;
@@ -155,7 +156,7 @@ async fn commits_until_killed() {
     futures_util::future::join_all(tasks.collect::<Vec<_>>()).await;
 }
 
-/// Kills a child at its `last`th acknowledgement; gives the last turn that each task acknowledged.
+/// Kills a child at its `last`th acknowledgement. Returns the last turn that each task acknowledged.
 fn acknowledged(directory: &Path, seed: u64, last: u64) -> BTreeMap<u64, u64> {
     let mut child = child("commits_until_killed", directory, seed);
     let mut turns: BTreeMap<u64, u64> = BTreeMap::new();
@@ -163,7 +164,7 @@ fn acknowledged(directory: &Path, seed: u64, last: u64) -> BTreeMap<u64, u64> {
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         let line = line.unwrap();
         let Some((task, turn)) = line.split_once(' ') else { continue };
-        // The harness speaks too; and the last line may be cut short, which then says nothing.
+        // Lines of the test harness, and a last line that was cut short, are skipped.
         let (Ok(task), Ok(turn)) = (task.parse(), turn.parse()) else { continue };
         let known = turns.entry(task).or_insert(turn);
         *known = turn.max(*known);
@@ -217,7 +218,7 @@ async fn a_killed_process_loses_nothing_that_it_acknowledged() {
         let turns = tokio::task::spawn_blocking(move || acknowledged(&path, round, last)).await.unwrap();
         let store = open(directory.path());
         check(&store, &turns, &mut before).await;
-        // It works on, too.
+        // The store accepts further commits.
         while turn(&store, 0, &mut draw).await.is_none() {}
         *before.get_mut(&0).unwrap() += 1;
     }
@@ -248,14 +249,14 @@ async fn meets_the_end_of_space() {
     let mut there: Vec<u64> = (0..5).collect();
     assert_there(&store, &there, LENGTH).await;
     let free = getrlimit(Resource::Fsize);
-    // From now on, files can grow to this.
+    // From now on, files can grow to this size.
     setrlimit(Resource::Fsize, Rlimit { current: Some(300_000), maximum: free.maximum }).unwrap();
     let mut number = 5;
     loop {
         match put(&store, number, LENGTH).await {
             Settlement::Committed => there.push(number),
             Settlement::Unknown => break,
-            Settlement::Conflict => panic!("nobody else writes"),
+            Settlement::Conflict => panic!("no one else writes"),
         }
         number += 1;
         assert!(number < 250, "there is a limit");
@@ -292,7 +293,7 @@ async fn without_space_commits_fail_and_with_space_they_go_on() {
         assert_eq!(put(&store, number, LENGTH).await, Settlement::Committed);
     }
     drop(store);
-    // Opened again, the journal is as long as what is in it.
+    // After reopening, the journal has no preallocated space.
     drop(open(directory.path()));
     let child = child("meets_the_end_of_space", directory.path(), 0);
     let output = tokio::task::spawn_blocking(|| child.wait_with_output().unwrap()).await.unwrap();

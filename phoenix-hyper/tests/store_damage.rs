@@ -1,4 +1,4 @@
-//! The store on disk when its files are not as it left them: a clear error, or what was written up to there.
+//! The store on disk when its files are damaged: a clear error, or the commits before the damage.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{
@@ -14,7 +14,7 @@ use phoenix_hyper::store::{
 };
 use tempfile::TempDir;
 
-/// Bounds failure only.
+/// Only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const COMMITS: u8 = 30;
@@ -45,7 +45,7 @@ async fn rows(store: &EmbeddedStore, keys: Vec<Key>) -> Vec<Option<Row>> {
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
-/// A small store with its rows in the journal: each commit writes two.
+/// A small store with its rows in the journal, two of each commit.
 async fn written() -> TempDir {
     let directory = TempDir::new().unwrap();
     let store = open(directory.path()).unwrap();
@@ -54,12 +54,12 @@ async fn written() -> TempDir {
         assert_eq!(commit(&store, Vec::new(), vec![put(0), put(1)], number).await, Settlement::Committed);
     }
     drop(store);
-    // Opened again, the journal is as long as what is in it.
+    // After reopening, the journal has no preallocated space.
     drop(open(directory.path()).unwrap());
     directory
 }
 
-/// How many commits are there; none of them in part, none after one that is missing.
+/// The number of commits that are there: checks that all are whole, and none follows a missing one.
 async fn prefix(store: &EmbeddedStore) -> u8 {
     let keys = (0..COMMITS).flat_map(|number| [key(&[number, 0]), key(&[number, 1])]);
     let found = rows(store, keys.collect()).await;
@@ -181,7 +181,7 @@ fn name(number: u32) -> Key {
     key(&number.to_be_bytes())
 }
 
-/// Writes rows until the engine has sorted all of `0..ROWS` into a file, which is given.
+/// Writes rows until the engine has sorted all of `0..ROWS` into one file. Returns the file.
 async fn sorted_in(directory: &Path) -> PathBuf {
     let store = open(directory).unwrap();
     let begun = Instant::now();
@@ -223,7 +223,7 @@ async fn a_flipped_bit_in_a_sorted_row_concerns_its_neighbours_at_most() {
     let whole = |number: u32| Some(Row { version: Version([1; 16]), bytes: content(number) });
     let harmed = (0..ROWS).filter(|number| found[*number as usize] != whole(*number)).count();
     assert!((1..=20).contains(&harmed), "{harmed} rows are harmed");
-    // What is damaged says so, and nothing else.
+    // Damaged rows are without content, and all others intact.
     found.retain(|row| {
         row.as_ref().is_none_or(|row| !row.bytes.is_empty() && row.version != Version([1; 16]))
     });
@@ -232,7 +232,7 @@ async fn a_flipped_bit_in_a_sorted_row_concerns_its_neighbours_at_most() {
     let scanned = store.read(Reads { keys: Vec::new(), scans: vec![scan] }).await;
     assert!(matches!(scanned, Err(StoreError::Damaged(kind)) if kind == name(0).kind()), "{scanned:?}");
 
-    // It can be written anew, or deleted; expectations hold for it as for any.
+    // A damaged row can be overwritten or deleted; expectations apply to it as to any.
     let expect = |version| vec![Expectation { key: name(damaged), version }];
     let put = || vec![Write { key: name(damaged), bytes: Some(b"new".to_vec()) }];
     assert_eq!(commit(&store, expect(None), put(), 2).await, Settlement::Conflict);
@@ -271,7 +271,7 @@ async fn half_a_new_store_is_made_anew() {
 }
 
 #[tokio::test]
-async fn what_a_rescue_left_behind_is_removed() {
+async fn leftovers_of_a_rescue_are_removed() {
     let whole = written().await;
     let left = journal(whole.path()).with_extension("copy");
     fs::write(&left, b"half").unwrap();
@@ -280,11 +280,11 @@ async fn what_a_rescue_left_behind_is_removed() {
 }
 
 #[test]
-fn what_is_no_directory_is_named() {
+fn a_path_that_is_not_a_directory_is_named() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("file");
     fs::write(&path, b"").unwrap();
-    let Err(error) = open(&path) else { panic!("a file is no store") };
+    let Err(error) = open(&path) else { panic!("a file is not a store") };
     assert!(matches!(&error, OpenError::Io { path: named, .. } if *named == path));
     assert!(error.to_string().starts_with(path.to_str().unwrap()), "{error}");
 }

@@ -1,4 +1,4 @@
-//! The store on disk: it conforms, and says clearly what it cannot open.
+//! The store on disk: it conforms, and names what it cannot open.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use futures_util::FutureExt;
@@ -55,14 +55,14 @@ fn one_process_has_a_directory() {
 }
 
 #[tokio::test]
-async fn what_was_given_to_it_is_finished_when_it_is_dropped() {
+async fn commits_under_way_are_finished_when_it_is_dropped() {
     let directory = TempDir::new().unwrap();
     let store = open(&directory);
     let keys: Vec<Key> = (0..100).map(|name| Key::from_bytes(&[1, name]).unwrap()).collect();
     for key in &keys {
         let writes = vec![Write { key: key.clone(), bytes: Some(vec![1; 1000]) }];
         let commit = Commit { expect: Vec::new(), writes, version: Version([1; 16]) };
-        // Whoever asked for it does not wait for the answer.
+        // The caller does not wait for the answer.
         let _ = store.commit(commit).now_or_never();
     }
     drop(store);

@@ -1,4 +1,4 @@
-//! Measurements of the store on disk, for whoever changes it: nothing is asserted about time.
+//! Measurements of the store on disk, for those who change it. Nothing is asserted about time.
 //!
 //! `cargo test --release -p phoenix-hyper --test store_load -- --ignored --nocapture --test-threads 1`
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
@@ -20,14 +20,14 @@ const ROWS: u64 = 200_000;
 const CONTENT: usize = 300;
 
 fn key(kind: u8, number: u64) -> Key {
-    // As identifiers are: without order.
+    // Without order, like identifiers.
     let mut name = [0; 24];
     name[..8].copy_from_slice(&number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
     name[8..16].copy_from_slice(&number.to_be_bytes());
     Key::from_bytes(&[&[kind], &name[..]].concat()).unwrap()
 }
 
-/// The `number`th entry of a queue: in order.
+/// The `number`th entry of a queue.
 fn entry(number: u64) -> Key {
     Key::from_bytes(&[&[53], &number.to_be_bytes()[..]].concat()).unwrap()
 }
@@ -60,7 +60,7 @@ fn memory() -> String {
     format!("{} {}", line("VmRSS"), line("VmHWM"))
 }
 
-/// As a request does: five rows are read and expected, of which it writes two and a new one.
+/// The reads and writes of a request: five rows are read and expected; two of them and a new one are written.
 async fn request(store: &EmbeddedStore, number: u64) -> (Settlement, Duration) {
     let row = |place: u64| (number * 5 + place).wrapping_mul(48_271) % ROWS;
     let keys: Vec<Key> = (0..5).map(|place| key(49, row(place))).collect();
@@ -138,7 +138,7 @@ async fn commits() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measures"]
-async fn scans_over_what_is_deleted() {
+async fn scans_over_deleted_rows() {
     let directory = TempDir::new().unwrap();
     let store = EmbeddedStore::open(directory.path(), EmbeddedSettings::default()).unwrap();
     let scan = Scan { first: vec![53], end: vec![54], limit: 1 };

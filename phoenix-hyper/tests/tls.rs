@@ -1,4 +1,4 @@
-//! Who is believed to be whom: each way to be somebody else is tried, and refused with an error of its own.
+//! Authentication by TLS: each kind of impersonation is tried, and refused with its own error.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -23,7 +23,7 @@ use support::{Running, assert_keys, domain, key_request, node, reach, soon};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-/// The reason why the homeserver `name` at `address` is not believed by somebody who trusts `certificates`.
+/// The error of a client that trusts `certificates` when it connects to the homeserver `name` at `address`.
 async fn distrust(name: &str, address: SocketAddr, certificates: &[CertificateDer<'static>]) -> Error {
     let domain = domain(name);
     let target = Override { address, certificates: certificates.to_vec() };
@@ -34,7 +34,7 @@ async fn distrust(name: &str, address: SocketAddr, certificates: &[CertificateDe
     reason
 }
 
-/// A homeserver with a certificate of one's own making.
+/// Starts a homeserver with a self-signed certificate of these parameters.
 async fn with_certificate(name: &str, params: CertificateParams) -> Running {
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
@@ -85,7 +85,7 @@ async fn a_certificate_for_another_name_is_refused() {
         matches!(reason, Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. })),
         "{reason}"
     );
-    // The domain's own name is no service's.
+    // The domain itself is not the name of a service.
     let bare = with_certificate("c.localhost", names(&["c.localhost"])).await;
     let reason = distrust("c.localhost", bare.address, bare.identity.certificates()).await;
     assert!(
@@ -132,19 +132,19 @@ async fn a_self_signed_certificate_that_is_not_pinned_is_refused() {
 
 #[tokio::test]
 async fn a_certificate_that_is_pinned_for_one_homeserver_vouches_for_no_other() {
-    // Whoever runs a holds a key that is pinned for it, and claims to be b as well.
+    // The operator of a holds a key that is pinned for a, and claims to be b.
     let a = with_certificate("a.localhost", names(&["qs.a.localhost", "qs.b.localhost"])).await;
     let b = domain("b.localhost");
     let unpinned = Override { address: a.address, certificates: Vec::new() };
     let peers = |b_target| Peers::new(reach([(&a.domain, a.target()), (&b, b_target)])).unwrap();
     let tricked = peers(unpinned);
-    // With a's session at hand, too.
+    // A TLS session with a exists, too.
     let answer = tricked.send(&a.domain, Service::Queuing, key_request(&a.domain)).await.unwrap();
     assert_keys(&answer, &a.domain);
     let sent = tricked.send(&b, Service::Queuing, key_request(&b)).await;
     let unknown = Error::InvalidCertificate(CertificateError::UnknownIssuer);
     assert!(matches!(&sent, Err(SendError::Tls { reason, .. }) if *reason == unknown), "{sent:?}");
-    // It would have gone well, had b's certificate been this one.
+    // With this certificate pinned for b, TLS succeeds.
     let sent = peers(a.target()).send(&b, Service::Queuing, key_request(&b)).await;
     assert!(matches!(sent, Err(SendError::Status { status: 421, .. })), "{sent:?}");
 }
@@ -189,6 +189,6 @@ async fn a_server_with_tls_1_2_only_is_refused() {
     assert_eq!(
         *refused,
         Error::PeerIncompatible(PeerIncompatible::Tls12NotOfferedOrEnabled),
-        "the client does not even offer it"
+        "the client does not offer TLS 1.2"
     );
 }

@@ -1,4 +1,4 @@
-//! The cryptographic floor: what the primitives that an operation cannot do without cost, in the same run.
+//! The cryptographic floor: the cost of the primitives that an operation needs, measured in the same run.
 
 use std::{
     hint::black_box,
@@ -19,32 +19,32 @@ use phoenix_core::{
     time::{DAY, ExpirationData, Timestamp},
 };
 
-/// What an operation needs, one by one.
+/// The primitives that operations need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Primitive {
-    /// An Ed25519 signature, made.
+    /// Creating an Ed25519 signature.
     Sign,
-    /// An Ed25519 signature, checked.
+    /// Verifying an Ed25519 signature.
     Verify,
-    /// A token, checked.
+    /// Verifying a token.
     Redeem,
-    /// A token issued, in a batch of a hundred.
+    /// Issuing a token, in a batch of a hundred.
     Issue,
-    /// 32 KiB encrypted or decrypted under a key derived for it.
+    /// Encrypting or decrypting 32 KiB, key derivation included.
     Record,
-    /// 1 KiB encrypted or decrypted under a key derived for it.
+    /// Encrypting or decrypting 1 KiB, key derivation included.
     Row,
-    /// A step of a ratchet, and 1 KiB encrypted under its key.
+    /// A step of a ratchet, and encrypting 1 KiB under its key.
     Entry,
-    /// 200 bytes sealed to a public key.
+    /// Sealing 200 bytes to a public key.
     Seal,
-    /// 200 bytes opened with a private key.
+    /// Opening 200 bytes with a private key.
     Open,
-    /// The server's part of a registration by OPAQUE.
+    /// The server's part of an OPAQUE registration.
     Opaque,
 }
 
-/// What each primitive costs here and now.
+/// The measured cost of each primitive.
 pub struct Costs(Vec<(Primitive, Duration)>);
 
 impl Costs {
@@ -98,7 +98,7 @@ impl Costs {
         ])
     }
 
-    /// What a list of primitives costs together.
+    /// The cost of several primitives together.
     pub fn floor(&self, counts: &[(Primitive, u32)]) -> Duration {
         let cost = |primitive| self.0.iter().find(|(known, _)| *known == primitive).map(|(_, cost)| *cost);
         counts.iter().map(|(primitive, count)| cost(*primitive).unwrap_or_default() * *count).sum()

@@ -1,5 +1,5 @@
-//! What operations cost as a whole, beside the cryptographic floor: the primitives that they cannot do without,
-//! measured in the same run. Compare ratios, and figures of one run: machines differ from hour to hour.
+//! The cost of whole operations beside their cryptographic floor: the primitives that they need, measured in
+//! the same run. Compare ratios, and figures of one run: machines differ from hour to hour.
 //!
 //! `cargo bench -p phoenix-hyper`
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
@@ -21,10 +21,10 @@ use self::{
     world::{Kind, World},
 };
 
-/// A figure to be shown beside its floor.
+/// A measurement, with its floor.
 struct Figure {
     name: String,
-    /// Divides what was measured: how many of a thing one measurement holds.
+    /// How many units one measurement contains.
     of: u32,
     floor: Vec<(Primitive, u32)>,
 }
@@ -56,7 +56,7 @@ fn main() {
     show(&costs, &figures);
 }
 
-/// `send_message` to `members` recipients of the same homeserver, until it lies in every queue.
+/// `send_message` to `members` recipients of the same homeserver, until the message is in every queue.
 fn send<S: Store>(
     criterion: &mut Criterion,
     store: &str,
@@ -76,7 +76,7 @@ fn send<S: Store>(
                 world.send(&group, 1);
                 spent += world.take_spent(&kinds);
                 sent += 1;
-                // Nobody lets a queue grow for ever.
+                // Queues are read from time to time, as clients do.
                 if sent % 100 == 0 {
                     world.read_all();
                 }
@@ -88,10 +88,10 @@ fn send<S: Store>(
     let floor = vec![
         (Primitive::Verify, 1),
         (Primitive::Redeem, 1),
-        // The members' section; the row for the distributor, there and back; the remembered answer.
+        // The members' section; the row for the distributor, written and read; the remembered answer.
         (Primitive::Record, 1),
         (Primitive::Row, 3),
-        // Each recipient's head, there and back, and its entry.
+        // Each recipient's head, read and written, and its entry.
         (Primitive::Row, 2 * recipients),
         (Primitive::Entry, recipients),
     ];
@@ -127,7 +127,7 @@ fn registration(criterion: &mut Criterion) -> Vec<Figure> {
     vec![Figure { name: "registration".to_owned(), of: 1, floor }]
 }
 
-/// Issue of a hundred tokens; redemption by an operation that does nothing else.
+/// Issuing a hundred tokens; redeeming one in an operation that does nothing else.
 fn tokens(criterion: &mut Criterion) -> Vec<Figure> {
     let mut world = World::new(1, |_| MemoryStore::default());
     let group = world.group(1, "a.localhost");
@@ -166,7 +166,7 @@ fn tokens(criterion: &mut Criterion) -> Vec<Figure> {
     ]
 }
 
-/// A batch of `entries` messages from another homeserver, until they lie in the recipient's queue.
+/// A batch of `entries` messages from another homeserver, until they are in the recipient's queue.
 fn batch(criterion: &mut Criterion, entries: usize) -> Figure {
     let kinds = [Kind::Request(OperationKind::EnqueueFederated), Kind::Distribute];
     let mut world = World::new(2, |_| MemoryStore::default());
@@ -192,15 +192,15 @@ fn batch(criterion: &mut Criterion, entries: usize) -> Figure {
     let count = entries as u32;
     let floor = vec![
         (Primitive::Verify, 1),
-        // Each entry: decrypted, sealed for the distributor and opened by it, the queue's head there and back,
-        // encrypted to its owner.
+        // Each entry: decrypted, sealed for the distributor and opened by it, the queue's head there and
+        // back, encrypted to its owner.
         (Primitive::Entry, 2 * count),
         (Primitive::Row, 4 * count),
     ];
     Figure { name: format!("federated_batch/{entries}"), of: count, floor }
 }
 
-/// The figures beside their floors, from what criterion has measured.
+/// Prints the figures beside their floors.
 fn show(costs: &Costs, figures: &[Figure]) {
     println!("\nprimitives, in microseconds:");
     for (primitive, cost) in costs.iter() {
@@ -224,7 +224,7 @@ fn microseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
 }
 
-/// The median that criterion has found in this run.
+/// The median that criterion found in this run.
 fn estimate(name: &str) -> Option<Duration> {
     let path = criterion_home().join(name).join("new/estimates.json");
     let estimates: serde_json::Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;

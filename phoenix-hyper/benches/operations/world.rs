@@ -1,4 +1,5 @@
-//! Homeservers with real clients, driven by hand: what a request costs is measured, what clients do is not.
+//! Homeservers with real clients, driven by hand: the operations of homeservers are timed, those of clients
+//! are not.
 
 use std::{
     collections::BTreeMap,
@@ -30,13 +31,13 @@ pub struct World<S> {
     clients: Vec<Client>,
     events: Vec<Event>,
     runtime: tokio::runtime::Runtime,
-    /// What the operations of each kind took, timers by their own name.
+    /// The time that operations of each kind took.
     pub spent: BTreeMap<Kind, Duration>,
-    /// Whether streams are delivered as soon as something waits.
+    /// Whether streams are delivered as soon as an entry waits.
     pub delivering: bool,
 }
 
-/// What an operation is counted as.
+/// The kind that an operation counts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Request(OperationKind),
@@ -46,7 +47,8 @@ pub enum Kind {
 }
 
 impl<S: Store> World<S> {
-    /// Homeservers named a, b and so on, each on what `open` gives. Nothing is limited that is not measured.
+    /// Creates homeservers named a, b and so on, each on a store that `open` returns. Rates do not limit
+    /// them.
     pub fn new(count: u8, open: impl Fn(&Domain) -> S) -> Self {
         let mut random = Random::from_seed([7; 32]);
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
@@ -81,7 +83,7 @@ impl<S: Store> World<S> {
         }
     }
 
-    /// A client at `domain` that begins to register; its number.
+    /// Adds a client at `domain` that begins to register. Returns its index.
     pub fn client(&mut self, domain: &str) -> usize {
         let config = ClientConfig {
             password_hashing: PasswordHashing::CHEAP,
@@ -97,7 +99,7 @@ impl<S: Store> World<S> {
         self.clients.len() - 1
     }
 
-    /// A group of the first client's with `members` clients at `domain`.
+    /// Creates a group of the first client with `members` clients at `domain`.
     pub fn group(&mut self, members: usize, domain: &str) -> GroupId {
         let first = self.client("a.localhost");
         let members: Vec<usize> = (0..members).map(|_| self.client(domain)).collect();
@@ -128,7 +130,7 @@ impl<S: Store> World<S> {
         group
     }
 
-    /// The first client sends `count` messages.
+    /// Sends `count` messages from the first client.
     pub fn send(&mut self, group: &GroupId, count: usize) {
         for _ in 0..count {
             self.clients[0].send(group, &[0x55; 200]);
@@ -136,19 +138,19 @@ impl<S: Store> World<S> {
         }
     }
 
-    /// The first client creates a group.
+    /// Creates a group of the first client alone.
     pub fn create_group(&mut self) {
         self.clients[0].create_group();
         self.run();
     }
 
-    /// Everybody reads what waits.
+    /// Lets all clients read their queues.
     pub fn read_all(&mut self) {
         self.clients.iter_mut().for_each(|client| _ = client.read_queues());
         self.run();
     }
 
-    /// Lets clients and homeservers talk until nobody has anything more to say.
+    /// Runs clients and homeservers until all are idle.
     pub fn run(&mut self) {
         let mut quiet = false;
         while !quiet {
@@ -158,11 +160,11 @@ impl<S: Store> World<S> {
                     quiet = false;
                     match output {
                         Output::Request(Exchange { id, domain, request, .. }) => {
-                            let answer = self.request(&domain, &request).ok_or(PeerFailure);
+                            let answer = self.request(&domain, &request).ok_or(PeerFailure::NoAnswer);
                             self.clients[index].respond(id, answer, self.now);
                         }
                         Output::Event(event) => self.events.push(event),
-                        Output::TaskDone(_, result) => result.expect("what clients do succeeds"),
+                        Output::TaskDone(_, result) => result.expect("clients succeed"),
                     }
                 }
             }
@@ -170,7 +172,7 @@ impl<S: Store> World<S> {
         }
     }
 
-    /// Runs what is due.
+    /// Runs the timers that are due.
     pub fn run_timers(&mut self) {
         let (delivering, now) = (self.delivering, self.now);
         let due = |(_, timer, due): &(Domain, Timer, Timestamp)| {
@@ -192,7 +194,7 @@ impl<S: Store> World<S> {
         self.serve(domain, Input::Request(request), Kind::Request(kind))
     }
 
-    /// Serves one input to its end. What a peer does meanwhile counts as the peer's.
+    /// Drives one operation to its end. The time of a peer that it asks counts for the peer.
     fn serve(&mut self, domain: &Domain, input: Input<'_>, kind: Kind) -> Option<Vec<u8>> {
         let mut begun = Instant::now();
         let mut spent = Duration::ZERO;
@@ -207,7 +209,7 @@ impl<S: Store> World<S> {
                 Step::Commit(commit) => operation.settle(self.runtime.block_on(store.commit(commit))),
                 Step::Ask(Ask { domain: peer, request, .. }) => {
                     spent += begun.elapsed();
-                    let answer = self.request(&peer, &request).ok_or(PeerFailure);
+                    let answer = self.request(&peer, &request).ok_or(PeerFailure::NoAnswer);
                     begun = Instant::now();
                     operation.answer(answer);
                 }
@@ -226,7 +228,7 @@ impl<S: Store> World<S> {
         outcome.reply
     }
 
-    /// What operations of these kinds took since the last call of any.
+    /// Returns the time that operations of these kinds took since the last call.
     pub fn take_spent(&mut self, kinds: &[Kind]) -> Duration {
         let spent = std::mem::take(&mut self.spent);
         kinds.iter().filter_map(|kind| spent.get(kind)).sum()

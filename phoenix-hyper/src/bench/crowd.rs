@@ -10,12 +10,12 @@ use phoenix_core::{
 };
 use tokio::time;
 
-use super::{Options, report::Story};
+use super::{options::Options, report::Story};
 use crate::{
     client::{Client, Events},
+    environment,
     local::{Failure, PATIENCE, Place},
     peers::Peers,
-    surroundings,
 };
 
 /// A user with a client.
@@ -25,29 +25,29 @@ pub struct User {
     events: Events,
 }
 
-/// Everybody.
+/// All users of the bench.
 pub struct Crowd {
-    /// Whoever creates groups and sends.
+    /// The users who create groups and send.
     pub senders: Vec<User>,
-    /// Whoever is in others' groups.
+    /// The users who are invited and read.
     pub recipients: Vec<User>,
 }
 
-/// A group, by the places of its people in the [`Crowd`].
+/// A group, with its users by their index in the [`Crowd`].
 pub struct Group {
-    /// Its id.
+    /// The id of the group.
     pub id: GroupId,
-    /// Who sends.
+    /// The sender, an index in [`Crowd::senders`].
     pub sender: usize,
-    /// To whom.
+    /// The recipients, indexes in [`Crowd::recipients`].
     pub recipients: Vec<usize>,
 }
 
-/// Groups that are written to at the same time, at most. Fewer where they are large: connecting with everybody takes
-/// its time.
+/// The most groups written to at the same time. Fewer if they are large, since connecting all users takes
+/// long.
 const GROUPS: usize = 48;
 
-/// Connections made for one measurement, at most, but for one group of whatever size.
+/// The most connections made for one measurement; a single group may need more.
 const CONNECTIONS: usize = 800;
 
 /// Registrations and connections under way at once.
@@ -56,16 +56,19 @@ const AT_ONCE: usize = 16;
 impl User {
     async fn register(place: &Place, peers: &Peers) -> Result<Self, Failure> {
         let config = ClientConfig {
-            // Guessing these passwords is of no use, and stretching them would take longer than all the rest.
+            // These passwords protect nothing, and stretching them would take longer than everything else.
             password_hashing: PasswordHashing::CHEAP,
             ..ClientConfig::new(place.domain.clone())
         };
-        let (client, events) = Client::start(config, peers.clone(), surroundings::seed());
+        let (client, events) = Client::start(config, peers.clone(), environment::seed());
         client.register(b"a password").await?;
         Ok(Self { client, events })
     }
 
-    /// The next event that `wanted` makes something of. What means trouble is an error.
+    /// Waits for the next event that `wanted` maps to a value.
+    ///
+    /// # Errors
+    /// [`Failure`] on an event that tells of a loss, or if nothing happens for too long.
     pub async fn next<T>(&mut self, mut wanted: impl FnMut(Event) -> Option<T>) -> Result<T, Failure> {
         let waiting = async {
             loop {
@@ -91,7 +94,7 @@ impl User {
         time::timeout(PATIENCE, waiting).await.map_err(nothing)?
     }
 
-    /// The next message: in which group, and what it says.
+    /// Waits for the next message. Returns its group and its text.
     pub async fn message(&mut self) -> Result<(GroupId, Vec<u8>), Failure> {
         let message = |event| match event {
             Event::Message { group, text, .. } => Some((group, text)),
@@ -102,7 +105,7 @@ impl User {
 }
 
 impl Crowd {
-    /// Registers everybody: senders at the first homeserver, recipients at the others in turn.
+    /// Registers all users: senders at the first homeserver, recipients at the others in turn.
     pub async fn register(
         places: &[Place],
         options: &Options,
@@ -124,18 +127,18 @@ impl Crowd {
         Ok(Self { senders: users, recipients })
     }
 
-    /// How many groups of this size are written to at the same time.
+    /// Returns how many groups of this size are written to at the same time.
     pub fn groups_of(&self, recipients: usize) -> usize {
         (CONNECTIONS / recipients.max(1)).clamp(1, self.senders.len().max(1))
     }
 
-    /// Makes groups of `size` recipients, each with a sender of its own.
+    /// Creates `count` groups of `size` recipients, each with a sender of its own.
     pub async fn groups(&mut self, count: usize, size: usize, story: &Story) -> Result<Vec<Group>, Failure> {
-        let everybody = self.recipients.len();
+        let all = self.recipients.len();
         let plan: Vec<(usize, Vec<usize>)> = (0..count)
-            .map(|sender| (sender, (0..size).map(|number| (sender * size + number) % everybody).collect()))
+            .map(|sender| (sender, (0..size).map(|number| (sender * size + number) % all).collect()))
             .collect();
-        let progress = story.progress("connecting users and making groups", count * size);
+        let progress = story.progress("connecting users and creating groups", count * size);
         let users: Vec<UserId> = self.recipients.iter().map(|user| user.client.user_id().clone()).collect();
         let readers: Vec<Client> = self.recipients.iter().map(|user| user.client.clone()).collect();
         let (plan_of, users, readers, progress) = (&plan, &users, &readers, &progress);
@@ -160,7 +163,7 @@ impl Crowd {
 }
 
 impl User {
-    /// Connects with `members` where that is not done yet, and makes a group with them.
+    /// Connects with those of `members` who are not contacts yet, and creates a group with all of them.
     async fn group_with(
         &mut self,
         members: &[usize],
@@ -174,7 +177,7 @@ impl User {
         for (user, member) in others.iter().zip(members) {
             if missing.contains(&user) {
                 self.client.connect(user).await?;
-                // People would see it within seconds; here nobody waits for that.
+                // The recipient would find the request within seconds; this is faster.
                 clients[*member].read().await?;
             }
             done();
@@ -195,5 +198,5 @@ impl User {
     }
 }
 
-/// Members added at once.
+/// Members invited by one commit.
 const MEMBERS_PER_COMMIT: usize = 25;

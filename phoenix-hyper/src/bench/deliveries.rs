@@ -1,17 +1,17 @@
-//! How many deliveries a second, and what each costs.
+//! Throughput: how many deliveries a second, and what each costs.
 
 use std::{collections::BTreeMap, time::Instant};
 
 use futures_util::future::try_join_all;
 
 use super::{
+    cost::processor_time,
     crowd::{Crowd, Group},
-    processor_time,
     report::{Deliveries, Story, rounded},
 };
 use crate::local::{Failure, Homeserver};
 
-/// Sends `messages` to groups of `recipients` each, from all senders at the same time.
+/// Sends `messages` to groups of `recipients` each, from several senders at the same time.
 pub async fn measure(
     crowd: &mut Crowd,
     homeservers: &[Homeserver],
@@ -54,14 +54,16 @@ pub async fn measure(
     })
 }
 
-/// Up to where each recipient will have read, who from now on reads, acknowledges, and keeps for later.
+/// Makes all recipients read and acknowledge without processing. Returns how many entries each will have read
+/// once all messages are delivered.
 async fn expectations(crowd: &Crowd, groups: &[Group], each: usize) -> Result<BTreeMap<usize, u64>, Failure> {
     let mut expected = BTreeMap::new();
     for group in groups {
         for recipient in &group.recipients {
             let client = &crowd.recipients[*recipient].client;
             client.hold_deliveries(true).await?;
-            // Whatever the making of the groups has brought, it is not to be taken for messages.
+            // Entries that the creation of the groups has left are read now, so that they do not count as
+            // messages.
             client.read().await?;
             let read = client.entries_read().await?;
             *expected.entry(*recipient).or_insert(read) += each as u64;
@@ -70,7 +72,7 @@ async fn expectations(crowd: &Crowd, groups: &[Group], each: usize) -> Result<BT
     Ok(expected)
 }
 
-/// Everything that was sent is there for everybody: in order, once.
+/// Checks that every recipient has every message: in order, once.
 async fn check(crowd: &mut Crowd, groups: &[Group], each: usize, story: &Story) -> Result<(), Failure> {
     let progress = story.progress("decrypting and checking", groups.len());
     for group in groups {
@@ -92,7 +94,7 @@ async fn check(crowd: &mut Crowd, groups: &[Group], each: usize, story: &Story) 
             let (group, text_read) = crowd.recipients[recipient].message().await?;
             let index = groups.iter().position(|known| known.id == group);
             let next = index.and_then(|index| left.get_mut(&(recipient, index)));
-            let Some(next) = next else { return Err(Failure("a message in a group of nobody".to_owned())) };
+            let Some(next) = next else { return Err(Failure("a message in an unknown group".to_owned())) };
             if text_read != text(*next) {
                 return Err(Failure(format!("message {next} is missing, comes twice or out of order")));
             }
@@ -102,7 +104,7 @@ async fn check(crowd: &mut Crowd, groups: &[Group], each: usize, story: &Story) 
     Ok(())
 }
 
-/// A message of the length of many that people write, that says which it is.
+/// A numbered message, of a length that people write.
 pub fn text(number: usize) -> Vec<u8> {
     format!("{number:>100}").into_bytes()
 }

@@ -1,4 +1,4 @@
-//! How long a message takes, from the moment that somebody sends it until somebody at another homeserver can read it.
+//! Latency: how long a message takes from the sender to a reader at another homeserver.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::local::Failure;
 
-/// Messages a second.
+/// Messages sent each second.
 const RATE: u32 = 10;
 
 /// Sends `count` messages one by one to one recipient.
@@ -32,7 +32,7 @@ pub async fn measure(crowd: &mut Crowd, count: usize, story: &Story) -> Result<L
         let (sent, read) = tokio::join!(sender.send(&group.id, &message), recipient.message());
         sent?;
         if read? != (group.id.clone(), message) {
-            return Err(Failure(format!("message {number} is not what came")));
+            return Err(Failure(format!("another message came instead of message {number}")));
         }
         taken.push(begun.elapsed());
         progress.one();

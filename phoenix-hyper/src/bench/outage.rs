@@ -1,4 +1,4 @@
-//! How soon everything is there when a homeserver comes back.
+//! Recovery: how soon all messages are delivered when a homeserver comes back.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::{
     peers::Peers,
 };
 
-/// Kills a homeserver, sends `count` messages to somebody there, and starts it again.
+/// Kills a homeserver, sends `count` messages to a user there, and starts it again.
 pub async fn measure(
     crowd: &mut Crowd,
     away: &mut Homeserver,
@@ -25,7 +25,7 @@ pub async fn measure(
     let sender = crowd.senders[group.sender].client.clone();
     sender.stock_tokens(count).await?;
     away.kill().await?;
-    let progress = story.progress("sending to a homeserver that is dead", count);
+    let progress = story.progress("sending to a homeserver that is down", count);
     for number in 0..count {
         sender.send(&group.id, &text(number)).await?;
         progress.one();

@@ -1,4 +1,4 @@
-//! The figures, and word of what is under way.
+//! The figures, and the progress on the way to them.
 
 use std::{
     fmt,
@@ -9,25 +9,25 @@ use std::{
 
 use serde::Serialize;
 
-/// What was measured.
+/// The figures of a run.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// By the number of recipients of a message.
+    /// Throughput, one entry for each size of group.
     pub deliveries: Vec<Deliveries>,
-    /// Of single messages.
+    /// Latency of single messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
-    /// After a homeserver was away.
+    /// Recovery after a homeserver was down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outage: Option<Outage>,
-    /// Resident memory of each homeserver before anybody came.
+    /// Resident memory of each homeserver before the first user registered.
     pub idle_memory_mebibytes: Vec<f64>,
-    /// Resident memory of each homeserver after the work.
+    /// Resident memory of each homeserver after throughput and latency were measured.
     pub memory_mebibytes: Vec<f64>,
 }
 
-/// Deliveries from one homeserver to others, as many at once as they can take. Every one was checked: where a message
-/// is missing, comes twice or out of order, there are no figures but a failure.
+/// Throughput of deliveries from one homeserver to others. Every delivery was checked: a message that is
+/// missing, duplicated or out of order fails the bench.
 #[derive(Debug, Serialize)]
 pub struct Deliveries {
     /// Recipients of each message.
@@ -36,35 +36,35 @@ pub struct Deliveries {
     pub groups: usize,
     /// Messages sent.
     pub messages: usize,
-    /// Deliveries: each message, once for each recipient.
+    /// Deliveries: messages times recipients.
     pub deliveries: usize,
-    /// From the first sending until everything is read and acknowledged.
+    /// Time from the first sending until every message is read and acknowledged.
     pub seconds: f64,
-    /// Deliveries in each of them.
+    /// Deliveries per second.
     pub deliveries_per_second: f64,
-    /// Processor time of all homeservers together.
+    /// Processor time of all homeservers together, for 1000 deliveries.
     pub cpu_seconds_per_1000_deliveries: f64,
 }
 
-/// How long single messages take, from sending to being read in the clear.
+/// Latency of single messages, from sending to decryption.
 #[derive(Debug, Serialize)]
 pub struct Latency {
     /// Messages sent.
     pub messages: usize,
-    /// How many a second.
+    /// Messages sent each second.
     pub per_second: u32,
-    /// Half of them were faster.
+    /// The median.
     pub p50_milliseconds: f64,
-    /// All but one in a hundred were faster.
+    /// The 99th percentile.
     pub p99_milliseconds: f64,
 }
 
-/// How soon everything is there when a homeserver comes back.
+/// Recovery after a homeserver was down.
 #[derive(Debug, Serialize)]
 pub struct Outage {
-    /// Messages sent while it was away, all of which came, in order, once.
+    /// Messages sent while it was down. All came, in order, once.
     pub messages: usize,
-    /// From its first answer until the last message is read in the clear.
+    /// Time from its first answer until the last message is decrypted.
     pub seconds_after_return: f64,
 }
 
@@ -99,51 +99,51 @@ impl fmt::Display for Outage {
     }
 }
 
-/// Three digits behind the point: more is not measured.
+/// Rounds to three decimals: the measurement has no more.
 pub fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
-/// Tells people what happens; machines read the figures at the end.
+/// What the bench prints for people while it runs. Machines read the figures at the end.
 pub struct Story {
-    told: bool,
+    printed: bool,
     watched: bool,
 }
 
 impl Story {
-    /// `told`: whether lines are told on standard output.
-    pub fn new(told: bool) -> Self {
-        Self { told, watched: io::stderr().is_terminal() }
+    /// With `printed`, lines appear on standard output.
+    pub fn new(printed: bool) -> Self {
+        Self { printed, watched: io::stderr().is_terminal() }
     }
 
-    /// A line.
+    /// Prints a line.
     pub fn tell(&self, line: &str) {
-        if self.told {
-            // Whoever closes the output does not want to know.
+        if self.printed {
+            // Fails only if the output is closed.
             let _ = writeln!(io::stdout().lock(), "{line}");
         }
     }
 
-    /// Begins something of `total` steps that takes its time.
+    /// Begins a phase of `total` steps.
     pub fn progress(&self, what: &'static str, total: usize) -> Progress {
         let (done, shown) = (AtomicUsize::new(0), AtomicUsize::new(0));
         Progress { what, total, done, shown, begun: Instant::now(), watched: self.watched }
     }
 }
 
-/// Something that takes its time: shown on standard error, where somebody watches.
+/// The progress of a phase, shown on standard error if that is a terminal.
 pub struct Progress {
     what: &'static str,
     total: usize,
     done: AtomicUsize,
-    /// Tenths of a second at which it was last shown.
+    /// When it was last shown, in tenths of a second since the beginning.
     shown: AtomicUsize,
     begun: Instant,
     watched: bool,
 }
 
 impl Progress {
-    /// One step is done.
+    /// Counts one step as done.
     pub fn one(&self) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let now = (self.begun.elapsed().as_millis() / 100) as usize;

@@ -1,4 +1,4 @@
-//! The client's own task: everything that touches the sans-IO client happens here, one thing after the other.
+//! The client's own task, the only one that touches the sans-IO client.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -23,19 +23,19 @@ use tokio::{
 };
 
 use super::web_socket;
-use crate::{peers::Peers, surroundings::now};
+use crate::{environment::now, peers::Peers};
 
-/// How often the queues are looked at though no signal came: connection requests are waited for by people.
+/// How often the queues are read without a signal: people wait for connection requests.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// More events than these wait to be taken: the queues can wait, too.
+/// While this many events wait, the queues are not read.
 const MANY_EVENTS: usize = 64;
 
-/// What a handle asks for.
+/// A call of a handle.
 pub(super) enum Command {
-    /// Start a procedure; tell when it is over.
+    /// Start a task and send its result.
     Start(Box<dyn FnOnce(&mut Core) -> TaskId + Send>, Done),
-    /// Have a look.
+    /// Run a closure on the client.
     Look(Box<dyn FnOnce(&mut Core) + Send>),
 }
 
@@ -45,29 +45,29 @@ impl fmt::Debug for Command {
     }
 }
 
-/// Which queues there is reason to read.
+/// The queues that are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 enum Unread {
     #[default]
     Nothing,
-    /// A signal came.
+    /// A signal has come.
     FanOut,
-    /// It is time to look.
+    /// The time to read without a signal has come.
     Both,
 }
 
 type Done = oneshot::Sender<Result<Finished, ClientError>>;
 
-/// What came of a procedure.
+/// The result of a task.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Finished {
-    /// Where a message was ordered.
+    /// The position of the message that was sent.
     pub position: Option<u64>,
-    /// Which group was created.
+    /// The group that was created.
     pub group: Option<GroupId>,
 }
 
-/// A procedure under way.
+/// A task under way.
 #[derive(Default)]
 struct Running {
     waiting: Vec<Done>,
@@ -80,19 +80,19 @@ pub(super) struct Task {
     peers: Peers,
     domain: Domain,
     commands: mpsc::Receiver<Command>,
-    /// `None` once nobody wants any.
+    /// `None` once the receiver is dropped.
     events: Option<mpsc::Sender<Event>>,
-    /// Events for which there is no room yet.
+    /// Events for which the channel has no room yet.
     waiting_events: VecDeque<Event>,
     exchanges: JoinSet<(ExchangeId, Result<Vec<u8>, PeerFailure>)>,
     running: BTreeMap<TaskId, Running>,
-    /// The group that was created last; the procedure that did ends right after.
+    /// The group created last; the task that created it ends right after the event.
     created: Option<GroupId>,
-    /// A reading of our own under way.
+    /// The reading that this task started itself.
     reading: Option<TaskId>,
-    /// Which queues there is reason to read.
+    /// The queues that are to be read.
     unread: Unread,
-    /// How many entries of the queue were taken in.
+    /// The number of entries of the fan-out queue read so far.
     entries: watch::Sender<u64>,
 }
 
@@ -121,12 +121,12 @@ impl Task {
         }
     }
 
-    /// Works until there is no handle any more.
+    /// Works until the last handle is dropped.
     pub async fn run(mut self) {
         let signals = Arc::new(Notify::new());
         let (ask, mut asked) = mpsc::channel::<oneshot::Sender<Vec<u8>>>(1);
         let mut waiting_listener = None;
-        // Ends with this task.
+        // Dropped, and so ended, with this task.
         let mut listener = JoinSet::new();
         listener.spawn(web_socket::listen(
             self.peers.clone(),
@@ -148,7 +148,7 @@ impl Task {
                     None => return,
                 },
                 Some(answered) = self.exchanges.join_next() => {
-                    // Requests neither panic nor are they aborted.
+                    // A join fails only after a panic or an abort, and there is neither.
                     if let Ok((exchange, answer)) = answered {
                         self.core.respond(exchange, answer, now());
                     }
@@ -172,7 +172,7 @@ impl Task {
         }
     }
 
-    /// Takes the client on as far as it goes.
+    /// Advances the client until it waits for something.
     fn advance(&mut self) {
         loop {
             self.read();
@@ -183,18 +183,18 @@ impl Task {
                     Output::TaskDone(task, result) => self.done(task, result),
                 }
             }
-            // Which may make room for what is to be read.
+            // May make room for what a reading brings.
             self.offer_events();
             if !self.is_to_read() {
                 break;
             }
         }
-        // Whoever hears of what was read finds what came of it among the events.
+        // Sent last: the events of these entries were offered before.
         let read = self.core.entries_read();
         self.entries.send_if_modified(|entries| std::mem::replace(entries, read) != read);
     }
 
-    /// Whether there is reason to read, and room for what comes of it.
+    /// Whether a queue is to be read, and there is room for its events.
     fn is_to_read(&self) -> bool {
         let ready = self.core.qs_client().is_some() && self.waiting_events.len() < MANY_EVENTS;
         ready && self.reading.is_none() && self.unread != Unread::Nothing
@@ -246,7 +246,7 @@ impl Task {
             }
         }
         let Some(Running { waiting, position }) = self.running.remove(&task) else { return };
-        // Whoever hears of the end finds what came before among the events.
+        // The events before the end are offered before the result is sent.
         self.offer_events();
         let result = result.map(|()| Finished { position, group });
         for waiting in waiting {
@@ -270,7 +270,7 @@ impl Task {
         }
     }
 
-    /// Gives the listener a fresh request; back it comes if there is no queue yet to listen for.
+    /// Sends the listener a fresh request; returns `waiting` if the client has no queue yet.
     fn prepare_listening(&mut self, waiting: oneshot::Sender<Vec<u8>>) -> Option<oneshot::Sender<Vec<u8>>> {
         let Some(request) = self.core.listen() else { return Some(waiting) };
         let _ = waiting.send(request);
@@ -278,7 +278,7 @@ impl Task {
     }
 }
 
-/// Returns when there is room for an event, or nobody wants any.
+/// Returns once there is room for an event, or the receiver is dropped.
 async fn room(events: &Option<mpsc::Sender<Event>>) {
     if let Some(events) = events {
         let _ = events.reserve().await;

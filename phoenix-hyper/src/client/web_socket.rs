@@ -1,4 +1,4 @@
-//! PROTOCOL.md §7 — the web socket through which a client hears that its queue grows: the client's half.
+//! The web socket that signals a client when its queue grows: the client's side (PROTOCOL.md §7).
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,24 +21,24 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    listen,
     peers::{Peers, SendError},
+    web_socket::{self, PATH, SUB_PROTOCOL},
 };
 
-/// The first wait before connecting again; it doubles with each failure that follows, and each is between half of
-/// it and all of it, so that those who lost a homeserver together do not come back together.
+/// The first wait before reconnecting. It doubles with each further failure. The actual wait is a random part
+/// of it, at least half, so that clients that lost a homeserver together do not return together.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
-/// The longest wait.
+/// The longest wait before reconnecting.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// How long connecting may take, with all that is said before the first signal.
+/// How long connecting may take, the answer to the request for signals included.
 const CONNECTING: Duration = Duration::from_secs(20);
 
-/// The homeserver gives a sign of life twice in this time, if it is there.
+/// How long the homeserver may be silent: it pings twice in this time.
 const SILENCE: Duration = Duration::from_secs(75);
 
-/// Why there is no connection.
+/// Why connecting failed.
 #[derive(Debug, thiserror::Error)]
 enum ListenError {
     #[error(transparent)]
@@ -51,7 +51,7 @@ enum ListenError {
     Refused(#[from] Refusal),
     #[error(transparent)]
     Malformed(#[from] DecodeError),
-    #[error("closed before it was answered")]
+    #[error("closed before the answer")]
     Closed,
     #[error("no answer in time")]
     Timeout(#[from] time::error::Elapsed),
@@ -59,8 +59,8 @@ enum ListenError {
 
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
-/// Stays connected, and gives a signal for each that comes. Another is given for each connection made: what came
-/// while there was none was not signalled.
+/// Stays connected and passes on each signal. Adds one for each connection made, for entries that came while
+/// there was none.
 pub(super) async fn listen(
     peers: Peers,
     domain: Domain,
@@ -90,10 +90,10 @@ pub(super) async fn listen(
 async fn connect(peers: &Peers, domain: &Domain, request: Vec<u8>) -> Result<Socket, ListenError> {
     time::timeout(CONNECTING, async {
         let connection = peers.connect(domain, Service::Queuing).await?;
-        let handshake = ClientRequestBuilder::new(format!("wss://qs.{domain}{}", listen::PATH).parse()?)
-            .with_sub_protocol(listen::SUB_PROTOCOL);
+        let handshake = ClientRequestBuilder::new(format!("wss://qs.{domain}{}", PATH).parse()?)
+            .with_sub_protocol(SUB_PROTOCOL);
         let (mut socket, _) =
-            tokio_tungstenite::client_async_with_config(handshake, connection, Some(listen::limits()))
+            tokio_tungstenite::client_async_with_config(handshake, connection, Some(web_socket::limits()))
                 .await?;
         socket.send(Message::Binary(request.into())).await?;
         loop {
@@ -110,7 +110,7 @@ async fn connect(peers: &Peers, domain: &Domain, request: Vec<u8>) -> Result<Soc
     .await?
 }
 
-/// Gives a signal for each that comes, until the connection ends.
+/// Passes on each signal until the connection ends.
 async fn pass_on(mut socket: Socket, signals: &Notify) {
     while let Ok(Some(Ok(message))) = time::timeout(SILENCE, socket.next()).await {
         match message {
@@ -121,11 +121,11 @@ async fn pass_on(mut socket: Socket, signals: &Notify) {
     }
 }
 
-/// How long to wait after so many failures in a row.
+/// The wait after `failures` failures in a row.
 fn wait(failures: u32) -> Duration {
     let longest = FIRST_WAIT.saturating_mul(1 << failures).min(LONGEST_WAIT);
     let mut random = [0; 1];
-    // Without randomness there is no client.
+    // Cannot fail here: a system without randomness has no client.
     let _ = getrandom::fill(&mut random);
     longest / 2 + longest * u32::from(random[0]) / 512
 }

@@ -1,4 +1,4 @@
-//! `phoenix bench`: what homeservers deliver, and what it costs them.
+//! `phoenix bench`.
 
 use std::{
     env,
@@ -12,40 +12,41 @@ use phoenix_hyper::{
 };
 use tokio::runtime::Runtime;
 
-use super::{Exit, Failure};
+use super::exit::{Exit, Failure};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Homeservers, each a process of its own. Senders are at the first, recipients at the others.
+    /// The number of homeservers, each a process of its own. Senders are at the first, recipients at the
+    /// others.
     #[arg(long, default_value = "2")]
     servers: NonZeroUsize,
-    /// Recipients, over all homeservers.
+    /// The number of recipients, over all homeservers.
     #[arg(long, default_value_t = 100)]
     users: usize,
-    /// Messages sent to groups of each size. More are sent to small groups, where these would be over in a moment.
+    /// Messages sent to groups of each size. Small groups get more, to make the measurement long enough.
     #[arg(long, default_value_t = 1000)]
     messages: usize,
-    /// To how many recipients messages go, one measurement for each.
+    /// Sizes of groups, in recipients; one measurement for each.
     #[arg(long, value_delimiter = ',', default_value = "1,10,100")]
     recipients: Vec<usize>,
-    /// Messages sent one by one, ten a second, to see how long each takes.
+    /// Messages sent one by one, ten a second, to measure latency.
     #[arg(long, default_value_t = 100)]
     paced: usize,
-    /// Messages sent while the second homeserver is dead, to see how soon they are there when it is back.
+    /// Messages sent while the second homeserver is down, to measure recovery.
     #[arg(long, default_value_t = 500)]
     outage: usize,
-    /// Print the figures as one JSON object, and nothing else.
+    /// Print only the figures, as one JSON object.
     #[arg(long)]
     json: bool,
-    /// Leave the folder with everything in it: stores, keys, logs.
+    /// Keep the folder with stores, keys and logs.
     #[arg(long)]
     keep: bool,
 }
 
-/// Measures.
+/// Runs the bench.
 ///
 /// # Errors
-/// [`Failure`], if something is lost, comes twice or does not come at all.
+/// [`Failure`] if a message is lost, duplicated or out of order.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let other = |error: &dyn std::fmt::Display| Exit::Other.because(error);
     let path = env::current_exe().map_err(|error| other(&error))?;

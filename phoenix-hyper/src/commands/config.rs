@@ -7,11 +7,11 @@ use std::{
 
 use phoenix_hyper::settings::{DEFAULT_FILE, Settings};
 
-use super::{Exit, Failure};
+use super::exit::{Exit, Failure};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Checks this file instead of printing one.
+    /// Check this file instead of printing one.
     #[arg(long, value_name = "FILE")]
     check: Option<PathBuf>,
 }

@@ -1,18 +1,18 @@
-//! `phoenix demo`: three homeservers on this machine, people who talk, an outage, and an enemy.
+//! `phoenix demo`.
 
 use std::{env, path::PathBuf};
 
 use phoenix_hyper::demo::{self, Options};
 use tokio::runtime::Runtime;
 
-use super::{Exit, Failure};
+use super::exit::{Exit, Failure};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Print the figures as one JSON object, and nothing else.
+    /// Print only the figures, as one JSON object.
     #[arg(long)]
     json: bool,
-    /// Leave the folder with everything in it: stores, keys, logs.
+    /// Keep the folder with stores, keys and logs.
     #[arg(long)]
     keep: bool,
     /// Plant a bug, which must be found.
@@ -24,7 +24,7 @@ pub struct Arguments {
 /// Runs the demonstration.
 ///
 /// # Errors
-/// [`Failure`], if a step does not hold.
+/// [`Failure`] if a step does not hold.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let program = env::current_exe().map_err(|error| Exit::Other.because(error))?;
     #[cfg(feature = "plant")]
@@ -35,20 +35,20 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = Runtime::new().map_err(|error| Exit::Other.because(error))?;
     match runtime.block_on(demo::run(options)) {
         true => Ok(()),
-        false => Err(Exit::Other.because("the demonstration did not hold")),
+        false => Err(Exit::Other.because("a step of the demonstration failed")),
     }
 }
 
 #[derive(clap::Args)]
 pub struct EvilArguments {
-    /// The file that says who and where everybody is.
+    /// The file with the addresses of all homeservers.
     setup: PathBuf,
 }
 
-/// Runs the demonstration's dishonest homeserver: for the demonstration to start.
+/// Runs the demonstration's dishonest homeserver. The demonstration starts this.
 ///
 /// # Errors
-/// [`Failure`], if it cannot run.
+/// [`Failure`] if it cannot run.
 pub fn run_evil(arguments: &EvilArguments) -> Result<(), Failure> {
     demo::run_evil(&arguments.setup).map_err(|error| Exit::Other.because(error))
 }

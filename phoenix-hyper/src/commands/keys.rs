@@ -1,4 +1,4 @@
-//! `phoenix keys`. Nothing here prints a secret.
+//! `phoenix keys`. No command prints a secret.
 
 use std::path::{Path, PathBuf};
 
@@ -11,14 +11,18 @@ use phoenix_core::{
 };
 use phoenix_hyper::{
     data_directory::DataDirectory,
+    environment::{now, seed},
     key_file,
-    surroundings::{now, seed},
 };
 
-use super::{Exit, Failure, Output};
+use super::{
+    exit::{Exit, Failure},
+    output::Output,
+};
 
-/// From when on keys that end are warned of: time enough to fetch the root's key from wherever it is.
-const SOON: u64 = 30;
+/// Keys that expire within this many days are warned of: enough time to fetch the root key from its safe
+/// place.
+const WARNING_DAYS: u64 = 30;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -28,7 +32,7 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Makes the keys of a new homeserver, and the root's key in a file of its own.
+    /// Create the keys of a new homeserver, and the root key in a file of its own.
     Create {
         /// The homeserver's domain.
         #[arg(long)]
@@ -36,17 +40,17 @@ enum Action {
         #[command(flatten)]
         files: Files,
     },
-    /// Shows which keys there are, and until when they are valid.
+    /// Show the keys and their validity.
     Show {
         #[command(flatten)]
         files: Files,
     },
-    /// Adds an intermediate credential, signed by the root's key. Older ones stay valid until they end.
+    /// Add an intermediate credential, signed by the root key. Older ones stay valid until they expire.
     AddIntermediate {
         #[command(flatten)]
         files: Files,
     },
-    /// Adds fresh keys of the queuing and the delivery service. Older ones stay valid until they end.
+    /// Add fresh keys of the queuing and the delivery service. Older ones stay valid until they expire.
     Rotate {
         #[command(flatten)]
         files: Files,
@@ -61,22 +65,24 @@ struct Files {
     /// The key file, if it is not keys.pem in the data directory.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The file of the root's key, if it is not root-key.pem beside the key file.
+    /// The file of the root key, if it is not root-key.pem beside the key file.
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
-    /// One JSON object a line, for machines.
+    /// Print one JSON object a line.
     #[arg(long)]
     json: bool,
 }
 
-/// Where keys are.
-struct Paths {
-    keys: PathBuf,
-    root: PathBuf,
+/// The files of a homeserver's keys.
+pub struct Paths {
+    /// The key file.
+    pub keys: PathBuf,
+    /// The file of the root key.
+    pub root: PathBuf,
 }
 
 impl Files {
-    /// The paths; the data directory is made if there is none and keys are to be made in it.
+    /// Returns the paths. With `create`, creates the data directory if it does not exist.
     fn paths(&self, create: bool) -> Result<Paths, Failure> {
         let keys = match (&self.file, &self.data) {
             (Some(file), _) => file.clone(),
@@ -90,15 +96,14 @@ impl Files {
     }
 }
 
-/// Makes, shows or adds to keys.
+/// Creates, shows or adds keys.
 ///
 /// # Errors
-/// [`Exit::Keys`].
+/// [`Exit::Keys`] if the keys cannot be used.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.action {
         Action::Create { domain, files } => {
-            let Paths { keys, root } = files.paths(true)?;
-            create(domain, &keys, &root, Output::new(files.json)).map(|_| ())
+            create(domain, &files.paths(true)?, Output::new(files.json)).map(|_| ())
         }
         Action::Show { files } => {
             let keys: ServiceKeys = read(&files.paths(false)?.keys)?;
@@ -125,7 +130,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn replace(path: &Path, keys: &ServiceKeys, event: &str, output: Output) -> Result<(), Failure> {
     key_file::replace(path, keys).map_err(|error| Exit::Keys.because(error))?;
     let path = path.display().to_string();
-    let text = format!("{path} is renewed; the homeserver uses it from its next start on. Back it up again.");
+    let text = format!("{path} is changed; the homeserver uses it from its next start. Back it up again.");
     output.event(event, [("keys", path.into())], &text);
     Ok(())
 }
@@ -134,25 +139,26 @@ fn read<K: key_file::Keys>(path: &Path) -> Result<K, Failure> {
     key_file::read(path).map_err(|error| Exit::Keys.because(error))
 }
 
-/// Makes keys, and says where they are.
+/// Creates keys and prints where they are.
 ///
 /// # Errors
-/// [`Exit::Keys`]: if there are keys already, too.
-pub fn create(domain: &Domain, keys: &Path, root: &Path, output: Output) -> Result<ServiceKeys, Failure> {
+/// [`Exit::Keys`] if a key file exists or cannot be written.
+pub fn create(domain: &Domain, paths: &Paths, output: Output) -> Result<ServiceKeys, Failure> {
+    let Paths { keys, root } = paths;
     let failed = |error| Exit::Keys.because(error);
     if keys.exists() {
         return Err(failed(key_file::KeyFileError::Exists { path: keys.to_owned() }));
     }
     let (service_keys, root_key) =
         ServiceKeys::generate_with_root(domain, &mut Random::from_seed(seed()), now());
-    // The root's first: without it, keys could never be renewed.
+    // The root key first: without it, keys could never be renewed.
     key_file::create(root, &root_key).map_err(failed)?;
     key_file::create(keys, &service_keys).map_err(failed)?;
     let (keys, root) = (keys.display().to_string(), root.display().to_string());
     let text = format!(
-        "Keys for {domain} were made: {keys}. Back this file up: without it, what the homeserver stores is lost.\n\
-         The root's key is in {root}. Move it to a medium that you keep offline: it is only needed to add \
-         intermediates, and whoever has it can pose as {domain}."
+        "Keys for {domain} were created: {keys}. Back this file up: without it, the homeserver's store is lost.\n\
+         The root key is in {root}. Move it to a medium that you keep offline: it is only needed to add \
+         intermediate credentials, and anyone who has it can impersonate {domain}."
     );
     let fields = [("domain", domain.as_str().into()), ("keys", keys.into()), ("root_key", root.into())];
     output.event("keys_created", fields, &text);
@@ -179,14 +185,14 @@ fn show(keys: &ServiceKeys, output: Output) {
     }
 }
 
-/// What the operator should know of a key's validity.
+/// The warning about a key's validity, if there is reason for one.
 pub fn warning(key: &KeySummary, now: Timestamp) -> Option<String> {
     let ExpirationData { not_before, not_after } = key.expiration;
     let days = days(not_after, now);
     match () {
         () if now < not_before => Some("not valid yet: is the clock right?".to_owned()),
-        () if now > not_after => Some("has ended".to_owned()),
-        () if days < SOON => Some(format!("ends in {days} days")),
+        () if now > not_after => Some("has expired".to_owned()),
+        () if days < WARNING_DAYS => Some(format!("expires in {days} days")),
         () => None,
     }
 }
@@ -200,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ends_soon_is_warned_of() {
+    fn keys_that_expire_soon_are_warned_of() {
         let begun = Timestamp::from_milliseconds(1_800_000_000_000);
         let expiration = ExpirationData { not_before: begun, not_after: begun + DAY * 100 };
         let key = KeySummary { what: "queuing service", id: "00".to_owned(), expiration };
@@ -208,8 +214,8 @@ mod tests {
             (begun - DAY, Some("not valid yet: is the clock right?")),
             (begun, None),
             (begun + DAY * 70, None),
-            (begun + DAY * 71, Some("ends in 29 days")),
-            (begun + DAY * 101, Some("has ended")),
+            (begun + DAY * 71, Some("expires in 29 days")),
+            (begun + DAY * 101, Some("has expired")),
         ] {
             assert_eq!(warning(&key, now).as_deref(), expected);
         }

@@ -1,4 +1,4 @@
-//! People with clients, and what has happened to each of them.
+//! Users with clients, and the events of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,74 +11,85 @@ use tokio::time;
 
 use crate::{
     client::{Client, ClientError, Events},
+    environment,
     local::{Failure, PATIENCE},
     peers::Peers,
-    surroundings,
 };
 
-/// A message that somebody wrote, or read.
+/// A message that a user wrote or read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// In which group.
+    /// The group.
     pub group: GroupId,
-    /// Its position in the group's order.
+    /// The position in the group's order.
     pub position: u64,
-    /// Who wrote it.
+    /// The sender.
     pub from: UserId,
-    /// What.
+    /// The text.
     pub text: String,
 }
 
-/// What has happened to somebody.
+/// The messages that a user read, compared with those that others wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Comparison {
+    /// Messages that arrived.
+    pub delivered: u64,
+    /// Messages that did not arrive.
+    pub lost: u64,
+    /// Repetitions of messages that arrived before.
+    pub duplicated: u64,
+}
+
+/// What the events of a client have brought.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Who is a contact.
+    /// The contacts.
     pub connected: BTreeSet<UserId>,
     /// Groups entered by invitation.
     pub joined: BTreeSet<GroupId>,
-    /// Messages of others, in the order in which they came.
+    /// Messages of others, in order of arrival.
     pub messages: Vec<Message>,
-    /// Markers in place of what was not delivered.
+    /// Gap markers, in place of messages that were not delivered.
     pub gaps: Vec<(GroupId, GapReason)>,
 }
 
-/// Somebody with a client.
+/// A user with a client.
 pub struct Person {
-    /// What we call them.
+    /// The name in the report.
     pub name: &'static str,
-    /// The client.
+    /// The client at work.
     pub client: Client,
-    /// What has happened.
+    /// What the events so far have brought.
     pub seen: Seen,
     events: Events,
 }
 
 impl Person {
-    /// Registers somebody with the homeserver of `domain`.
+    /// Registers a user with the homeserver of `domain`.
     ///
     /// # Errors
-    /// [`Failure`].
+    /// [`Failure`] if the homeserver refuses.
     pub async fn register(
         name: &'static str,
         domain: &Domain,
         peers: Peers,
         password: &str,
     ) -> Result<Self, Failure> {
-        let (client, events) = Client::start(ClientConfig::new(domain.clone()), peers, surroundings::seed());
+        let (client, events) = Client::start(ClientConfig::new(domain.clone()), peers, environment::seed());
         let person = Self { name, client, seen: Seen::default(), events };
         person.client.register(password.as_bytes()).await.map_err(person.failed("registering"))?;
         Ok(person)
     }
 
-    /// Who they are.
+    /// The id of the user.
     pub fn user(&self) -> &UserId {
         self.client.user_id()
     }
 
-    /// Takes what happens until `condition` holds.
+    /// Handles events until `condition` holds. `what` names the condition in the failure.
     ///
     /// # Errors
-    /// [`Failure`] if it does not hold in time, or something happens that must not.
+    /// [`Failure`] if the condition does not hold in time, or an event tells of an error.
     pub async fn until(&mut self, what: &str, condition: impl Fn(&Seen) -> bool) -> Result<(), Failure> {
         let name = self.name;
         let taking = async {
@@ -95,19 +106,19 @@ impl Person {
             Err(_) => {
                 let Seen { messages, gaps, .. } = &self.seen;
                 let (messages, gaps) = (messages.len(), gaps.len());
-                Err(Failure(format!("{name} waited in vain: {what} ({messages} messages, {gaps} gaps)")))
+                Err(Failure(format!("{name} waited too long: {what} ({messages} messages, {gaps} gaps)")))
             }
         }
     }
 
-    /// Waits for the entry of the queue that follows the first `before`, and takes all that happens by it.
+    /// Waits until more than `before` entries of the queue are read, and handles their events.
     ///
     /// # Errors
-    /// [`Failure`] if it does not come in time, or something happens that must not.
+    /// [`Failure`] if no entry comes in time, or an event tells of an error.
     pub async fn until_queue_grows(&mut self, before: u64) -> Result<(), Failure> {
         match time::timeout(PATIENCE, self.client.has_read(before + 1)).await {
             Ok(read) => read.map_err(self.failed("reading"))?,
-            Err(_) => return Err(Failure(format!("{} waited in vain: an entry of the queue", self.name))),
+            Err(_) => return Err(Failure(format!("{} waited too long: an entry of the queue", self.name))),
         }
         while let Some(event) = self.events.try_next() {
             self.take(event)?;
@@ -134,10 +145,10 @@ impl Person {
         Ok(())
     }
 
-    /// Becomes a contact of `other`, who finds the request in the direct queue and accepts.
+    /// Becomes a contact of `other`, whose client finds the request in its direct queue and accepts.
     ///
     /// # Errors
-    /// [`Failure`].
+    /// [`Failure`] if the request fails or is not accepted in time.
     pub async fn connect(&mut self, other: &mut Self) -> Result<(), Failure> {
         self.client.connect(other.user()).await.map_err(self.failed("connecting"))?;
         other.client.read().await.map_err(other.failed("reading"))?;
@@ -147,20 +158,20 @@ impl Person {
         other.until("the connection is there", |seen| seen.connected.contains(&user)).await
     }
 
-    /// Writes to a group, and returns once the group's homeserver has taken responsibility.
+    /// Writes to a group. Returns once the group's homeserver has taken responsibility for the message.
     ///
     /// # Errors
-    /// [`Failure`].
+    /// [`Failure`] if the message is not acknowledged.
     pub async fn write(&self, group: &GroupId, text: String) -> Result<Message, Failure> {
         let sent = self.client.send(group, text.as_bytes()).await;
         let position = sent.map_err(self.failed("writing"))?;
         Ok(Message { group: group.clone(), position, from: self.user().clone(), text })
     }
 
-    /// Takes what happens until as many messages of others have come as were written.
+    /// Handles events until as many messages of others have arrived as `written` has.
     ///
     /// # Errors
-    /// [`Failure`].
+    /// [`Failure`] if they do not arrive in time, or an event tells of an error.
     pub async fn read(&mut self, written: &[Message]) -> Result<(), Failure> {
         let wanted = self.for_me(written).count();
         self.until("everything written", |seen| seen.messages.len() >= wanted).await
@@ -170,11 +181,11 @@ impl Person {
         written.iter().filter(|message| message.from != *self.user())
     }
 
-    /// Compares what was read with what was written: how much of it came, is lost, and came again.
+    /// Compares the messages read with those that others wrote.
     ///
     /// # Errors
-    /// [`Failure`] if anything came that was not written, or not in its group's order.
-    pub fn compare(&self, written: &[Message]) -> Result<(u64, u64, u64), Failure> {
+    /// [`Failure`] if a message was never written, or arrived out of its group's order.
+    pub fn compare(&self, written: &[Message]) -> Result<Comparison, Failure> {
         let mut due: BTreeMap<(&GroupId, u64), (&Message, u64)> =
             self.for_me(written).map(|message| ((&message.group, message.position), (message, 0))).collect();
         let mut last: BTreeMap<&GroupId, u64> = BTreeMap::new();
@@ -182,26 +193,26 @@ impl Person {
         for message in &self.seen.messages {
             let count = match due.get_mut(&(&message.group, message.position)) {
                 Some((written, count)) if *written == message => count,
-                _ => return failed("what nobody wrote"),
+                _ => return failed("a message that was never written"),
             };
             *count += 1;
             let last = last.entry(&message.group).or_default();
             if *count == 1 && *last > message.position {
-                return failed("in another order than the group's");
+                return failed("messages out of the group's order");
             }
             *last = message.position;
         }
         let delivered = due.values().filter(|(_, count)| *count > 0).count() as u64;
         let lost = due.len() as u64 - delivered;
         let total: u64 = due.values().map(|(_, count)| count).sum();
-        Ok((delivered, lost, total - delivered))
+        Ok(Comparison { delivered, lost, duplicated: total - delivered })
     }
 
-    /// Entries of the queue that no position of a group accounts for. What the client drops because it has it
-    /// already is counted here: so only the difference between two looks says something.
+    /// Returns how many entries of the queue no position of a group accounts for, repeated deliveries
+    /// included. Only the difference between two results is meaningful.
     ///
     /// # Errors
-    /// [`Failure`].
+    /// [`Failure`] if the client has stopped.
     pub async fn surplus(&self) -> Result<u64, Failure> {
         let entries = self.client.entries_read().await.map_err(self.failed("looking"))?;
         let groups = self.client.groups().await.map_err(self.failed("looking"))?;
@@ -209,7 +220,7 @@ impl Person {
         Ok(entries.wrapping_sub(positions))
     }
 
-    /// What to make of an error of the client.
+    /// Turns an error of the client into a failure that names the user and what was attempted.
     pub fn failed(&self, what: &'static str) -> impl Fn(ClientError) -> Failure + use<> {
         let name = self.name;
         move |error| Failure(format!("{name}, {what}: {error}"))

@@ -1,4 +1,4 @@
-//! What the demonstration says while it runs, and at its end.
+//! The output of the demonstration, while it runs and at its end.
 
 use std::{
     collections::BTreeMap,
@@ -17,63 +17,63 @@ use crate::local::Failure;
 #[derive(Debug, thiserror::Error)]
 #[error("{step}: {failure}")]
 pub struct StepFailed {
-    /// Which.
+    /// The name of the step.
     pub step: String,
-    /// What was seen.
+    /// What was observed.
     pub failure: Failure,
 }
 
-/// The figures at the end.
+/// The figures at the end of the demonstration.
 #[derive(Debug, Default, Serialize)]
 pub struct Figures {
-    /// Messages that reached somebody they were for, each counted once for each reader.
+    /// Messages that reached a recipient, counted once for each.
     pub delivered: u64,
-    /// Acknowledged messages that did not reach a reader.
+    /// Acknowledged messages that did not reach a recipient.
     pub lost: u64,
-    /// Messages that a reader got again, and entries of queues that should not be there.
+    /// Messages that arrived again, and superfluous entries of queues.
     pub duplicated: u64,
-    /// What was tried, and what the victim answered.
+    /// The attacks, by name, with the victim's answer.
     pub refused: BTreeMap<String, String>,
-    /// How long it all took.
+    /// The duration of the demonstration.
     pub seconds: f64,
-    /// The step that did not hold, and what was seen.
+    /// The step that failed, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<FailedStep>,
 }
 
-/// [`StepFailed`], as a figure.
+/// The step that failed, in the figures.
 #[derive(Debug, Serialize)]
 pub struct FailedStep {
-    /// Which step.
+    /// The name of the step.
     pub step: String,
-    /// What was seen.
+    /// What was observed.
     pub seen: String,
 }
 
-/// Tells the story as it goes: on standard output, unless that is for the figures alone; and on standard error,
-/// while a step takes long or somebody watches.
+/// Prints the steps: on standard output, unless that is for the JSON object; and progress on standard error,
+/// if that is a terminal or a step takes long.
 pub struct Report {
     json: bool,
     watched: bool,
     begun: Instant,
-    /// What comes to the figures.
+    /// The figures so far.
     pub figures: Figures,
 }
 
-/// Between two words about a step under way.
+/// Between two lines about the progress of a step.
 const TICK: Duration = Duration::from_secs(1);
 
 impl Report {
-    /// Begins to tell.
+    /// Begins a report. With `json`, only the figures are printed, as one JSON object.
     pub fn new(json: bool) -> Self {
         let watched = io::stderr().is_terminal();
         Self { json, watched, begun: Instant::now(), figures: Figures::default() }
     }
 
-    /// A step: what it is, and what it comes to, which is told if it holds.
+    /// Runs a step and prints its result.
     ///
     /// # Errors
-    /// [`StepFailed`] if not.
+    /// [`StepFailed`] if the step does not hold.
     pub async fn step<T>(
         &mut self,
         name: &str,
@@ -94,16 +94,16 @@ impl Report {
         };
         self.clear_progress();
         match result {
-            Ok((value, told)) => {
+            Ok((value, result)) => {
                 let seconds = begun.elapsed().as_secs_f64();
-                self.tell(&format!("{seconds:>7.3} s  {name}\n{:>11}{told}", ""));
+                self.tell(&format!("{seconds:>7.3} s  {name}\n{:>11}{result}", ""));
                 Ok(value)
             }
             Err(failure) => Err(StepFailed { step: name.to_owned(), failure }),
         }
     }
 
-    /// A line of the story.
+    /// Prints a line, unless the output is JSON.
     pub fn tell(&self, line: &str) {
         if !self.json {
             let _ = writeln!(io::stdout().lock(), "{line}");
@@ -128,7 +128,7 @@ impl Report {
         }
     }
 
-    /// Tells the end, and whether all is well.
+    /// Prints the end. Returns whether every step held.
     pub fn end(mut self, result: Result<(), StepFailed>) -> bool {
         self.figures.seconds = (self.begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
         let failed = result.err().map(|StepFailed { step, failure }| FailedStep { step, seen: failure.0 });

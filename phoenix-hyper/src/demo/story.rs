@@ -1,4 +1,4 @@
-//! The story, step by step. Each step checks what it shows.
+//! The steps of the demonstration. Each step checks what it shows.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use phoenix_core::{
 
 use super::{
     evil::{self, Answer, Evil, Order, Verdict},
-    people::{Message, Person},
+    people::{Comparison, Message, Person},
     report::{Report, StepFailed},
 };
 use crate::{
@@ -18,28 +18,28 @@ use crate::{
     peers::Peers,
 };
 
-/// Others are tried sooner than elsewhere: nobody wants to wait here.
+/// Peers are retried sooner than by default, so that the demonstration is short.
 const SETTINGS: &str = "[times]\nbackoff_first = \"100 ms\"\nbackoff_limit = \"1 s\"\n";
 
-/// Everybody and everything in it.
+/// The homeservers, the users, and what they have written.
 struct World {
     a: Homeserver,
     b: Homeserver,
     _evil_home: Homeserver,
     evil: Evil,
-    /// As people's clients reach homeservers.
+    /// The way of clients to homeservers.
     peers: Peers,
     alice: Person,
     bob: Person,
     carol: Person,
     group: GroupId,
-    /// What was acknowledged, in the order of the group.
+    /// The messages that were acknowledged, in the order of the group.
     written: Vec<Message>,
-    /// Entries of queues that should not have been there.
+    /// Superfluous entries found in queues.
     came_again: u64,
 }
 
-/// Before anybody is registered.
+/// The homeservers before the first user registers.
 struct Stage {
     a: Homeserver,
     b: Homeserver,
@@ -48,41 +48,41 @@ struct Stage {
     peers: Peers,
 }
 
-/// Tells the story.
+/// Runs all steps.
 ///
 /// # Errors
-/// The first step that does not hold.
-pub async fn tell(folder: &Path, program: &Program, report: &mut Report) -> Result<(), StepFailed> {
+/// [`StepFailed`] names the first step that does not hold.
+pub async fn run(folder: &Path, program: &Program, report: &mut Report) -> Result<(), StepFailed> {
     let stage = report.step("homeservers start", start(folder, program)).await?;
-    let people = report.step("people register", register(&stage)).await?;
-    let mut world = report.step("alice makes a group", gather(stage, people)).await?;
-    let told = report.step("everybody writes and reads", world.converse()).await;
+    let people = report.step("users register", register(&stage)).await?;
+    let mut world = report.step("alice creates a group", gather(stage, people)).await?;
+    let held = report.step("all write and read", world.converse()).await;
     world.count(report);
-    told?;
-    let told = report.step("b is killed while alice writes, and comes back", world.outage()).await;
+    held?;
+    let held = report.step("b is killed while alice writes, and comes back", world.outage()).await;
     world.count(report);
-    told?;
-    report.step("an enemy makes acquaintances", world.acquaint()).await?;
+    held?;
+    report.step("an attacker gains a contact", world.acquaint()).await?;
     for attack in ATTACKS {
-        let told = report.step(attack.title(), world.attack(*attack)).await;
+        let held = report.step(attack.title(), world.attack(*attack)).await;
         world.count(report);
-        report.figures.refused.insert(attack.name().to_owned(), told?);
+        report.figures.refused.insert(attack.name().to_owned(), held?);
     }
-    let told = report.step("everybody writes and reads, as before", world.converse()).await;
+    let held = report.step("all write and read, as before", world.converse()).await;
     world.count(report);
-    told
+    held
 }
 
 fn domain(name: &str) -> Result<Domain, Failure> {
     name.parse().map_err(|error| Failure(format!("{name}: {error}")))
 }
 
-/// Makes homeservers and starts them.
+/// Creates and starts the homeservers.
 async fn start(folder: &Path, program: &Program) -> Result<(Stage, String), Failure> {
     let failed = Failure::of("preparing homeservers");
     let mut a = Homeserver::create(folder, domain("a.localhost")?, program)?;
     let mut b = Homeserver::create(folder, domain("b.localhost")?, program)?;
-    // That it is dishonest does not lie in its program.
+    // The dishonest homeserver runs the honest program.
     let honest = Program { plant: None, ..program.clone() };
     let mut evil_home = Homeserver::create(folder, domain("evil.localhost")?, &honest)?;
     let places = [&a, &b, &evil_home].map(|homeserver| homeserver.place.clone());
@@ -92,7 +92,7 @@ async fn start(folder: &Path, program: &Program) -> Result<(Stage, String), Fail
         Ok::<_, Failure>(evil::Tap { domain, address, data: homeserver.data() })
     };
     let taps = [tap(&b)?, tap(&evil_home)?];
-    // What others take for b is the proxy that b's operator rented, of the enemy.
+    // Others reach b through the proxy that its operator rented: the attacker's.
     let seen =
         |homeserver: &Homeserver, tap: &evil::Tap| Place { address: tap.address, ..homeserver.place.clone() };
     let [seen_b, seen_evil] = [seen(&b, &taps[0]), seen(&evil_home, &taps[1])];
@@ -108,8 +108,8 @@ async fn start(folder: &Path, program: &Program) -> Result<(Stage, String), Fail
     };
     tokio::try_join!(a.start(&peers), b.start(&peers), evil_home.start(&peers))?;
     let evil = Evil::start(&program.path, folder, &setup).await?;
-    let told = "a.localhost, b.localhost and evil.localhost, each a process of its own, TLS 1.3".to_owned();
-    Ok((Stage { a, b, evil_home, evil, peers }, told))
+    let shown = "a.localhost, b.localhost and evil.localhost, each a process of its own, TLS 1.3".to_owned();
+    Ok((Stage { a, b, evil_home, evil, peers }, shown))
 }
 
 async fn register(stage: &Stage) -> Result<([Person; 3], String), Failure> {
@@ -153,12 +153,12 @@ impl World {
         [&self.alice, &self.bob, &self.carol]
     }
 
-    /// Takes deliveries, losses and duplicates into the figures: they are of all that was written so far.
+    /// Updates deliveries, losses and duplicates in the figures, over all messages so far.
     fn count(&self, report: &mut Report) {
         let figures = &mut report.figures;
         (figures.delivered, figures.lost, figures.duplicated) = (0, 0, self.came_again);
         for person in self.people() {
-            if let Ok((delivered, lost, duplicated)) = person.compare(&self.written) {
+            if let Ok(Comparison { delivered, lost, duplicated }) = person.compare(&self.written) {
                 figures.delivered += delivered;
                 figures.lost += lost;
                 figures.duplicated += duplicated;
@@ -166,13 +166,13 @@ impl World {
         }
     }
 
-    /// Everybody reads all that was written; nobody gets anything twice, and all in the same order.
+    /// Waits until all users have read all messages: none lost, none twice, all in the same order.
     async fn read(&mut self) -> Result<(), Failure> {
         self.written.sort_by_key(|message| message.position);
         let Self { alice, bob, carol, written, .. } = self;
         tokio::try_join!(alice.read(written), bob.read(written), carol.read(written))?;
         for person in self.people() {
-            let (_, lost, duplicated) = person.compare(&self.written)?;
+            let Comparison { lost, duplicated, .. } = person.compare(&self.written)?;
             if lost + duplicated > 0 {
                 let name = person.name;
                 return Err(Failure(format!("{name}: {lost} messages lost, {duplicated} duplicated")));
@@ -196,18 +196,19 @@ impl World {
             self.written.extend([one, two, three]);
         }
         self.finish(before, [0, 0]).await?;
-        let told =
+        let shown =
             format!("{} messages in one order, each read once by both others", self.written.len() - round);
-        Ok(((), told))
+        Ok(((), shown))
     }
 
-    /// What bob's and carol's queues held that they had no use for.
+    /// The surplus entries of bob's and carol's queues.
     async fn surplus(&self) -> Result<[u64; 2], Failure> {
         Ok([self.bob.surplus().await?, self.carol.surplus().await?])
     }
 
-    /// One more message of alice's, so that what came before is in the queues; then nothing is lost, and the queues
-    /// of bob and carol held nothing besides what was written, and so many other entries.
+    /// Sends one more message of alice's, so that everything before it is in the queues. Then checks that
+    /// nothing is lost and that, besides the messages, bob's and carol's queues held as many entries as
+    /// `others` says.
     async fn finish(&mut self, before: [u64; 2], others: [u64; 2]) -> Result<(), Failure> {
         let last = self.alice.write(&self.group, format!("message {}", self.written.len())).await?;
         self.written.push(last);
@@ -234,7 +235,7 @@ impl World {
             let text = format!("message {number} that alice wrote while b was away");
             self.written.push(self.alice.write(&self.group, text).await?);
         }
-        // What was acknowledged is durable: a goes, too, and nobody says anything new.
+        // Acknowledged messages are durable: a is killed, too, and no new message triggers the delivery.
         self.a.kill().await?;
         self.a.start(&self.peers).await?;
         self.b.start(&self.peers).await?;
@@ -246,7 +247,7 @@ impl World {
     async fn acquaint(&mut self) -> Result<((), String), Failure> {
         let answer = self.evil.order(&Order::Register).await?;
         let Answer::Registered(mallory) = &answer else { return Err(evil::unexpected(&answer)) };
-        let mallory = decode(mallory).map_err(|error| Failure::of("mallory's name")(&error))?;
+        let mallory = decode(mallory).map_err(|error| Failure::of("mallory's id")(&error))?;
         let bob = &mut self.bob;
         bob.client.connect(&mallory).await.map_err(bob.failed("connecting"))?;
         self.evil.order(&Order::Invite(encode(bob.user()))).await?;
@@ -255,8 +256,9 @@ impl World {
             seen.joined.iter().any(|group| group.domain == mallory.domain)
         })
         .await?;
-        let told = "mallory at evil is bob's contact; and b's operator has rented a reverse proxy, of evil's";
-        Ok(((), told.to_owned()))
+        let shown =
+            "mallory at evil is a contact of bob; and b's operator has rented a reverse proxy from evil";
+        Ok(((), shown.to_owned()))
     }
 
     async fn attack(&mut self, attack: Attack) -> Result<(String, String), Failure> {
@@ -278,14 +280,13 @@ impl World {
             Attack::Replayed => self.replayed(&Order::Replay { source: a, victim: b }).await,
             Attack::Configuration => self.presented(&Order::PresentConfiguration { victim: b }).await,
         }?;
-        // The marker is the only entry that any of this leaves behind.
+        // The gap marker is the only entry that any attack leaves in a queue.
         let markers = u64::from(attack == Attack::Configuration);
         self.finish(before, [markers, 0]).await?;
         Ok(answered)
     }
 
-    /// A frame that comes again is not refused: for honest homeservers repeat what was not answered. It is passed
-    /// over.
+    /// A repeated frame is passed over, not refused: honest homeservers repeat a frame that was not answered.
     async fn replayed(&mut self, order: &Order) -> Result<(String, String), Failure> {
         match self.evil.order(order).await? {
             Answer::Replayed {
@@ -295,38 +296,38 @@ impl World {
                 let short = format!("passed over: accepted through {now} before and after");
                 Ok((short, format!("b answers “accepted through {now}”, as before, and delivers nothing")))
             }
-            other => Err(Failure(format!("b did not pass over it: {other:?}"))),
+            other => Err(Failure(format!("b did not pass over the frame: {other:?}"))),
         }
     }
 
-    /// The frame is in order, and what one recipient has not authorised does not fail it: the refusal is in the
-    /// recipient's queue.
+    /// The frame is valid, and one recipient's missing authorisation does not fail it: the recipient's queue
+    /// gets a gap marker instead of the message.
     async fn presented(&mut self, order: &Order) -> Result<(String, String), Failure> {
         let bob = &mut self.bob;
         let entries = bob.client.entries_read().await.map_err(bob.failed("looking"))?;
         let answer = self.evil.order(order).await?;
         let Answer::Presented { group, verdict: Verdict::Accepted { .. } } = &answer else {
-            return Err(Failure(format!("b did not take the frame, which is in order: {answer:?}")));
+            return Err(Failure(format!("b did not accept the frame, which is valid: {answer:?}")));
         };
-        let group: GroupId = decode(group).map_err(|error| Failure::of("a group's name")(&error))?;
+        let group: GroupId = decode(group).map_err(|error| Failure::of("a group's id")(&error))?;
         bob.until_queue_grows(entries).await?;
         let marker = bob.seen.gaps.iter().find(|(of, _)| *of == group).map(|(_, reason)| *reason);
         match marker {
             Some(reason @ GapReason::NotAuthorised) => {
                 let short = format!("gap {}: not authorised", reason as u8);
-                let told =
-                    format!("b takes the frame, and bob's client finds a marker in its queue, “{short}”");
-                Ok((short, told))
+                let shown =
+                    format!("b accepts the frame, and bob's client finds a marker in its queue, “{short}”");
+                Ok((short, shown))
             }
             Some(other) => {
                 Err(Failure(format!("bob's client found a marker with another reason: {other:?}")))
             }
-            None => Err(Failure("what evil sent is in bob's queue, and no marker".to_owned())),
+            None => Err(Failure("the message of evil is in bob's queue, without a marker".to_owned())),
         }
     }
 }
 
-/// What evil.localhost tries.
+/// The attacks of evil.localhost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attack {
     ForgedSource,
@@ -340,7 +341,7 @@ const ATTACKS: &[Attack] =
     &[Attack::ForgedSource, Attack::Replayed, Attack::Redirected, Attack::Configuration, Attack::SpentToken];
 
 impl Attack {
-    /// As the figures have it.
+    /// The name in the figures.
     const fn name(self) -> &'static str {
         match self {
             Self::ForgedSource => "forged_source",
@@ -351,7 +352,7 @@ impl Attack {
         }
     }
 
-    /// As the story has it.
+    /// The title of the step.
     const fn title(self) -> &'static str {
         match self {
             Self::ForgedSource => "an attack: evil delivers to b in a's name",
@@ -364,7 +365,7 @@ impl Attack {
         }
     }
 
-    /// With which code the victim must refuse it.
+    /// The code with which the victim must refuse the attack; `None` if it must not refuse.
     const fn code(self) -> Option<u16> {
         match self {
             Self::ForgedSource => Some(704),
@@ -375,7 +376,7 @@ impl Attack {
     }
 }
 
-/// The victim's code, if it is the one that there must be.
+/// Checks that the victim refused with the expected code.
 fn refused(verdict: &Verdict, code: Option<u16>) -> Result<(String, String), Failure> {
     match verdict {
         Verdict::Refused { code: found, reason } if Some(*found) == code => {

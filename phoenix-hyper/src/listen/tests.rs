@@ -8,6 +8,7 @@ use phoenix_core::{
     homeserver::Homeserver,
     identifiers::{Domain, RequestId},
     keys::ServiceKeys,
+    limits::MAX_REQUEST,
     operation::{Ask, Report},
     rng::Random,
     time::Timestamp,
@@ -22,9 +23,10 @@ use tokio::{io::DuplexStream, runtime::Handle, task::JoinHandle};
 use super::*;
 use crate::{node::NodeLimits, store::MemoryStore};
 
+/// An environment without other homeservers.
 struct Alone;
 
-impl Surroundings for Alone {
+impl Environment for Alone {
     fn now(&self) -> Timestamp {
         let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         Timestamp::from_milliseconds(elapsed.as_millis().try_into().unwrap())
@@ -37,7 +39,7 @@ impl Surroundings for Alone {
     }
 
     async fn ask(&self, _: Ask) -> Result<Vec<u8>, PeerFailure> {
-        Err(PeerFailure)
+        Err(PeerFailure::NoAnswer)
     }
 
     fn report(&self, _: Report) {}
@@ -54,7 +56,7 @@ fn node() -> Node<MemoryStore, Alone> {
     node
 }
 
-/// A client with a queue.
+/// A registered client.
 async fn registered(node: &Node<MemoryStore, Alone>) -> Client {
     let mut client = Client::new(ClientConfig::new(node.homeserver().domain().clone()), Alone.seed());
     client.register(b"password");
@@ -73,7 +75,7 @@ async fn registered(node: &Node<MemoryStore, Alone>) -> Client {
     }
 }
 
-/// A connection: the client's end, and the task that serves the other.
+/// Connects; returns the client's end and the task that serves the other.
 async fn connect(node: &Node<MemoryStore, Alone>) -> (Socket, JoinHandle<()>) {
     let (ours, theirs) = tokio::io::duplex(64 << 10);
     let server = WebSocketStream::from_raw_socket(theirs, Role::Server, Some(limits())).await;
@@ -81,17 +83,21 @@ async fn connect(node: &Node<MemoryStore, Alone>) -> (Socket, JoinHandle<()>) {
     (WebSocketStream::from_raw_socket(ours, Role::Client, None).await, served)
 }
 
-/// A connection for which signals were granted.
+/// Connects and is granted signals.
 async fn listening(node: &Node<MemoryStore, Alone>, client: &mut Client) -> (Socket, JoinHandle<()>) {
     let (mut socket, served) = connect(node).await;
     socket.send(Message::Binary(client.listen().unwrap().into())).await.unwrap();
     let Message::Binary(answer) = socket.next().await.unwrap().unwrap() else { panic!("no answer") };
     ResponseEnvelope::read::<Done>(&answer).unwrap().unwrap();
-    assert_eq!(socket.next().await.unwrap().unwrap(), Message::Binary(Bytes::new()), "once at once");
+    assert_eq!(
+        socket.next().await.unwrap().unwrap(),
+        Message::Binary(Bytes::new()),
+        "the first signal comes immediately"
+    );
     (socket, served)
 }
 
-/// How the connection ends.
+/// Waits for the end of the connection and returns its code.
 async fn end(mut socket: Socket) -> Option<CloseCode> {
     while let Some(message) = socket.next().await {
         match message {
@@ -104,7 +110,7 @@ async fn end(mut socket: Socket) -> Option<CloseCode> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_says_nothing_is_closed_in_time() {
+async fn a_silent_client_is_closed_in_time() {
     let node = node();
     let begun = Instant::now();
     let (socket, served) = connect(&node).await;
@@ -114,17 +120,17 @@ async fn who_says_nothing_is_closed_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_says_too_much_is_closed() {
+async fn a_message_that_is_too_large_closes_the_connection() {
     let node = node();
     let (mut socket, served) = connect(&node).await;
-    // It does not wait for the end of what is too long.
+    // The server closes before all of it is sent, so sending may fail.
     let _ = socket.send(Message::Binary(vec![0; MAX_REQUEST + 1].into())).await;
     assert_eq!(end(socket).await, Some(CloseCode::Size));
     served.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_request_is_refused_and_closed() {
+async fn a_malformed_request_is_refused_and_closed() {
     let node = node();
     let (mut socket, served) = connect(&node).await;
     socket.send(Message::Binary(b"\0".as_slice().into())).await.unwrap();
@@ -134,7 +140,7 @@ async fn what_is_no_request_is_refused_and_closed() {
     served.await.unwrap();
     assert_eq!(node.listening(), 0);
 
-    // Other requests go elsewhere.
+    // Other operations are not served here.
     let (mut socket, _) = connect(&node).await;
     let about = (node.homeserver().domain().clone(), Alone.now(), RequestId([0; 16]));
     let request = encode(&RequestEnvelope::new(about, &GetQsKeys {}, None, None).unwrap());
@@ -151,7 +157,7 @@ async fn a_client_that_answers_stays_connected() {
     let node = node();
     let mut client = registered(&node).await;
     let (mut socket, _served) = listening(&node, &mut client).await;
-    // An hour of nothing but signs of life.
+    // An hour of nothing but pings.
     let silence = time::timeout(Duration::from_secs(3600), async {
         loop {
             match socket.next().await.unwrap().unwrap() {
@@ -187,7 +193,7 @@ async fn connections_end_when_the_node_goes_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_after_the_request_ends_the_connection() {
+async fn a_message_after_the_request_ends_the_connection() {
     let node = node();
     let mut client = registered(&node).await;
     let (mut socket, served) = listening(&node, &mut client).await;

@@ -1,4 +1,4 @@
-//! One operation, from its acceptance to its effects.
+//! One operation, from acceptance to effects.
 
 use std::{
     sync::atomic::Ordering,
@@ -14,31 +14,36 @@ use phoenix_core::{
 use tokio::sync::SemaphorePermit;
 use tracing::Instrument;
 
-use super::{Inner, Node, Observation, Surroundings, lanes::Place};
-use crate::store::{News, Notice, Store};
+use super::{
+    environment::{Environment, Observation},
+    lanes::Place,
+    limits::overloaded,
+    state::{Inner, Node},
+};
+use crate::store::{NodeEvent, Notification, Store};
 
-/// The longest wait before an operation whose commit met a conflict tries again; each wait is a random part of it.
+/// The longest wait before an operation retries after a conflict; each wait is a random part of it.
 const LONGEST_RETRY_WAIT: Duration = Duration::from_millis(8);
 
-/// What became of an operation's commits.
+/// The outcome of an operation's commits.
 #[derive(Default)]
 pub(super) struct Commits {
     committed: bool,
-    /// Conflicts and unknown outcomes.
-    in_vain: u32,
+    /// The number of conflicts and unknown outcomes.
+    retries: u32,
 }
 
 /// Counts an operation as under way for as long as it lives.
-struct UnderWay<'a, S, W>(&'a Inner<S, W>);
+struct UnderWay<'a, S, E>(&'a Inner<S, E>);
 
-impl<'a, S, W> UnderWay<'a, S, W> {
-    fn new(inner: &'a Inner<S, W>) -> Self {
+impl<'a, S, E> UnderWay<'a, S, E> {
+    fn new(inner: &'a Inner<S, E>) -> Self {
         inner.under_way.fetch_add(1, Ordering::AcqRel);
         Self(inner)
     }
 }
 
-impl<S, W> Drop for UnderWay<'_, S, W> {
+impl<S, E> Drop for UnderWay<'_, S, E> {
     fn drop(&mut self) {
         if self.0.under_way.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.finished.notify_one();
@@ -46,7 +51,7 @@ impl<S, W> Drop for UnderWay<'_, S, W> {
     }
 }
 
-/// Which operation a request asks for, if there is such a one.
+/// The operation that a request asks for, if the code is an operation's.
 fn kind(input: Input<'_>) -> Option<OperationKind> {
     match input {
         // Version, then the operation's code.
@@ -55,8 +60,8 @@ fn kind(input: Input<'_>) -> Option<OperationKind> {
     }
 }
 
-impl<S: Store, W: Surroundings> Node<S, W> {
-    /// Runs an operation to its end, in its lane's turn. Where the lane is too long, the caller is told so.
+impl<S: Store, E: Environment> Node<S, E> {
+    /// Runs an operation to its end, when its lane's turn comes. Refuses the request if the lane is full.
     pub(super) async fn run(&self, input: Input<'_>) -> (Option<Vec<u8>>, Vec<Effect>) {
         let span = match input {
             Input::Request(_) => {
@@ -73,15 +78,15 @@ impl<S: Store, W: Surroundings> Node<S, W> {
         let inner = &*self.0;
         let _under_way = UnderWay::new(inner);
         let begun = Instant::now();
-        let surroundings = &inner.surroundings;
-        let mut operation = inner.homeserver.accept(input, surroundings.now(), surroundings.seed());
+        let environment = &inner.environment;
+        let mut operation = inner.homeserver.accept(input, environment.now(), environment.seed());
         let request = matches!(input, Input::Request(_));
-        let Some(turn) = inner.lanes.enter(operation.lane(), request) else {
-            let reply = self.overloaded();
+        let Some(place) = inner.lanes.enter(operation.lane(), request) else {
+            let reply = overloaded();
             self.observe(input, Some(&reply), begun.elapsed(), Commits::default());
             return (Some(reply), Vec::new());
         };
-        let mut turn = Some(turn.taken().await);
+        let mut turn = Some(place.turn().await);
         let (Outcome { reply, effects }, commits) = self.drive(&mut operation, request, &mut turn).await;
         for effect in &effects {
             self.carry_out(effect);
@@ -90,7 +95,7 @@ impl<S: Store, W: Surroundings> Node<S, W> {
         (reply, effects)
     }
 
-    /// Says how an operation went.
+    /// Reports to the environment how an operation went.
     pub(super) fn observe(
         &self,
         input: Input<'_>,
@@ -98,13 +103,13 @@ impl<S: Store, W: Surroundings> Node<S, W> {
         elapsed: Duration,
         commits: Commits,
     ) {
-        self.0.surroundings.observe(&Observation {
+        self.0.environment.observe(&Observation {
             request: matches!(input, Input::Request(_)),
             operation: kind(input),
             refusal: reply.and_then(ResponseEnvelope::refusal).map(|refusal| refusal.code()),
             committed: commits.committed,
             elapsed,
-            retries: commits.in_vain,
+            retries: commits.retries,
         });
     }
 
@@ -112,24 +117,24 @@ impl<S: Store, W: Surroundings> Node<S, W> {
         let inner = &self.0;
         match effect {
             Effect::Wake { timer, due } => {
-                self.publish(News::Wake { timer: timer.clone(), due: *due });
+                self.publish(NodeEvent::Wake { timer: timer.clone(), due: *due });
                 inner.schedules.wake(timer.clone(), *due);
             }
             Effect::Signal(client) => {
-                self.publish(News::Signal(*client));
+                self.publish(NodeEvent::Signal(*client));
                 inner.listeners.signal(*client);
             }
-            Effect::Report(report) => inner.surroundings.report(report.clone()),
-            // For whoever made the request.
+            Effect::Report(report) => inner.environment.report(report.clone()),
+            // Node::listen handles this one.
             Effect::Listening(_) => {}
         }
     }
 
-    fn publish(&self, news: News) {
-        self.0.store.publish(Notice { from: self.0.homeserver.config().node, news });
+    fn publish(&self, event: NodeEvent) {
+        self.0.store.publish(Notification { from: self.0.homeserver.config().node, event });
     }
 
-    /// Takes an operation to its end; what became of its commits comes with the outcome.
+    /// Drives an operation to its outcome.
     async fn drive<'a>(
         &'a self,
         operation: &mut Operation,
@@ -149,18 +154,18 @@ impl<S: Store, W: Surroundings> Node<S, W> {
                     }
                 },
                 Step::Ask(ask) => {
-                    // Others go on while this one waits for the network.
+                    // Other operations proceed while this one waits for the network.
                     drop(permit.take());
-                    // A request steps out of its lane, too: a group does not wait for somebody else's homeserver. If
-                    // rows have changed by then, the commit finds out. A stream waits for its own peer.
+                    // A request leaves its lane, too: a group does not wait for another homeserver. If rows
+                    // have changed by then, the commit finds out. A stream waits for its own peer.
                     if request {
                         drop(turn.take());
                     }
                     let node = self.clone();
-                    let send = |ask| async move { node.0.surroundings.ask(ask).await };
-                    operation.answer(inner.asking.ask(ask, send).await);
+                    let send = |ask| async move { node.0.environment.ask(ask).await };
+                    operation.answer(inner.peer_requests.ask(ask, send).await);
                     if request && let Some(place) = inner.lanes.enter(operation.lane(), false) {
-                        *turn = Some(place.taken().await);
+                        *turn = Some(place.turn().await);
                     }
                     permit = self.permit().await;
                 }
@@ -168,8 +173,8 @@ impl<S: Store, W: Surroundings> Node<S, W> {
                     let settlement = inner.store.commit(commit).await;
                     commits.committed = settlement == Settlement::Committed;
                     if !commits.committed {
-                        commits.in_vain += 1;
-                        self.wait_a_little().await;
+                        commits.retries += 1;
+                        self.wait_before_retry().await;
                     }
                     operation.settle(settlement);
                 }
@@ -182,9 +187,9 @@ impl<S: Store, W: Surroundings> Node<S, W> {
         self.0.operations.acquire().await.ok()
     }
 
-    /// Two nodes that met over a row are not to meet again.
-    async fn wait_a_little(&self) {
-        let part = u32::from(self.0.surroundings.seed()[0]);
+    /// Waits a random time, so that two nodes that conflicted over a row do not conflict again.
+    async fn wait_before_retry(&self) {
+        let part = u32::from(self.0.environment.seed()[0]);
         tokio::time::sleep(LONGEST_RETRY_WAIT * part / 256).await;
     }
 }
@@ -217,10 +222,10 @@ mod tests {
         store::{MemoryStore, StoreError},
     };
 
-    /// Passes observations on.
+    /// Forwards observations to the test.
     struct Recorder(mpsc::UnboundedSender<Observation>);
 
-    impl Surroundings for Recorder {
+    impl Environment for Recorder {
         fn now(&self) -> Timestamp {
             Timestamp::from_milliseconds(1_800_000_000_000)
         }
@@ -230,7 +235,7 @@ mod tests {
         }
 
         async fn ask(&self, _: Ask) -> Result<Vec<u8>, PeerFailure> {
-            Err(PeerFailure)
+            Err(PeerFailure::NoAnswer)
         }
 
         fn report(&self, _: Report) {}
@@ -240,7 +245,7 @@ mod tests {
         }
     }
 
-    /// A store whose first commit meets a conflict; or one that has a defect.
+    /// A store whose first commit ends in a conflict, or whose reads panic.
     #[derive(Default)]
     struct Difficult {
         store: MemoryStore,
@@ -250,7 +255,7 @@ mod tests {
 
     impl Store for Difficult {
         async fn read(&self, reads: Reads) -> Result<Rows, StoreError> {
-            assert!(!self.panics, "a defect, as this test wants it");
+            assert!(!self.panics, "a planted defect");
             self.store.read(reads).await
         }
 
@@ -278,12 +283,12 @@ mod tests {
     }
 
     fn request<B: RequestBody>(node: &Node<Difficult, Recorder>, body: &B) -> Vec<u8> {
-        let head = (domain(), node.surroundings().now(), RequestId([3; 16]));
+        let head = (domain(), node.environment().now(), RequestId([3; 16]));
         encode(&RequestEnvelope::new(head, body, None, None).unwrap())
     }
 
     #[tokio::test]
-    async fn observations_name_what_was_asked_for_and_what_came_of_it() {
+    async fn observations_name_operation_and_refusal() {
         let (node, mut observations) = world(Difficult::default(), 10);
         let mut observed = async |request| {
             node.serve(request).await;
@@ -303,7 +308,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_not_admitted_is_observed_too() {
+    async fn a_request_that_is_not_admitted_is_observed_too() {
         let (node, mut observations) = world(Difficult::default(), 0);
         let overloaded = Refusal::Unavailable { retry_after_milliseconds: 1000 };
         let answer = node.serve(request(&node, &GetQsKeys {})).await;
@@ -313,7 +318,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn commits_in_vain_are_counted() {
+    async fn failed_commits_are_counted() {
         let (node, mut observations) = world(Difficult::default(), 10);
         node.start();
         let observation = observations.recv().await.unwrap();
@@ -321,13 +326,13 @@ mod tests {
         assert_eq!((observation.operation, observation.retries), (None, 1));
     }
 
-    /// A defect costs the one request, and neither its place nor the next one.
+    /// A defect costs one request; its place is free again for the next.
     #[tokio::test]
-    async fn a_panic_is_an_answer_and_leaves_nothing_behind() {
+    async fn a_panic_is_refused_and_leaves_nothing_behind() {
         let (node, mut observations) = world(Difficult { panics: true, ..Difficult::default() }, 1);
         let user_id = UserId { uuid: [7; 16], domain: domain() };
         for _ in 0..3 {
-            // Needs no row: not disturbed.
+            // Needs no row, so the defect does not touch it.
             let answer = node.serve(request(&node, &GetQsKeys {})).await;
             assert_eq!(ResponseEnvelope::refusal(&answer), None);
             assert_eq!(observations.recv().await.unwrap().refusal, None);

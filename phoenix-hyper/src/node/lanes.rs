@@ -1,4 +1,4 @@
-//! Lanes: what contends for the same rows takes turns.
+//! Lanes: operations that contend for the same rows take turns.
 
 use std::{
     collections::BTreeMap,
@@ -8,13 +8,13 @@ use std::{
 use phoenix_core::operation::Lane;
 use tokio::sync::{Mutex as FairMutex, OwnedMutexGuard};
 
-/// The lanes in which somebody is.
+/// The lanes that are not empty.
 pub(super) struct Lanes {
     queues: Mutex<BTreeMap<Vec<u8>, Queue>>,
     limit: usize,
 }
 
-/// A lane, and how many are in it.
+/// A lane, and the number of places taken in it.
 #[derive(Default)]
 struct Queue {
     turn: Arc<FairMutex<()>>,
@@ -24,7 +24,7 @@ struct Queue {
 /// A place in a lane.
 pub(super) struct Place<'a> {
     lanes: &'a Lanes,
-    /// `None` in a lane of one's own.
+    /// `None` for an operation without a lane.
     lane: Option<(Vec<u8>, Arc<FairMutex<()>>)>,
     turn: Option<OwnedMutexGuard<()>>,
 }
@@ -34,7 +34,7 @@ impl Lanes {
         Self { queues: Mutex::default(), limit }
     }
 
-    /// The last place of a lane; `None` if it is full and `bounded`.
+    /// Takes the last place of a lane; `None` if the lane is full and `bounded`.
     pub fn enter(&self, lane: &Lane, bounded: bool) -> Option<Place<'_>> {
         let Lane::Of(name) = lane else { return Some(Place { lanes: self, lane: None, turn: None }) };
         let mut queues = self.queues();
@@ -53,8 +53,8 @@ impl Lanes {
 }
 
 impl Place<'_> {
-    /// Waits until everybody before has left.
-    pub async fn taken(mut self) -> Self {
+    /// Waits until all places before are free.
+    pub async fn turn(mut self) -> Self {
         if let Some((_, queue)) = &self.lane {
             self.turn = Some(Arc::clone(queue).lock_owned().await);
         }
@@ -84,14 +84,14 @@ mod tests {
         let lanes = Lanes::new(10);
         let lane = Lane::Of(vec![1]);
         let order = Mutex::new(Vec::new());
-        let first = lanes.enter(&lane, true).unwrap().taken().await;
+        let first = lanes.enter(&lane, true).unwrap().turn().await;
         let turn = async |number: u8| {
-            let _turn = lanes.enter(&lane, true).unwrap().taken().await;
+            let _turn = lanes.enter(&lane, true).unwrap().turn().await;
             order.lock().unwrap().push(number);
         };
         let leave = async {
             tokio::task::yield_now().await;
-            assert!(order.lock().unwrap().is_empty(), "nobody overtakes");
+            assert!(order.lock().unwrap().is_empty(), "no place is overtaken");
             drop(first);
         };
         tokio::join!(turn(1), turn(2), turn(3), leave);
@@ -102,17 +102,17 @@ mod tests {
     #[tokio::test]
     async fn other_lanes_are_not_held_up() {
         let lanes = Lanes::new(10);
-        let _first = lanes.enter(&Lane::Of(vec![1]), true).unwrap().taken().await;
-        let _second = lanes.enter(&Lane::Of(vec![2]), true).unwrap().taken().await;
-        let _free = lanes.enter(&Lane::Free, true).unwrap().taken().await;
-        let _free_too = lanes.enter(&Lane::Free, true).unwrap().taken().await;
+        let _first = lanes.enter(&Lane::Of(vec![1]), true).unwrap().turn().await;
+        let _second = lanes.enter(&Lane::Of(vec![2]), true).unwrap().turn().await;
+        let _free = lanes.enter(&Lane::Free, true).unwrap().turn().await;
+        let _free_too = lanes.enter(&Lane::Free, true).unwrap().turn().await;
     }
 
     #[tokio::test]
     async fn a_full_lane_takes_no_more() {
         let lanes = Lanes::new(2);
         let lane = Lane::Of(vec![1]);
-        let first = lanes.enter(&lane, true).unwrap().taken().await;
+        let first = lanes.enter(&lane, true).unwrap().turn().await;
         let _second = lanes.enter(&lane, true).unwrap();
         assert!(lanes.enter(&lane, true).is_none());
         assert!(lanes.enter(&lane, false).is_some(), "timers are not turned away");

@@ -1,4 +1,4 @@
-//! Clients that are connected, and want to know when their queue grows.
+//! Clients that are connected for signals: each is told when its queue grows.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
 use phoenix_core::identifiers::QsClientId;
 use tokio::sync::mpsc;
 
-/// Who is connected, by client; a client may be connected more than once.
+/// The connected clients. A client may have several connections.
 pub(super) struct Listeners {
     connected: Mutex<Connected>,
     limit: usize,
@@ -20,15 +20,15 @@ struct Connected {
     closed: bool,
 }
 
-/// A connected client. Dropping it ends the connection.
+/// A connection for signals. Dropping it ends the connection.
 pub struct Listener {
     listeners: Arc<Listeners>,
     client: QsClientId,
-    /// Room for one signal: another says nothing more.
+    /// Holds one signal: a second one would say nothing new.
     signals: mpsc::Receiver<()>,
 }
 
-/// Connections of one client at once; the oldest gives way.
+/// The most connections of one client. A further one ends the oldest.
 const CONNECTIONS_PER_CLIENT: usize = 4;
 
 impl Listeners {
@@ -36,7 +36,7 @@ impl Listeners {
         Self { connected: Mutex::default(), limit }
     }
 
-    /// Connects `client`; `None` if there are too many, or if the node takes no more.
+    /// Connects `client`; `None` if too many clients are connected or the node drains.
     pub fn listen(self: &Arc<Self>, client: QsClientId) -> Option<Listener> {
         let mut connected = self.connected();
         let Connected { clients, closed } = &mut *connected;
@@ -44,7 +44,7 @@ impl Listeners {
             return None;
         }
         let (sender, signals) = mpsc::channel(1);
-        // Whatever came before it was connected.
+        // For entries that came before the connection.
         signal(&sender);
         let connections = clients.entry(client).or_default();
         if connections.len() == CONNECTIONS_PER_CLIENT {
@@ -62,7 +62,7 @@ impl Listeners {
         self.connected().clients.values().flatten().for_each(signal);
     }
 
-    /// Ends all connections, and takes no more.
+    /// Ends all connections and accepts no further ones.
     pub fn close(&self) {
         *self.connected() = Connected { clients: BTreeMap::new(), closed: true };
     }
@@ -76,15 +76,15 @@ impl Listeners {
     }
 }
 
-/// A signal that waits to be taken is as good as another.
+/// Fails if a signal waits already, which serves as well.
 fn signal(sender: &mpsc::Sender<()>) {
     let _ = sender.try_send(());
 }
 
 impl Listener {
-    /// Returns when the queue has grown since the last call, and from the first call at once. `None` if there will
-    /// be no more signals: the node takes no more requests, or newer connections of the client have taken the
-    /// place of this one.
+    /// Returns once the queue has grown since the last call; the first call returns immediately. Returns
+    /// `None` when no further signals will come: the node drains, or newer connections of the client replaced
+    /// this one.
     pub async fn signalled(&mut self) -> Option<()> {
         self.signals.recv().await
     }
@@ -119,7 +119,7 @@ mod tests {
         for other in &mut others {
             assert_eq!(other.signalled().await, Some(()));
         }
-        // That the oldest goes takes nothing from the others.
+        // The others are still signalled once the oldest is dropped.
         drop(oldest);
         listeners.signal(client);
         for other in &mut others {

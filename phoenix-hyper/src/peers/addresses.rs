@@ -1,5 +1,5 @@
-//! Where names lead, and where they must not: whoever names a homeserver could otherwise have us speak to our own
-//! network (PROTOCOL.md §5).
+//! The addresses of a name, without those that are not public: a stranger who names a homeserver could
+//! otherwise make this one send requests into its own network (PROTOCOL.md §5).
 
 use std::{
     io,
@@ -12,17 +12,18 @@ use tokio::sync::Semaphore;
 /// The port of HTTPS, where services listen.
 const PORT: u16 = 443;
 
-/// Addresses of one name that are tried: more than a homeserver has, fewer than would make a weapon of us.
+/// Addresses tried for one name: more than a homeserver has, and too few to flood others through this
+/// process.
 const MAX_ADDRESSES: usize = 8;
 
-/// Look-ups at once: each holds a thread, and a hostile name server takes its time.
+/// Look-ups at once: each holds a thread, and a hostile name server answers slowly.
 const MAX_LOOKUPS: usize = 32;
 
 /// The system's resolver.
 #[derive(Debug, Clone)]
 pub(super) struct Resolver {
     lookups: Arc<Semaphore>,
-    /// What every name leads to.
+    /// The address that every name resolves to.
     #[cfg(test)]
     pub everything: Option<SocketAddr>,
 }
@@ -36,7 +37,7 @@ impl Resolver {
         }
     }
 
-    /// The addresses of `host`, unchecked.
+    /// Returns the addresses of `host`, unchecked.
     pub async fn look_up(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
         #[cfg(test)]
         if let Some(address) = self.everything {
@@ -45,7 +46,7 @@ impl Resolver {
         let permit = Arc::clone(&self.lookups).acquire_owned().await.map_err(io::Error::other)?;
         let host = host.to_owned();
         let look_up = move || {
-            // Held until the thread is free, even if nobody waits for the answer any more.
+            // Held until the thread is free, even if the caller is gone.
             let _permit = permit;
             Ok((host.as_str(), PORT).to_socket_addrs()?.take(MAX_ADDRESSES).collect())
         };
@@ -53,14 +54,14 @@ impl Resolver {
     }
 }
 
-/// The addresses that may be connected to, of those that a name leads to.
+/// Keeps the addresses that may be connected to.
 pub(super) fn allowed(mut found: Vec<SocketAddr>, private_addresses: bool) -> Vec<SocketAddr> {
     found.retain(|address| private_addresses || is_public(address.ip()));
     found
 }
 
-/// Whether an address is one of the public Internet's: neither ours (loopback, private, link-local, …) nor
-/// nobody's (unspecified, multicast, documentation, reserved, …).
+/// Whether an address belongs to the public Internet: neither to this machine or network (loopback, private,
+/// link-local, …) nor to no host at all (unspecified, multicast, documentation, reserved, …).
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -68,7 +69,8 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Networks of the IANA IPv4 special-purpose registry that are not global, multicast, and what is reserved.
+/// Networks that are not public: those of the IANA IPv4 special-purpose registry that are not global,
+/// multicast, and reserved ones.
 const SPECIAL_V4: [([u8; 4], u32); 15] = [
     ([0, 0, 0, 0], 8),
     ([10, 0, 0, 0], 8),
@@ -95,7 +97,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, c, d, e, f, ..] = address.segments();
     match (a, b) {
-        // Translated by the network to the IPv4 address within (RFC 6052).
+        // Translated by the network to the embedded IPv4 address (RFC 6052).
         (0x64, 0xff9b) if [c, d, e, f] == [0; 4] => {
             let [.., w, x, y, z] = address.octets();
             is_public_v4(Ipv4Addr::new(w, x, y, z))
@@ -105,9 +107,9 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         // Documentation, in two generations.
         | (0x2001, 0xdb8)
         | (0x3fff, 0..=0xfff)
-        // 6to4: leads to whatever IPv4 address is within.
+        // 6to4: routed to the embedded IPv4 address.
         | (0x2002, _) => false,
-        // Global unicast; everything else is special, mapped IPv4 addresses included.
+        // Global unicast. Everything else is special, mapped IPv4 addresses included.
         _ => a >> 13 == 1,
     }
 }
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_our_own_and_of_nobody_are_not_public() {
+    fn special_addresses_are_not_public() {
         for address in [
             "0.0.0.0",
             "0.1.2.3",
@@ -194,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_name_that_leads_both_ways_only_the_public_one_is_left() {
+    fn private_addresses_of_a_name_are_left_out() {
         let both: Vec<SocketAddr> =
             ["127.0.0.1:443", "1.1.1.1:443"].map(|address| address.parse().unwrap()).into();
         assert_eq!(allowed(both.clone(), false), both[1..]);

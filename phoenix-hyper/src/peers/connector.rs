@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use phoenix_core::{identifiers::Domain, wire::operations::Service};
+use phoenix_core::identifiers::Domain;
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
     net::TcpStream,
@@ -12,18 +12,17 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    Override, PeerLimits, Reach, SendError, Wait,
     addresses::{Resolver, allowed},
+    endpoint::Endpoint,
+    error::{SendError, Wait},
+    reach::{Override, PeerLimits, Reach},
 };
-use crate::{
-    host,
-    tls::{ClientConfigs, Roots, TlsError},
-};
+use crate::tls::{ClientConfigs, Roots, TlsError};
 
-/// How long an address has to itself before the next one is tried beside it (RFC 8305 §5).
+/// How long one address is tried alone before the next is tried too (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Makes connections.
+/// Opens connections.
 #[derive(Debug)]
 pub(super) struct Connector {
     overrides: BTreeMap<Domain, Target>,
@@ -33,11 +32,12 @@ pub(super) struct Connector {
     resolver: Resolver,
 }
 
-/// Where a homeserver is by our own settings.
+/// The address of a homeserver by settings.
 #[derive(Debug)]
 struct Target {
     address: SocketAddr,
-    /// For this homeserver only: the certificates vouch for no other, and sessions are not shared.
+    /// Configurations of this homeserver's own: its certificates are trusted for no other, and TLS sessions
+    /// are not shared.
     configs: Option<ClientConfigs>,
 }
 
@@ -68,13 +68,13 @@ impl Connector {
         })
     }
 
-    /// A connection with the service; every step within its time.
+    /// Opens a connection to a service, each step within its time.
     pub async fn connect(
         &self,
-        (domain, service): (&Domain, Service),
+        peer: &Endpoint,
         purpose: Purpose,
     ) -> Result<TlsStream<TcpStream>, SendError> {
-        let host = host::name(service, domain);
+        let (domain, host) = (&peer.domain, peer.host());
         let late = |step| SendError::Time { host: host.clone(), step };
         let addresses = timeout(self.limits.look_up, self.addresses(domain, &host));
         let addresses = addresses.await.map_err(|_| late(Wait::Address))??;
@@ -93,7 +93,7 @@ impl Connector {
         let found = self.resolver.look_up(host).await;
         let found =
             found.map_err(|reason| SendError::Address { host: host.to_owned(), reason: reason.into() })?;
-        // Whatever is connected to is one of these very addresses: no second look-up could say otherwise.
+        // The connection goes to one of these addresses: no second look-up can return others.
         let found = allowed(found, self.private_addresses);
         if found.is_empty() {
             return Err(SendError::ForbiddenAddress { host: host.to_owned(), domain: domain.clone() });
@@ -110,7 +110,7 @@ impl Connector {
     ) -> Result<TlsStream<TcpStream>, SendError> {
         let refused = |reason| SendError::Tls { host: host.to_owned(), reason };
         let name = ServerName::try_from(host.to_owned());
-        // A domain whose services' names are too long.
+        // Fails for a domain so long that its services' names are too long.
         let name = name.map_err(|error| refused(rustls::Error::General(error.to_string())))?;
         let connector = TlsConnector::from(Arc::clone(self.config(domain, purpose)));
         connector.connect(name, stream).await.map_err(|error| {
@@ -131,7 +131,7 @@ impl Connector {
     }
 }
 
-/// Tries the addresses one after the other, without waiting for one that keeps silent.
+/// Tries the addresses one after the other, without waiting for a silent one. Returns the first connection.
 async fn first_to_connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut attempts: FuturesUnordered<_> = (0..)
         .zip(addresses)
@@ -154,28 +154,29 @@ async fn first_to_connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
 
 #[cfg(test)]
 mod tests {
+    use phoenix_core::wire::operations::Service;
     use tokio::net::TcpListener;
 
     use super::*;
 
-    /// What comes of connecting to a stranger whose name leads to `address`.
+    /// The error of connecting to a homeserver whose name resolves to `address`.
     async fn connect(private_addresses: bool, address: SocketAddr) -> SendError {
         let roots = Roots::Only(Vec::new());
         let limits = PeerLimits { handshake: Duration::from_millis(100), ..PeerLimits::default() };
         let mut connector =
             Connector::new(Reach { roots, private_addresses, limits, ..Reach::default() }).unwrap();
         connector.resolver.everything = Some(address);
-        let stranger = "stranger.example".parse().unwrap();
-        connector.connect((&stranger, Service::Queuing), Purpose::Requests).await.unwrap_err()
+        let peer = Endpoint { domain: "stranger.example".parse().unwrap(), service: Service::Queuing };
+        connector.connect(&peer, Purpose::Requests).await.unwrap_err()
     }
 
     #[tokio::test]
-    async fn a_stranger_cannot_have_us_speak_to_ourselves() {
+    async fn a_stranger_cannot_make_us_connect_to_a_private_address() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let error = connect(false, address).await;
         assert!(matches!(error, SendError::ForbiddenAddress { .. }), "{error}");
-        // Where that is allowed, the first who comes is the one who was allowed to.
+        // With private addresses allowed, the first connection is the allowed one.
         let (error, accepted) = tokio::join!(connect(true, address), listener.accept());
         assert!(matches!(error, SendError::Time { step: Wait::Handshake, .. }), "{error}");
         let (mut stream, _) = accepted.unwrap();
@@ -183,7 +184,7 @@ mod tests {
         tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut hello).await.unwrap();
         assert!(!hello.is_empty());
         drop(stream);
-        let nobody = futures_util::FutureExt::now_or_never(listener.accept());
-        assert!(nobody.is_none(), "and the only one");
+        let second = futures_util::FutureExt::now_or_never(listener.accept());
+        assert!(second.is_none(), "no other connection came");
     }
 }

@@ -4,7 +4,7 @@ use std::{error::Error, io, sync::Arc};
 
 use phoenix_core::{error::PeerFailure, identifiers::Domain};
 
-/// Another homeserver gave no answer. The text says what an operator can do.
+/// Another homeserver gave no answer. The texts say what an operator can do.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SendError {
     /// The name of the service has no address.
@@ -12,10 +12,10 @@ pub enum SendError {
     Address {
         /// The name that was looked up.
         host: String,
-        /// What the resolver says.
+        /// The resolver's error.
         reason: Arc<io::Error>,
     },
-    /// The name leads to addresses that nobody outside may have us speak to.
+    /// The name has only addresses that are not public, to which strangers must not direct requests.
     #[error(
         "{host} has only addresses that are not public: if it is meant to be reached there, allow private addresses \
          or set an address for {domain}"
@@ -26,71 +26,72 @@ pub enum SendError {
         /// The homeserver's domain.
         domain: Domain,
     },
-    /// There is no connection to be had.
+    /// No connection could be opened.
     #[error("no connection to {host}: is the homeserver up, and its port open? ({reason})")]
     Connect {
         /// The name of the service.
         host: String,
-        /// What the system says.
+        /// The system's error.
         reason: Arc<io::Error>,
     },
-    /// Who answers could not prove that it is the service, or does not speak TLS 1.3.
+    /// The server did not prove to be the service, or does not speak TLS 1.3.
     #[error(
         "{host} cannot be trusted: its certificate or its TLS needs repair, or its certificate must be pinned ({reason})"
     )]
     Tls {
         /// The name of the service.
         host: String,
-        /// What is wrong.
+        /// The error of the TLS handshake.
         reason: rustls::Error,
     },
-    /// It took too long.
+    /// A step took too long.
     #[error(
-        "{host} did not answer in time: it is overloaded, or the network drops what we send (waited for {step})"
+        "{host} did not answer in time: it is overloaded, or the network drops packets (waited for {step})"
     )]
     Time {
         /// The name of the service.
         host: String,
-        /// What was waited for.
+        /// The step.
         step: Wait,
     },
-    /// The connection broke before the answer was there, more than once.
-    #[error("the connection to {host} broke, or what came was no HTTP ({})", causes(.reason))]
+    /// The connection broke before the answer had arrived, more than once.
+    #[error("the connection to {host} broke, or the answer was not HTTP ({})", causes(.reason))]
     Broken {
         /// The name of the service.
         host: String,
-        /// What happened.
+        /// The error of the connection.
         reason: Arc<hyper::Error>,
     },
-    /// The answer is none of the protocol, and this its status. Redirects are never followed.
+    /// The response is not an answer of the protocol. Redirects are never followed.
     #[error("{host} answered with status {status}: {}", hint(*.status))]
     Status {
         /// The name of the service.
         host: String,
-        /// The status.
+        /// The HTTP status of the response.
         status: u16,
     },
-    /// The answer is not of our media type.
+    /// The response has another media type than the protocol's.
     #[error(
-        "{host} answered with something that is not application/vnd.phoenix: what listens there is no homeserver"
+        "{host} answered with something that is not application/vnd.phoenix: the server there is not a homeserver"
     )]
     MediaType {
         /// The name of the service.
         host: String,
     },
-    /// The answer is larger than any that the protocol has.
+    /// The answer is larger than any answer of the protocol.
     #[error("the answer of {host} is larger than {limit} bytes")]
     TooLarge {
         /// The name of the service.
         host: String,
-        /// The most bytes allowed.
+        /// The most bytes of an answer.
         limit: usize,
     },
-    /// Too many answers are under way to us just now.
+    /// Too many bytes of answers are under way to this process.
     #[error("too many answers are under way: try again, or raise the limit")]
     Busy,
 }
 
+/// The error with all its causes, which hyper does not include in its text.
 impl From<&SendError> for PeerFailure {
     fn from(error: &SendError) -> Self {
         match error {
@@ -106,7 +107,6 @@ impl From<&SendError> for PeerFailure {
     }
 }
 
-/// An error of hyper does not say by itself what it comes from.
 fn causes(error: &hyper::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -123,20 +123,20 @@ fn hint(status: u16) -> &'static str {
         408 | 429 | 502..=504 => "it is overloaded or just starting, try again later",
         413 => "something before the homeserver allows smaller requests only",
         421 => "the homeserver that listens there serves another domain",
-        _ => "what listens there is no homeserver, or not one for this name",
+        _ => "the server there is not a homeserver, or not one for this name",
     }
 }
 
-/// What took too long.
+/// A step of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
-    /// The look-up of the name.
+    /// Looking up the name.
     Address,
-    /// The connection.
+    /// Opening the connection.
     Connection,
-    /// The handshake of TLS.
+    /// The TLS handshake.
     Handshake,
-    /// The answer.
+    /// Waiting for the answer.
     Answer,
 }
 

@@ -1,7 +1,7 @@
-//! Connections that are shared: one for each service of a homeserver.
+//! Shared connections: one for each service of a homeserver.
 //!
-//! Many who want the same connection at once wait for one to make it, and share its failure too: a peer that is
-//! gone costs one attempt, and a peer that comes back is not met with a hundred handshakes.
+//! Requests that need the same connection at once wait for one attempt and share its failure, too: a peer
+//! that is gone costs one attempt, and a peer that comes back is not met with a hundred handshakes.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,6 @@ use hyper::{
     header::{HOST, HeaderValue},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use phoenix_core::{identifiers::Domain, wire::operations::Service};
 use tokio::{
     net::TcpStream,
     sync::Semaphore,
@@ -29,45 +28,49 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 use super::{
-    PeerLimits, SendError,
     connector::{Connector, Purpose},
+    endpoint::Endpoint,
+    error::SendError,
+    reach::PeerLimits,
 };
-use crate::{host, tls::HTTP_2};
+use crate::tls::HTTP_2;
 
 type Http1 = http1::SendRequest<Full<Bytes>>;
 type Http2 = http2::SendRequest<Full<Bytes>>;
 
-/// Bytes of the head of a response: a homeserver's has some two hundred.
+/// The most bytes of a response's head: a homeserver's has about two hundred.
 const MAX_HEADER_BYTES: u32 = 16 << 10;
 
-/// The connections that are there, or being made.
+/// The connections that exist or are being opened.
 #[derive(Debug)]
 pub(super) struct Pool {
-    slots: Mutex<BTreeMap<(Domain, Service), Arc<Slot>>>,
-    /// Connections being made.
+    slots: Mutex<BTreeMap<Endpoint, Arc<Slot>>>,
+    /// One permit for each connection that may be opened at once.
     attempts: Semaphore,
     limits: PeerLimits,
 }
 
-/// The place of a connection.
+/// The place of one service's connection.
 #[derive(Debug)]
 struct Slot {
-    /// Held while a connection is being made.
+    /// Locked while a connection is being opened.
     state: tokio::sync::Mutex<State>,
+    /// When a request last began or ended.
     used: Mutex<Instant>,
+    /// The number of requests under way or waiting for the connection.
     requests: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct State {
     connection: Option<Http2>,
-    /// Tells one connection from the next.
+    /// Counts connections, to tell one from the next.
     generation: u64,
     /// When the last attempt failed, and why.
     failure: Option<(Instant, SendError)>,
 }
 
-/// A connection on which a request can be sent.
+/// A connection for one request.
 #[derive(Debug)]
 pub(super) struct Connection {
     sender: Sender,
@@ -82,7 +85,7 @@ enum Sender {
     Http2(Http2),
 }
 
-/// Keeps a slot's connection from being idle.
+/// Counts a request on a slot for as long as it lives.
 #[derive(Debug)]
 struct InUse(Arc<Slot>);
 
@@ -91,12 +94,8 @@ impl Pool {
         Self { slots: Mutex::default(), attempts: Semaphore::new(limits.connections.max(1)), limits }
     }
 
-    /// The connection with a service, made if there is none.
-    pub async fn connection(
-        &self,
-        peer: (&Domain, Service),
-        connector: &Connector,
-    ) -> Result<Connection, SendError> {
+    /// Returns the connection to a service, opened if there is none.
+    pub async fn connection(&self, peer: &Endpoint, connector: &Connector) -> Result<Connection, SendError> {
         let slot = self.slot(peer);
         let begun = Instant::now();
         let in_use = InUse::new(Arc::clone(&slot));
@@ -106,39 +105,38 @@ impl Pool {
             return Ok(Connection { sender, reused: true, generation: state.generation, in_use });
         }
         state.connection = None;
-        // An attempt that failed while this one waited is an attempt of both.
+        // An attempt that failed while this request waited counts for this request too.
         if let Some((_, failure)) = state.failure.as_ref().filter(|(when, _)| *when >= begun) {
             self.forget(peer, &slot);
             return Err(failure.clone());
         }
         state.generation += 1;
-        let made = self.make(peer, connector, &slot).await;
-        match &made {
+        let opened = self.open(peer, connector, &slot).await;
+        match &opened {
             Ok(Sender::Http2(connection)) => state.connection = Some(connection.clone()),
-            // Serves one request.
+            // Serves one request only.
             Ok(Sender::Http1(_)) => {}
             Err(error) => {
                 state.failure = Some((Instant::now(), error.clone()));
                 self.forget(peer, &slot);
             }
         }
-        Ok(Connection { sender: made?, reused: false, generation: state.generation, in_use })
+        Ok(Connection { sender: opened?, reused: false, generation: state.generation, in_use })
     }
 
-    async fn make(
+    async fn open(
         &self,
-        peer: (&Domain, Service),
+        peer: &Endpoint,
         connector: &Connector,
         slot: &Arc<Slot>,
     ) -> Result<Sender, SendError> {
         let _attempt = self.attempts.acquire().await;
         let stream = connector.connect(peer, Purpose::Requests).await?;
-        let made = match stream.get_ref().1.alpn_protocol() == Some(HTTP_2) {
+        let opened = match stream.get_ref().1.alpn_protocol() == Some(HTTP_2) {
             true => self.http2(stream, slot).await.map(Sender::Http2),
             false => http1(stream).await.map(Sender::Http1),
         };
-        let host = || host::name(peer.1, peer.0);
-        made.map_err(|error| SendError::Broken { host: host(), reason: Arc::new(error) })
+        opened.map_err(|error| SendError::Broken { host: peer.host(), reason: Arc::new(error) })
     }
 
     async fn http2(&self, stream: TlsStream<TcpStream>, slot: &Arc<Slot>) -> hyper::Result<Http2> {
@@ -156,26 +154,24 @@ impl Pool {
                 result = connection.as_mut() => return report(result),
                 () = idle => {}
             }
-            // Says goodbye, now that there is nobody left who could send.
+            // Closes in good order: no sender is left.
             report(connection.await);
         });
         Ok(sender)
     }
 
-    /// Keeps no place for a peer that cannot be reached, once nobody waits there: others need them.
-    fn forget(&self, (domain, service): (&Domain, Service), slot: &Arc<Slot>) {
+    /// Frees the place of a peer that cannot be reached, unless further requests wait there.
+    fn forget(&self, peer: &Endpoint, slot: &Arc<Slot>) {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let peer = (domain.clone(), service);
-        let ours = slots.get(&peer).is_some_and(|known| Arc::ptr_eq(known, slot));
+        let ours = slots.get(peer).is_some_and(|known| Arc::ptr_eq(known, slot));
         if ours && slot.requests.load(Ordering::Acquire) == 1 {
-            slots.remove(&peer);
+            slots.remove(peer);
         }
     }
 
-    fn slot(&self, (domain, service): (&Domain, Service)) -> Arc<Slot> {
+    fn slot(&self, peer: &Endpoint) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let peer = (domain.clone(), service);
-        if let Some(slot) = slots.get(&peer) {
+        if let Some(slot) = slots.get(peer) {
             return Arc::clone(slot);
         }
         if slots.len() >= self.limits.connections.max(1) {
@@ -187,7 +183,7 @@ impl Pool {
             used: Mutex::new(Instant::now()),
             requests: AtomicUsize::new(0),
         });
-        slots.insert(peer, Arc::clone(&slot));
+        slots.insert(peer.clone(), Arc::clone(&slot));
         slot
     }
 }
@@ -205,7 +201,8 @@ fn report(result: hyper::Result<()>) {
     }
 }
 
-/// Returns when the slot's connection was not used for `time`, and is out of its place; or when the slot is gone.
+/// Returns once the slot's connection was unused for `time` and is removed from the slot, or once the slot is
+/// gone.
 async fn idle(slot: Weak<Slot>, time: Duration) {
     let mut until = Instant::now() + time;
     loop {
@@ -244,12 +241,12 @@ impl Drop for InUse {
 }
 
 impl Connection {
-    /// Whether it was there before, and may have died since.
+    /// Whether the connection existed before this request, and so may have died unnoticed.
     pub fn is_reused(&self) -> bool {
         self.reused
     }
 
-    /// Sends a request, and returns when the head of the response is there.
+    /// Sends a request and returns the response once its head has arrived.
     pub async fn send(&mut self, mut request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
         match &mut self.sender {
             Sender::Http2(sender) => {
@@ -267,7 +264,7 @@ impl Connection {
         }
     }
 
-    /// Has others get another connection: this one is broken.
+    /// Removes a broken connection, so that other requests get a new one.
     pub async fn discard(self) {
         let mut state = self.in_use.0.state.lock().await;
         if state.generation == self.generation {

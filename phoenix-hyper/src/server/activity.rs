@@ -1,4 +1,4 @@
-//! Whether somebody uses a connection.
+//! Whether a connection is in use.
 
 use std::{
     future::Future,
@@ -10,9 +10,9 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::ServerLimits;
+use super::limits::ServerLimits;
 
-/// What goes on on a connection.
+/// The requests under way on a connection, and the time since the last one.
 #[derive(Debug)]
 pub(super) struct Activity {
     state: Mutex<State>,
@@ -25,7 +25,7 @@ struct State {
     requests: usize,
     /// When the last request ended.
     ended: Instant,
-    /// When the connection is idle for too long, if no request comes.
+    /// When the connection has been idle for too long, unless a request comes.
     until: Instant,
 }
 
@@ -36,7 +36,7 @@ impl Activity {
         Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), limits })
     }
 
-    /// Counts `request` for as long as it is under way.
+    /// Counts `request` as under way until it ends.
     pub fn during<F: Future>(self: &Arc<Self>, request: F) -> impl Future<Output = F::Output> + use<F> {
         self.state().requests += 1;
         let under_way = UnderWay(Arc::clone(self));
@@ -47,18 +47,18 @@ impl Activity {
         }
     }
 
-    /// Returns when there was no request for too long.
+    /// Returns once no request was under way for too long.
     pub async fn idle(&self) {
         self.quiet(|state| state.until).await;
     }
 
-    /// Returns when no request is under way any more, and what is left has had its time to be written.
+    /// Returns once no request is under way and the time to write what is left has passed.
     pub async fn over(&self) {
         let ending = Instant::now();
         self.quiet(|state| state.ended.max(ending) + self.limits.farewell).await;
     }
 
-    /// Returns at the time that `until` says, if there is no request then.
+    /// Returns at the time that `until` says, if no request is under way then.
     async fn quiet(&self, until: impl Fn(&State) -> Instant) {
         loop {
             let (requests, until) = {
@@ -70,7 +70,7 @@ impl Activity {
             }
             tokio::select! {
                 () = sleep_until(until), if requests == 0 => {}
-                // Whatever the end of a request makes of the time.
+                // The end of a request changes the time.
                 () = self.changed.notified() => {}
             }
         }

@@ -17,21 +17,22 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 
-use super::{Shared, activity::Activity, places::Place};
-use crate::{node::Surroundings, store::Store};
+use super::{activity::Activity, places::Place, shared::Shared};
+use crate::{node::Environment, store::Store};
 
-/// Serves a connection until one of both sides ends it, it is idle for too long, or the server stops.
-pub(super) async fn serve<S: Store, W: Surroundings>(
+/// Serves a connection until one side ends it, it is idle for too long, or the server stops.
+pub(super) async fn serve<S: Store, E: Environment>(
     stream: TcpStream,
     place: Place,
-    shared: Arc<Shared<S, W>>,
+    shared: Arc<Shared<S, E>>,
 ) {
     let Some(stream) = handshake(stream, &shared).await else { return };
-    let part = place.part.clone();
-    let (stream, cut, gone) = Guarded::new(stream, place);
+    let quota = place.quota.clone();
+    let (cut, gone) = (CancellationToken::new(), CancellationToken::new());
+    let stream = Guarded::new(stream, place, cut.clone(), gone.clone());
     let activity = Activity::new(shared.limits);
     let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(part.clone());
+        request.extensions_mut().insert(quota.clone());
         activity.during(shared.service.call(request))
     });
     {
@@ -56,17 +57,17 @@ pub(super) async fn serve<S: Store, W: Surroundings>(
             tracing::debug!(%error, "a connection broke");
         }
     }
-    // If it is still there, it has become a web socket, which has nothing to lose.
+    // If the stream still exists, it has become a web socket, which may be cut at any time.
     tokio::select! {
         () = gone.cancelled() => return,
         () = shared.stop.cancelled() => cut.cancel(),
     }
-    // But it may want to say so.
+    // The web socket has some time to send its close.
     let _ = timeout(shared.limits.farewell, gone.cancelled()).await;
 }
 
-async fn handshake<S, W>(stream: TcpStream, shared: &Shared<S, W>) -> Option<TlsStream<TcpStream>> {
-    // Answers are written whole: to wait for more would only delay them.
+async fn handshake<S, E>(stream: TcpStream, shared: &Shared<S, E>) -> Option<TlsStream<TcpStream>> {
+    // Answers are written whole, so collecting small packets would only delay them.
     stream.set_nodelay(true).ok()?;
     let handshake = timeout(shared.limits.handshake, shared.tls.accept(stream));
     tokio::select! {
@@ -81,7 +82,7 @@ async fn handshake<S, W>(stream: TcpStream, shared: &Shared<S, W>) -> Option<Tls
     }
 }
 
-/// A stream that holds its place for as long as it lives, and that can be cut.
+/// A stream that holds its place for as long as it lives, and whose reading can be cut off.
 struct Guarded {
     stream: TlsStream<TcpStream>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -90,16 +91,14 @@ struct Guarded {
 }
 
 impl Guarded {
-    /// The stream, what cuts it, and what tells that it is gone.
-    fn new(stream: TlsStream<TcpStream>, place: Place) -> (Self, CancellationToken, CancellationToken) {
-        let (cut, gone) = (CancellationToken::new(), CancellationToken::new());
-        let guarded = Self {
-            stream,
-            cut: Box::pin(cut.clone().cancelled_owned()),
-            _place: place,
-            _gone: gone.clone().drop_guard(),
-        };
-        (guarded, cut, gone)
+    /// Guards a stream: cancelling `cut` ends its reading; `gone` is cancelled when the stream is dropped.
+    fn new(
+        stream: TlsStream<TcpStream>,
+        place: Place,
+        cut: CancellationToken,
+        gone: CancellationToken,
+    ) -> Self {
+        Self { stream, cut: Box::pin(cut.cancelled_owned()), _place: place, _gone: gone.drop_guard() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Places for connections: so many in all, and so many for one address.
+//! Places for connections: a limited number in all, and for each address.
 
 use std::{
     collections::BTreeMap,
@@ -6,8 +6,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::ServerLimits;
-use crate::body::Part;
+use super::limits::ServerLimits;
+use crate::body::Quota;
 
 /// The places that are taken.
 #[derive(Debug)]
@@ -19,16 +19,16 @@ pub(super) struct Places {
 #[derive(Debug, Default)]
 struct Taken {
     connections: usize,
-    by_address: BTreeMap<IpAddr, (usize, Part)>,
+    by_address: BTreeMap<IpAddr, (usize, Quota)>,
 }
 
-/// A place, given back when this is dropped.
+/// A place for one connection, freed on drop.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
     address: IpAddr,
-    /// What all requests from this address may hold in memory.
-    pub part: Part,
+    /// What all requests from this address may take of the budget of bodies.
+    pub quota: Quota,
 }
 
 impl Places {
@@ -36,24 +36,24 @@ impl Places {
         Arc::new(Self { taken: Mutex::default(), limits })
     }
 
-    /// A place for a connection from `address`, if there is one.
+    /// Takes a place for a connection from `address`, if one is free.
     pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let address = one_customer(address);
         let mut taken = self.taken();
         if taken.connections >= self.limits.connections {
             return None;
         }
-        let (connections, part) = taken
+        let (connections, quota) = taken
             .by_address
             .entry(address)
-            .or_insert_with(|| (0, Part::new(self.limits.body_bytes_per_address)));
+            .or_insert_with(|| (0, Quota::new(self.limits.body_bytes_per_address)));
         if *connections >= self.limits.connections_per_address {
             return None;
         }
         *connections += 1;
-        let part = part.clone();
+        let quota = quota.clone();
         taken.connections += 1;
-        Some(Place { places: Arc::clone(self), address, part })
+        Some(Place { places: Arc::clone(self), address, quota })
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
@@ -74,7 +74,7 @@ impl Drop for Place {
     }
 }
 
-/// What providers give to one customer: an IPv4 address, or an IPv6 network of 64 bits.
+/// What a provider assigns to one customer: an IPv4 address, or an IPv6 network of 64 bits.
 fn one_customer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
@@ -99,7 +99,7 @@ mod tests {
         assert!(places.take("192.0.2.2".parse().unwrap()).is_none());
         drop(first);
         assert!(places.take("192.0.2.2".parse().unwrap()).is_some());
-        assert_eq!(places.taken().by_address.len(), 1, "nothing is kept of who is gone");
+        assert_eq!(places.taken().by_address.len(), 1, "nothing is kept of an address that is gone");
     }
 
     #[test]

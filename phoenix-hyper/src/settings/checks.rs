@@ -1,4 +1,4 @@
-//! Which values cannot work, and why: nothing is started with them.
+//! The values that cannot work, and why.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -8,9 +8,14 @@ use phoenix_core::{
 };
 use serde_json::Value;
 
-use super::{FederationPolicy, FederationRule, Settings, SettingsError, duration};
+use super::{
+    duration,
+    error::SettingsError,
+    logs::is_logged,
+    sections::{FederationPolicy, FederationRule, Settings},
+};
 
-/// Values that a setting may have, both ends included.
+/// The values that a setting may have, both ends included.
 pub(super) enum Range {
     Time(Duration, Duration),
     Count(u64, u64),
@@ -22,8 +27,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 const YEAR: Duration = DAY.saturating_mul(365);
 
-/// Every setting that is a number or a duration. The lower ends keep the homeserver working at all; the upper
-/// ones are far above what is useful, and below what wears out memory or a peer's patience.
+/// The range of every setting that is a number or a duration. The lower ends keep the homeserver working at
+/// all. The upper ends are far above useful values, and low enough for memory and for the timeouts of peers.
 pub(super) const RANGES: &[(&str, Range)] = &[
     ("server.network_threads", Count(1, 64)),
     ("server.operation_threads", Count(0, 1024)),
@@ -66,7 +71,7 @@ pub(super) const RANGES: &[(&str, Range)] = &[
     ("store.workers", Count(1, 64)),
     ("store.files", Count(16, 65_536)),
     ("store.waiting", Count(1, 65_536)),
-    // Clocks are never exactly the same, and answers are remembered for as long as requests may be old.
+    // At least a minute, since clocks differ. At most a day, since answers are remembered for as long.
     ("times.request_past", Time(MINUTE, DAY)),
     ("times.request_future", Time(SECOND, HOUR)),
     ("times.frame_window", Time(SECOND, HOUR)),
@@ -78,7 +83,7 @@ pub(super) const RANGES: &[(&str, Range)] = &[
     ("times.queue_rotation", Time(MINUTE, YEAR)),
     ("times.stream_epoch", Time(MINUTE, DAY)),
     ("times.key_package_batch", Time(MINUTE, DAY.saturating_mul(30))),
-    // Shorter than a commit takes, a lease would never be held; longer, work waits for a node that is gone.
+    // A lease shorter than a commit is never held; a long one makes work wait for a node that is gone.
     ("times.lease", Time(SECOND, HOUR)),
     ("times.key_refresh", Time(MINUTE, DAY)),
     ("times.key_retry", Time(SECOND, HOUR)),
@@ -89,13 +94,13 @@ pub(super) const RANGES: &[(&str, Range)] = &[
     ("rates.registrations_per_minute", Count(1, 1_000_000)),
     ("rates.token_allowance", Count(1, 1_000_000)),
     ("rates.token_time_frame", Time(MINUTE, DAY.saturating_mul(30))),
-    // None at all for whoever is new is a decision that an operator may take.
+    // An operator may decide to give new domains no tokens at all.
     ("rates.domain_first_day", Count(0, 1_000_000_000)),
     ("rates.domain_limit", Count(1, 1_000_000_000)),
     ("rates.new_domains", Count(0, 1_000_000_000)),
     ("rates.source_entries_per_second", Count(1, 1_000_000)),
     ("rates.source_burst", Count(1, 10_000_000)),
-    // None at all: only with those who are known already.
+    // Zero means that only known homeservers are asked.
     ("rates.first_contacts_per_second", Count(0, 10_000)),
     ("rates.first_contact_burst", Count(0, 100_000)),
     ("rates.client_per_minute", Count(1, 1_000_000)),
@@ -103,7 +108,7 @@ pub(super) const RANGES: &[(&str, Range)] = &[
     ("sizes.fan_out_queue", Count(1, 10_000_000)),
     ("sizes.direct_queue", Count(1, 1_000_000)),
     ("sizes.outbox_entries", Count(1, 10_000_000)),
-    // Homeservers take 64 streams of one source; some of these must be left for state that was lost.
+    // Homeservers accept 64 streams of one source, and a source that lost its state needs new ones.
     ("sizes.stream_shards", Count(1, 16)),
     ("sizes.batch_entries", Count(1, MAX_STREAM_EPOCH)),
     ("sizes.recipients_per_commit", Count(1, 4096)),
@@ -111,7 +116,10 @@ pub(super) const RANGES: &[(&str, Range)] = &[
     ("sizes.sweep_batch", Count(1, 65_536)),
 ];
 
-/// Refuses what cannot work.
+/// Refuses settings that cannot work.
+///
+/// # Errors
+/// [`SettingsError::Refused`] names the first such setting.
 pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
     let leaves = leaves(settings)?;
     for (name, range) in RANGES {
@@ -127,15 +135,14 @@ pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
         return Err(SettingsError::refused("federation.peers.domain", &twice.domain, "is there twice"));
     }
     certificate(settings)?;
-    let ours = |target: &str| target.split("::").next().is_some_and(crate::logs::is_ours);
-    let other = settings.logs.targets.keys().find(|target| !ours(target));
+    let other = settings.logs.targets.keys().find(|target| !is_logged(target));
     other.map_or(Ok(()), |target| {
         let reason = "only modules of phoenix, phoenix_hyper and phoenix_core are ever logged";
         Err(SettingsError::refused("logs.targets", target, reason))
     })
 }
 
-/// Every setting as the file has it, under its name with the section first.
+/// Every setting as the file has it, by its name with the section first.
 pub(super) fn leaves(settings: &Settings) -> Result<Vec<(String, Value)>, SettingsError> {
     fn walk(name: String, value: Value, leaves: &mut Vec<(String, Value)>) {
         match value {
@@ -176,7 +183,7 @@ impl Range {
     }
 }
 
-/// What must not be more than something else.
+/// Refuses settings that exceed another one.
 fn order(settings: &Settings) -> Result<(), SettingsError> {
     let (times, rates) = (&settings.times, &settings.rates);
     let durations = [
@@ -197,7 +204,7 @@ fn order(settings: &Settings) -> Result<(), SettingsError> {
     Ok(())
 }
 
-/// A list that has no effect is a misunderstanding, and one about who is kept out.
+/// Refuses a list without effect: the operator would be mistaken about who is kept out.
 fn rule(name: &str, rule: &FederationRule) -> Result<(), SettingsError> {
     let lists = [
         ("allow", &rule.allow, FederationPolicy::Allowlist, "allowlist"),

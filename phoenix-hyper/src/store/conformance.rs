@@ -1,11 +1,11 @@
-//! What every store must do, as suites: run them over your own.
+//! Suites that say what every store must do. Run them over your own store.
 //!
 //! * [`check`]: for any store.
-//! * [`check_shared`]: besides, for a store that several nodes use, in one process or in many.
-//! * [`check_durable`]: besides, for a store that outlives the process.
+//! * [`check_shared`]: in addition, for a store that several nodes use, in one process or in many.
+//! * [`check_durable`]: in addition, for a store that outlives the process.
 //!
-//! All take records of kinds that stores know nothing of, with names and contents of any form. What happens when
-//! the process or the machine stops in the middle of a commit must be tested by other means.
+//! The suites use one record kind, with names and contents of any form: a store must not depend on either.
+//! They do not stop the process or the machine in the middle of a commit; test that by other means.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,50 +15,53 @@ use phoenix_core::{
     store::{Commit, Expectation, Key, Reads, Scan, Settlement, Version, Write, commit::Rows},
 };
 
-use super::{News, Notice, Store, StoreError};
+use super::{
+    interface::{Store, StoreError},
+    notification::{NodeEvent, Notification},
+};
 
-/// A store does not do what it must.
+/// A rule that a store breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Nonconformance {
-    /// It could not be read at all.
+    /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It did something else than the rule says.
-    #[error("a store must do otherwise: {0}")]
+    /// The store did not do what this rule says.
+    #[error("the store breaks a rule: {0}")]
     Rule(&'static str),
 }
 
 type Checked = Result<(), Nonconformance>;
 
-/// How long word between nodes may take. Bounds failure only.
+/// How long a notification may take. Only a failing check waits this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Checks a store. `open` gives a fresh, empty one each time.
+/// Checks a store. `open` returns a fresh, empty store on each call.
 ///
 /// # Errors
-/// The first rule that it breaks.
+/// [`Nonconformance`] names the first rule that the store breaks.
 pub async fn check<S: Store>(open: impl AsyncFn() -> Result<S, StoreError>) -> Checked {
     absent_rows_are_an_answer(&open().await?).await?;
     commits_apply_whole_or_not_at_all(&open().await?).await?;
     commits_are_read(&open().await?).await?;
     absence_is_expected_like_presence(&open().await?).await?;
-    what_is_deleted_is_absent(&open().await?).await?;
+    deleted_rows_are_absent(&open().await?).await?;
     commits_without_writes_confirm(&open().await?).await?;
     every_write_changes_the_version(&open().await?).await?;
     rows_may_be_large_or_empty(&open().await?).await?;
     names_may_be_any_bytes(&open().await?).await?;
     scans_are_sorted_and_bounded(&open().await?).await?;
-    what_is_deleted_is_not_found(&open().await?).await?;
+    deleted_rows_are_not_found(&open().await?).await?;
     no_update_is_lost(Arc::new(open().await?)).await?;
     rows_of_one_commit_agree(Arc::new(open().await?)).await?;
     commits_apart_all_apply(&open().await?).await
 }
 
-/// Checks two handles on one empty store, as two nodes have them: what one commits, the other reads; and what one
-/// tells, the other hears.
+/// Checks two handles on one empty store, as two nodes hold them: each reads what the other commits, and
+/// receives what the other publishes.
 ///
 /// # Errors
-/// The first rule that they break.
+/// [`Nonconformance`] names the first rule that the store breaks.
 pub async fn check_shared<S: Store>(one: &S, other: &S) -> Checked {
     let applied = commit(one, vec![expect(b"1", None)?], vec![put(b"1", b"a")?], 1).await;
     rule(applied == Settlement::Committed, "a commit whose expectations hold applies")?;
@@ -66,20 +69,20 @@ pub async fn check_shared<S: Store>(one: &S, other: &S) -> Checked {
     rule(rows == [row(1, b"a")], "what one handle has committed, another reads")?;
     let stale = commit(other, vec![expect(b"1", None)?], vec![put(b"1", b"b")?], 2).await;
     rule(stale == Settlement::Conflict, "handles on one store conflict with each other")?;
-    let heard = other.notices();
-    let mut heard =
-        heard.ok_or(Nonconformance::Rule("a store for several nodes carries word between them"))?;
-    let told = Notice { from: [1; 16], news: News::Signal(QsClientId([7; 16])) };
-    one.publish(told.clone());
-    let first = tokio::time::timeout(PATIENCE, heard.recv()).await;
-    rule(first == Ok(Ok(told)), "what one handle publishes, another is told")
+    let received = other.notifications();
+    let mut received = received
+        .ok_or(Nonconformance::Rule("a store for several nodes carries notifications between them"))?;
+    let published = Notification { from: [1; 16], event: NodeEvent::Signal(QsClientId([7; 16])) };
+    one.publish(published.clone());
+    let first = tokio::time::timeout(PATIENCE, received.recv()).await;
+    rule(first == Ok(Ok(published)), "what one handle publishes, another receives")
 }
 
-/// Checks that what is committed is there when the store is opened again. `open` opens the same store each time,
-/// an empty one at first; the one before is dropped by then.
+/// Checks that commits outlive the store that made them. `open` opens the same store on each call, after the
+/// handle before was dropped; at the first call the store is empty.
 ///
 /// # Errors
-/// The first rule that it breaks.
+/// [`Nonconformance`] names the first rule that the store breaks.
 pub async fn check_durable<S: Store>(open: impl AsyncFn() -> Result<S, StoreError>) -> Checked {
     let store = open().await?;
     let writes = vec![put(b"1", b"a")?, put(b"2", b"b")?, put(b"3", &[3; LARGE])?];
@@ -107,14 +110,14 @@ pub async fn check_durable<S: Store>(open: impl AsyncFn() -> Result<S, StoreErro
     )
 }
 
-/// Bytes in a large row: more than any record has.
+/// Bytes of a large row: more than any record has.
 const LARGE: usize = 1 << 20;
 
 fn rule(holds: bool, rule: &'static str) -> Checked {
     if holds { Ok(()) } else { Err(Nonconformance::Rule(rule)) }
 }
 
-/// A key of a kind whose names the store need not know.
+/// A key of the record kind that the suites use.
 fn key(name: &[u8]) -> Result<Key, Nonconformance> {
     Key::from_bytes(&[&[1], name].concat()).ok_or(Nonconformance::Rule("record kind 1 exists"))
 }
@@ -209,7 +212,7 @@ async fn absence_is_expected_like_presence<S: Store>(store: &S) -> Checked {
     rule(gone == Settlement::Conflict, "what is absent is not present")
 }
 
-async fn what_is_deleted_is_absent<S: Store>(store: &S) -> Checked {
+async fn deleted_rows_are_absent<S: Store>(store: &S) -> Checked {
     commit(store, vec![], vec![put(b"1", b"a")?], 1).await;
     let deleted = commit(store, vec![expect(b"1", Some(1))?], vec![delete(b"1")?, delete(b"2")?], 2).await;
     rule(deleted == Settlement::Committed, "what is absent already may be deleted")?;
@@ -247,7 +250,7 @@ async fn rows_may_be_large_or_empty<S: Store>(store: &S) -> Checked {
     rule(rows == [row(1, &large), row(1, b"")], "rows of 1 MiB and of no bytes are read")
 }
 
-/// Names in their order.
+/// Names in the order in which scans must return them.
 const NAMES: [&[u8]; 8] = [b"", b"\0", b"\0\0", b"\0\x01", b"\x01", b"a", b"\xff", b"\xff\xff"];
 
 async fn names_may_be_any_bytes<S: Store>(store: &S) -> Checked {
@@ -264,7 +267,7 @@ async fn scans_are_sorted_and_bounded<S: Store>(store: &S) -> Checked {
     let writes = [7, 3, 5, 9].into_iter().map(|name| put(&[name], b"")).collect::<Result<Vec<_>, _>>()?;
     commit(store, vec![], writes, 1).await;
     let (found, _) = scan(store, &[1, 3], &[1, 9], 2).await?;
-    rule(found == [key(&[3])?, key(&[5])?], "a scan gives the first keys within its bounds, in order")?;
+    rule(found == [key(&[3])?, key(&[5])?], "a scan returns the first keys within its bounds, in order")?;
     let (found, _) = scan(store, &[1, 3], &[1, 9], 100).await?;
     rule(found == [key(&[3])?, key(&[5])?, key(&[7])?], "a scan's first key is included, its end is not")?;
     let (found, _) = scan(store, &[1, 3, 0], &[1, 7, 0], 100).await?;
@@ -278,7 +281,7 @@ async fn scans_are_sorted_and_bounded<S: Store>(store: &S) -> Checked {
     Ok(())
 }
 
-async fn what_is_deleted_is_not_found<S: Store>(store: &S) -> Checked {
+async fn deleted_rows_are_not_found<S: Store>(store: &S) -> Checked {
     let names = 0..200_u8;
     let writes = names.clone().map(|name| put(&[name], b"")).collect::<Result<Vec<_>, _>>()?;
     commit(store, vec![], writes, 1).await;
@@ -289,12 +292,19 @@ async fn what_is_deleted_is_not_found<S: Store>(store: &S) -> Checked {
     rule(found == [key(&[150])?], "a scan passes over what is deleted")
 }
 
-/// Tasks that commit at the same time, and what each does.
+/// How many tasks commit at the same time, and how often each.
 const TASKS: u8 = 16;
 const TURNS: u8 = 8;
 
-/// A version that no other task and turn has.
-fn turn_version(task: u8, turn: u8, attempt: u32) -> Version {
+/// One of the commits that tasks make at the same time.
+#[derive(Clone, Copy)]
+struct Turn {
+    task: u8,
+    turn: u8,
+}
+
+/// A version that no other task, turn and attempt has.
+fn turn_version(Turn { task, turn }: Turn, attempt: u32) -> Version {
     let mut version = [0; 16];
     version[0] = task;
     version[1] = turn;
@@ -302,7 +312,7 @@ fn turn_version(task: u8, turn: u8, attempt: u32) -> Version {
     Version(version)
 }
 
-/// Expects rows to be as they were read.
+/// Expectations that rows are still as they were read.
 fn as_read(names: &[&[u8]], rows: &[Content]) -> Result<Vec<Expectation>, Nonconformance> {
     let version = |row: &Content| row.as_ref().map(|(version, _)| *version);
     let expect = names.iter().zip(rows);
@@ -313,7 +323,7 @@ fn as_read(names: &[&[u8]], rows: &[Content]) -> Result<Vec<Expectation>, Noncon
 async fn update<S: Store>(
     store: &S,
     names: &[&[u8]],
-    (task, turn): (u8, u8),
+    turn: Turn,
     change: impl Fn(&[Content]) -> Vec<Vec<u8>>,
 ) -> Checked {
     for attempt in 0.. {
@@ -321,11 +331,13 @@ async fn update<S: Store>(
         let expect = as_read(names, &rows)?;
         let writes = names.iter().zip(change(&rows)).map(|(name, content)| put(name, &content));
         let writes = writes.collect::<Result<Vec<_>, _>>()?;
-        let version = turn_version(task, turn, attempt);
+        let version = turn_version(turn, attempt);
         match store.commit(Commit { expect, writes, version }).await {
             Settlement::Committed => return Ok(()),
             Settlement::Conflict => tokio::task::yield_now().await,
-            Settlement::Unknown => return Err(Nonconformance::Rule("a sound store tells what it did")),
+            Settlement::Unknown => {
+                return Err(Nonconformance::Rule("a sound store knows what became of a commit"));
+            }
         }
     }
     Ok(())
@@ -336,7 +348,7 @@ fn number(content: &Content) -> u64 {
     bytes.map_or(0, u64::from_be_bytes)
 }
 
-/// Has `TASKS` tasks work at the same time, on threads of their own where the runtime has some.
+/// Runs `TASKS` tasks at the same time, on several threads where the runtime has them.
 async fn together<S, F>(store: &Arc<S>, work: impl Fn(Arc<S>, u8) -> F) -> Checked
 where
     F: Future<Output = Checked> + Send + 'static,
@@ -352,13 +364,13 @@ async fn no_update_is_lost<S: Store>(store: Arc<S>) -> Checked {
     let work = |store: Arc<S>, task| async move {
         for turn in 0..TURNS {
             let increment = |rows: &[Content]| vec![(number(&rows[0]) + 1).to_be_bytes().to_vec()];
-            update(&*store, &[b"count"], (task, turn), increment).await?;
+            update(&*store, &[b"count"], Turn { task, turn }, increment).await?;
         }
         Ok(())
     };
     together(&store, work).await?;
     let count = number(&read(&*store, &[b"count"]).await?[0]);
-    rule(count == u64::from(TASKS) * u64::from(TURNS), "of commits over one row none is lost")
+    rule(count == u64::from(TASKS) * u64::from(TURNS), "no commit over a contended row is lost")
 }
 
 const PAIR: [&[u8]; 2] = [b"one", b"two"];
@@ -370,16 +382,16 @@ fn sum(rows: &[Content]) -> u64 {
 async fn rows_of_one_commit_agree<S: Store>(store: Arc<S>) -> Checked {
     let work = |store: Arc<S>, task: u8| async move {
         for turn in 0..TURNS {
-            // From one to the other: their sum stays what it is.
+            // From one row to the other: their sum stays zero.
             let transfer = |rows: &[Content]| {
                 let moved = u64::from(task) + 1;
                 let sums = [number(&rows[0]).wrapping_add(moved), number(&rows[1]).wrapping_sub(moved)];
                 sums.map(|sum| sum.to_be_bytes().to_vec()).to_vec()
             };
-            update(&*store, &PAIR, (task, turn), transfer).await?;
+            update(&*store, &PAIR, Turn { task, turn }, transfer).await?;
             let rows = read(&*store, &PAIR).await?;
             let expect = as_read(&PAIR, &rows)?;
-            let version = turn_version(task, turn, 0);
+            let version = turn_version(Turn { task, turn }, 0);
             let confirmed = store.commit(Commit { expect, writes: Vec::new(), version }).await;
             let agree = confirmed != Settlement::Committed || sum(&rows) == 0;
             rule(agree, "what a commit confirms was so at one moment")?;

@@ -1,4 +1,4 @@
-//! A store with a bug: it says that commits are durable a while before they are. For tests, which must find that.
+//! A store with a planted bug: it reports commits as durable some time before they are. Tests must find it.
 
 use std::{
     collections::VecDeque,
@@ -9,21 +9,24 @@ use std::{
 use phoenix_core::store::{Commit, Key, Reads, Row, Scan, Settlement, commit::Rows};
 use tokio::{sync::broadcast, time};
 
-use super::{Notice, Store, StoreError};
+use super::{
+    interface::{Store, StoreError},
+    notification::Notification,
+};
 
-/// How long commits are nowhere but in memory.
+/// How long a commit that was reported durable is in memory only.
 const LATE: Duration = Duration::from_millis(500);
 
-/// Commits to another store, too late.
+/// Commits to another store half a second after it has reported them durable.
 pub struct LateStore<S> {
     inner: Arc<Inner<S>>,
 }
 
 struct Inner<S> {
     store: S,
-    /// In the order in which they were said to be durable.
+    /// Commits in the order in which they were reported durable.
     waiting: Mutex<VecDeque<Commit>>,
-    /// One commit at a time is looked at.
+    /// Held while one commit is checked or written.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -34,7 +37,7 @@ impl<S> Clone for LateStore<S> {
 }
 
 impl<S: Store> LateStore<S> {
-    /// Commits to `store`, too late.
+    /// A late store over `store`.
     pub fn new(store: S) -> Self {
         Self {
             inner: Arc::new(Inner { store, waiting: Mutex::default(), turn: tokio::sync::Mutex::default() }),
@@ -47,9 +50,9 @@ impl<S: Store> Inner<S> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The rows and keys as they would be.
+    /// Reads the store as it will be once all waiting commits are written.
     async fn read(&self, reads: Reads) -> Result<Rows, StoreError> {
-        // Before the store is read: what is written meanwhile is the same in both.
+        // Taken before the store is read: a commit that is written meanwhile is in both, and the same.
         let waiting: Vec<Commit> = self.waiting().iter().cloned().collect();
         let mut rows = self.store.read(reads).await?;
         for commit in waiting {
@@ -66,7 +69,8 @@ impl<S: Store> Inner<S> {
     }
 }
 
-/// Scans only look for work: that a key is missing beyond the limit does no harm.
+/// Applies one waiting write to the keys that a scan found. Scans only look for work, so a key that is
+/// missing beyond the limit does no harm.
 fn overlay(scan: &Scan, keys: &mut Vec<Key>, key: &Key, present: bool) {
     let bytes = key.to_bytes();
     if bytes < scan.first || bytes >= scan.end {
@@ -110,12 +114,12 @@ impl<S: Store> Store for LateStore<S> {
         Settlement::Committed
     }
 
-    fn publish(&self, notice: Notice) {
-        self.inner.store.publish(notice);
+    fn publish(&self, notification: Notification) {
+        self.inner.store.publish(notification);
     }
 
-    fn notices(&self) -> Option<broadcast::Receiver<Notice>> {
-        self.inner.store.notices()
+    fn notifications(&self) -> Option<broadcast::Receiver<Notification>> {
+        self.inner.store.notifications()
     }
 }
 

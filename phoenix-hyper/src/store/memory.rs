@@ -1,4 +1,4 @@
-//! A store in memory: for tests, and for trying things out. Nothing outlives the process.
+//! A store in memory, for tests and trials. Nothing outlives the process.
 
 use std::{
     collections::BTreeMap,
@@ -9,18 +9,22 @@ use std::{
 use phoenix_core::store::{Commit, Expectation, Key, Reads, Row, Scan, Settlement, commit::Rows};
 use tokio::sync::broadcast;
 
-use super::{Notice, Store, StoreError, notice_channel};
+use super::{
+    interface::{Store, StoreError},
+    notification::{self, Notification},
+};
 
-/// Rows in a sorted map, behind a lock. A clone is the same store: for several nodes in one process.
+/// Rows in a sorted map behind a lock. A clone is a handle on the same store, for several nodes in one
+/// process.
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
     rows: Arc<Mutex<BTreeMap<Vec<u8>, Row>>>,
-    notices: broadcast::Sender<Notice>,
+    notifications: broadcast::Sender<Notification>,
 }
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self { rows: Arc::default(), notices: notice_channel() }
+        Self { rows: Arc::default(), notifications: notification::channel() }
     }
 }
 
@@ -72,13 +76,13 @@ impl Store for MemoryStore {
         Settlement::Committed
     }
 
-    fn publish(&self, notice: Notice) {
-        // Nobody listens: nobody to tell.
-        let _ = self.notices.send(notice);
+    fn publish(&self, notification: Notification) {
+        // Fails only if no node listens.
+        let _ = self.notifications.send(notification);
     }
 
-    fn notices(&self) -> Option<broadcast::Receiver<Notice>> {
-        Some(self.notices.subscribe())
+    fn notifications(&self) -> Option<broadcast::Receiver<Notification>> {
+        Some(self.notifications.subscribe())
     }
 }
 

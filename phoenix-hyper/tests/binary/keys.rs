@@ -1,4 +1,4 @@
-//! Keys: made once, shown without secrets, kept from others.
+//! Keys: created once, shown without secrets, kept from others.
 
 use std::{
     fs,
@@ -62,7 +62,7 @@ async fn keys_are_made_once_and_for_the_owner_only() {
     let (_, error) = files.create(4).await;
     assert!(error.contains("left as it is"), "{error}");
     assert_eq!((fs::read(&files.keys).unwrap(), fs::read(&files.root).unwrap()), before);
-    // Nor the root's, where only that one is left.
+    // Neither is a root key that is left alone.
     fs::remove_file(&files.keys).unwrap();
     files.create(4).await;
     assert!(!files.keys.exists() && fs::read(&files.root).unwrap() == before.1);
@@ -81,7 +81,7 @@ async fn keys_are_added_and_the_older_ones_stay() {
         assert_eq!((of_kind(&before, kind), of_kind(&after, kind)), (1, 2), "{kind}");
     }
     assert_eq!(mode(&files.keys), 0o600);
-    // The root's key, moved to where it is safe.
+    // The root key, moved to a safe place.
     let elsewhere = files.directory.path().join("offline.pem");
     fs::rename(&files.root, &elsewhere).unwrap();
     let (_, error) = files.keys(4, "add-intermediate", &[]).await;
@@ -102,7 +102,7 @@ async fn no_secret_is_printed() {
     let mut printed = String::new();
     for (action, more) in [("create", &["--domain", DOMAIN][..]), ("show", &[]), ("add-intermediate", &[])] {
         for json in [&[][..], &["--json"]] {
-            // The second creation is refused, which may print things too.
+            // The second creation is refused; its error is checked, too.
             let code = if action == "create" && !json.is_empty() { 4 } else { 0 };
             let (out, error) = files.keys(code, action, &[more, json].concat()).await;
             printed.extend([out, error]);
@@ -110,7 +110,7 @@ async fn no_secret_is_printed() {
     }
     let mut printed = printed.to_lowercase();
     for key in files.shown().await {
-        // Published, and some of them are named in the file.
+        // Ids are public, and some are in the file.
         printed = printed.replace(key["id"].as_str().unwrap(), "id");
     }
     for path in [&files.keys, &files.root] {
@@ -148,7 +148,7 @@ async fn the_keys_of_another_homeserver_are_refused() {
     assert!(error.contains(DOMAIN) && error.contains("other.localhost"), "{error}");
 }
 
-/// New keys would make everything that is stored unreadable: whoever lost the file must find it.
+/// New keys would make an existing store unreadable: the operator must restore the old ones.
 #[tokio::test]
 async fn no_new_keys_are_made_for_an_old_store() {
     let files = files();

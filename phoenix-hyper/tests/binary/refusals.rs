@@ -1,4 +1,4 @@
-//! What is refused at the start, with what to do about it.
+//! Refusals at the start, with what to do about them.
 
 use std::{fs, path::Path};
 
@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use crate::running::{DOMAIN, Running, ends_with};
 
 #[tokio::test]
-async fn the_help_says_everything() {
+async fn the_help_is_complete() {
     let (help, _) = ends_with(0, ["--help"]).await;
     for part in [
         "serve",
@@ -50,7 +50,7 @@ fn serve<'a>(domain: &'a str, data: &'a Path, more: &[&'a str]) -> Vec<&'a str> 
     [&arguments, more].concat()
 }
 
-/// Refused with name, value and reason, and before anything is made.
+/// Refused with name, value and reason, before anything is created.
 #[tokio::test]
 async fn bad_settings_are_refused() {
     let directory = tempfile::tempdir().unwrap();
@@ -64,7 +64,7 @@ async fn bad_settings_are_refused() {
     identity("one");
     identity("two");
     for (domain, text, parts) in [
-        (DOMAIN, "[times]\nlease = \"0 s\"", &["times.lease", "0 s", "between 1 s and 1 h"][..]),
+        (DOMAIN, "[times]\nlease = \"0 s\"", &["times.lease", "0s", "between 1s and 1h"][..]),
         (DOMAIN, "[sizes]\nsweep_batch = 0", &["sizes.sweep_batch", "0", "between 1 and"]),
         (DOMAIN, "[srever]", &["srever", "unknown field"]),
         (

@@ -1,4 +1,4 @@
-//! The binary as a process: started, listened to, signalled, ended.
+//! The binary as a process: its start, output, signals and end.
 
 use std::{
     ffi::OsStr,
@@ -17,8 +17,8 @@ use phoenix_core::{
     },
 };
 use phoenix_hyper::{
+    environment::{now, seed},
     peers::{Override, Peers, Reach},
-    surroundings::{now, seed},
     tls::certificates_from_pem,
 };
 use serde_json::Value;
@@ -29,7 +29,7 @@ use tokio::{
     time::timeout,
 };
 
-/// Bounds failure only.
+/// Only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The domain that is served.
@@ -39,7 +39,7 @@ pub fn domain() -> Domain {
     DOMAIN.parse().unwrap()
 }
 
-/// Waits, but not for ever.
+/// Fails the test if `event` does not happen.
 pub async fn soon<T>(event: impl Future<Output = T>) -> T {
     timeout(PATIENCE, event).await.expect("it happens")
 }
@@ -56,7 +56,7 @@ pub async fn output<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> 
     soon(phoenix(arguments).output()).await.unwrap()
 }
 
-/// Runs the binary to its end, which has this exit code; both outputs come back.
+/// Runs the binary to its end and checks the exit code. Returns standard output and standard error.
 pub async fn ends_with<I: AsRef<OsStr>>(
     code: i32,
     arguments: impl IntoIterator<Item = I>,
@@ -73,9 +73,9 @@ pub struct Running {
     child: Child,
     _output: Lines<BufReader<ChildStdout>>,
     log: Lines<BufReader<ChildStderr>>,
-    /// What was logged and looked at.
+    /// The lines of the log that were read so far.
     pub logged: Vec<String>,
-    /// What was printed until it was ready.
+    /// The events that were printed until it was ready.
     pub events: Vec<Value>,
     pub address: SocketAddr,
     pub admin: SocketAddr,
@@ -115,19 +115,19 @@ impl Running {
         }
     }
 
-    /// How others reach it.
+    /// Peers that reach it.
     pub fn peers(&self) -> Peers {
         let pem = std::fs::read(self.data.join("certificate.pem")).unwrap();
         let place = Override { address: self.address, certificates: certificates_from_pem(&pem).unwrap() };
         Peers::new(Reach { overrides: [(domain(), place)].into(), ..Reach::default() }).unwrap()
     }
 
-    /// Sends a request over TLS; the encoded answer comes back.
+    /// Sends a request over TLS and returns the encoded answer.
     pub async fn ask<B: RequestBody>(&self, service: Service, body: &B) -> Vec<u8> {
         soon(self.peers().send(&domain(), service, request(body))).await.unwrap()
     }
 
-    /// The whole answer of the operator's address.
+    /// Fetches a path of the operator's address and returns the whole response.
     pub async fn admin(&self, path: &str) -> String {
         let mut stream = soon(TcpStream::connect(self.admin)).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\n\r\n");
@@ -153,7 +153,7 @@ impl Running {
         }
     }
 
-    /// Waits for the end; the rest of the log is looked at.
+    /// Waits for the end of the process and reads the rest of its log.
     pub async fn ended(&mut self) -> ExitStatus {
         while let Some(line) = soon(self.log.next_line()).await.unwrap() {
             self.logged.push(line);
@@ -161,7 +161,7 @@ impl Running {
         soon(self.child.wait()).await.unwrap()
     }
 
-    /// Ends it, in good order.
+    /// Stops it in good order and returns its log.
     pub async fn stop(mut self) -> Vec<String> {
         self.signal("-TERM");
         assert_eq!(self.ended().await.code(), Some(0), "{:?}", self.logged);

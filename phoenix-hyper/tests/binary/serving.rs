@@ -36,7 +36,7 @@ async fn requests_are_answered_over_tls_and_counted() {
     for line in [
         "phoenix_requests_total{operation=\"GetQsKeys\",outcome=\"reply\"} 1",
         "phoenix_request_duration_seconds_count{operation=\"GetQsKeys\"} 1",
-        // Timers run meanwhile, or not.
+        // The value depends on timers.
         "phoenix_operations_under_way ",
         "process_resident_memory_bytes ",
     ] {
@@ -78,7 +78,7 @@ async fn too_few_files_are_warned_of() {
     }
 }
 
-/// A request whose body has not fully arrived, and of which the homeserver has said that it reads it.
+/// A request whose body is incomplete, and whose head the homeserver has accepted.
 struct Unfinished {
     stream: TlsStream<TcpStream>,
     rest: Vec<u8>,
@@ -112,7 +112,7 @@ impl Unfinished {
 }
 
 #[tokio::test]
-async fn what_is_under_way_ends_before_the_homeserver_does() {
+async fn requests_under_way_end_before_the_homeserver_does() {
     let directory = tempfile::tempdir().unwrap();
     for signal in ["-TERM", "-INT"] {
         let mut running = Running::start(directory.path(), &[]).await;
@@ -142,9 +142,9 @@ async fn a_second_signal_ends_it_at_once() {
     Running::start(directory.path(), &[]).await.stop().await;
 }
 
-/// Whatever is logged, names and contents are not: the user's here, in no form, nor the request's id or bytes.
+/// The log contains neither names nor contents: not the user's id in any form, nor the request's id or bytes.
 #[tokio::test]
-async fn the_lowest_level_of_the_log_names_nobody() {
+async fn the_lowest_level_of_the_log_names_no_user() {
     let directory = tempfile::tempdir().unwrap();
     let settings = directory.path().join("phoenix.toml");
     std::fs::write(&settings, "[logs]\nlevel = \"trace\"\nformat = \"json\"").unwrap();

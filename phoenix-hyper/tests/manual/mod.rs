@@ -1,4 +1,4 @@
-//! A client that does nothing but what it is told to.
+//! A client that acts only when the test tells it to.
 #![allow(dead_code)]
 
 use phoenix_core::{
@@ -7,11 +7,11 @@ use phoenix_core::{
     identifiers::Domain,
 };
 use phoenix_hyper::{
+    environment::{now, seed},
     peers::Peers,
-    surroundings::{now, seed},
 };
 
-/// A client, and everything that it has said and heard.
+/// A client, with all its events and exchanges.
 pub struct Manual {
     pub core: Core,
     pub domain: Domain,
@@ -31,7 +31,7 @@ impl Manual {
         manual
     }
 
-    /// Until this procedure is over, and everything else that can go on without waiting.
+    /// Runs until this task is over and nothing else can proceed.
     pub async fn finish(&mut self, task: TaskId) {
         let mut over = false;
         while let Some(output) = self.core.poll(now()) {
@@ -40,7 +40,7 @@ impl Manual {
                     self.exchanges.push(exchange.request.clone());
                     let answer = self.peers.send(&exchange.domain, exchange.service, exchange.request).await;
                     self.exchanges.extend(answer.clone());
-                    self.core.respond(exchange.id, answer.map_err(|_| PeerFailure), now());
+                    self.core.respond(exchange.id, answer.map_err(|error| PeerFailure::from(&error)), now());
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::TaskDone(done, result) => {
@@ -57,7 +57,7 @@ impl Manual {
         self.finish(task).await;
     }
 
-    /// The messages that came.
+    /// The texts of the messages that arrived.
     pub fn texts(&self) -> Vec<&[u8]> {
         let texts = self.events.iter().filter_map(|event| match event {
             Event::Message { text, .. } => Some(&**text),

@@ -1,12 +1,13 @@
-//! Homeservers in this process, behind real sockets and on disk, that can stop and come back.
+//! Homeservers in this process, behind real sockets and on disk, that can stop and restart.
 #![allow(dead_code)]
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use phoenix_core::{
     config::Config, homeserver::Homeserver, identifiers::Domain, keys::ServiceKeys, rng::Random,
 };
 use phoenix_hyper::{
+    environment::{System, now, seed},
     local::free_address,
     metrics::Metrics,
     node::{Node, NodeLimits},
@@ -14,16 +15,15 @@ use phoenix_hyper::{
     server::{Server, ServerLimits},
     service::HttpService,
     store::{EmbeddedStore, embedded::EmbeddedSettings},
-    surroundings::{System, now, seed},
     tls::{Identity, Roots, server_config},
 };
 use tempfile::TempDir;
 use tokio::{runtime::Handle, sync::oneshot, task::JoinHandle, time};
 
-/// How long something may take that should happen at once: bounds failure only.
+/// How long to wait for something that should happen soon. Only a failing test waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Waits until something holds that nobody tells of.
+/// Polls until a condition holds.
 pub async fn eventually(mut holds: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !holds().await {
@@ -49,13 +49,13 @@ struct Running {
     server: JoinHandle<()>,
 }
 
-/// Homeservers that know each other, all running, and the way to them.
+/// Starts homeservers that know each other; returns them, and peers that know all of them.
 pub async fn sites<const N: usize>(names: [&str; N]) -> ([Site; N], Peers) {
     let mut sites = names.map(Site::new);
     let overrides = sites.iter().map(|site| (site.domain.clone(), site.target())).collect();
     let reach = Reach { overrides, roots: Roots::Only(Vec::new()), ..Reach::default() };
     for site in &mut sites {
-        // Nobody shares connections with anybody.
+        // Each has connections of its own.
         site.start(Peers::new(reach.clone()).unwrap()).await;
     }
     (sites, Peers::new(reach).unwrap())
@@ -86,13 +86,13 @@ impl Site {
         config.times.backoff_limit = Duration::from_millis(500);
         let homeserver = Homeserver::new(config, ServiceKeys::from_bytes(&self.keys).unwrap());
         let mut store = None;
-        // The store is let go by the last of whoever had it.
+        // The last handle of the run before may still hold the store.
         eventually(async || {
             store = EmbeddedStore::open(self.folder.path(), EmbeddedSettings::default()).ok();
             store.is_some()
         })
         .await;
-        let system = System::new(peers, Metrics::default().into());
+        let system = System::new(peers).measured_by(Arc::<Metrics>::default());
         let node = Node::new(homeserver, store.unwrap(), system, NodeLimits::default(), Handle::current());
         node.start();
         let tls = server_config(&self.identity).unwrap();

@@ -1,4 +1,4 @@
-//! Homeservers behind real sockets, and what tests say to them.
+//! Homeservers behind real sockets, and requests to them.
 #![allow(dead_code)]
 
 pub mod rogue;
@@ -31,7 +31,7 @@ use phoenix_core::{
     },
 };
 use phoenix_hyper::{
-    node::{Node, NodeLimits, Surroundings},
+    node::{Environment, Node, NodeLimits},
     peers::{Override, Peers, Reach},
     server::{Server, ServerLimits},
     service::{BodyLimits, HttpService, MEDIA_TYPE},
@@ -42,7 +42,7 @@ use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
 use tokio::{net::TcpStream, runtime::Handle, sync::oneshot, task::JoinHandle};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// How long something may take that should happen at once: bounds failure only.
+/// How long to wait for something that should happen soon. Only a failing test waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Fails the test if `future` hangs.
@@ -50,10 +50,10 @@ pub async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future).await.unwrap()
 }
 
-/// A world with other homeservers, or without.
+/// An environment with or without other homeservers.
 pub struct World(pub Option<Peers>);
 
-impl Surroundings for World {
+impl Environment for World {
     fn now(&self) -> Timestamp {
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         Timestamp::from_milliseconds(elapsed.as_millis().try_into().unwrap())
@@ -66,8 +66,8 @@ impl Surroundings for World {
     }
 
     async fn ask(&self, ask: Ask) -> Result<Vec<u8>, PeerFailure> {
-        let peers = self.0.as_ref().ok_or(PeerFailure)?;
-        peers.send(&ask.domain, ask.service, ask.request).await.map_err(|_| PeerFailure)
+        let peers = self.0.as_ref().ok_or(PeerFailure::NoAnswer)?;
+        peers.send(&ask.domain, ask.service, ask.request).await.map_err(|error| PeerFailure::from(&error))
     }
 
     fn report(&self, _: Report) {}
@@ -77,7 +77,7 @@ pub fn domain(name: &str) -> Domain {
     name.parse().unwrap()
 }
 
-/// A node of the homeserver of `domain`.
+/// Starts a node of the homeserver of `domain`.
 pub fn node(domain: &Domain, peers: Option<Peers>) -> Node<MemoryStore, World> {
     let world = World(peers);
     let keys = ServiceKeys::generate(domain, &mut Random::from_seed([1; 32]), world.now());
@@ -97,7 +97,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// The homeserver of `domain`.
+    /// Starts the homeserver of the domain `name`.
     pub async fn start(name: &str) -> Self {
         Self::with_limits(name, ServerLimits::default(), BodyLimits::default()).await
     }
@@ -126,24 +126,24 @@ impl Running {
         Self { domain, address, identity, stop, task }
     }
 
-    /// Has it stop; what is given back is over when it has.
+    /// Stops it. The task that is returned ends when it has stopped.
     pub fn stop(self) -> JoinHandle<()> {
         let _ = self.stop.send(());
         self.task
     }
 
-    /// Where it is, for others.
+    /// Its address and certificate, for peers.
     pub fn target(&self) -> Override {
         Override { address: self.address, certificates: self.identity.certificates().to_vec() }
     }
 
-    /// Peers that know this homeserver only.
+    /// Peers with this homeserver only.
     pub fn peers(&self) -> Peers {
         Peers::new(reach([(&self.domain, self.target())])).unwrap()
     }
 }
 
-/// The reach of somebody who knows these homeservers, and trusts nobody else.
+/// A reach of these homeservers and no other.
 pub fn reach<'a>(targets: impl IntoIterator<Item = (&'a Domain, Override)>) -> Reach {
     let overrides = targets.into_iter().map(|(domain, target)| (domain.clone(), target));
     Reach {
@@ -170,7 +170,7 @@ pub fn assert_keys(answer: &[u8], domain: &Domain) {
     assert_eq!(keys.keys.content.domain, *domain);
 }
 
-/// What a plain HTTP client offers and trusts.
+/// The TLS configuration of a plain HTTP client.
 pub fn client_config(identity: &Identity, alpn: &[u8]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     identity.certificates().iter().for_each(|certificate| roots.add(certificate.clone()).unwrap());

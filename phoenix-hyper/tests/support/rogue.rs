@@ -1,4 +1,4 @@
-//! Servers that are no homeservers, and lines that break.
+//! Servers that are not homeservers, and lines that break.
 
 use std::{
     convert::Infallible,
@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 pub type Body = BoxBody<Bytes, Infallible>;
 
-/// A server with the right certificate, and answers of its own.
+/// A server with the right certificate and arbitrary answers.
 pub struct Rogue {
     pub domain: Domain,
     pub address: SocketAddr,
@@ -103,7 +103,7 @@ pub fn body(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).boxed()
 }
 
-/// A response of our media type.
+/// A response of the protocol's media type.
 pub fn response(status: u16, bytes: impl Into<Bytes>) -> Response<Body> {
     Response::builder().status(status).header("content-type", MEDIA_TYPE).body(body(bytes)).unwrap()
 }
@@ -135,7 +135,7 @@ impl Line {
                     tokio::select! {
                         _ = copy_bidirectional(&mut near, &mut far) => {}
                         () = fate.cut.cancelled() => {}
-                        // Both ends stay open, and hear nothing any more.
+                        // Both ends stay open and receive nothing further.
                         () = fate.silent.cancelled() => std::future::pending().await,
                     }
                 });
@@ -144,12 +144,12 @@ impl Line {
         Self { address, current }
     }
 
-    /// Whatever is connected hears nothing more; those who connect from now on do.
+    /// Silences the open connections; later ones work.
     pub fn fall_silent(&self) {
         std::mem::take(&mut *self.current.lock().unwrap()).silent.cancel();
     }
 
-    /// Whatever is connected is cut; those who connect from now on are not.
+    /// Cuts the open connections; later ones work.
     pub fn cut(&self) {
         std::mem::take(&mut *self.current.lock().unwrap()).cut.cancel();
     }

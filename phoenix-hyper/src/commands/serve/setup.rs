@@ -1,22 +1,26 @@
-//! What a homeserver needs before it can serve: keys, a certificate, a way to others, and its store.
+//! What a homeserver needs before it can serve: keys, a certificate, peers, and its store.
 
 use std::{fs, path::Path, sync::Arc};
 
 use phoenix_core::{homeserver::Homeserver, identifiers::Domain, keys::ServiceKeys};
 use phoenix_hyper::{
     data_directory::DataDirectory,
+    environment::now,
     key_file,
     peers::{Override, Peers, Reach},
     settings::{Settings, SettingsError},
     store::embedded::{EmbeddedStore, OpenError},
-    surroundings::now,
     tls::{Identity, Roots, TlsError, certificates_from_pem, server_config},
 };
 use rustls::pki_types::CertificateDer;
 
-use crate::commands::{Exit, Failure, Output, keys};
+use crate::commands::{
+    exit::{Exit, Failure},
+    keys,
+    output::Output,
+};
 
-/// Everything that is needed.
+/// Everything that a homeserver needs.
 pub struct Parts<S> {
     pub homeserver: Homeserver,
     pub store: S,
@@ -24,17 +28,17 @@ pub struct Parts<S> {
     pub peers: Peers,
 }
 
-/// Gets everything that is needed; makes what a first start has to make.
+/// Opens everything that a homeserver needs, and creates it at the first start.
 ///
 /// # Errors
-/// [`Failure`], with what to do.
+/// [`Failure`] says what to do.
 pub fn open(
     domain: &Domain,
     data: &Path,
     settings: &Settings,
     output: Output,
 ) -> Result<Parts<EmbeddedStore>, Failure> {
-    // What only looks comes first, so that a mistake leaves nothing behind.
+    // Checks come first, so that a mistake leaves nothing behind.
     let configured = configured_identity(domain, settings)?;
     let peers = Peers::new(reach(settings)?).map_err(|error| Exit::Settings.because(error))?;
     let data = DataDirectory::open(data).map_err(|error| Exit::Other.because(error))?;
@@ -53,18 +57,19 @@ pub fn open(
     Ok(Parts { homeserver, store, tls, peers })
 }
 
-/// The keys, made at the first start; but never for a store that was written with others.
+/// Reads the keys, or creates them at the first start. Never creates keys for a store that was written with
+/// others.
 fn service_keys(domain: &Domain, data: &DataDirectory, output: Output) -> Result<ServiceKeys, Failure> {
     let path = data.keys();
     if !path.exists() {
         if data.store().exists() {
             let (path, store) = (path.display().to_string(), data.store().display().to_string());
             return Err(Exit::Keys.because(format!(
-                "there is no key file {path}, but there is a store {store}, which is worthless without its keys: \
-                 restore the key file from a backup"
+                "the key file {path} is missing, but the store {store} exists and is worthless without its keys: restore \
+                 the key file from a backup"
             )));
         }
-        return keys::create(domain, &path, &data.root_key(), output);
+        return keys::create(domain, &keys::Paths { keys: path, root: data.root_key() }, output);
     }
     let keys = key_file::read_for(&path, domain).map_err(|error| Exit::Keys.because(error))?;
     let now = now();
@@ -76,7 +81,7 @@ fn service_keys(domain: &Domain, data: &DataDirectory, output: Output) -> Result
     Ok(keys)
 }
 
-/// The certificate that is configured; `None` for a domain that may do without.
+/// Reads the configured certificate; `None` for a domain under localhost without one.
 fn configured_identity(domain: &Domain, settings: &Settings) -> Result<Option<Identity>, Failure> {
     let (Some(certificate), Some(key)) = (&settings.server.certificate, &settings.server.key) else {
         if domain.is_localhost() {
@@ -96,7 +101,7 @@ fn configured_identity(domain: &Domain, settings: &Settings) -> Result<Option<Id
         };
         refused(name, path, error)
     })?;
-    // Whether the two fit together, before anything is made.
+    // Checks that the two belong together, before anything is created.
     server_config(&identity).map_err(|error| refused("server.key", key, error))?;
     Ok(Some(identity))
 }
@@ -105,15 +110,15 @@ fn self_signed(domain: &Domain, data: &DataDirectory, output: Output) -> Result<
     let (identity, new) = data.self_signed(domain).map_err(|error| Exit::Settings.because(error))?;
     let path = data.certificate().display().to_string();
     let text = if new {
-        format!("A certificate was made, which others must be told to trust: {path}")
+        format!("A self-signed certificate was created; others must be configured to trust it: {path}")
     } else {
-        format!("The certificate that others must be told to trust: {path}")
+        format!("The self-signed certificate that others must be configured to trust: {path}")
     };
     output.event("self_signed", [("certificate", path.into()), ("new", new.into())], &text);
     Ok(identity)
 }
 
-/// How other homeservers are reached.
+/// How other homeservers are reached by the settings.
 fn reach(settings: &Settings) -> Result<Reach, Failure> {
     let federation = &settings.federation;
     let certificates = |name, path: &Path| -> Result<Vec<CertificateDer<'static>>, Failure> {

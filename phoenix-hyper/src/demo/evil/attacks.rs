@@ -1,17 +1,16 @@
-//! What a dishonest homeserver tries. It has valid keys, published like everybody's, and what has passed by.
+//! The attacks. The attacker has valid, published keys of its own, and what its proxies have recorded.
 
 use phoenix_core::{
     codec::{Codec, decode, encode},
-    credentials::QsKeySet,
-    crypto::provider::MlsCrypto,
+    credentials::{KeyId, QsKeySet},
     error::Refusal,
+    forgery::{FrameHeader, frame_request, receipt_for, unbound_config},
     identifiers::{Domain, GroupId, RequestId},
     keys::ServiceKeys,
-    mls::validate_key_package,
     rng::Random,
     wire::{
         envelope::{RequestEnvelope, ResponseEnvelope},
-        fan_out::{ClientQueueConfig, FanOutContent, FanOutMessage, Receipt, Recipient},
+        fan_out::ClientQueueConfig,
         federation::{EnqueueFederated, EnqueueFederatedReply, Frame},
         operations::{OperationKind, RequestBody, Service},
         queuing_service::{GetKeyPackage, GetKeyPackageReply, GetQsKeys},
@@ -19,112 +18,133 @@ use phoenix_core::{
 };
 
 use super::{
-    EvilError, Verdict,
-    frames::{self, Header},
+    error::EvilError,
+    orders::Verdict,
     tap::{Exchange, Record},
 };
-use crate::{peers::Peers, surroundings::now};
+use crate::{environment::now, peers::Peers};
 
-/// The dishonest homeserver's own mind.
+/// The two verdicts on a frame that was delivered twice.
+pub struct Replay {
+    /// The victim's answer to the last frame of the same stream.
+    pub before: Verdict,
+    /// The victim's answer to the repetition.
+    pub now: Verdict,
+}
+
+/// The verdict on a queue configuration that was presented for another purpose.
+pub struct Presentation {
+    /// The group that it was presented for.
+    pub group: GroupId,
+    /// The victim's answer.
+    pub verdict: Verdict,
+}
+
+/// A frame that passed by, with the exchange that carried it.
+struct Seen {
+    frame: Frame,
+    exchange: Exchange,
+}
+
+/// The homeserver that a frame claims to come from, and the key that it claims to be signed with.
+struct Claim {
+    source: Domain,
+    key_id: KeyId,
+}
+
+/// A fetch of key packages that passed by.
+struct Fetched {
+    request: RequestEnvelope,
+    reply: GetKeyPackageReply,
+}
+
+/// The attacker: the keys, connections and records of the dishonest homeserver.
 pub struct Attacker {
     pub domain: Domain,
     pub keys: ServiceKeys,
-    /// Reaches everybody directly.
+    /// Reaches homeservers directly, past the proxies.
     pub peers: Peers,
     pub record: Record,
     pub random: Random,
 }
 
 impl Attacker {
-    /// A message for `victim`'s client, delivered in the name of `source`, under that one's key id.
+    /// Delivers a message to a client of `victim` in the name of `source`, under a key id of `source`.
     pub async fn forge_source(&mut self, source: &Domain, victim: &Domain) -> Result<Verdict, EvilError> {
         let theirs = self.keys_of(source).await?;
-        let key_id = theirs.content.keys.first().ok_or(EvilError::NothingHeard("a frame key"))?.id;
+        let key_id = theirs.content.keys.first().ok_or(EvilError::Missing("a frame key"))?.id;
         let group = GroupId { uuid: self.random.array(), domain: source.clone() };
-        let header = (source.clone(), key_id);
-        let frame = self.frame(victim, header, &group).await?;
+        let claim = Claim { source: source.clone(), key_id };
+        let frame = self.frame(victim, claim, &group).await?;
         self.deliver(victim, frame).await
     }
 
-    /// A message of a group of our own, to a client that never heard of it, through a configuration that it made
-    /// for others: the frame is as it should be.
-    pub async fn present_configuration(&mut self, victim: &Domain) -> Result<(GroupId, Verdict), EvilError> {
-        let key_id = self.keys.queuing_key().map_err(|_| EvilError::NothingHeard("our own keys"))?.id;
+    /// Delivers a message of the attacker's own group to a client outside it, with a configuration that the
+    /// client issued for invitations. The frame itself is valid.
+    pub async fn present_configuration(&mut self, victim: &Domain) -> Result<Presentation, EvilError> {
+        let ours = self.keys.queuing_key().map_err(|_| EvilError::Missing("keys of the attacker"))?;
         let group = GroupId { uuid: self.random.array(), domain: self.domain.clone() };
-        let header = (self.domain.clone(), key_id);
-        let frame = self.frame(victim, header, &group).await?;
-        Ok((group, self.deliver(victim, frame).await?))
+        let claim = Claim { source: self.domain.clone(), key_id: ours.id };
+        let frame = self.frame(victim, claim, &group).await?;
+        Ok(Presentation { group, verdict: self.deliver(victim, frame).await? })
     }
 
-    /// The first frame of `source` that passed by on its way to `victim`, once more, as it was. The other verdict is
-    /// what `victim` had answered to the last one of the same stream.
-    pub async fn replay(&self, source: &Domain, victim: &Domain) -> Result<(Verdict, Verdict), EvilError> {
-        let frames: Vec<(Frame, Exchange)> =
-            self.frames_to(victim).into_iter().filter(|(frame, _)| frame.content.source == *source).collect();
-        // One that others have followed: whoever takes it again, goes back behind them.
-        let followed = |frame: &Frame| {
-            let of_stream = |other: &&(Frame, Exchange)| other.0.content.stream_id == frame.content.stream_id;
-            frames.iter().filter(of_stream).count() > 1
-        };
-        let (frame, exchange) = frames
-            .iter()
-            .find(|(frame, _)| followed(frame))
-            .ok_or(EvilError::NothingHeard("two frames of one stream"))?;
-        let of_stream = |other: &&(Frame, Exchange)| other.0.content.stream_id == frame.content.stream_id;
-        let last = frames.iter().rev().find(of_stream).map_or(exchange, |(_, exchange)| exchange);
-        let before = verdict_of_frame(&last.answer)?;
-        let answer = self.peers.send(victim, Service::Queuing, exchange.request.clone()).await?;
-        Ok((before, verdict_of_frame(&answer)?))
+    /// Repeats a frame of `source` that passed by on its way to `victim`, unchanged.
+    pub async fn replay(&self, source: &Domain, victim: &Domain) -> Result<Replay, EvilError> {
+        let frames: Vec<Seen> =
+            self.frames_to(victim).into_iter().filter(|seen| seen.frame.content.source == *source).collect();
+        let same_stream =
+            |one: &Seen, other: &Seen| one.frame.content.stream_id == other.frame.content.stream_id;
+        // A frame that others of its stream followed: a victim that accepts it goes back in the stream.
+        let followed = |seen: &&Seen| frames.iter().filter(|other| same_stream(seen, other)).count() > 1;
+        let first = frames.iter().find(followed).ok_or(EvilError::Missing("two frames of one stream"))?;
+        let last = frames.iter().rev().find(|other| same_stream(first, other)).unwrap_or(first);
+        let before = verdict_of_frame(&last.exchange.answer)?;
+        let answer = self.peers.send(victim, Service::Queuing, first.exchange.request.clone()).await?;
+        Ok(Replay { before, now: verdict_of_frame(&answer)? })
     }
 
-    /// The last frame of `source` that came to us, carried to `victim`.
+    /// Delivers the last frame that `source` sent to the attacker's homeserver to `victim` instead.
     pub async fn redirect(&mut self, source: &Domain, victim: &Domain) -> Result<Verdict, EvilError> {
         let frames = self.frames_to(&self.domain.clone());
-        let mut of_source = frames.into_iter().filter(|(frame, _)| frame.content.source == *source);
-        let (frame, _) = of_source.next_back().ok_or(EvilError::NothingHeard("a frame for us"))?;
+        let mut of_source = frames.into_iter().filter(|seen| seen.frame.content.source == *source);
+        let Seen { frame, .. } =
+            of_source.next_back().ok_or(EvilError::Missing("a frame for the attacker"))?;
         self.deliver(victim, frame).await
     }
 
-    /// A new request with a token that `victim` has taken before.
+    /// Sends a new request with a token that `victim` has redeemed before.
     pub async fn spend_again(&mut self, victim: &Domain) -> Result<Verdict, EvilError> {
-        let (_, request, _) = self.key_packages_of(victim)?;
+        let Fetched { request, .. } = self.key_packages_of(victim)?;
         let again =
             RequestEnvelope { request_id: RequestId::random(&mut self.random), timestamp: now(), ..request };
         let answer = self.peers.send(victim, Service::Queuing, encode(&again)).await?;
         verdict::<GetKeyPackageReply>(&answer, |_| None)
     }
 
-    /// A frame with a message of `group` to the client whose configuration we have.
+    /// Builds a frame with a message of `group` to the client whose configuration the attacker has.
     async fn frame(
         &mut self,
         victim: &Domain,
-        (source, key_id): (Domain, phoenix_core::credentials::KeyId),
+        Claim { source, key_id }: Claim,
         group: &GroupId,
     ) -> Result<Frame, EvilError> {
         let config = self.stolen_configuration(victim)?;
         let to = self.keys_of(victim).await?;
-        let to = to.content.stream_keys.first().ok_or(EvilError::NothingHeard("a stream key"))?;
-        // Anything that is in order for the group that it names.
-        let receipt = Receipt { request_id: RequestId::random(&mut self.random), epoch: 1 };
-        let contents = vec![FanOutContent::Receipt(receipt)];
-        let message = FanOutMessage {
-            group_id: group.clone(),
-            position: 1,
-            sent_at: now(),
-            contents: contents.try_into()?,
-            recipients: vec![Recipient { content: 0, config }].try_into()?,
-        };
-        let header = Header { source, destination: victim.clone(), timestamp: now(), key_id };
-        let key = self.keys.queuing_key().map_err(|_| EvilError::NothingHeard("our own keys"))?.key;
-        frames::with_message(&mut self.random, header, (key, to), &message)
-            .ok_or(EvilError::NothingHeard("a stream key that one can seal to"))
+        let to = to.content.stream_keys.first().ok_or(EvilError::Missing("a stream key"))?;
+        let request_id = RequestId::random(&mut self.random);
+        let message = receipt_for(group.clone(), config, request_id, now());
+        let header = FrameHeader { source, destination: victim.clone(), timestamp: now(), key_id };
+        let ours = self.keys.queuing_key().map_err(|_| EvilError::Missing("keys of the attacker"))?;
+        header
+            .frame_with_message(&mut self.random, &message, to, ours.key)
+            .map_err(|_| EvilError::Missing("a stream key that one can seal to"))
     }
 
-    /// Carries a frame to `victim`, in a request of our own.
+    /// Delivers a frame to `victim` in a request of the attacker's.
     async fn deliver(&mut self, victim: &Domain, frame: Frame) -> Result<Verdict, EvilError> {
-        let about = (victim.clone(), now(), RequestId::random(&mut self.random));
-        let request = RequestEnvelope::new(about, &EnqueueFederated { frame }, None, None)?;
-        verdict_of_frame(&self.peers.send(victim, Service::Queuing, encode(&request)).await?)
+        let request = frame_request(victim, now(), RequestId::random(&mut self.random), frame)?;
+        verdict_of_frame(&self.peers.send(victim, Service::Queuing, request).await?)
     }
 
     async fn keys_of(&mut self, domain: &Domain) -> Result<QsKeySet, EvilError> {
@@ -134,42 +154,36 @@ impl Attacker {
         Ok(ResponseEnvelope::read::<<GetQsKeys as RequestBody>::Reply>(&answer)??.keys)
     }
 
-    /// Frames that passed by on their way to `domain`.
-    fn frames_to(&self, domain: &Domain) -> Vec<(Frame, Exchange)> {
+    /// The frames that passed by on their way to `domain`.
+    fn frames_to(&self, domain: &Domain) -> Vec<Seen> {
         let exchanges = self.record.exchanges().into_iter().filter(|exchange| exchange.to == *domain);
         let frames = exchanges.filter_map(|exchange| {
             let (_, body) = request_of::<EnqueueFederated>(&exchange)?;
-            Some((body.frame, exchange))
+            Some(Seen { frame: body.frame, exchange })
         });
         frames.collect()
     }
 
-    /// The key packages that our own user fetched from `domain`, and the request that she fetched them with.
-    fn key_packages_of(
-        &self,
-        domain: &Domain,
-    ) -> Result<(GetKeyPackage, RequestEnvelope, GetKeyPackageReply), EvilError> {
+    /// The fetch of key packages that mallory made at `domain`.
+    fn key_packages_of(&self, domain: &Domain) -> Result<Fetched, EvilError> {
         let exchanges = self.record.exchanges();
         let fetched = exchanges.iter().filter(|exchange| exchange.to == *domain).find_map(|exchange| {
-            let (envelope, body) = request_of::<GetKeyPackage>(exchange)?;
+            let (request, _) = request_of::<GetKeyPackage>(exchange)?;
             let reply = ResponseEnvelope::read::<GetKeyPackageReply>(&exchange.answer).ok()?.ok()?;
-            Some((body, envelope, reply))
+            Some(Fetched { request, reply })
         });
-        fetched.ok_or(EvilError::NothingHeard("key packages"))
+        fetched.ok_or(EvilError::Missing("key packages"))
     }
 
-    /// The configuration in a key package: made for Welcomes, and nothing else.
+    /// The queue configuration in a key package, issued for Welcomes only.
     fn stolen_configuration(&self, domain: &Domain) -> Result<ClientQueueConfig, EvilError> {
-        let (_, _, reply) = self.key_packages_of(domain)?;
-        let package = reply.packages.first().ok_or(EvilError::NothingHeard("key packages"))?;
-        let crypto = MlsCrypto::new([0; 32]);
-        let view = validate_key_package(&crypto, package.key_package.as_slice(), now().seconds());
-        let view = view.map_err(|_| EvilError::NothingHeard("a valid key package"))?;
-        Ok(decode(&view.queue_config)?)
+        let Fetched { reply, .. } = self.key_packages_of(domain)?;
+        let package = reply.packages.first().ok_or(EvilError::Missing("key packages"))?;
+        unbound_config(package.key_package.as_slice(), now()).ok_or(EvilError::Missing("a valid key package"))
     }
 }
 
-/// The request, if it is one for a `B`.
+/// Decodes a recorded request, if its operation is that of `B`.
 fn request_of<B: RequestBody>(exchange: &Exchange) -> Option<(RequestEnvelope, B)> {
     let (kind, envelope): (OperationKind, _) = RequestEnvelope::read(&exchange.request).ok()?;
     if kind != B::KIND {

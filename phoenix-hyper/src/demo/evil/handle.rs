@@ -1,4 +1,4 @@
-//! The dishonest homeserver's process, as the demonstration tells it what to do.
+//! The handle through which the demonstration gives orders to the dishonest homeserver's process.
 
 use std::{fs, path::Path, process::Stdio};
 
@@ -8,10 +8,10 @@ use tokio::{
     time,
 };
 
-use super::{Answer, Order, Setup, Verdict};
+use super::orders::{Answer, Order, Setup, Verdict};
 use crate::local::{Failure, PATIENCE};
 
-/// The process, which ends with this.
+/// The process. Dropping this ends it.
 pub struct Evil {
     _process: Child,
     orders: ChildStdin,
@@ -22,7 +22,7 @@ impl Evil {
     /// Starts the process, with its setup in a file in `folder`.
     ///
     /// # Errors
-    /// [`Failure`].
+    /// [`Failure`] if it does not start.
     pub async fn start(program: &Path, folder: &Path, setup: &Setup) -> Result<Self, Failure> {
         let failed = Failure::of("starting the dishonest homeserver");
         let path = folder.join("setup.json");
@@ -43,27 +43,25 @@ impl Evil {
         }
     }
 
-    /// Has it do something, and returns what came of it.
+    /// Gives an order and returns the answer.
     ///
     /// # Errors
-    /// [`Failure`] if it could not even be tried.
+    /// [`Failure`] if the order could not be carried out.
     pub async fn order(&mut self, order: &Order) -> Result<Answer, Failure> {
-        let failed = Failure::of("telling the dishonest homeserver what to do");
+        let failed = Failure::of("giving an order to the dishonest homeserver");
         let mut line = serde_json::to_vec(order).map_err(|error| failed(&error))?;
         line.push(b'\n');
         self.orders.write_all(&line).await.map_err(|error| failed(&error))?;
         match self.answer().await? {
-            Answer::Failed(reason) => {
-                Err(Failure(format!("the dishonest homeserver got no further: {reason}")))
-            }
+            Answer::Failed(reason) => Err(Failure(format!("the dishonest homeserver failed: {reason}"))),
             answer => Ok(answer),
         }
     }
 
-    /// Has it try something, and returns what the victim answered.
+    /// Orders an attack and returns the victim's answer.
     ///
     /// # Errors
-    /// [`Failure`] if it could not even be tried.
+    /// [`Failure`] if the attack could not be carried out.
     pub async fn attack(&mut self, order: &Order) -> Result<Verdict, Failure> {
         match self.order(order).await? {
             Answer::Verdict(verdict) => Ok(verdict),
@@ -72,14 +70,14 @@ impl Evil {
     }
 
     async fn answer(&mut self) -> Result<Answer, Failure> {
-        let failed = Failure::of("hearing of the dishonest homeserver");
+        let failed = Failure::of("reading the answer of the dishonest homeserver");
         let line = time::timeout(PATIENCE, self.answers.next_line()).await.map_err(|error| failed(&error))?;
         let line = line.map_err(|error| failed(&error))?.unwrap_or_default();
         serde_json::from_str(&line).map_err(|error| failed(&format!("{error}: {line:?}")))
     }
 }
 
-/// An answer to another order than was given.
+/// The failure of an answer that belongs to another order.
 pub fn unexpected(answer: &Answer) -> Failure {
-    Failure(format!("the dishonest homeserver answered to something else: {answer:?}"))
+    Failure(format!("the dishonest homeserver answered another order: {answer:?}"))
 }

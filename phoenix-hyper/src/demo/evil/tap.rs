@@ -1,5 +1,5 @@
-//! A reverse proxy that ends TLS for a homeserver and writes down what passes by: what everybody must reckon with
-//! who has somebody else's machine in front of the own.
+//! A reverse proxy that ends TLS for a homeserver and records what passes by: the risk of every operator who
+//! puts another's machine in front of a homeserver.
 
 use std::{
     convert::Infallible,
@@ -33,13 +33,15 @@ use crate::{
 /// A request that passed by, with its answer.
 #[derive(Clone)]
 pub struct Exchange {
-    /// Whom it was for.
+    /// The homeserver that it was sent to.
     pub to: Domain,
+    /// The encoded request.
     pub request: Vec<u8>,
+    /// The encoded answer.
     pub answer: Vec<u8>,
 }
 
-/// Everything that has passed by, in the order of the answers.
+/// Everything that passed by, in the order of the answers.
 #[derive(Clone, Default)]
 pub struct Record(Arc<Mutex<Vec<Exchange>>>);
 
@@ -48,19 +50,19 @@ impl Record {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(exchange);
     }
 
-    /// What has passed by until now.
+    /// Returns what has passed by so far.
     pub fn exchanges(&self) -> Vec<Exchange> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// A proxy could not be set up.
+/// Why a proxy cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum TapError {
-    /// Its certificate is of no use.
+    /// Its certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Its address is not free.
+    /// Its address is in use.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
@@ -68,18 +70,19 @@ pub enum TapError {
 #[derive(Clone)]
 struct Tap {
     domain: Domain,
-    /// Reaches the homeserver behind.
+    /// Reaches the homeserver behind the proxy.
     behind: Peers,
     record: Record,
 }
 
-/// Accepts connections for `domain` at `address` from now on, and passes on what it is asked.
+/// Starts a proxy for `domain` at `address`, which passes requests on to the homeserver through `behind`.
 ///
 /// # Errors
-/// [`TapError`].
+/// [`TapError`] if the certificate or the address cannot be used.
 pub async fn open(
     address: SocketAddr,
-    (domain, identity): (Domain, &Identity),
+    identity: &Identity,
+    domain: Domain,
     behind: Peers,
     record: Record,
 ) -> Result<(), TapError> {
@@ -96,7 +99,7 @@ pub async fn open(
                     async move { Ok::<_, Infallible>(tap.pass_on(request).await) }
                 });
                 let builder = auto::Builder::new(TokioExecutor::new());
-                // What becomes of a connection is for those at its ends to say.
+                // Errors of a connection show at its ends.
                 let _ = builder.serve_connection(TokioIo::new(stream), service).await;
             });
         }

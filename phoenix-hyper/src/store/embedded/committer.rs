@@ -1,4 +1,4 @@
-//! The thread that writes: commits in groups, in order.
+//! The writing thread: commits in groups, in order.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -14,23 +14,23 @@ use tokio::sync::{
 };
 
 use super::{
-    directory::OpenError,
     engine::{Batch, io_error, value},
+    error::OpenError,
     shared::Shared,
 };
-use crate::store::StoreError;
+use crate::store::interface::StoreError;
 
-/// Commits in one group at most, so that none waits for ever more to join.
+/// The most commits in a group, so that no commit waits for an endless row of others to join.
 const GROUP: usize = 1024;
 
-/// Bytes in one group at most, but for the last commit.
+/// Bytes after which no further commit joins a group.
 const GROUP_BYTES: usize = 4 << 20;
 
-/// For how many groups it is remembered what they wrote. A commit is written by the next group or, where many wait,
-/// by one of a few after; expectations of one that waited longer are read again.
+/// The number of groups whose writes are remembered. A commit is written with the next group or, under load,
+/// a few groups later; the expectations of a commit that waited longer are read again.
 const REMEMBERED: usize = 4;
 
-/// Between two attempts to go on after a failure, each of which may write as much as a journal holds.
+/// Between two attempts to recover, each of which may write as much as a journal holds.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// A commit that waits to be written.
@@ -40,7 +40,7 @@ pub(super) struct Waiting {
     writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     version: Version,
     bytes: usize,
-    /// Its expectations held after this many groups.
+    /// Its expectations held after this group.
     seen: u64,
     settled: oneshot::Sender<Settlement>,
 }
@@ -57,26 +57,26 @@ impl Waiting {
     }
 
     fn settle(self, settlement: Settlement) {
-        // Whoever waited may be gone.
+        // The caller may be gone.
         let _ = self.settled.send(settlement);
     }
 }
 
-/// Runs until nobody can send any more commits, and all are settled.
+/// Runs until all handles are dropped and all commits are settled.
 pub(super) fn run(shared: &Shared, mut waiting: mpsc::Receiver<Waiting>) {
     let mut recent = Recent::default();
     while let Some(first) = waiting.blocking_recv() {
         let group = gather(first, &mut waiting);
         let Err(error) = write(shared, &mut recent, group) else { continue };
-        let may_go_on = fail(shared, &error);
-        if !recover(shared, may_go_on, &mut waiting) {
+        let recoverable = fail(shared, &error);
+        if !recover(shared, recoverable, &mut waiting) {
             return;
         }
         recent = Recent { since: shared.groups(), ..Recent::default() };
     }
 }
 
-/// Everything that waits already, `first` first, within bounds.
+/// Collects the commits that wait already, `first` first, up to the bounds of a group.
 fn gather(first: Waiting, waiting: &mut mpsc::Receiver<Waiting>) -> Vec<Waiting> {
     let mut bytes = first.bytes;
     let mut group = vec![first];
@@ -88,8 +88,8 @@ fn gather(first: Waiting, waiting: &mut mpsc::Receiver<Waiting>) -> Vec<Waiting>
     group
 }
 
-/// Writes those of a group that hold, then settles all. If writing fails, none is settled as anything but unknown:
-/// a conflict too may be with what was not written.
+/// Writes the commits of a group whose expectations hold, then settles all. If the write fails, all are
+/// settled as unknown: even a conflict may be with a commit that was not written.
 fn write(shared: &Shared, recent: &mut Recent, group: Vec<Waiting>) -> Result<(), fjall::Error> {
     let number = shared.groups() + 1;
     let mut batch = Batch::new();
@@ -98,7 +98,7 @@ fn write(shared: &Shared, recent: &mut Recent, group: Vec<Waiting>) -> Result<()
         let settlement = match recent.confirms(shared, &waiting) {
             Ok(true) => {
                 recent.note(number, &waiting);
-                // The last word on each key is the group's.
+                // A later write to the same key replaces an earlier one.
                 batch.extend(mem::take(&mut waiting.writes));
                 Settlement::Committed
             }
@@ -114,12 +114,12 @@ fn write(shared: &Shared, recent: &mut Recent, group: Vec<Waiting>) -> Result<()
     written
 }
 
-/// What the last groups wrote, this one included.
+/// What the last groups wrote, the current group included.
 #[derive(Default)]
 struct Recent {
-    /// Everything later than this group is known here.
+    /// All writes of later groups are remembered.
     since: u64,
-    /// For each row written, by which group and to what version.
+    /// For each row written: the last group that wrote it, and the row's version since.
     rows: HashMap<Vec<u8>, (u64, Option<Version>)>,
     groups: VecDeque<(u64, Vec<Vec<u8>>)>,
 }
@@ -132,7 +132,7 @@ impl Recent {
             match self.rows.get(&expectation.key.to_bytes()) {
                 Some((_, version)) if *version != expectation.version => return Ok(false),
                 Some(_) => {}
-                // It has not been written since it was looked at.
+                // Not written since the caller's check.
                 None if waiting.seen >= self.since => {}
                 None => unknown.push(expectation.clone()),
             }
@@ -151,7 +151,7 @@ impl Recent {
         }
     }
 
-    /// Forgets all but the last groups.
+    /// Forgets all but the last [`REMEMBERED`] groups.
     fn forget(&mut self, current: u64) {
         while let Some((group, keys)) =
             self.groups.pop_front_if(|(group, _)| *group + REMEMBERED as u64 <= current)
@@ -166,20 +166,20 @@ impl Recent {
     }
 }
 
-/// Notes a failure; whether one may go on from it without a restart.
+/// Records a failure. Returns whether the store can recover from it without a restart.
 fn fail(shared: &Shared, error: &fjall::Error) -> bool {
     match io_error(error) {
         Some(error) if is_full(error) => {
             shared.fail(StoreError::Full(error.to_string()));
             true
         }
-        // After a failed `fdatasync` nobody can say what is on disk but who reads it afresh.
+        // After a failed `fdatasync`, only a new process that reads the files knows what is on disk.
         Some(error) => {
-            let reason = format!("writing failed ({error}): start it again when the disk is sound");
+            let reason = format!("writing failed ({error}): restart the process once the disk is sound");
             shared.fail(StoreError::Unavailable(reason));
             false
         }
-        // Sorting in failed, of which the journal has everything.
+        // Sorting into files failed; the journal still has all rows.
         None => {
             shared.fail(StoreError::Unavailable(format!("it has stopped writing ({error})")));
             matches!(error, fjall::Error::Poisoned)
@@ -192,8 +192,8 @@ fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
-/// Returns when writing is possible again, or `false` when nobody wants it any more.
-fn recover(shared: &Shared, may_go_on: bool, waiting: &mut mpsc::Receiver<Waiting>) -> bool {
+/// Returns `true` once writing is possible again, or `false` once all handles are dropped.
+fn recover(shared: &Shared, recoverable: bool, waiting: &mut mpsc::Receiver<Waiting>) -> bool {
     loop {
         loop {
             match waiting.try_recv() {
@@ -202,7 +202,7 @@ fn recover(shared: &Shared, may_go_on: bool, waiting: &mut mpsc::Receiver<Waitin
                 Err(TryRecvError::Disconnected) => return false,
             }
         }
-        if may_go_on {
+        if recoverable {
             match shared.reopen() {
                 Ok(()) => return true,
                 Err(OpenError::Io { error, .. }) if is_full(&error) => {
@@ -221,13 +221,13 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::store::embedded::EmbeddedSettings;
+    use crate::store::embedded::settings::EmbeddedSettings;
 
     fn key(name: u8) -> Key {
         Key::from_bytes(&[1, name]).unwrap()
     }
 
-    /// A commit of `version` over rows as expected, and where its settlement will be.
+    /// A commit of `version`, and the receiver of its settlement.
     fn commit(
         seen: u64,
         expect: &[(u8, Option<u8>)],
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_changed_since_it_was_looked_at_is_found_however_long_ago() {
+    fn changes_since_the_callers_check_are_found_however_long_ago() {
         for between in 0..2 * REMEMBERED as u8 {
             let (_directory, shared, mut recent) = fresh();
             settle(&shared, &mut recent, [commit(0, &[], &[1], 1)]);

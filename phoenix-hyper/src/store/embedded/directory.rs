@@ -1,80 +1,33 @@
-//! The directory of a store: who uses it, which format it has, and how it comes to be.
+//! The directory of a store: its lock, its format, and its creation.
 //!
 //! | name | what |
 //! | --- | --- |
-//! | `lock` | held for as long as a process uses the directory, and naming it |
+//! | `lock` | held for as long as a process uses the directory; contains the number of the process |
 //! | `records` | the engine's files, and `format` |
-//! | `records.new` | a store that is being made; of no worth if found at opening |
+//! | `records.new` | a store being created; worthless if found at opening |
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
     panic::{self, AssertUnwindSafe},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use super::{
-    EmbeddedSettings,
     engine::{Engine, io_error},
+    error::{OpenError, at},
+    files::{FORMAT, create_private, sync_directory},
     rescue,
+    settings::EmbeddedSettings,
 };
 
-/// The format that this code writes. A change that older code would misread makes it the next.
-pub(super) const FORMAT: u32 = 1;
-
-/// A store cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has it open, or this one has.
-    #[error("the store in {} is in use by {}", .directory.display(), describe(*.process))]
-    InUse {
-        /// Where the store is.
-        directory: PathBuf,
-        /// Which process it is, if it could be told.
-        process: Option<u32>,
-    },
-    /// What is stored there cannot be made sense of: restore a backup.
-    #[error("the store in {} is damaged: {reason}", .directory.display())]
-    Damaged {
-        /// Where the store is.
-        directory: PathBuf,
-        /// What was found.
-        reason: String,
-    },
-    /// A newer version of this software has written it: use that.
-    #[error("the store in {} has format {found}; this version reads format {FORMAT} and older", .directory.display())]
-    Newer {
-        /// Where the store is.
-        directory: PathBuf,
-        /// The format found.
-        found: u32,
-    },
-    /// The file system refuses.
-    #[error("{}: {error}", .path.display())]
-    Io {
-        /// Which file or directory.
-        path: PathBuf,
-        /// How.
-        #[source]
-        error: io::Error,
-    },
-}
-
-fn describe(process: Option<u32>) -> String {
-    process.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
-}
-
-pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> OpenError {
-    move |error| OpenError::Io { path: path.to_owned(), error }
-}
-
-/// Holds a directory for this process.
+/// The lock that holds a directory for this process.
 pub(super) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes `directory`, which is made if it is not there.
+    /// Locks `directory`, and creates it if it does not exist.
     pub fn take(directory: &Path) -> Result<Self, OpenError> {
         create_private(directory).map_err(at(directory))?;
         let path = directory.join("lock");
@@ -96,16 +49,7 @@ impl Lock {
     }
 }
 
-/// What is stored is nobody else's business.
-fn create_private(directory: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
-}
-
-/// Opens the engine in a directory that this process holds.
+/// Opens the engine in a directory that this process holds, and creates it in a new one.
 pub(super) fn open(directory: &Path, settings: &EmbeddedSettings) -> Result<Engine, OpenError> {
     let records = directory.join("records");
     if !records.try_exists().map_err(at(&records))? {
@@ -117,17 +61,17 @@ pub(super) fn open(directory: &Path, settings: &EmbeddedSettings) -> Result<Engi
 }
 
 fn open_engine(directory: &Path, records: &Path, settings: &EmbeddedSettings) -> Result<Engine, OpenError> {
-    // Some damage the engine takes for a bug of its own.
+    // The engine panics on some damage.
     match panic::catch_unwind(AssertUnwindSafe(|| Engine::open(records, settings))) {
         Ok(opened) => opened.map_err(|error| refused(directory, records, error)),
         Err(_) => {
-            let reason = "the engine cannot make sense of its files".to_owned();
+            let reason = "the engine cannot read its files".to_owned();
             Err(OpenError::Damaged { directory: directory.to_owned(), reason })
         }
     }
 }
 
-/// A store is made aside and put in place when it is whole, so that no crash leaves half a store.
+/// Creates the store aside and renames it once it is complete, so that no crash leaves half a store.
 fn create(directory: &Path, records: &Path, settings: &EmbeddedSettings) -> Result<(), OpenError> {
     let new = directory.join("records.new");
     if new.try_exists().map_err(at(&new))? {
@@ -157,7 +101,7 @@ fn check_format(directory: &Path, records: &Path) -> Result<(), OpenError> {
         Some(FORMAT) => Ok(()),
         Some(found) if found > FORMAT => Err(OpenError::Newer { directory: directory.to_owned(), found }),
         _ => {
-            let reason = "it does not say which format it has".to_owned();
+            let reason = "its format file is missing or unreadable".to_owned();
             Err(OpenError::Damaged { directory: directory.to_owned(), reason })
         }
     }
@@ -170,9 +114,4 @@ fn refused(directory: &Path, records: &Path, error: fjall::Error) -> OpenError {
         }
         (_, error) => OpenError::Damaged { directory: directory.to_owned(), reason: error.to_string() },
     }
-}
-
-/// Makes names in `directory` durable.
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
-    if cfg!(windows) { Ok(()) } else { File::open(directory)?.sync_all() }
 }

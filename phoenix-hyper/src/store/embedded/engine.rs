@@ -1,4 +1,4 @@
-//! The engine, fjall, as far as a store needs it: rows with versions, and batches that are durable.
+//! The engine (fjall) as a store needs it: rows with versions, and durable batches.
 
 use std::{
     collections::BTreeMap,
@@ -9,21 +9,21 @@ use std::{
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Slice};
 use phoenix_core::store::{Expectation, Key, RecordKind, Row, Scan, Version};
 
-use super::EmbeddedSettings;
-use crate::store::StoreError;
+use super::settings::EmbeddedSettings;
+use crate::store::interface::StoreError;
 
-/// What a batch is to do: keys with their stored values, `None` to delete.
+/// Keys with the values to store, or `None` to delete.
 pub(super) type Batch = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// All records are in one keyspace, sorted by their keys: they share one write buffer, and a scan of one kind
 /// never passes through another.
 const KEYSPACE: &str = "records";
 
-/// First byte of a stored value; its version and content follow. Nothing is added against damage: the engine
-/// keeps a checksum of each block and of each batch in its journal.
+/// First byte of a stored value; version and content follow. A value carries no checksum of its own: the
+/// engine keeps one of each block, and of each batch in its journal.
 const ROW_FORMAT: u8 = 1;
 
-/// Where the content begins.
+/// Bytes before the content: the format and the version.
 const HEADER: usize = 17;
 
 /// The longest key that the engine takes.
@@ -36,7 +36,7 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Opens or makes the engine's files in `path`.
+    /// Opens the engine's files in `path`, or creates them.
     pub fn open(path: &Path, settings: &EmbeddedSettings) -> fjall::Result<Self> {
         let builder = Database::builder(path)
             .cache_size(settings.cache)
@@ -48,7 +48,7 @@ impl Engine {
         Ok(Self { database, records })
     }
 
-    /// The row with this key.
+    /// Returns the row with this key. A damaged row has no content.
     pub fn row(&self, key: &Key) -> Result<Option<Row>, StoreError> {
         let found = readable(key.kind(), self.records.get(key.to_bytes()))?;
         Ok(match found {
@@ -61,7 +61,7 @@ impl Engine {
         })
     }
 
-    /// The keys that `scan` asks for.
+    /// Returns the keys that `scan` asks for.
     pub fn keys(&self, scan: &Scan) -> Result<Vec<Key>, StoreError> {
         if scan.first >= scan.end {
             return Ok(Vec::new());
@@ -75,11 +75,11 @@ impl Engine {
         })
     }
 
-    /// Whether everything expected holds, all at one moment.
+    /// Whether all expectations hold at one moment.
     pub fn confirms(&self, expect: &[Expectation]) -> Result<bool, StoreError> {
-        let moment = self.database.snapshot();
+        let snapshot = self.database.snapshot();
         for Expectation { key, version } in expect {
-            let found = readable(key.kind(), moment.get(&self.records, key.to_bytes()))?;
+            let found = readable(key.kind(), snapshot.get(&self.records, key.to_bytes()))?;
             if found.version() != *version {
                 return Ok(false);
             }
@@ -87,7 +87,7 @@ impl Engine {
         Ok(true)
     }
 
-    /// Writes a batch and returns when it is durable. Only then does the engine show it to readers.
+    /// Writes a batch and returns once it is durable. Only then does the engine show it to readers.
     pub fn write(&self, batch: Batch) -> fjall::Result<()> {
         let mut writes = self.database.batch().durability(Some(PersistMode::SyncData));
         for (key, value) in batch {
@@ -100,11 +100,11 @@ impl Engine {
     }
 }
 
-/// The version of a row that cannot be read. It is expected like any other: a row that is still damaged is still
-/// the same, and may be written anew.
+/// The version of a damaged row. A commit may expect it like any other version: a row that is still damaged
+/// is unchanged, and may be overwritten.
 const DAMAGED: Version = Version([0; 16]);
 
-/// What is stored under a key.
+/// What the engine has under a key.
 enum Found {
     Nothing,
     Value(Slice),
@@ -121,7 +121,7 @@ impl Found {
     }
 }
 
-/// Sorts out what the engine answers for one key: a damaged row concerns nobody but who reads it.
+/// Interprets the engine's answer for one key. Damage is an answer, not an error: it concerns this row only.
 fn readable(kind: RecordKind, answer: fjall::Result<Option<Slice>>) -> Result<Found, StoreError> {
     let damaged = match answer {
         Ok(None) => return Ok(Found::Nothing),
@@ -138,18 +138,18 @@ fn readable(kind: RecordKind, answer: fjall::Result<Option<Slice>>) -> Result<Fo
     Ok(Found::Damaged)
 }
 
-/// The version in a stored value; [`DAMAGED`] if it is too short.
+/// The version in a stored value; [`DAMAGED`] if the value is too short.
 fn version(value: &[u8]) -> Version {
     let tag = value.get(1..HEADER).and_then(|tag| tag.try_into().ok());
     tag.map_or(DAMAGED, Version)
 }
 
-/// What is stored for a row.
+/// The value to store for a row.
 pub(super) fn value(version: Version, content: &[u8]) -> Vec<u8> {
     [&[ROW_FORMAT], &version.0[..], content].concat()
 }
 
-/// What the operating system refuses, as opposed to what it gives and is not what was written.
+/// The operating system's error, as opposed to damage: content that is not what was written.
 pub(super) fn io_error(error: &fjall::Error) -> Option<&io::Error> {
     match error {
         fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error))

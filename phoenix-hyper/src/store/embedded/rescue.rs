@@ -1,9 +1,9 @@
-//! The journal after a failed write, when the engine is opened anew within the process.
+//! A copy of the journal after a failed write, so that the engine can be reopened within the process.
 //!
-//! The engine that failed may still hold bytes for its journal, and its threads let go of it a little after it is
-//! dropped; the operating system may hold bytes that it failed to write and believes to be written. So the new
-//! engine gets a fresh copy of the journal: what the old one writes goes to a file that has no name any more, and
-//! what is read has been written. The copy needs some space too, which shows whether there is any.
+//! The failed engine may still hold bytes for its journal, and its threads release it a little after it is
+//! dropped; the operating system may hold bytes that it failed to write and takes for written. So the new
+//! engine gets a fresh copy of the journal: what the old engine writes goes to a file that has no name any
+//! more, and what the new one reads was written. The copy needs space too, and so shows whether there is any.
 
 use std::{
     fs::{self, File},
@@ -11,15 +11,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::directory::{OpenError, at, sync_directory};
+use super::{
+    error::{OpenError, at},
+    files::sync_directory,
+};
 
-/// How much is copied at a time.
+/// Bytes copied at a time.
 const PIECE: usize = 64 << 10;
 
-/// How the name of a copy ends, until it is in the journal's place.
+/// The extension of a copy's name until it replaces the journal.
 const COPY: &str = "copy";
 
-/// A durable copy of the journal that is written to.
+/// A durable copy of the current journal.
 pub(super) struct JournalCopy {
     records: PathBuf,
     journal: PathBuf,
@@ -32,7 +35,7 @@ pub(super) fn copy_journal(directory: &Path) -> Result<JournalCopy, OpenError> {
     let journal = current(&records)?;
     let copy = journal.with_extension(COPY);
     if let Err(error) = copy_file(&journal, &copy) {
-        // Half a copy only takes space.
+        // A partial copy only takes space.
         let _ = fs::remove_file(&copy);
         return Err(at(&copy)(error));
     }
@@ -40,11 +43,11 @@ pub(super) fn copy_journal(directory: &Path) -> Result<JournalCopy, OpenError> {
 }
 
 impl JournalCopy {
-    /// Puts the copy in the journal's place. The engine must be closed.
+    /// Replaces the journal by the copy. The engine must be closed.
     pub fn put_in_place(self) -> Result<(), OpenError> {
         if current(&self.records)? != self.journal {
-            // The engine began another one in the meantime: next time.
-            let error = io::Error::other("the journal is another one by now");
+            // The engine began another journal in the meantime: the next attempt copies that one.
+            let error = io::Error::other("the engine began another journal meanwhile");
             return Err(at(&self.journal)(error));
         }
         fs::rename(&self.copy, &self.journal).map_err(at(&self.copy))?;
@@ -52,7 +55,7 @@ impl JournalCopy {
     }
 }
 
-/// Removes copies that were not put in place, because the process ended. They harm nobody if that fails.
+/// Removes copies that never replaced a journal because the process ended. A copy that stays does no harm.
 pub(super) fn clear(records: &Path) {
     for entry in fs::read_dir(records).into_iter().flatten().flatten() {
         if entry.path().extension().is_some_and(|extension| extension == COPY) {
@@ -61,7 +64,7 @@ pub(super) fn clear(records: &Path) {
     }
 }
 
-/// The journal with the highest number is the one that is written to.
+/// Returns the current journal: the one with the highest number.
 fn current(records: &Path) -> Result<PathBuf, OpenError> {
     let mut last = None;
     for entry in fs::read_dir(records).map_err(at(records))? {
@@ -74,7 +77,7 @@ fn current(records: &Path) -> Result<PathBuf, OpenError> {
     last.map(|(_, path)| path).ok_or_else(|| at(records)(io::ErrorKind::NotFound.into()))
 }
 
-/// Copies all but the zeros at the end, which are space set aside.
+/// Copies all but the zeros at the end, which are preallocated space.
 fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     let (mut from, mut to) = (File::open(from)?, File::create(to)?);
     let mut piece = vec![0; PIECE];

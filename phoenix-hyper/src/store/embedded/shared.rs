@@ -1,4 +1,4 @@
-//! What the handles of a store and the thread that writes have in common.
+//! What the handles on a store and its writing thread share.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,23 +12,24 @@ use std::{
 use phoenix_core::store::{Expectation, Reads, commit::Rows};
 
 use super::{
-    EmbeddedSettings,
-    directory::{self, OpenError},
+    directory,
     engine::{Batch, Engine},
+    error::OpenError,
     rescue,
+    settings::EmbeddedSettings,
 };
-use crate::store::StoreError;
+use crate::store::interface::StoreError;
 
-/// A group that takes longer to write than this is worth telling.
+/// A group that takes longer to write than this makes the store unhealthy.
 const SLOW: Duration = Duration::from_secs(10);
 
-/// An engine, and how it does.
+/// The engine and its condition.
 pub(super) struct Shared {
     directory: PathBuf,
     settings: EmbeddedSettings,
-    /// `None` only while it is opened anew, or if that failed.
+    /// `None` while it is being reopened, or if that failed.
     engine: RwLock<Option<Engine>>,
-    /// How many groups readers see.
+    /// The number of groups that readers see.
     groups: AtomicU64,
     condition: Mutex<Condition>,
 }
@@ -51,7 +52,7 @@ impl Shared {
         })
     }
 
-    /// How many groups whoever reads from now on sees at least.
+    /// The number of groups that a read from now on sees at least.
     pub fn groups(&self) -> u64 {
         self.groups.load(Ordering::Acquire)
     }
@@ -65,12 +66,12 @@ impl Shared {
         })
     }
 
-    /// Whether everything expected holds, all at one moment.
+    /// Whether all expectations hold at one moment.
     pub fn confirms(&self, expect: &[Expectation]) -> Result<bool, StoreError> {
         self.with_engine(|engine| engine.confirms(expect))
     }
 
-    /// Writes a group, which readers see from then on.
+    /// Writes a group. Readers see it once this returns.
     pub fn write(&self, batch: Batch) -> Result<(), fjall::Error> {
         self.condition().writing_since = Some(Instant::now());
         let written = match &*self.engine() {
@@ -84,15 +85,15 @@ impl Shared {
         written
     }
 
-    /// Opens the engine anew after writing failed for lack of space.
+    /// Reopens the engine after a write failed for lack of space.
     pub fn reopen(&self) -> Result<(), OpenError> {
-        // With the space that it takes, this fails as long as there is none.
+        // Fails for as long as there is no space.
         let journal = rescue::copy_journal(&self.directory)?;
         let mut engine = self.engine.write().unwrap_or_else(PoisonError::into_inner);
         *engine = None;
         journal.put_in_place()?;
         *engine = Some(directory::open(&self.directory, &self.settings)?);
-        // What was not answered may be there now.
+        // A commit that ended as unknown may have been written: it counts as a group.
         self.groups.fetch_add(1, Ordering::Release);
         self.condition().failure = None;
         tracing::info!("commits are possible again");
@@ -123,7 +124,7 @@ impl Shared {
     fn with_engine<T>(&self, read: impl FnOnce(&Engine) -> Result<T, StoreError>) -> Result<T, StoreError> {
         match &*self.engine() {
             Some(engine) => read(engine),
-            None => Err(StoreError::Unavailable("it is being opened again".to_owned())),
+            None => Err(StoreError::Unavailable("it is being reopened".to_owned())),
         }
     }
 

@@ -1,11 +1,12 @@
-//! PROTOCOL.md §7 — the web socket through which a client hears that its queue grows: the server's half.
+//! The web socket that signals a client when its queue grows: the server's side (PROTOCOL.md §7).
 //!
-//! A client connects to `/listen` of its queuing service and sends one binary message, an encoded request for
-//! `Listen`. It is answered with one binary message, the encoded response. If that is a refusal, the connection is
-//! closed; otherwise an empty binary message follows for every signal, the first at once: so that nothing is missed
-//! that came between the client's last look and the connection. Signals that the client is too slow for are one.
+//! A client connects to `/listen` of its queuing service and sends one binary message: an encoded request for
+//! `Listen`. The server answers with one binary message, the encoded response. After a refusal it closes the
+//! connection. Otherwise it sends an empty binary message for every signal, the first one immediately, so
+//! that the client misses no entry that came between its last reading and the connection. Signals that a slow
+//! client has not taken yet are merged into one.
 //!
-//! The client sends nothing more but pongs and a close.
+//! The client sends nothing further but pongs and a close.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use hyper::{
     header::{self, HeaderMap, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
-use phoenix_core::{limits::MAX_REQUEST, wire::operations::OperationKind};
+use phoenix_core::wire::operations::OperationKind;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{self, Instant},
@@ -31,58 +32,41 @@ use tokio_tungstenite::{
     },
 };
 
+pub use crate::web_socket::{PATH, SUB_PROTOCOL};
 use crate::{
-    node::{Listener, Node, Surroundings},
+    node::{Environment, Listener, Node},
     store::Store,
+    web_socket::limits,
 };
 
-/// Where clients connect.
-pub const PATH: &str = "/listen";
-
-/// The web socket's sub-protocol, which clients must offer.
-pub const SUB_PROTOCOL: &str = "phoenix.v1";
-
-/// How long a connection may take to say what it wants.
+/// How long a client may take to send its request.
 const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 
-/// How long nothing may be heard of a client before it is asked for a sign of life, and then again until it is
-/// given up: shorter than home routers forget connections.
+/// How long a client may be silent before it is pinged, and then again before it is given up: home routers
+/// forget connections later than that.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// How long it may take to hand a message of a few bytes to the network.
+/// How long sending a message of a few bytes may take.
 const SENDING: Duration = Duration::from_secs(10);
 
-/// From one signal to the next, at least: who gets many messages a second reads many at a time, and nobody notices.
-/// What comes meanwhile is signalled then.
+/// The shortest time between two signals. A client that gets many messages a second reads several at a time;
+/// entries that come meanwhile are signalled together.
 const SPACING: Duration = Duration::from_millis(50);
 
-/// Buffers are allocated for every connection, of which there are many; messages are small.
-const BUFFER: usize = 4 << 10;
+/// The largest message of a client, in bytes: it sends one request of a few hundred bytes.
+const MAX_MESSAGE: usize = 4 << 10;
 
-/// The most that is taken of a client: it asks to listen, in a few hundred bytes, and says nothing more.
-const MAX_ASKED: usize = 4 << 10;
-
-/// Limits on the homeserver's side, where there are many connections of strangers.
+/// The limits on the server's side, where strangers connect.
 fn server_limits() -> WebSocketConfig {
-    limits().max_message_size(Some(MAX_ASKED)).max_frame_size(Some(MAX_ASKED))
+    limits().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE))
 }
 
-/// Limits on the client's side: nothing is larger than an ordinary request.
-pub(crate) fn limits() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(BUFFER)
-        .write_buffer_size(0)
-        .max_write_buffer_size(2 * MAX_REQUEST)
-        .max_message_size(Some(MAX_REQUEST))
-        .max_frame_size(Some(MAX_REQUEST))
-}
-
-/// Answers a request to [`PATH`], and serves the web socket that comes of it.
+/// Answers a request to [`PATH`], and serves the web socket that follows.
 ///
-/// A request that is no valid handshake is told so: 426 if it is none at all, 400 if it breaks the rules of web
-/// sockets or does not offer [`SUB_PROTOCOL`].
-pub fn upgrade<S: Store, W: Surroundings, B: Send + 'static>(
-    node: Node<S, W>,
+/// The status is 426 if the request is not a web socket handshake, and 400 if it breaks the handshake's rules
+/// or does not offer [`SUB_PROTOCOL`].
+pub fn upgrade<S: Store, E: Environment, B: Send + 'static>(
+    node: Node<S, E>,
     mut request: Request<B>,
 ) -> Response<Full<Bytes>> {
     let mut response = match create_response_with_body(&request, Full::default) {
@@ -109,7 +93,7 @@ pub fn upgrade<S: Store, W: Surroundings, B: Send + 'static>(
     response
 }
 
-/// Whether the client speaks our sub-protocol.
+/// Whether the client offers [`SUB_PROTOCOL`].
 fn offers(headers: &HeaderMap) -> bool {
     let offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).into_iter();
     let mut offers = offers.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
@@ -125,9 +109,9 @@ fn refused(status: StatusCode) -> Response<Full<Bytes>> {
     response
 }
 
-/// A connection, from its first message to its end.
-async fn serve<S: Store, W: Surroundings, C: AsyncRead + AsyncWrite + Unpin>(
-    node: Node<S, W>,
+/// Serves a connection from its first message to its end.
+async fn serve<S: Store, E: Environment, C: AsyncRead + AsyncWrite + Unpin>(
+    node: Node<S, E>,
     mut socket: WebSocketStream<C>,
 ) {
     let request = match time::timeout(FIRST_MESSAGE, first_message(&mut socket)).await {
@@ -153,13 +137,13 @@ async fn serve<S: Store, W: Surroundings, C: AsyncRead + AsyncWrite + Unpin>(
     close(socket, code).await;
 }
 
-/// What an encoded request asks for, as far as that can be told at a glance.
+/// The operation of an encoded request, read from its code alone.
 fn operation(request: &[u8]) -> Option<OperationKind> {
     let [_, _, code @ ..] = *request.first_chunk::<4>()?;
     OperationKind::from_code(u16::from_be_bytes(code))
 }
 
-/// What the client has to say, or with which code to close.
+/// Returns the client's request, or the code to close with.
 async fn first_message<C: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<C>,
 ) -> Result<Bytes, CloseCode> {
@@ -174,12 +158,12 @@ async fn first_message<C: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Passes signals on until one side has enough; the code to close with, unless the connection is over by itself.
+/// Passes signals on. Returns the code to close with, or `None` if the connection has ended.
 async fn signal<C: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<C>,
     mut listener: Listener,
 ) -> Option<CloseCode> {
-    let mut asked = false;
+    let mut pinged = false;
     let mut due = Instant::now() + SILENCE;
     let mut next = Instant::now();
     loop {
@@ -193,20 +177,20 @@ async fn signal<C: AsyncRead + AsyncWrite + Unpin>(
                     send(socket, Message::Binary(Bytes::new())).await?;
                     next = Instant::now() + SPACING;
                 }
-                // Going away, or newer connections have taken the place of this one.
+                // The node drains, or newer connections of the client replaced this one.
                 None => return Some(CloseCode::Away),
             },
             message = socket.next() => match message {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
-                    asked = false;
+                    pinged = false;
                     due = Instant::now() + SILENCE;
                 }
                 Some(Ok(Message::Binary(_) | Message::Text(_))) => return Some(CloseCode::Policy),
-                // The library has answered a close already.
+                // The library has answered a close.
                 _ => return None,
             },
             () = time::sleep_until(due) => {
-                if std::mem::replace(&mut asked, true) {
+                if std::mem::replace(&mut pinged, true) {
                     return None;
                 }
                 send(socket, Message::Ping(Bytes::new())).await?;
@@ -216,7 +200,7 @@ async fn signal<C: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// `None` if the connection is broken, or the client takes nothing.
+/// Sends a message; `None` if the connection broke or the client does not read.
 async fn send<C: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<C>,
     message: Message,
@@ -224,8 +208,8 @@ async fn send<C: AsyncRead + AsyncWrite + Unpin>(
     time::timeout(SENDING, socket.send(message)).await.ok()?.ok()
 }
 
-/// Says why, and waits for the client to have heard it: whoever drops a connection on which something still comes
-/// in, may take back what was said last.
+/// Closes with `code` and waits for the client's close. Dropping a connection that still receives data may
+/// discard what was sent last.
 async fn close<C: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<C>, code: CloseCode) {
     let farewell = async {
         let frame = CloseFrame { code, reason: Default::default() };

@@ -1,9 +1,8 @@
-//! The world around a node of the binary: the system's clock and random generator, other homeservers over the
-//! network, and the operator, who reads logs and metrics.
+//! The environment of a homeserver on this machine.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use phoenix_core::{
@@ -12,44 +11,37 @@ use phoenix_core::{
     time::Timestamp,
 };
 
+use super::{
+    meter::Meter,
+    sources::{now, seed},
+};
 use crate::{
-    metrics::{Metrics, service_name},
-    node::{Observation, Surroundings},
+    host,
+    node::{Environment, Observation},
     peers::{Peers, SendError},
 };
 
-/// The system and the network.
+/// The system's clock and random generator, and other homeservers over the network. Logs what the operator
+/// should know, and measures for a [`Meter`].
 pub struct System {
     peers: Peers,
-    metrics: Arc<Metrics>,
-    silences: Occasionally,
+    meter: Option<Arc<dyn Meter>>,
+    silences: Throttle,
 }
 
 impl System {
-    /// The system, with other homeservers as `peers` reaches them; what happens is counted in `metrics`.
-    pub fn new(peers: Peers, metrics: Arc<Metrics>) -> Self {
-        Self { peers, metrics, silences: Occasionally::default() }
+    /// The environment in which `peers` can be reached. Nothing is measured.
+    pub fn new(peers: Peers) -> Self {
+        Self { peers, meter: None, silences: Throttle::default() }
+    }
+
+    /// Sends measurements to `meter`.
+    pub fn measured_by(self, meter: Arc<dyn Meter>) -> Self {
+        Self { meter: Some(meter), ..self }
     }
 }
 
-/// The time by the system's clock.
-pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_milliseconds(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// 32 bytes from the system's random generator.
-pub fn seed() -> [u8; 32] {
-    let mut seed = [0; 32];
-    if let Err(error) = getrandom::fill(&mut seed) {
-        // Whatever a homeserver did without randomness would be worse than doing nothing.
-        tracing::error!(%error, "the system gives no randomness");
-        std::process::abort();
-    }
-    seed
-}
-
-impl Surroundings for System {
+impl Environment for System {
     fn now(&self) -> Timestamp {
         now()
     }
@@ -63,11 +55,13 @@ impl Surroundings for System {
         let begun = Instant::now();
         let answer = self.peers.send(&domain, service, request).await;
         let outcome = answer.as_ref().map_or_else(outcome, |_| "answer");
-        self.metrics.peer_request(service, outcome, begun.elapsed());
-        let service = service_name(service);
+        if let Some(meter) = &self.meter {
+            meter.peer_request(service, outcome, begun.elapsed());
+        }
+        let service = host::label(service);
         match &answer {
             Ok(_) => tracing::trace!(peer = %domain, service, "a homeserver answered"),
-            // Strangers can have homeservers asked that there are not, as often as they like.
+            // A stranger can name homeservers that do not exist as often as it likes.
             Err(error) => match self.silences.next(Instant::now()) {
                 Some(unsaid) => {
                     tracing::warn!(peer = %domain, service, %error, unsaid, "a homeserver gave no answer")
@@ -79,13 +73,15 @@ impl Surroundings for System {
     }
 
     fn report(&self, report: Report) {
-        self.metrics.report(&report);
+        if let Some(meter) = &self.meter {
+            meter.report(&report);
+        }
         match report {
             Report::OutboxDropped { destination, count, since } => {
                 let since = since.seconds();
                 tracing::warn!(peer = %destination, count, since, "entries for a homeserver were dropped");
             }
-            // The log and the place in it would say who writes when.
+            // The group and the position would tell who writes when.
             Report::DamagedMessage { lost, .. } => {
                 tracing::error!(lost, "a message on its way is damaged in the store");
             }
@@ -96,7 +92,9 @@ impl Surroundings for System {
     }
 
     fn observe(&self, observation: &Observation) {
-        self.metrics.observe(observation);
+        if let Some(meter) = &self.meter {
+            meter.observe(observation);
+        }
         let Observation { request, operation, refusal, committed: _, elapsed, retries } = *observation;
         let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         if request {
@@ -108,7 +106,7 @@ impl Surroundings for System {
     }
 }
 
-/// What failed, as a label.
+/// The outcome of a failed request, as a label.
 fn outcome(error: &SendError) -> &'static str {
     match error {
         SendError::Address { .. } => "address",
@@ -124,15 +122,15 @@ fn outcome(error: &SendError) -> &'static str {
     }
 }
 
-/// Between two warnings of the same kind.
+/// Between two warnings of one kind.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Keeps others from filling the log: one warning in a while, with how many were left out.
+/// Keeps strangers from filling the log: one warning in an interval, with the number of those left out.
 #[derive(Default)]
-struct Occasionally(Mutex<(Option<Instant>, u64)>);
+struct Throttle(Mutex<(Option<Instant>, u64)>);
 
-impl Occasionally {
-    /// How many were left out since the last one; `None` if this one is to be left out too.
+impl Throttle {
+    /// Returns how many warnings were left out since the last one; `None` to leave this one out too.
     fn next(&self, now: Instant) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, unsaid) = &mut *state;
@@ -151,27 +149,21 @@ mod tests {
 
     use super::*;
     use crate::{
-        metrics::Load,
+        metrics::{Load, Metrics},
         peers::{Override, Reach},
     };
 
-    #[test]
-    fn the_clock_is_of_this_century_and_seeds_differ() {
-        assert!(now() > Timestamp::from_milliseconds(1_700_000_000_000));
-        assert_ne!(seed(), seed());
-    }
-
     #[tokio::test]
-    async fn what_happens_to_requests_of_others_is_counted_by_what_failed() {
+    async fn requests_to_peers_are_counted_by_what_failed() {
         let domain: Domain = "b.localhost".parse().unwrap();
-        // Bound and let go: nobody listens there.
+        // A port that was free a moment ago: nothing listens there.
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let overrides = [(domain.clone(), Override { address, certificates: Vec::new() })].into();
         let metrics = Arc::<Metrics>::default();
         let peers = Peers::new(Reach { overrides, ..Reach::default() }).unwrap();
-        let system = System::new(peers, Arc::clone(&metrics));
+        let system = System::new(peers).measured_by(metrics.clone());
         let ask = Ask { domain: domain.clone(), service: Service::Queuing, request: vec![0, 1] };
-        assert_eq!(system.ask(ask).await, Err(PeerFailure));
+        assert_eq!(system.ask(ask).await, Err(PeerFailure::Unreachable));
         system.report(Report::PeerRefuses { destination: domain, refusal: Refusal::NotFederated });
         let text = metrics.render(Load { under_way: 0, listeners: 0, timers: 0 });
         for line in [
@@ -184,7 +176,7 @@ mod tests {
 
     #[test]
     fn one_warning_in_a_while_says_how_many_were_left_out() {
-        let warnings = Occasionally::default();
+        let warnings = Throttle::default();
         let begun = Instant::now();
         assert_eq!(warnings.next(begun), Some(0));
         for _ in 0..1000 {

@@ -1,12 +1,11 @@
-//! `phoenix serve`: one homeserver, from its start to its end.
-
-mod setup;
+//! A homeserver at work, until a signal stops it.
 
 use std::{future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use phoenix_core::identifiers::Domain;
 use phoenix_hyper::{
     admin::Admin,
+    environment::System,
     logs,
     metrics::{Metrics, process::open_file_limit},
     node::Node,
@@ -14,7 +13,6 @@ use phoenix_hyper::{
     service::HttpService,
     settings::Settings,
     store::Store,
-    surroundings::System,
 };
 use tokio::{
     runtime::{Builder, Runtime},
@@ -23,18 +21,22 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::setup::Parts;
-use super::{Exit, Failure, Output};
+use super::setup::{self, Parts};
+use crate::commands::{
+    exit::{Exit, Failure},
+    output::Output,
+};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The domain of the homeserver. It is reached at as., qs. and ds. before this.
+    /// The domain of the homeserver. Its services are reached at as., qs. and ds. before this domain.
     #[arg(long)]
     domain: Domain,
-    /// Where the homeserver keeps everything. Made if it is not there, with keys; used by one process at a time.
+    /// The directory of keys and store. Created with new keys if it does not exist; used by one process at a
+    /// time.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// The settings file; `phoenix config` prints one. Without it, all settings have their defaults.
+    /// The settings file; `phoenix config` prints one with all defaults.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The address to listen on, instead of the one in the settings. Port 0 takes any free one.
@@ -43,10 +45,10 @@ pub struct Arguments {
     /// The address of metrics and health, instead of the one in the settings.
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<SocketAddr>,
-    /// What happens as one JSON object a line, for machines; `ready` has the addresses.
+    /// Print events as one JSON object a line; the event `ready` has the addresses.
     #[arg(long)]
     json: bool,
-    /// Plants a bug, to show that it is found.
+    /// Plant a bug, to show that it is found.
     #[cfg(feature = "plant")]
     #[arg(long, hide = true, value_parser = plant)]
     plant: Option<phoenix_core::config::Plant>,
@@ -57,13 +59,13 @@ fn plant(name: &str) -> Result<phoenix_core::config::Plant, serde_json::Error> {
     serde_json::from_value(name.into())
 }
 
-/// How long the threads that run operations and sockets are waited for at the very end.
+/// How long to wait at the very end for the threads that run operations and sockets.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
-/// Runs a homeserver until it is told to stop.
+/// Runs a homeserver until a signal stops it.
 ///
 /// # Errors
-/// [`Failure`], if it could not start or not end in good order.
+/// [`Failure`] if it cannot start, or did not end in good order.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let output = Output::new(arguments.json);
     let mut settings = match &arguments.config {
@@ -88,22 +90,22 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     work(parts, &settings, output)
 }
 
-/// Everything after the start.
+/// Serves from the opened parts until the end.
 fn work<S: Store + Clone>(parts: Parts<S>, settings: &Settings, output: Output) -> Result<(), Failure> {
     let Parts { homeserver, store, tls, peers } = parts;
     let domain = homeserver.domain().clone();
     let failed = |error: io::Error| Exit::Other.because(error);
-    let (network, operations) = runtimes(settings).map_err(failed)?;
+    let Runtimes { network, operations } = runtimes(settings).map_err(failed)?;
     let metrics = Arc::<Metrics>::default();
-    let system = System::new(peers, Arc::clone(&metrics));
+    let system = System::new(peers).measured_by(metrics.clone());
     let node = Node::new(homeserver, store.clone(), system, settings.work, operations.handle().clone());
     let done = network.block_on(async {
         let signals = Signals::new().map_err(failed)?;
         let serving = Serving { node, metrics, tls, settings, output };
         serving.serve(signals).await
     });
-    // Whatever is still under way ends here; it had its time. Then the store closes, with this last hold on it.
-    // Look-ups of names have no end of their own, and are not waited for.
+    // Operations still under way end here: their time is over. Then the store closes with its last handle.
+    // Look-ups of names cannot be interrupted and are not waited for.
     network.shutdown_timeout(LAST_MOMENTS);
     operations.shutdown_timeout(LAST_MOMENTS);
     drop(store);
@@ -111,7 +113,8 @@ fn work<S: Store + Clone>(parts: Parts<S>, settings: &Settings, output: Output) 
     done
 }
 
-/// Connections beyond the limit are not accepted, whatever the settings say: better known before it happens.
+/// Warns if the system's limit of open files is below what the settings need: connections beyond it will
+/// fail.
 fn warn_of_few_files(settings: &Settings) {
     let needed = settings.connections.connections + settings.outgoing.connections + settings.store.files;
     if let Some(limit) = open_file_limit().filter(|limit| *limit < needed as u64) {
@@ -124,14 +127,20 @@ fn warn_of_few_files(settings: &Settings) {
     }
 }
 
-/// Stacks are reserved, not used: 512 KiB are plenty for what serves sockets.
+/// The stack of threads that serve sockets, in bytes.
 const NETWORK_STACK: usize = 512 << 10;
 
-/// Group operations go deep in builds that are not optimised.
+/// The stack of threads that run operations, in bytes: builds without optimisation need much for group
+/// operations.
 const OPERATIONS_STACK: usize = 2 << 20;
 
-/// One runtime that serves sockets, and one that runs operations, so that cryptography never holds up the first.
-fn runtimes(settings: &Settings) -> io::Result<(Runtime, Runtime)> {
+/// The runtimes of a homeserver: two, so that cryptography never blocks sockets.
+struct Runtimes {
+    network: Runtime,
+    operations: Runtime,
+}
+
+fn runtimes(settings: &Settings) -> io::Result<Runtimes> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let operation_threads = match settings.server.operation_threads {
         0 => cores,
@@ -145,8 +154,10 @@ fn runtimes(settings: &Settings) -> io::Result<(Runtime, Runtime)> {
             .enable_all()
             .build()
     };
-    let network = runtime("network", settings.server.network_threads, NETWORK_STACK)?;
-    Ok((network, runtime("operations", operation_threads, OPERATIONS_STACK)?))
+    Ok(Runtimes {
+        network: runtime("network", settings.server.network_threads, NETWORK_STACK)?,
+        operations: runtime("operations", operation_threads, OPERATIONS_STACK)?,
+    })
 }
 
 /// The signals that end a homeserver.
@@ -160,7 +171,7 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// The next one.
+    /// Waits for the next signal.
     async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -169,6 +180,7 @@ impl Signals {
     }
 }
 
+/// A homeserver that is about to listen.
 struct Serving<'a, S> {
     node: Node<S, System>,
     metrics: Arc<Metrics>,
@@ -178,7 +190,7 @@ struct Serving<'a, S> {
 }
 
 impl<S: Store> Serving<'_, S> {
-    /// Serves until a signal, then ends in good order; a second signal ends it at once.
+    /// Serves until a signal, then ends in good order. A second signal ends it at once.
     async fn serve(self, mut signals: Signals) -> Result<(), Failure> {
         let Self { node, metrics, tls, settings, output } = self;
         let domain = node.homeserver().domain().clone();
@@ -195,13 +207,13 @@ impl<S: Store> Serving<'_, S> {
         }
         node.start();
         ready(&domain, server.address(), admin_address, output);
-        // On a worker: the thread that waits here is none of the runtime's.
+        // On a worker thread: this thread is not one of the runtime's.
         let running = tokio::spawn(server.run(stopping.clone().cancelled_owned()));
         signals.next().await;
         stopping.cancel();
         tracing::info!(target: "phoenix", %domain, "stopping: nothing more is accepted");
         let ended = async {
-            // Only if it panicked, and then there is nothing to wait for.
+            // Fails only if the server panicked, and then there is nothing to wait for.
             let _ = running.await;
             drain(&node, &settings.connections).await;
         };
@@ -216,7 +228,7 @@ async fn listen<T>(address: SocketAddr, bound: impl Future<Output = io::Result<T
     bound.await.map_err(|error| Exit::Listen.because(format!("cannot listen on {address}: {error}")))
 }
 
-/// Ends what is under way. What does not end in time is taken up again by the next start: it is all in rows.
+/// Waits for operations to end. Work that does not end in time continues after the next start: it is in rows.
 async fn drain<S: Store>(node: &Node<S, System>, limits: &ServerLimits) {
     if timeout(limits.grace, node.drain()).await.is_err() {
         let under_way = node.under_way();
