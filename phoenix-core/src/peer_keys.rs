@@ -135,7 +135,7 @@ impl Published for ValidatedQsKeys {
     }
 
     fn ours(context: &Context) -> Option<QsKeySet> {
-        context.keys().qs_key_set(context.domain(), context.now, context.config().times.key_set)
+        context.keys().qs_key_set(context.domain(), context.now(), context.config().times.key_set)
     }
 
     fn validate(
@@ -171,7 +171,7 @@ impl Published for ValidatedAsCredentials {
     }
 
     fn ours(context: &Context) -> Option<AsCredentialSet> {
-        context.keys().as_credential_set(context.domain(), context.now, context.config().times.key_set)
+        context.keys().as_credential_set(context.domain(), context.now(), context.config().times.key_set)
     }
 
     fn validate(
@@ -224,14 +224,13 @@ pub(crate) fn rows_before_asking<K: Published>(context: &Context, domain: &Domai
 /// # Errors
 /// As [`current`].
 pub(crate) fn queuing_keys(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     domain: &Domain,
     (wanted, caller): (Option<KeyId>, Caller),
 ) -> Result<ValidatedQsKeys, Interrupt> {
-    let suffices =
-        |keys: &ValidatedQsKeys| wanted.is_none_or(|id| keys.verifying_key(id, context.now).is_some());
-    current(transaction, context, domain, suffices, caller)
+    let now = transaction.now();
+    let suffices = |keys: &ValidatedQsKeys| wanted.is_none_or(|id| keys.verifying_key(id, now).is_some());
+    current(transaction, domain, suffices, caller)
 }
 
 /// The set of `domain` that is in force, which may be our own. One that is old, or does not suffice, is refreshed.
@@ -241,19 +240,18 @@ pub(crate) fn queuing_keys(
 /// [`Refusal::PeerUnavailable`] if there is no valid set to be had, with [`Refusal::RateLimited`] if too
 /// many strangers want homeservers asked that we know nothing of.
 pub(crate) fn current<K: Published>(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     domain: &Domain,
     suffices: impl Fn(&K) -> bool,
     caller: Caller,
 ) -> Result<K, Interrupt> {
-    let (now, times) = (context.now, &context.config().times);
-    if domain == context.domain() {
-        let ours = K::ours(context).ok_or(Refusal::Internal)?;
+    let (now, times) = (transaction.now(), &transaction.config().times);
+    if domain == transaction.domain() {
+        let ours = K::ours(transaction.context()).ok_or(Refusal::Internal)?;
         return Ok(K::validate(&ours, domain, now, None).map_err(Refusal::from)?);
     }
     // Before what is kept is looked at: a change of the policy takes effect at once.
-    context.config().federation.check(Direction::Outbound, domain)?;
+    transaction.config().federation.check(Direction::Outbound, domain)?;
     let name = K::name(domain);
     let row: Option<PeerKeys<K::Set>> = transaction.get(&name)?;
     let known = row.and_then(|row| Some((K::kept(row.set, domain, now).ok()?, row.fetched_at)));
@@ -263,13 +261,13 @@ pub(crate) fn current<K: Published>(
         }
         known => known.map(|(keys, _)| keys),
     };
-    if let Some(retry_at) = not_before(transaction, context, &name)?
+    if let Some(retry_at) = not_before(transaction, &name)?
         && (caller != Caller::Ourselves || known.is_some())
     {
         return known.ok_or_else(|| Refusal::peer_unavailable(domain, retry_at - now).into());
     }
     if known.is_none() && caller == Caller::Stranger {
-        admit_first_contact(transaction, context)?;
+        admit_first_contact(transaction)?;
     }
     let fetched = fetch::<K>(transaction, domain)?;
     let fetched =
@@ -281,13 +279,13 @@ pub(crate) fn current<K: Published>(
     if let Ok(keys) = &fetched {
         keep(transaction, now, name, (keys, known.as_ref()));
     }
-    transaction.keep();
-    conclude(fetched, known, (domain, context.config()))
+    transaction.savepoint();
+    conclude(fetched, known, (domain, transaction.config()))
 }
 
 /// Keeps a good set in the place of the one before, until it is of no use any more.
 fn keep<K: Published>(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     now: Timestamp,
     name: SetName,
     (keys, previous): (&K, Option<&K>),
@@ -301,17 +299,13 @@ fn keep<K: Published>(
 }
 
 /// When the set may be asked for again, if that is not now.
-fn not_before(
-    transaction: &mut Transaction,
-    context: &Context,
-    name: &SetName,
-) -> Result<Option<Timestamp>, Interrupt> {
-    let longest = longest_wait(context);
-    let names = vain_fetches(context, name);
-    transaction.prefetch(&names.iter().map(Key::of::<VainFetch>).collect::<Vec<_>>())?;
+fn not_before(transaction: &mut Transaction<'_>, name: &SetName) -> Result<Option<Timestamp>, Interrupt> {
+    let longest = longest_wait(transaction.context());
+    let names = vain_fetches(transaction.context(), name);
+    transaction.snapshot().load(&names.iter().map(Key::of::<VainFetch>).collect::<Vec<_>>())?;
     for name in names {
-        let retry_at = transaction.peek_intact::<VainFetch>(&name)?.map(|row| row.retry_at);
-        if let Some(retry_at) = retry_at.filter(|at| context.now < *at && *at <= longest) {
+        let retry_at = transaction.snapshot().read::<VainFetch>(&name)?.intact().map(|row| row.retry_at);
+        if let Some(retry_at) = retry_at.filter(|at| transaction.now() < *at && *at <= longest) {
             return Ok(Some(retry_at));
         }
     }
@@ -320,25 +314,25 @@ fn not_before(
 
 /// The names that a row of a vain fetch can have now: it lies in the hour of its end.
 fn vain_fetches(context: &Context, name: &SetName) -> Vec<Expiring<SetName>> {
-    let hours = context.now.hour().0..=longest_wait(context).hour().0;
+    let hours = context.now().hour().0..=longest_wait(context).hour().0;
     hours.map(|hour| Expiring { hour: Hour(hour), name: name.clone() }).collect()
 }
 
 /// No end is further ahead. One that is, was noted while the clock was wrong.
 fn longest_wait(context: &Context) -> Timestamp {
-    context.now + context.config().times.key_retry
+    context.now() + context.config().times.key_retry
 }
 
 /// Whoever is not authenticated can name any domain: so each costs something of what all of them together have.
-fn admit_first_contact(transaction: &mut Transaction, context: &Context) -> Result<(), Interrupt> {
-    let rates = &context.config().rates;
+fn admit_first_contact(transaction: &mut Transaction<'_>) -> Result<(), Interrupt> {
+    let rates = &transaction.config().rates;
     let rate = Rate { per_second: rates.first_contacts_per_second, burst: rates.first_contact_burst };
     let FirstContacts(mut taken) = transaction.get(&())?.unwrap_or_default();
     // Once the question is out, its answer counts, whatever others asked meanwhile.
     if !transaction.has_asked() {
-        taken.check(context.now, rate).map_err(Refusal::rate_limited)?;
+        taken.check(transaction.now(), rate).map_err(Refusal::rate_limited)?;
     }
-    taken.take(context.now, rate, 1);
+    taken.take(transaction.now(), rate, 1);
     transaction.put(&(), &FirstContacts(taken));
     Ok(())
 }
@@ -368,13 +362,13 @@ fn conclude<K>(
 
 /// Asks `domain`. The question has neither time nor name, so that equal ones are one.
 fn fetch<K: Published>(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     domain: &Domain,
 ) -> Result<Result<K::Set, Failure>, Interrupt> {
     let about = (domain.clone(), Timestamp::default(), RequestId([0; 16]));
     let request = RequestEnvelope::new(about, &K::REQUEST, None, None).map_err(|_| Refusal::Internal)?;
     let service = K::Request::KIND.rules().service;
-    let answer = transaction.ask(Ask { domain: domain.clone(), service, request: encode(&request) })?;
+    let answer = transaction.ask_peer(Ask { domain: domain.clone(), service, request: encode(&request) })?;
     let reply = answer.ok().and_then(|bytes| ResponseEnvelope::read(&bytes).ok()?.ok());
     Ok(reply.map(K::in_reply).ok_or(Failure::NoAnswer))
 }

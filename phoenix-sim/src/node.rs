@@ -7,7 +7,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use phoenix_core::{config::Plant, dispatch::Input, error::PeerFailure, homeserver::Homeserver, operation::{Ask, Lane, Operation, Outcome, Step, Timer, single_flight::SingleFlight}, store::{Commit, Key, Reads, Row, Settlement, commit::Rows}, time::Timestamp};
+use phoenix_core::{
+    config::Plant,
+    dispatch::Input,
+    error::PeerFailure,
+    homeserver::Homeserver,
+    operation::{Ask, Lane, Operation, Outcome, Step, Timer, single_flight::SingleFlight},
+    store::{Commit, Key, Reads, Row, Settlement, commit::Rows},
+    time::Timestamp,
+};
 
 /// Names an operation of a node, in the order in which operations are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

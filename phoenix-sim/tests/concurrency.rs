@@ -4,7 +4,16 @@
 
 use std::{ops::Range, sync::atomic::AtomicU64, time::Duration};
 
-use phoenix_core::{client::{Client, Output}, dispatch::Input, homeserver::Homeserver, operation::{Ask, Outcome}, rng::Random, store::{Commit, Reads, Settlement, commit::Rows}, time::Timestamp, wire::{envelope::RequestEnvelope, operations::OperationKind}};
+use phoenix_core::{
+    client::{Client, Output},
+    dispatch::Input,
+    homeserver::Homeserver,
+    operation::{Ask, Outcome},
+    rng::Random,
+    store::{Commit, Reads, Settlement, commit::Rows},
+    time::Timestamp,
+    wire::{envelope::RequestEnvelope, operations::OperationKind},
+};
 use phoenix_sim::{
     clock::START,
     disk::{Disk, StoreFaults},

@@ -8,7 +8,7 @@ use crate::{
     error::Refusal,
     identifiers::{ClientId, UserId},
     limits::MAX_CLIENTS,
-    operation::{Context, Interrupt, Transaction},
+    operation::{Interrupt, Transaction},
     request::Call,
     store::{Record, RecordKind},
     wire::envelope::Sender,
@@ -42,15 +42,14 @@ impl Record for Client {
 
 /// The local client `id`, once it is shown that it made the request.
 pub(super) fn authenticate<B>(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     call: &Call<'_, B>,
     id: &ClientId,
 ) -> Result<Client, Interrupt> {
     let client: Client = transaction.get(id)?.ok_or(Refusal::Unauthenticated)?;
     let Sender::Client(fingerprint) = call.sender()? else { return Err(Refusal::Unauthenticated.into()) };
     if *fingerprint != client.credential.fingerprint()
-        || !client.credential.expiration().contains(context.now)
+        || !client.credential.expiration().contains(transaction.now())
     {
         return Err(Refusal::Unauthenticated.into());
     }

@@ -4,17 +4,19 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::accounts::{self, User};
 use crate::{
+    codec::encode,
     collections::pool::{self, PackageName},
     credentials::ClientCredential,
     error::Refusal,
     identifiers::ClientId,
-    operation::{Context, Interrupt, Transaction},
-    request::Call,
+    operation::{Interrupt, Lane, Transaction},
+    request::{Call, Serve},
     store::{Record, RecordKind},
     wire::{
         auth_service::{
             ConnectionPackage, GetConnectionPackage, GetConnectionPackageReply, PublishConnectionPackages,
         },
+        envelope::RequestEnvelope,
         message::Done,
     },
 };
@@ -34,21 +36,22 @@ pool::pool! {
 }
 
 /// `publish_connection_packages`: replaces those of the client.
-pub(crate) fn publish_connection_packages(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, PublishConnectionPackages>,
-) -> Result<Done, Interrupt> {
-    let client = accounts::authenticate(transaction, context, call, &call.body.client_id)?;
-    call.redeem(transaction, context)?;
-    replace(transaction, context, &client.credential, &call.body.packages)?;
-    Ok(Done)
+impl Serve for PublishConnectionPackages {
+    fn lane(&self, _: &RequestEnvelope) -> Lane {
+        Lane::Of(encode(&self.client_id.user_id))
+    }
+
+    fn serve(transaction: &mut Transaction<'_>, call: &Call<'_, Self>) -> Result<Done, Interrupt> {
+        let client = accounts::authenticate(transaction, call, &call.body.client_id)?;
+        call.redeem(transaction)?;
+        replace(transaction, &client.credential, &call.body.packages)?;
+        Ok(Done)
+    }
 }
 
 /// Replaces the packages of the client whose credential this is, all or none.
 pub(super) fn replace(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     credential: &ClientCredential,
     packages: &[ConnectionPackage],
 ) -> Result<(), Interrupt> {
@@ -58,31 +61,36 @@ pub(super) fn replace(
     let client = credential.client_id().clone();
     for package in packages {
         let valid = package.content.credential == *credential
-            && package.content.expiration.contains(context.now)
+            && package.content.expiration.contains(transaction.now())
             && credential.verifying_key().verify(&package.content, &package.signature).is_ok();
         if !valid {
             return Err(Refusal::InvalidConnectionPackage.into());
         }
     }
-    pool::replace::<ConnectionPackages, _>(transaction, &client, packages, |_, package| {
+    pool::replace::<ConnectionPackages, _>(transaction, &client, packages, |_, _, package| {
         Ok(StoredConnectionPackage(package.clone()))
     })
 }
 
 /// `get_connection_package`: the next one, consumed unless it is the last.
-pub(crate) fn get_connection_package(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, GetConnectionPackage>,
-) -> Result<GetConnectionPackageReply, Interrupt> {
-    call.redeem(transaction, context)?;
-    let user_id = &call.body.user_id;
-    let user: User = transaction.get(user_id)?.ok_or(Refusal::NotFound)?;
-    let uuid = *user.clients.first().ok_or(Refusal::NotFound)?;
-    let client = ClientId { user_id: user_id.clone(), uuid };
-    let now = context.now;
-    let package = pool::take::<ConnectionPackages, _>(transaction, &client, |_, stored| {
-        Ok(Some(stored.0).filter(|package| package.content.expiration.contains(now)))
-    })?;
-    Ok(GetConnectionPackageReply { package: package.ok_or(Refusal::NotFound)? })
+impl Serve for GetConnectionPackage {
+    fn lane(&self, _: &RequestEnvelope) -> Lane {
+        Lane::Of(encode(&self.user_id))
+    }
+
+    fn serve(
+        transaction: &mut Transaction<'_>,
+        call: &Call<'_, Self>,
+    ) -> Result<GetConnectionPackageReply, Interrupt> {
+        call.redeem(transaction)?;
+        let user_id = &call.body.user_id;
+        let user: User = transaction.get(user_id)?.ok_or(Refusal::NotFound)?;
+        let uuid = *user.clients.first().ok_or(Refusal::NotFound)?;
+        let client = ClientId { user_id: user_id.clone(), uuid };
+        let now = transaction.now();
+        let package = pool::take::<ConnectionPackages, _>(transaction, &client, |_, stored| {
+            Ok(Some(stored.0).filter(|package| package.content.expiration.contains(now)))
+        })?;
+        Ok(GetConnectionPackageReply { package: package.ok_or(Refusal::NotFound)? })
+    }
 }

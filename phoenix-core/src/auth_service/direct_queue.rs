@@ -7,10 +7,11 @@ use crate::{
     crypto::hpke::HpkePublicKey,
     error::Refusal,
     identifiers::ClientId,
-    operation::{Context, Interrupt, Transaction},
-    request::Call,
+    operation::{Interrupt, Lane, Transaction},
+    request::{Call, Serve},
     wire::{
         auth_service::{DequeueDirect, EnqueueDirect},
+        envelope::RequestEnvelope,
         message::Done,
         queues::DequeueReply,
     },
@@ -20,37 +21,41 @@ queue::queue!(Direct, ClientId, DirectQueue, DirectQueueEntry, crate::wire::queu
 
 /// Creates a client's queue.
 pub(super) fn create(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     client: &ClientId,
     owner: HpkePublicKey,
 ) -> Result<(), Refusal> {
-    queue::create::<Direct>(transaction, context, client, owner)
+    queue::create::<Direct>(transaction, client, owner)
 }
 
 /// `enqueue_direct`: puts a sealed connection request into a client's queue.
-pub(crate) fn enqueue_direct(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, EnqueueDirect>,
-) -> Result<Done, Interrupt> {
-    call.redeem(transaction, context)?;
-    let client = &call.body.client_id;
-    let mut head = transaction.get::<DirectQueue>(client)?.ok_or(Refusal::NotFound)?;
-    if head.as_mut().length() >= context.config().sizes.direct_queue {
-        return Err(Refusal::QueueFull.into());
+impl Serve for EnqueueDirect {
+    fn lane(&self, _: &RequestEnvelope) -> Lane {
+        Lane::of(&[b"direct", &encode(&self.client_id)])
     }
-    queue::append::<Direct>(transaction, context, client, &mut head, &encode(&call.body.package))?;
-    Ok(Done)
+
+    fn serve(transaction: &mut Transaction<'_>, call: &Call<'_, Self>) -> Result<Done, Interrupt> {
+        call.redeem(transaction)?;
+        let client = &call.body.client_id;
+        let mut head = transaction.get::<DirectQueue>(client)?.ok_or(Refusal::NotFound)?;
+        if head.as_mut().length() >= transaction.config().sizes.direct_queue {
+            return Err(Refusal::QueueFull.into());
+        }
+        queue::append::<Direct>(transaction, client, &mut head, &encode(&call.body.package))?;
+        Ok(Done)
+    }
 }
 
 /// `dequeue_direct`: entries from a position on; those before it are dropped.
-pub(crate) fn dequeue_direct(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, DequeueDirect>,
-) -> Result<DequeueReply, Interrupt> {
-    let client = &call.body.client_id;
-    accounts::authenticate(transaction, context, call, client)?;
-    queue::dequeue::<Direct>(transaction, context, client, &call.body.range)
+impl Serve for DequeueDirect {
+    // Not with the callers who fill the queue: however many they are, its owner does not wait behind them.
+    fn lane(&self, _: &RequestEnvelope) -> Lane {
+        Lane::of(&[b"direct reading", &encode(&self.client_id)])
+    }
+
+    fn serve(transaction: &mut Transaction<'_>, call: &Call<'_, Self>) -> Result<DequeueReply, Interrupt> {
+        let client = &call.body.client_id;
+        accounts::authenticate(transaction, call, client)?;
+        queue::dequeue::<Direct>(transaction, client, &call.body.range)
+    }
 }

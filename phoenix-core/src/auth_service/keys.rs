@@ -3,17 +3,18 @@
 use crate::{
     credentials::AsCredentialSet,
     error::Refusal,
-    operation::{Context, Interrupt, Transaction},
-    request::Call,
+    operation::{Interrupt, Transaction},
+    request::{Call, Serve},
     wire::auth_service::{GetAsCredentials, GetAsCredentialsReply},
 };
 
 /// `get_as_credentials`: roots, intermediates and revocations, signed, with their validity.
-pub(crate) fn get_as_credentials(
-    _: &mut Transaction,
-    context: &mut Context,
-    _: &Call<'_, GetAsCredentials>,
-) -> Result<GetAsCredentialsReply, Interrupt> {
-    let set = context.homeserver().as_credentials(context.now).ok_or(Refusal::Internal)?;
-    Ok(GetAsCredentialsReply { credentials: AsCredentialSet::clone(&set) })
+impl Serve for GetAsCredentials {
+    fn serve(
+        transaction: &mut Transaction<'_>,
+        _: &Call<'_, Self>,
+    ) -> Result<GetAsCredentialsReply, Interrupt> {
+        let set = transaction.homeserver().as_credentials(transaction.now()).ok_or(Refusal::Internal)?;
+        Ok(GetAsCredentialsReply { credentials: AsCredentialSet::clone(&set) })
+    }
 }

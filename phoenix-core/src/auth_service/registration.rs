@@ -13,13 +13,13 @@ use crate::{
     crypto::{kdf, labels::Label},
     error::Refusal,
     identifiers::UserId,
-    operation::{Context, Interrupt, Transaction},
-    request::Call,
+    operation::{Interrupt, Lane, Transaction},
+    request::{Call, Serve},
     store::{Expiring, Record, RecordKind},
     time::{ExpirationData, Timestamp},
     wire::{
         auth_service::{FinishRegistration, InitRegistration, InitRegistrationReply},
-        envelope::Sender,
+        envelope::{RequestEnvelope, Sender},
         message::Done,
     },
 };
@@ -58,77 +58,86 @@ pub(crate) fn shard(user_id: &UserId) -> u8 {
 }
 
 /// Counts a registration, unless it is one too many in this minute.
-fn count(transaction: &mut Transaction, context: &Context, user_id: &UserId) -> Result<(), Interrupt> {
-    let (shard, minute) = (shard(user_id), context.now.seconds() / 60);
-    let limit = (context.config().rates.registrations_per_minute / u32::from(SHARDS)).max(1);
+fn count(transaction: &mut Transaction<'_>, user_id: &UserId) -> Result<(), Interrupt> {
+    let (shard, minute) = (shard(user_id), transaction.now().seconds() / 60);
+    let limit = (transaction.config().rates.registrations_per_minute / u32::from(SHARDS)).max(1);
     let rate = transaction.get::<RegistrationRate>(&shard)?.unwrap_or_default();
     let count = if rate.minute == minute { rate.count } else { 0 };
     if count >= limit {
         let next = Timestamp::from_milliseconds((minute + 1).saturating_mul(60_000));
-        return Err(Refusal::rate_limited(next - context.now).into());
+        return Err(Refusal::rate_limited(next - transaction.now()).into());
     }
     transaction.put(&shard, &RegistrationRate { minute, count: count + 1 });
     Ok(())
 }
 
 /// `init_registration`: signs the credential request and answers the first OPAQUE message.
-pub(crate) fn init_registration(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, InitRegistration>,
-) -> Result<InitRegistrationReply, Interrupt> {
-    match context.config().registration {
-        RegistrationPolicy::Open => {}
-        RegistrationPolicy::Closed => return Err(Refusal::RegistrationClosed.into()),
+impl Serve for InitRegistration {
+    fn lane(&self, _: &RequestEnvelope) -> Lane {
+        Lane::of(&[b"registrations", &[shard(&self.credential_request.payload.client_id.user_id)]])
     }
-    count(transaction, context, &call.body.credential_request.payload.client_id.user_id)?;
-    let now = context.now;
-    let request = validate_client_credential_request(&call.body.credential_request, context.domain(), now)
-        .map_err(Refusal::from)?;
-    let user_id = &request.client_id().user_id;
-    if transaction.get::<User>(user_id)?.is_some() {
-        return Err(Refusal::UserExists.into());
+
+    fn serve(
+        transaction: &mut Transaction<'_>,
+        call: &Call<'_, Self>,
+    ) -> Result<InitRegistrationReply, Interrupt> {
+        match transaction.config().registration {
+            RegistrationPolicy::Open => {}
+            RegistrationPolicy::Closed => return Err(Refusal::RegistrationClosed.into()),
+        }
+        count(transaction, &call.body.credential_request.payload.client_id.user_id)?;
+        let now = transaction.now();
+        let request =
+            validate_client_credential_request(&call.body.credential_request, transaction.domain(), now)
+                .map_err(Refusal::from)?;
+        let user_id = &request.client_id().user_id;
+        if transaction.get::<User>(user_id)?.is_some() {
+            return Err(Refusal::UserExists.into());
+        }
+        let opaque_response =
+            password::start(transaction.context(), user_id, call.body.opaque_request.as_slice())?;
+        let (intermediate, key) = transaction.keys().intermediate(now).ok_or(Refusal::Internal)?;
+        let expiration = ExpirationData::starting(now, transaction.config().times.client_credential);
+        let credential =
+            ClientCredential::issue(&request, key, intermediate, &expiration).map_err(Refusal::from)?;
+        let expires_at = now + transaction.config().times.registration;
+        let name = Expiring { hour: expires_at.hour(), name: credential.fingerprint() };
+        transaction.put(&name, &PendingRegistration { credential: credential.clone(), expires_at });
+        let opaque_response = opaque_response.try_into().map_err(|_| Refusal::Internal)?;
+        Ok(InitRegistrationReply { credential, opaque_response, expires_at })
     }
-    let opaque_response = password::start(context, user_id, call.body.opaque_request.as_slice())?;
-    let (intermediate, key) = context.keys().intermediate(now).ok_or(Refusal::Internal)?;
-    let expiration = ExpirationData::starting(now, context.config().times.client_credential);
-    let credential =
-        ClientCredential::issue(&request, key, intermediate, &expiration).map_err(Refusal::from)?;
-    let expires_at = now + context.config().times.registration;
-    let name = Expiring { hour: expires_at.hour(), name: credential.fingerprint() };
-    transaction.put(&name, &PendingRegistration { credential: credential.clone(), expires_at });
-    let opaque_response = opaque_response.try_into().map_err(|_| Refusal::Internal)?;
-    Ok(InitRegistrationReply { credential, opaque_response, expires_at })
 }
 
 /// `finish_registration`: creates user, client, direct queue and connection packages.
-pub(crate) fn finish_registration(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, FinishRegistration>,
-) -> Result<Done, Interrupt> {
-    let body = call.body;
-    let Sender::Client(fingerprint) = call.sender()? else { return Err(Refusal::Unauthenticated.into()) };
-    let name = Expiring { hour: body.expires_at.hour(), name: *fingerprint };
-    let pending: PendingRegistration = transaction.get(&name)?.ok_or(Refusal::NoSuchRegistration)?;
-    let credential = pending.credential;
-    call.authenticate(transaction, credential.verifying_key())?;
-    if context.now > pending.expires_at {
-        return Err(Refusal::NoSuchRegistration.into());
+impl Serve for FinishRegistration {
+    fn lane(&self, envelope: &RequestEnvelope) -> Lane {
+        Lane::sender(envelope)
     }
-    let client_id = credential.client_id().clone();
-    // Two registrations for one name may be under way at once: the first to finish has it.
-    if transaction.get::<User>(&client_id.user_id)?.is_some() {
-        return Err(Refusal::UserExists.into());
+
+    fn serve(transaction: &mut Transaction<'_>, call: &Call<'_, Self>) -> Result<Done, Interrupt> {
+        let body = call.body;
+        let Sender::Client(fingerprint) = call.sender()? else { return Err(Refusal::Unauthenticated.into()) };
+        let name = Expiring { hour: body.expires_at.hour(), name: *fingerprint };
+        let pending: PendingRegistration = transaction.get(&name)?.ok_or(Refusal::NoSuchRegistration)?;
+        let credential = pending.credential;
+        call.authenticate(transaction, credential.verifying_key())?;
+        if transaction.now() > pending.expires_at {
+            return Err(Refusal::NoSuchRegistration.into());
+        }
+        let client_id = credential.client_id().clone();
+        // Two registrations for one name may be under way at once: the first to finish has it.
+        if transaction.get::<User>(&client_id.user_id)?.is_some() {
+            return Err(Refusal::UserExists.into());
+        }
+        let password_file = password::finish(transaction.context(), body.opaque_upload.as_slice())?;
+        let password_file = password_file.try_into().map_err(|_| Refusal::Internal)?;
+        connections::replace(transaction, &credential, &body.connection_packages)?;
+        direct_queue::create(transaction, &client_id, body.queue_key)?;
+        let mut clients = List::default();
+        let _ = clients.push(client_id.uuid);
+        transaction.put(&client_id.user_id, &User { password_file, clients });
+        transaction.put(&client_id, &Client { credential });
+        transaction.delete::<PendingRegistration>(&name);
+        Ok(Done)
     }
-    let password_file = password::finish(context, body.opaque_upload.as_slice())?;
-    let password_file = password_file.try_into().map_err(|_| Refusal::Internal)?;
-    connections::replace(transaction, context, &credential, &body.connection_packages)?;
-    direct_queue::create(transaction, context, &client_id, body.queue_key)?;
-    let mut clients = List::default();
-    let _ = clients.push(client_id.uuid);
-    transaction.put(&client_id.user_id, &User { password_file, clients });
-    transaction.put(&client_id, &Client { credential });
-    transaction.delete::<PendingRegistration>(&name);
-    Ok(Done)
 }

@@ -3,6 +3,7 @@
 
 use super::accounts::Client;
 use crate::{
+    codec::encode,
     config::Direction,
     credentials::{
         ClientCredential,
@@ -12,66 +13,70 @@ use crate::{
     error::Refusal,
     identifiers::Domain,
     keys::TokenKey,
-    operation::{Context, Interrupt, Transaction},
+    operation::{Interrupt, Lane, Transaction},
     peer_keys::{self, Caller},
-    request::Call,
+    request::{Call, Serve},
     store::Key,
     wire::{
         auth_service::{GetTokenKeys, GetTokenKeysReply, IssueTokens, IssueTokensReply},
-        envelope::Sender,
+        envelope::{RequestEnvelope, Sender},
     },
 };
 
 pub(crate) mod allowance;
 
 /// `get_token_keys`: the keys that issue now, one for each scope.
-pub(crate) fn get_token_keys(
-    _: &mut Transaction,
-    context: &mut Context,
-    _: &Call<'_, GetTokenKeys>,
-) -> Result<GetTokenKeysReply, Interrupt> {
-    let keys = context.homeserver().token_keys(context.now);
-    let public: Vec<TokenPublicKey> = keys.issuing().map(TokenKey::public_key).collect();
-    Ok(GetTokenKeysReply { keys: public.try_into().map_err(|_| Refusal::Internal)? })
+impl Serve for GetTokenKeys {
+    fn serve(transaction: &mut Transaction<'_>, _: &Call<'_, Self>) -> Result<GetTokenKeysReply, Interrupt> {
+        let keys = transaction.homeserver().token_keys(transaction.now());
+        let public: Vec<TokenPublicKey> = keys.issuing().map(TokenKey::public_key).collect();
+        Ok(GetTokenKeysReply { keys: public.try_into().map_err(|_| Refusal::Internal)? })
+    }
 }
 
 /// `issue_tokens`: tokens of the scope that the caller's homeserver earns it, within the allowances.
-pub(crate) fn issue_tokens(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, IssueTokens>,
-) -> Result<IssueTokensReply, Interrupt> {
-    let body = call.body;
-    let credential = &body.credential;
-    let client = credential.client_id();
-    let domain = &client.user_id.domain;
-    let allowances = allowance::rows(context, client);
-    let scope = if domain == context.domain() {
-        transaction.prefetch(&[vec![Key::of::<Client>(client)], allowances].concat())?;
-        authenticate_local(transaction, context, call)?;
-        TokenScope::Local
-    } else {
-        context.config().federation.check(Direction::Inbound, domain)?;
-        // In one round, before any signature: each one that is missing has the signatures checked again.
-        transaction.prefetch(&[peer_keys::rows::<ValidatedAsCredentials>(domain), allowances].concat())?;
-        authenticate_federated(transaction, context, call, domain)?;
-        TokenScope::Federated
-    };
-    let keys = context.homeserver().token_keys(context.now);
-    let key = keys.find_issuing(&body.key_id).ok_or(Refusal::UnknownTokenKey)?.issuer();
-    if key.scope() != scope {
-        return Err(Refusal::WrongTokenScope.into());
+impl Serve for IssueTokens {
+    fn lane(&self, _: &RequestEnvelope) -> Lane {
+        Lane::Of(encode(&self.credential.payload().client_id))
     }
-    let count = body.blinded.len() as u64;
-    allowance::take(transaction, context, client, count)?;
-    let response = key.issue(&mut context.random, &body.blinded).map_err(|_| Refusal::Malformed)?;
-    Ok(IssueTokensReply { response })
+
+    fn serve(
+        transaction: &mut Transaction<'_>,
+        call: &Call<'_, Self>,
+    ) -> Result<IssueTokensReply, Interrupt> {
+        let body = call.body;
+        let credential = &body.credential;
+        let client = credential.client_id();
+        let domain = &client.user_id.domain;
+        let allowances = allowance::rows(transaction.context(), client);
+        let scope = if domain == transaction.domain() {
+            transaction.snapshot().load(&[vec![Key::of::<Client>(client)], allowances].concat())?;
+            authenticate_local(transaction, call)?;
+            TokenScope::Local
+        } else {
+            transaction.config().federation.check(Direction::Inbound, domain)?;
+            // In one round, before any signature: each one that is missing has the signatures checked again.
+            transaction
+                .snapshot()
+                .load(&[peer_keys::rows::<ValidatedAsCredentials>(domain), allowances].concat())?;
+            authenticate_federated(transaction, call, domain)?;
+            TokenScope::Federated
+        };
+        let keys = transaction.homeserver().token_keys(transaction.now());
+        let key = keys.find_issuing(&body.key_id).ok_or(Refusal::UnknownTokenKey)?.issuer();
+        if key.scope() != scope {
+            return Err(Refusal::WrongTokenScope.into());
+        }
+        let count = body.blinded.len() as u64;
+        allowance::take(transaction, client, count)?;
+        let response = key.issue(transaction.random(), &body.blinded).map_err(|_| Refusal::Malformed)?;
+        Ok(IssueTokensReply { response })
+    }
 }
 
 /// A local client is the one on record, with the credential on record.
 fn authenticate_local(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     call: &Call<'_, IssueTokens>,
 ) -> Result<(), Interrupt> {
     let client: Client =
@@ -79,7 +84,7 @@ fn authenticate_local(
     if client.credential != call.body.credential {
         return Err(Refusal::Unauthenticated.into());
     }
-    if !client.credential.expiration().contains(context.now) {
+    if !client.credential.expiration().contains(transaction.now()) {
         return Err(Refusal::Unauthenticated.into());
     }
     authenticate_credential(transaction, call, &client.credential)
@@ -87,20 +92,19 @@ fn authenticate_local(
 
 /// A federated client's credential is validated with its homeserver's, from the cache or fetched.
 fn authenticate_federated(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     call: &Call<'_, IssueTokens>,
     domain: &Domain,
 ) -> Result<(), Interrupt> {
     let signer = *call.body.credential.signer();
     let knows_signer = |authorities: &ValidatedAsCredentials| authorities.intermediate(&signer).is_some();
-    let authorities = peer_keys::current(transaction, context, domain, knows_signer, Caller::Stranger)?;
-    let valid = validate_client_credential(&call.body.credential, &authorities, context.now);
+    let authorities = peer_keys::current(transaction, domain, knows_signer, Caller::Stranger)?;
+    let valid = validate_client_credential(&call.body.credential, &authorities, transaction.now());
     authenticate_credential(transaction, call, valid.map_err(Refusal::from)?.credential())
 }
 
 fn authenticate_credential(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     call: &Call<'_, IssueTokens>,
     credential: &ClientCredential,
 ) -> Result<(), Interrupt> {

@@ -8,7 +8,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
     identifiers::{LogId, LogPosition},
-    operation::{Context, Timer, Transaction, timers},
+    operation::{Timer, Transaction},
     store::{Record, RecordKind},
     wire::fan_out::FanOutMessage,
 };
@@ -23,13 +23,7 @@ impl Record for FanOutRow {
 }
 
 /// Adds `message` to the log. `position` is the log's next one; the row that handed it out is in the same commit.
-pub(crate) fn append(
-    transaction: &mut Transaction,
-    context: &Context,
-    log: LogId,
-    position: u64,
-    message: FanOutMessage,
-) {
+pub(crate) fn append(transaction: &mut Transaction<'_>, log: LogId, position: u64, message: FanOutMessage) {
     transaction.put(&LogPosition { log: log.clone(), position }, &FanOutRow(message));
-    timers::schedule(transaction, Timer::Distribute(log), context.now);
+    transaction.schedule(Timer::Distribute(log), transaction.now());
 }

@@ -11,6 +11,7 @@ use crate::{
     codec::Codec,
     error::Refusal,
     operation::{Interrupt, Transaction},
+    rng::Random,
     store::{Key, Record},
 };
 
@@ -55,10 +56,10 @@ fn name_of<N: Codec + Clone>(pool: &N, number: u64) -> PackageName<N> {
 /// Replaces all packages of a pool. `contents` come in the order in which they are handed out; there is at least
 /// one, and the last one stays. `seal` makes the row of each.
 pub(crate) fn replace<P: Pool, C>(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     pool: &P::Name,
     contents: &[C],
-    mut seal: impl FnMut(&PackageName<P::Name>, &C) -> Result<P::Package, Refusal>,
+    mut seal: impl FnMut(&mut Random, &PackageName<P::Name>, &C) -> Result<P::Package, Refusal>,
 ) -> Result<(), Interrupt> {
     let old: Option<PoolHead> = transaction.get::<P::Head>(pool)?.map(Into::into);
     let next = old.map_or(0, |old| old.last + 1);
@@ -67,7 +68,8 @@ pub(crate) fn replace<P: Pool, C>(
     }
     for (number, content) in (next..).zip(contents) {
         let name = name_of(pool, number);
-        transaction.put(&name, &seal(&name, content)?);
+        let package = seal(transaction.random(), &name, content)?;
+        transaction.put(&name, &package);
     }
     let last = next + contents.len().saturating_sub(1) as u64;
     transaction.put(pool, &P::Head::from(PoolHead { next, last }));
@@ -77,7 +79,7 @@ pub(crate) fn replace<P: Pool, C>(
 /// Hands out the next package that is still good, consuming it and those before it unless it is the last.
 /// `open` gives a package's content, or nothing if it has expired. `None` if there is nothing good.
 pub(crate) fn take<P: Pool, C>(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     pool: &P::Name,
     open: impl Fn(&PackageName<P::Name>, P::Package) -> Result<Option<C>, Refusal>,
 ) -> Result<Option<C>, Interrupt> {
@@ -102,7 +104,7 @@ pub(crate) fn take<P: Pool, C>(
 }
 
 /// Reads all that [`take`] may look at in these pools, in two rounds however many pools there are.
-pub(crate) fn load<P: Pool>(transaction: &mut Transaction, pools: &[P::Name]) -> Result<(), Interrupt> {
+pub(crate) fn load<P: Pool>(transaction: &mut Transaction<'_>, pools: &[P::Name]) -> Result<(), Interrupt> {
     transaction.load(pools.iter().map(Key::of::<P::Head>))?;
     let mut packages = Vec::new();
     for pool in pools {

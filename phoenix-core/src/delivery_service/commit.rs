@@ -31,13 +31,12 @@ pub(super) struct Staged {
 impl Staged {
     /// Validates `commit` against the group as it is.
     pub fn new<const MAX: usize>(
-        transaction: &mut Transaction,
-        context: &mut Context,
+        transaction: &mut Transaction<'_>,
         group: &Group,
         (commit, update): (&Bytes<MAX>, &GroupInfoUpdate),
     ) -> Result<Self, Interrupt> {
         let state = group.tree(transaction)?;
-        let crypto = MlsCrypto::with_memo(context.random.array(), context.homeserver().hash_memo());
+        let crypto = MlsCrypto::with_memo(transaction.random().array(), transaction.homeserver().hash_memo());
         let change = state.stage_commit(&crypto, commit.as_slice(), update).map_err(refusal)?;
         let data = decode(&change.summary().authenticated_data).map_err(|_| Refusal::Malformed)?;
         Ok(Self { state, change, data })
@@ -86,8 +85,7 @@ impl Staged {
     /// get the commit: the members before it.
     pub fn apply(
         mut self,
-        transaction: &mut Transaction,
-        context: &mut Context,
+        transaction: &mut Transaction<'_>,
         mut group: Group,
         (mut members, mut rest): (MembersSection, RestSection),
         fan_out: FanOut,
@@ -101,14 +99,14 @@ impl Staged {
         let adds = summary.adds.clone();
         self.state.merge(self.change).map_err(|_| Refusal::Internal)?;
         if !adds.is_empty() {
-            welcome::keep(transaction, context, &mut group, (&self.state, &mut rest), &adds)?;
+            welcome::keep(transaction, &mut group, (&self.state, &mut rest), &adds)?;
         }
-        group.write_tree(transaction, context, &self.state)?;
-        group.write(transaction, context, Section::Members, &members)?;
-        group.write(transaction, context, Section::Rest, &rest)?;
-        let position = fan_out.append(transaction, context, &mut group);
-        group.save(transaction, context);
-        Ok(CommitReply { position, epoch, sent_at: context.now })
+        group.write_tree(transaction, &self.state)?;
+        group.write(transaction, Section::Members, &members)?;
+        group.write(transaction, Section::Rest, &rest)?;
+        let position = fan_out.append(transaction, &mut group);
+        group.save(transaction);
+        Ok(CommitReply { position, epoch, sent_at: transaction.now() })
     }
 }
 
@@ -133,7 +131,7 @@ pub(super) fn pseudonym(
     key: &VerifyingKey,
 ) -> Result<LeafIdentity, Refusal> {
     let credential: LeafCredential = decode(credential).map_err(|_| Refusal::Malformed)?;
-    let pseudonym = validate_leaf_possession(&credential, context.now)?;
+    let pseudonym = validate_leaf_possession(&credential, context.now())?;
     if pseudonym.verifying_key() != key {
         return Err(Refusal::InvalidMlsMessage);
     }
@@ -155,7 +153,7 @@ pub(super) fn add_member(
     if taken || members.roles.is_admin(&identity) {
         return Err(Refusal::InvalidMlsMessage);
     }
-    let member = Member { leaf, identity, key: *key, queue_config, active: context.now.month() };
+    let member = Member { leaf, identity, key: *key, queue_config, active: context.now().month() };
     members.members.push(member).map_err(|_| Refusal::GroupFull)?;
     members.members.sort_by_key(|member| member.leaf);
     rest.credentials.push(profile).map_err(|_| Refusal::GroupFull)?;

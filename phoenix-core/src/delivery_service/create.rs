@@ -13,13 +13,13 @@ use crate::{
     error::Refusal,
     identifiers::{GroupId, LeafIdentity},
     mls::{self, GroupInfoBytes, LeafView, Roles},
-    operation::{Context, Interrupt, Transaction},
-    request::Call,
+    operation::{Context, Interrupt, Lane, Transaction},
+    request::{Call, Serve},
     store::{Expiring, Key, Record, RecordKind},
     time::Timestamp,
     wire::{
         delivery_service::{CreateGroup, LeafProfile, RequestGroupId, RequestGroupIdReply},
-        envelope::Sender,
+        envelope::{RequestEnvelope, Sender},
         message::Done,
     },
 };
@@ -37,68 +37,71 @@ impl Record for GroupReservation {
 }
 
 /// `request_group_id`: reserves a fresh id for an hour.
-pub(crate) fn request_group_id(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, RequestGroupId>,
-) -> Result<RequestGroupIdReply, Interrupt> {
-    call.redeem(transaction, context)?;
-    let group_id = GroupId { uuid: context.random.array(), domain: context.domain().clone() };
-    let reserved_until = context.now + context.config().times.group_reservation;
-    transaction.put(
-        &Expiring { hour: reserved_until.hour(), name: group_id.uuid },
-        &GroupReservation { until: reserved_until },
-    );
-    Ok(RequestGroupIdReply { group_id, reserved_until })
+impl Serve for RequestGroupId {
+    fn serve(
+        transaction: &mut Transaction<'_>,
+        call: &Call<'_, Self>,
+    ) -> Result<RequestGroupIdReply, Interrupt> {
+        call.redeem(transaction)?;
+        let group_id = GroupId { uuid: transaction.random().array(), domain: transaction.domain().clone() };
+        let reserved_until = transaction.now() + transaction.config().times.group_reservation;
+        transaction.put(
+            &Expiring { hour: reserved_until.hour(), name: group_id.uuid },
+            &GroupReservation { until: reserved_until },
+        );
+        Ok(RequestGroupIdReply { group_id, reserved_until })
+    }
 }
 
 /// `create_group`: under a reserved id, with the creator as its only member and first admin.
-pub(crate) fn create_group(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, CreateGroup>,
-) -> Result<Done, Interrupt> {
-    let body = call.body;
-    let id = &body.group.group_id;
-    body.queue_config.check_length()?;
-    check_secret(&body.encrypted_credential)?;
-    if id.domain != *context.domain() {
-        return Err(Refusal::NotReserved.into());
+impl Serve for CreateGroup {
+    fn lane(&self, _: &RequestEnvelope) -> Lane {
+        Lane::group(&self.group)
     }
-    let reservation = Expiring { hour: body.reserved_until.hour(), name: id.uuid };
-    let now = context.now;
-    transaction.load([Key::of::<GroupReservation>(&reservation), Group::row(id)])?;
-    let reserved = transaction.get::<GroupReservation>(&reservation)?.is_some_and(|row| row.until >= now);
-    if !reserved || Group::exists(transaction, id)? {
-        return Err(Refusal::NotReserved.into());
+
+    fn serve(transaction: &mut Transaction<'_>, call: &Call<'_, Self>) -> Result<Done, Interrupt> {
+        let body = call.body;
+        let id = &body.group.group_id;
+        body.queue_config.check_length()?;
+        check_secret(&body.encrypted_credential)?;
+        if id.domain != *transaction.domain() {
+            return Err(Refusal::NotReserved.into());
+        }
+        let reservation = Expiring { hour: body.reserved_until.hour(), name: id.uuid };
+        let now = transaction.now();
+        transaction.load([Key::of::<GroupReservation>(&reservation), Group::row(id)])?;
+        let reserved = transaction.get::<GroupReservation>(&reservation)?.is_some_and(|row| row.until >= now);
+        if !reserved || Group::exists(transaction, id)? {
+            return Err(Refusal::NotReserved.into());
+        }
+        // The whole state is validated last: it costs many times what a stranger's request may cost.
+        authenticate(transaction, call)?;
+        call.redeem(transaction)?;
+        let (state, group_info, leaf) = validated_state(transaction, body)?;
+        transaction.delete::<GroupReservation>(&reservation);
+        let identity = check_creator(transaction.context(), body, &state, &leaf)?;
+        let mut group = Group::new(&body.group, body.awaiting_connection, transaction.context());
+        let member = Member {
+            leaf: 0,
+            identity,
+            key: leaf.signature_key,
+            queue_config: body.queue_config.clone(),
+            active: transaction.now().month(),
+        };
+        let profile = LeafProfile { leaf: 0, encrypted_credential: body.encrypted_credential.clone() };
+        let members = MembersSection { epoch: 0, roles: roles(&state), members: one(member) };
+        let group_info = group_info.into_vec().try_into().map_err(|_| Refusal::InvalidGroupState)?;
+        let rest = RestSection { group_info, credentials: one(profile), past: List::default() };
+        group.write_tree(transaction, &state)?;
+        group.write(transaction, Section::Members, &members)?;
+        group.write(transaction, Section::Rest, &rest)?;
+        group.save(transaction);
+        Ok(Done)
     }
-    // The whole state is validated last: it costs many times what a stranger's request may cost.
-    authenticate(transaction, call)?;
-    call.redeem(transaction, context)?;
-    let (state, group_info, leaf) = validated_state(context, body)?;
-    transaction.delete::<GroupReservation>(&reservation);
-    let identity = check_creator(context, body, &state, &leaf)?;
-    let mut group = Group::new(&body.group, body.awaiting_connection, context);
-    let member = Member {
-        leaf: 0,
-        identity,
-        key: leaf.signature_key,
-        queue_config: body.queue_config.clone(),
-        active: context.now.month(),
-    };
-    let profile = LeafProfile { leaf: 0, encrypted_credential: body.encrypted_credential.clone() };
-    let members = MembersSection { epoch: 0, roles: roles(&state), members: one(member) };
-    let group_info = group_info.into_vec().try_into().map_err(|_| Refusal::InvalidGroupState)?;
-    let rest = RestSection { group_info, credentials: one(profile), past: List::default() };
-    group.write_tree(transaction, context, &state)?;
-    group.write(transaction, context, Section::Members, &members)?;
-    group.write(transaction, context, Section::Rest, &rest)?;
-    group.save(transaction, context);
-    Ok(Done)
 }
 
 /// The creator signs with the key of the tree's only leaf, which it is found to hold by this.
-fn authenticate(transaction: &mut Transaction, call: &Call<'_, CreateGroup>) -> Result<(), Refusal> {
+fn authenticate(transaction: &mut Transaction<'_>, call: &Call<'_, CreateGroup>) -> Result<(), Refusal> {
     if call.sender()? != &Sender::Leaf(0) {
         return Err(Refusal::Unauthenticated);
     }
@@ -108,10 +111,10 @@ fn authenticate(transaction: &mut Transaction, call: &Call<'_, CreateGroup>) -> 
 
 /// The MLS state that the creator sent, and its own leaf in it.
 fn validated_state(
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     body: &CreateGroup,
 ) -> Result<(mls::GroupState, GroupInfoBytes, LeafView), Refusal> {
-    let crypto = MlsCrypto::with_memo(context.random.array(), context.homeserver().hash_memo());
+    let crypto = MlsCrypto::with_memo(transaction.random().array(), transaction.homeserver().hash_memo());
     let (tree, group_info) = (body.ratchet_tree.as_slice(), body.group_info.as_slice());
     let (state, group_info) =
         mls::GroupState::create(&crypto, tree, group_info).map_err(|_| Refusal::InvalidGroupState)?;

@@ -6,7 +6,7 @@ use crate::{
     collections::log::{self},
     error::Refusal,
     identifiers::{LogId, RequestId},
-    operation::{Context, Transaction},
+    operation::Transaction,
     wire::fan_out::{ClientQueueConfig, FanOutContent, FanOutMessage, Receipt, Recipient, WelcomeBundle},
 };
 
@@ -49,16 +49,16 @@ impl FanOut {
     }
 
     /// Orders it: the row is part of the operation's commit. Gives its position.
-    pub fn append(self, transaction: &mut Transaction, context: &Context, group: &mut Group) -> u64 {
+    pub fn append(self, transaction: &mut Transaction<'_>, group: &mut Group) -> u64 {
         let position = group.next_position();
         let message = FanOutMessage {
             group_id: group.id.clone(),
             position,
-            sent_at: context.now,
+            sent_at: transaction.now(),
             contents: self.contents,
             recipients: self.recipients,
         };
-        log::append(transaction, context, LogId::Group(group.id.uuid), position, message);
+        log::append(transaction, LogId::Group(group.id.uuid), position, message);
         position
     }
 }

@@ -59,7 +59,7 @@ impl Group {
         let head = GroupHead {
             generations: (0, 0, 0),
             next_position: 0,
-            last_used: context.now.month(),
+            last_used: context.now().month(),
             awaiting_connection,
             key_hash: key_hash(access),
         };
@@ -72,7 +72,7 @@ impl Group {
     }
 
     /// Whether there is, or ever was, a group of this id.
-    pub fn exists(transaction: &mut Transaction, id: &GroupId) -> Result<bool, Interrupt> {
+    pub fn exists(transaction: &mut Transaction<'_>, id: &GroupId) -> Result<bool, Interrupt> {
         Ok(transaction.get::<GroupHead>(&id.uuid)?.is_some())
     }
 
@@ -81,8 +81,7 @@ impl Group {
     /// A group that does not exist and a key that is not the group's are one refusal, after the same work: the
     /// hash of the key. What remains is how long a store takes to say that there is no row.
     pub fn open(
-        transaction: &mut Transaction,
-        context: &Context,
+        transaction: &mut Transaction<'_>,
         access: &GroupAccess,
     ) -> Result<(Self, MembersSection), Interrupt> {
         let id = &access.group_id;
@@ -91,14 +90,18 @@ impl Group {
         let head: Option<GroupHead> = transaction.get(&id.uuid)?;
         let key_hash = key_hash(access);
         let head = head.filter(|head| bool::from(head.key_hash.ct_eq(&key_hash)));
-        let head = head.filter(|_| id.domain == *context.domain()).ok_or(Refusal::NoSuchGroup)?;
+        let head = head.filter(|_| id.domain == *transaction.domain()).ok_or(Refusal::NoSuchGroup)?;
         let group = Self { id: id.clone(), head, key: access.group_key.clone() };
         let members = group.read(transaction, Section::Members)?;
         Ok((group, members))
     }
 
     /// Reads a section.
-    pub fn read<S: Codec>(&self, transaction: &mut Transaction, section: Section) -> Result<S, Interrupt> {
+    pub fn read<S: Codec>(
+        &self,
+        transaction: &mut Transaction<'_>,
+        section: Section,
+    ) -> Result<S, Interrupt> {
         let name = SectionName { group: self.id.uuid, section };
         let GroupSection(sealed) = transaction.get(&name)?.ok_or(Refusal::NoSuchGroup)?;
         let padded = self.key.open(&self.associated(&name), &sealed).map_err(|_| Refusal::NoSuchGroup)?;
@@ -110,8 +113,7 @@ impl Group {
     /// Writes a section, as its next generation.
     pub fn write<S: Codec>(
         &mut self,
-        transaction: &mut Transaction,
-        context: &mut Context,
+        transaction: &mut Transaction<'_>,
         section: Section,
         content: &S,
     ) -> Result<(), Refusal> {
@@ -119,20 +121,20 @@ impl Group {
             *generation += 1;
         }
         let name = SectionName { group: self.id.uuid, section };
-        let minimum = context.config().sizes.section_padding;
+        let minimum = transaction.config().sizes.section_padding;
         let padded = Zeroizing::new(padding::pad(&Zeroizing::new(encode(content)), minimum)?);
-        let sealed = self.key.seal(&mut context.random, &self.associated(&name), &padded)?;
+        let sealed = self.key.seal(transaction.random(), &self.associated(&name), &padded)?;
         transaction.put(&name, &GroupSection(sealed));
         Ok(())
     }
 
     /// Deletes a section that is over.
-    pub fn delete(&self, transaction: &mut Transaction, section: Section) {
+    pub fn delete(&self, transaction: &mut Transaction<'_>, section: Section) {
         transaction.delete::<GroupSection>(&SectionName { group: self.id.uuid, section });
     }
 
     /// Reads the MLS public group.
-    pub fn tree(&self, transaction: &mut Transaction) -> Result<mls::GroupState, Interrupt> {
+    pub fn tree(&self, transaction: &mut Transaction<'_>) -> Result<mls::GroupState, Interrupt> {
         let tree: TreeSection = self.read(transaction, Section::Tree)?;
         let damaged = Refusal::StoredData { kind: RecordKind::GroupSection as u8 };
         Ok(mls::GroupState::load(tree.snapshot.as_slice(), &encode(&self.id)).map_err(|_| damaged)?)
@@ -141,13 +143,12 @@ impl Group {
     /// Writes the MLS public group.
     pub fn write_tree(
         &mut self,
-        transaction: &mut Transaction,
-        context: &mut Context,
+        transaction: &mut Transaction<'_>,
         state: &mls::GroupState,
     ) -> Result<(), Refusal> {
         let snapshot =
             state.snapshot().ok().and_then(|bytes| Bytes::new(bytes).ok()).ok_or(Refusal::GroupFull)?;
-        self.write(transaction, context, Section::Tree, &TreeSection { snapshot })
+        self.write(transaction, Section::Tree, &TreeSection { snapshot })
     }
 
     /// Hands out the next position in the group's order.
@@ -158,8 +159,8 @@ impl Group {
     }
 
     /// Writes the head. Last, for it names what the sections have become.
-    pub fn save(mut self, transaction: &mut Transaction, context: &Context) {
-        self.head.last_used = context.now.month();
+    pub fn save(mut self, transaction: &mut Transaction<'_>) {
+        self.head.last_used = transaction.now().month();
         transaction.put(&self.id.uuid, &self.head);
     }
 
@@ -194,7 +195,7 @@ fn key_hash(access: &GroupAccess) -> Hash {
 
 /// The member that made a request, once its signature is verified with its leaf's key.
 pub(super) fn authenticate<'a, B>(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     call: &Call<'_, B>,
     members: &'a MembersSection,
 ) -> Result<&'a Member, Refusal> {

@@ -2,17 +2,19 @@
 
 use crate::{
     error::Refusal,
-    operation::{Context, Interrupt, Transaction},
-    request::Call,
+    operation::{Interrupt, Transaction},
+    request::{Call, Serve},
     wire::delivery_service::{GetDsKeys, GetDsKeysReply},
 };
 
 /// `get_ds_keys`: verifying keys for proposals of the delivery service.
-pub(crate) fn get_ds_keys(
-    _: &mut Transaction,
-    context: &mut Context,
-    _: &Call<'_, GetDsKeys>,
-) -> Result<GetDsKeysReply, Interrupt> {
-    let set = context.keys().ds_key_set(context.domain(), context.now, context.config().times.key_set);
-    Ok(GetDsKeysReply { keys: set.ok_or(Refusal::Internal)? })
+impl Serve for GetDsKeys {
+    fn serve(transaction: &mut Transaction<'_>, _: &Call<'_, Self>) -> Result<GetDsKeysReply, Interrupt> {
+        let set = transaction.keys().ds_key_set(
+            transaction.domain(),
+            transaction.now(),
+            transaction.config().times.key_set,
+        );
+        Ok(GetDsKeysReply { keys: set.ok_or(Refusal::Internal)? })
+    }
 }

@@ -15,56 +15,60 @@ use crate::{
     identifiers::Domain,
     limits::{MAX_ADDED_DOMAINS, MAX_WELCOMES},
     mls::{self, AddView, ProposalKind},
-    operation::{Context, Interrupt, Transaction},
+    operation::{Context, Interrupt, Lane, Transaction},
     peer_keys::{self, Caller},
-    request::Call,
+    request::{Call, Serve},
     store::Key,
     wire::{
         delivery_service::{AddUsers, CommitReply, LeafProfile, UpdateClient},
+        envelope::RequestEnvelope,
         fan_out::{ClientQueueConfig, WelcomeBundle},
         queuing_service::KeyPackageBatch,
     },
 };
 
 /// `add_users`: an admin adds users, each with its encrypted credential, Welcome and attribution.
-pub(crate) fn add_users(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, AddUsers>,
-) -> Result<CommitReply, Interrupt> {
-    let body = call.body;
-    check_lengths(body)?;
-    let (group, mut members) = Group::open(transaction, context, &body.group)?;
-    let sender = group::authenticate(transaction, call, &members)?.clone();
-    call.redeem(transaction, context)?;
-    let mut rest: RestSection = group.read(transaction, Section::Rest)?;
-    if !members.roles.is_admin(&sender.identity) {
-        return Err(Refusal::NotAdmin.into());
+impl Serve for AddUsers {
+    fn lane(&self, _: &RequestEnvelope) -> Lane {
+        Lane::group(&self.group)
     }
-    // Before the commit is validated, which costs the more: another homeserver may have to be asked first.
-    check_batches(transaction, context, &body.batches)?;
-    let staged = Staged::new(transaction, context, &group, (&body.commit, &body.group_info))?;
-    staged.check_committer(sender.leaf)?;
-    staged.check_same_leaf(&sender)?;
-    if staged.has_pending() {
-        return Err(Refusal::PendingProposals.into());
+
+    fn serve(transaction: &mut Transaction<'_>, call: &Call<'_, Self>) -> Result<CommitReply, Interrupt> {
+        let body = call.body;
+        check_lengths(body)?;
+        let (group, mut members) = Group::open(transaction, &body.group)?;
+        let sender = group::authenticate(transaction, call, &members)?.clone();
+        call.redeem(transaction)?;
+        let mut rest: RestSection = group.read(transaction, Section::Rest)?;
+        if !members.roles.is_admin(&sender.identity) {
+            return Err(Refusal::NotAdmin.into());
+        }
+        // Before the commit is validated, which costs the more: another homeserver may have to be asked first.
+        check_batches(transaction, &body.batches)?;
+        let staged = Staged::new(transaction, &group, (&body.commit, &body.group_info))?;
+        staged.check_committer(sender.leaf)?;
+        staged.check_same_leaf(&sender)?;
+        if staged.has_pending() {
+            return Err(Refusal::PendingProposals.into());
+        }
+        let joiners = joiners(transaction.context(), body, &staged)?;
+        let about = (call.envelope.request_id, staged.summary().epoch_after);
+        let mut fan_out = FanOut::new(&body.commit, &members.members, sender.leaf, about)?;
+        let credentials = &staged.data.encrypted_credentials;
+        for (((add, config), credential), attribution) in
+            joiners.iter().zip(credentials).zip(&body.attributions)
+        {
+            let profile = LeafProfile { leaf: add.leaf, encrypted_credential: credential.clone() };
+            let leaf = (add.leaf, add.view.credential.as_slice(), &add.view.signature_key);
+            add_member(transaction.context(), (&mut members, &mut rest), leaf, config.clone(), profile)?;
+            let bundle = WelcomeBundle { welcome: body.welcome.clone(), attribution: attribution.clone() };
+            fan_out.welcome(bundle, config)?;
+        }
+        if let Some(sender) = members.find_mut(sender.leaf) {
+            sender.active = transaction.now().month();
+        }
+        staged.apply(transaction, group, (members, rest), fan_out)
     }
-    let joiners = joiners(context, body, &staged)?;
-    let about = (call.envelope.request_id, staged.summary().epoch_after);
-    let mut fan_out = FanOut::new(&body.commit, &members.members, sender.leaf, about)?;
-    let credentials = &staged.data.encrypted_credentials;
-    for (((add, config), credential), attribution) in joiners.iter().zip(credentials).zip(&body.attributions)
-    {
-        let profile = LeafProfile { leaf: add.leaf, encrypted_credential: credential.clone() };
-        let leaf = (add.leaf, add.view.credential.as_slice(), &add.view.signature_key);
-        add_member(context, (&mut members, &mut rest), leaf, config.clone(), profile)?;
-        let bundle = WelcomeBundle { welcome: body.welcome.clone(), attribution: attribution.clone() };
-        fan_out.welcome(bundle, config)?;
-    }
-    if let Some(sender) = members.find_mut(sender.leaf) {
-        sender.active = context.now.month();
-    }
-    staged.apply(transaction, context, group, (members, rest), fan_out)
 }
 
 /// What the request makes the delivery service copy and ask is bounded before anything is read.
@@ -103,7 +107,7 @@ fn joiners(
     }
     let mut joiners = Vec::new();
     for add in &summary.adds {
-        if !add.view.is_valid_at(context.now.seconds()) {
+        if !add.view.is_valid_at(context.now().seconds()) {
             return Err(Refusal::InvalidKeyPackage);
         }
         let config: ClientQueueConfig =
@@ -117,38 +121,30 @@ fn joiners(
 }
 
 /// Checks all batches. What is known of their homeservers' keys is read in one round.
-fn check_batches(
-    transaction: &mut Transaction,
-    context: &Context,
-    batches: &[KeyPackageBatch],
-) -> Result<(), Interrupt> {
+fn check_batches(transaction: &mut Transaction<'_>, batches: &[KeyPackageBatch]) -> Result<(), Interrupt> {
     let domains = batches.iter().map(|batch| &batch.content.domain);
-    let others = domains.filter(|domain| *domain != context.domain());
+    let others = domains.filter(|domain| *domain != transaction.domain());
     let rows = others.flat_map(|domain| {
-        let unknown = peer_keys::rows_before_asking::<ValidatedQsKeys>(context, domain);
+        let unknown = peer_keys::rows_before_asking::<ValidatedQsKeys>(transaction.context(), domain);
         peer_keys::rows::<ValidatedQsKeys>(domain).into_iter().chain(unknown)
     });
     let rows: Vec<Key> = rows.collect();
-    transaction.prefetch(&rows)?;
-    batches.iter().try_for_each(|batch| check_batch(transaction, context, batch))
+    transaction.snapshot().load(&rows)?;
+    batches.iter().try_for_each(|batch| check_batch(transaction, batch))
 }
 
 /// A batch counts if its queuing service signed it, and lately.
-fn check_batch(
-    transaction: &mut Transaction,
-    context: &Context,
-    batch: &KeyPackageBatch,
-) -> Result<(), Interrupt> {
+fn check_batch(transaction: &mut Transaction<'_>, batch: &KeyPackageBatch) -> Result<(), Interrupt> {
     let content = &batch.content;
-    let times = &context.config().times;
-    if content.issued_at + times.key_package_batch < context.now
-        || content.issued_at > context.now + times.request_future
+    let times = &transaction.config().times;
+    if content.issued_at + times.key_package_batch < transaction.now()
+        || content.issued_at > transaction.now() + times.request_future
     {
         return Err(Refusal::KeyPackageNotCovered.into());
     }
     let wanted = (Some(content.key_id), Caller::Client);
-    let keys = peer_keys::queuing_keys(transaction, context, &content.domain, wanted)?;
-    let key = keys.verifying_key(content.key_id, context.now).ok_or(Refusal::KeyPackageNotCovered)?;
+    let keys = peer_keys::queuing_keys(transaction, &content.domain, wanted)?;
+    let key = keys.verifying_key(content.key_id, transaction.now()).ok_or(Refusal::KeyPackageNotCovered)?;
     Ok(key.verify(content, &batch.signature).map_err(|_| Refusal::KeyPackageNotCovered)?)
 }
 
@@ -158,41 +154,43 @@ fn covers(batch: &KeyPackageBatch, add: &AddView, config: &ClientQueueConfig) ->
 }
 
 /// `update_client`: a member renews its leaf, and with it commits all that is pending.
-pub(crate) fn update_client(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, UpdateClient>,
-) -> Result<CommitReply, Interrupt> {
-    let body = call.body;
-    let (group, mut members) = Group::open(transaction, context, &body.group)?;
-    let sender = group::authenticate(transaction, call, &members)?.clone();
-    call.redeem(transaction, context)?;
-    let mut rest: RestSection = group.read(transaction, Section::Rest)?;
-    let staged = Staged::new(transaction, context, &group, (&body.commit, &body.group_info))?;
-    staged.check_committer(sender.leaf)?;
-    staged.check_pending()?;
-    let summary = staged.summary();
-    let own_changes = !summary.adds.is_empty()
-        || summary.group_context_changes
-        || summary.proposals.iter().any(|proposal| !proposal.by_reference);
-    if own_changes || !summary.has_path {
-        return Err(Refusal::CommitNotAllowed.into());
+impl Serve for UpdateClient {
+    fn lane(&self, _: &RequestEnvelope) -> Lane {
+        Lane::group(&self.group)
     }
-    let about = (call.envelope.request_id, summary.epoch_after);
-    let fan_out = FanOut::new(&body.commit, &members.members, sender.leaf, about)?;
-    let leaf = &summary.committer;
-    if pseudonym(context, &leaf.credential, &leaf.signature_key)? != sender.identity {
-        return Err(Refusal::CommitNotAllowed.into());
+
+    fn serve(transaction: &mut Transaction<'_>, call: &Call<'_, Self>) -> Result<CommitReply, Interrupt> {
+        let body = call.body;
+        let (group, mut members) = Group::open(transaction, &body.group)?;
+        let sender = group::authenticate(transaction, call, &members)?.clone();
+        call.redeem(transaction)?;
+        let mut rest: RestSection = group.read(transaction, Section::Rest)?;
+        let staged = Staged::new(transaction, &group, (&body.commit, &body.group_info))?;
+        staged.check_committer(sender.leaf)?;
+        staged.check_pending()?;
+        let summary = staged.summary();
+        let own_changes = !summary.adds.is_empty()
+            || summary.group_context_changes
+            || summary.proposals.iter().any(|proposal| !proposal.by_reference);
+        if own_changes || !summary.has_path {
+            return Err(Refusal::CommitNotAllowed.into());
+        }
+        let about = (call.envelope.request_id, summary.epoch_after);
+        let fan_out = FanOut::new(&body.commit, &members.members, sender.leaf, about)?;
+        let leaf = &summary.committer;
+        if pseudonym(transaction.context(), &leaf.credential, &leaf.signature_key)? != sender.identity {
+            return Err(Refusal::CommitNotAllowed.into());
+        }
+        renew_profile(&staged, &mut rest, sender.leaf)?;
+        if let Some(member) = members.find_mut(sender.leaf) {
+            member.key = leaf.signature_key;
+            member.active = transaction.now().month();
+        }
+        let removed: BTreeSet<u32> = summary.removes.iter().map(|remove| remove.leaf).collect();
+        members.members.retain(|member| !removed.contains(&member.leaf));
+        rest.credentials.retain(|profile| !removed.contains(&profile.leaf));
+        staged.apply(transaction, group, (members, rest), fan_out)
     }
-    renew_profile(&staged, &mut rest, sender.leaf)?;
-    if let Some(member) = members.find_mut(sender.leaf) {
-        member.key = leaf.signature_key;
-        member.active = context.now.month();
-    }
-    let removed: BTreeSet<u32> = summary.removes.iter().map(|remove| remove.leaf).collect();
-    members.members.retain(|member| !removed.contains(&member.leaf));
-    rest.credentials.retain(|profile| !removed.contains(&profile.leaf));
-    staged.apply(transaction, context, group, (members, rest), fan_out)
 }
 
 /// A new encrypted credential comes along just if the leaf's credential has changed.

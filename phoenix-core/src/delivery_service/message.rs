@@ -10,10 +10,11 @@ use crate::{
     codec::encode,
     error::Refusal,
     mls,
-    operation::{Context, Interrupt, Transaction},
-    request::Call,
+    operation::{Interrupt, Lane, Transaction},
+    request::{Call, Serve},
     wire::{
         delivery_service::{SendMessage, SendMessageReply, UpdateQueueInfo},
+        envelope::RequestEnvelope,
         message::Done,
     },
 };
@@ -21,54 +22,61 @@ use crate::{
 /// `send_message`: group, epoch and sender are checked; the content nobody here can see.
 ///
 /// Reads the head and the members, writes the head: nothing of the tree.
-pub(crate) fn send_message(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, SendMessage>,
-) -> Result<SendMessageReply, Interrupt> {
-    let body = call.body;
-    let (mut group, members) = Group::open(transaction, context, &body.group)?;
-    let sender = group::authenticate(transaction, call, &members)?;
-    call.redeem(transaction, context)?;
-    let message =
-        mls::check_application_message(body.message.as_slice()).map_err(|_| Refusal::InvalidMlsMessage)?;
-    if message.group_id != encode(&group.id) {
-        return Err(Refusal::InvalidMlsMessage.into());
+impl Serve for SendMessage {
+    fn lane(&self, _: &RequestEnvelope) -> Lane {
+        Lane::group(&self.group)
     }
-    if message.epoch != members.epoch {
-        return Err(Refusal::WrongEpoch { current: members.epoch }.into());
+
+    fn serve(
+        transaction: &mut Transaction<'_>,
+        call: &Call<'_, Self>,
+    ) -> Result<SendMessageReply, Interrupt> {
+        let body = call.body;
+        let (mut group, members) = Group::open(transaction, &body.group)?;
+        let sender = group::authenticate(transaction, call, &members)?;
+        call.redeem(transaction)?;
+        let message = mls::check_application_message(body.message.as_slice())
+            .map_err(|_| Refusal::InvalidMlsMessage)?;
+        if message.group_id != encode(&group.id) {
+            return Err(Refusal::InvalidMlsMessage.into());
+        }
+        if message.epoch != members.epoch {
+            return Err(Refusal::WrongEpoch { current: members.epoch }.into());
+        }
+        let about = (call.envelope.request_id, members.epoch);
+        let fan_out = FanOut::new(&body.message, &members.members, sender.leaf, about)?;
+        let position = fan_out.append(transaction, &mut group);
+        group.save(transaction);
+        Ok(SendMessageReply { position, sent_at: transaction.now() })
     }
-    let about = (call.envelope.request_id, members.epoch);
-    let fan_out = FanOut::new(&body.message, &members.members, sender.leaf, about)?;
-    let position = fan_out.append(transaction, context, &mut group);
-    group.save(transaction, context);
-    Ok(SendMessageReply { position, sent_at: context.now })
 }
 
 /// `update_queue_info`: replaces the sender's queue configuration. From a joiner, it is the sign that it has
 /// picked up its welcome information.
-pub(crate) fn update_queue_info(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, UpdateQueueInfo>,
-) -> Result<Done, Interrupt> {
-    let body = call.body;
-    body.queue_config.check_length()?;
-    let (mut group, mut members) = Group::open(transaction, context, &body.group)?;
-    let leaf = group::authenticate(transaction, call, &members)?.leaf;
-    call.redeem(transaction, context)?;
-    let mut rest: RestSection = group.read(transaction, Section::Rest)?;
-    if welcome::picked_up(transaction, &group, &mut rest, leaf) {
-        group.write(transaction, context, Section::Rest, &rest)?;
+impl Serve for UpdateQueueInfo {
+    fn lane(&self, _: &RequestEnvelope) -> Lane {
+        Lane::group(&self.group)
     }
-    if let Some(member) = members.find_mut(leaf) {
-        // A member's homeserver stays its homeserver.
-        if member.queue_config.domain != body.queue_config.domain {
-            return Err(Refusal::InvalidQueueConfig.into());
+
+    fn serve(transaction: &mut Transaction<'_>, call: &Call<'_, Self>) -> Result<Done, Interrupt> {
+        let body = call.body;
+        body.queue_config.check_length()?;
+        let (mut group, mut members) = Group::open(transaction, &body.group)?;
+        let leaf = group::authenticate(transaction, call, &members)?.leaf;
+        call.redeem(transaction)?;
+        let mut rest: RestSection = group.read(transaction, Section::Rest)?;
+        if welcome::picked_up(transaction, &group, &mut rest, leaf) {
+            group.write(transaction, Section::Rest, &rest)?;
         }
-        member.queue_config = body.queue_config.clone();
+        if let Some(member) = members.find_mut(leaf) {
+            // A member's homeserver stays its homeserver.
+            if member.queue_config.domain != body.queue_config.domain {
+                return Err(Refusal::InvalidQueueConfig.into());
+            }
+            member.queue_config = body.queue_config.clone();
+        }
+        group.write(transaction, Section::Members, &members)?;
+        group.save(transaction);
+        Ok(Done)
     }
-    group.write(transaction, context, Section::Members, &members)?;
-    group.save(transaction, context);
-    Ok(Done)
 }

@@ -8,34 +8,40 @@ use crate::{
     crypto::kdf::Hash,
     error::Refusal,
     mls::{self, AddView},
-    operation::{Context, Interrupt, Transaction},
-    request::Call,
+    operation::{Interrupt, Lane, Transaction},
+    request::{Call, Serve},
     wire::{
         delivery_service::{WelcomeInfo, WelcomeInfoReply},
-        envelope::Sender,
+        envelope::{RequestEnvelope, Sender},
     },
 };
 
 /// `welcome_info`: for the owner of a key package that was added in the epoch.
-pub(crate) fn welcome_info(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, WelcomeInfo>,
-) -> Result<WelcomeInfoReply, Interrupt> {
-    let (group, _) = Group::open(transaction, context, &call.body.group)?;
-    let past: PastSection = group.read(transaction, Section::Past(call.body.epoch))?;
-    let Sender::KeyPackage(reference) = call.sender()? else { return Err(Refusal::Unauthenticated.into()) };
-    let joiner = past.joiners.iter().find(|joiner| joiner.reference == reference.as_slice());
-    let joiner = joiner.ok_or(Refusal::Unauthenticated)?;
-    call.authenticate(transaction, &joiner.key)?;
-    call.redeem(transaction, context)?;
-    Ok(WelcomeInfoReply { ratchet_tree: past.ratchet_tree, credentials: past.credentials })
+impl Serve for WelcomeInfo {
+    fn lane(&self, _: &RequestEnvelope) -> Lane {
+        Lane::group(&self.group)
+    }
+
+    fn serve(
+        transaction: &mut Transaction<'_>,
+        call: &Call<'_, Self>,
+    ) -> Result<WelcomeInfoReply, Interrupt> {
+        let (group, _) = Group::open(transaction, &call.body.group)?;
+        let past: PastSection = group.read(transaction, Section::Past(call.body.epoch))?;
+        let Sender::KeyPackage(reference) = call.sender()? else {
+            return Err(Refusal::Unauthenticated.into());
+        };
+        let joiner = past.joiners.iter().find(|joiner| joiner.reference == reference.as_slice());
+        let joiner = joiner.ok_or(Refusal::Unauthenticated)?;
+        call.authenticate(transaction, &joiner.key)?;
+        call.redeem(transaction)?;
+        Ok(WelcomeInfoReply { ratchet_tree: past.ratchet_tree, credentials: past.credentials })
+    }
 }
 
 /// Keeps the tree and the credentials of the new epoch until the joiners have picked them up.
 pub(super) fn keep(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     group: &mut Group,
     (state, rest): (&mls::GroupState, &mut RestSection),
     adds: &[AddView],
@@ -56,12 +62,12 @@ pub(super) fn keep(
     let epoch = state.epoch();
     let leaves: Vec<u32> = adds.iter().map(|add| add.leaf).collect();
     let _ = rest.past.push(PastEpoch { epoch, leaves: leaves.try_into().unwrap_or_default() });
-    group.write(transaction, context, Section::Past(epoch), &past)
+    group.write(transaction, Section::Past(epoch), &past)
 }
 
 /// Notes that the joiner at `leaf` has picked up what was kept for it. Whether anything was.
 pub(super) fn picked_up(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     group: &Group,
     rest: &mut RestSection,
     leaf: u32,

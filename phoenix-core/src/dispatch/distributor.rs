@@ -12,9 +12,9 @@ use crate::{
     collections::log::FanOutRow,
     federation::outbox,
     identifiers::{Domain, LogId, LogPosition},
-    operation::{Context, Effect, Interrupt, Report, Timer, Transaction, timers},
+    operation::{Effect, Interrupt, Report, Timer, Transaction},
     queuing_service::enqueue,
-    store::{Key, Record, RecordKind},
+    store::{Key, Record, RecordKind, Stored},
     time::MINUTE,
     wire::fan_out::{FanOutMessage, Recipient},
 };
@@ -34,19 +34,15 @@ impl Record for FanOutProgress {
 }
 
 /// Makes the next few deliveries of the log: of as many messages as there is room for in one commit.
-pub(crate) fn distribute(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    log: &LogId,
-) -> Result<(), Interrupt> {
+pub(crate) fn distribute(transaction: &mut Transaction<'_>, log: &LogId) -> Result<(), Interrupt> {
     let mut progress: FanOutProgress = transaction.get(log)?.unwrap_or_default();
-    let source = log.source(context.domain()).clone();
-    let messages = match waiting(transaction, context, log, &progress)? {
+    let source = log.source(transaction.domain()).clone();
+    let messages = match waiting(transaction, log, &progress)? {
         Waiting::Messages(messages) => messages,
-        Waiting::Damaged(name) => return pass_over(transaction, context, &name),
+        Waiting::Damaged(name) => return pass_over(transaction, &name),
     };
-    let domain = context.domain().clone();
-    let mut room = context.config().sizes.recipients_per_commit.max(1);
+    let domain = transaction.domain().clone();
+    let mut room = transaction.config().sizes.recipients_per_commit.max(1);
     let mut batch = Vec::new();
     for message in &messages {
         let deliveries = deliveries(&domain, &source, message);
@@ -61,12 +57,12 @@ pub(crate) fn distribute(
         transaction.delete::<FanOutRow>(&LogPosition { log: log.clone(), position: progress.position });
         progress = FanOutProgress { position: progress.position + 1, made: 0 };
     }
-    prefetch(transaction, context, &batch)?;
+    prefetch(transaction, &batch)?;
     for (message, way) in &batch {
         match way {
-            Way::Local(recipient) => enqueue::enqueue(transaction, context, &source, message, recipient)?,
+            Way::Local(recipient) => enqueue::enqueue(transaction, &source, message, recipient)?,
             Way::Remote(domain, recipients) => {
-                outbox::append(transaction, context, domain, &for_domain(message, recipients))?;
+                outbox::append(transaction, domain, &for_domain(message, recipients))?;
             }
         }
     }
@@ -76,10 +72,12 @@ pub(crate) fn distribute(
     let timer = Timer::Distribute(log.clone());
     let next = LogPosition { log: log.clone(), position: progress.position };
     transaction.load([Key::of::<FanOutRow>(&next)])?;
-    match transaction.inspect::<FanOutRow>(&next)? {
+    match transaction.read::<FanOutRow>(&next)? {
+        Stored::Absent => transaction.clear_timer(&timer),
         // The timer's row stays until the log is empty; this only says that there is more to do right now.
-        Some(_) => transaction.effect(Effect::Wake { timer, due: context.now }),
-        None => timers::clear(transaction, &timer),
+        Stored::Intact(_) | Stored::Damaged(_) => {
+            transaction.effect(Effect::Wake { timer, due: transaction.now() });
+        }
     }
     Ok(())
 }
@@ -94,12 +92,11 @@ enum Waiting {
 
 /// Looks at the next messages, more at a time where they turn out to be small.
 fn waiting(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     log: &LogId,
     progress: &FanOutProgress,
 ) -> Result<Waiting, Interrupt> {
-    let room = context.config().sizes.recipients_per_commit.max(1);
+    let room = transaction.config().sizes.recipients_per_commit.max(1);
     let mut messages: Vec<FanOutMessage> = Vec::new();
     let mut recipients = 0;
     for ahead in [1, 2, 4, 8, 16] {
@@ -107,15 +104,15 @@ fn waiting(
         let names = (first..).take(ahead).map(|position| LogPosition { log: log.clone(), position });
         let names: Vec<LogPosition> = names.collect();
         // Nobody but this timer takes rows away: what was seen of them stays.
-        transaction.prefetch(&names.iter().map(Key::of::<FanOutRow>).collect::<Vec<_>>())?;
+        transaction.snapshot().load(&names.iter().map(Key::of::<FanOutRow>).collect::<Vec<_>>())?;
         for name in names {
-            match transaction.glance::<FanOutRow>(&name)? {
-                Some(Ok(FanOutRow(message))) => {
+            match transaction.snapshot().read::<FanOutRow>(&name)? {
+                Stored::Intact(FanOutRow(message)) => {
                     recipients += message.recipients.len();
                     messages.push(message);
                 }
-                Some(Err(_)) if messages.is_empty() => return Ok(Waiting::Damaged(name)),
-                Some(Err(_)) | None => return Ok(Waiting::Messages(messages)),
+                Stored::Damaged(_) if messages.is_empty() => return Ok(Waiting::Damaged(name)),
+                Stored::Damaged(_) | Stored::Absent => return Ok(Waiting::Messages(messages)),
             }
             if recipients >= room.saturating_add(progress.made as usize) {
                 return Ok(Waiting::Messages(messages));
@@ -130,18 +127,14 @@ fn waiting(
 ///
 /// But only if one of the next rows can be read. Under another service key none can, and then nothing is lost yet:
 /// it all waits for the right one.
-fn pass_over(
-    transaction: &mut Transaction,
-    context: &Context,
-    damaged: &LogPosition,
-) -> Result<(), Interrupt> {
+fn pass_over(transaction: &mut Transaction<'_>, damaged: &LogPosition) -> Result<(), Interrupt> {
     let LogPosition { log, position } = damaged;
     let behind = (position + 1..).take(LOOK_AHEAD).map(|position| LogPosition { log: log.clone(), position });
     let behind: Vec<LogPosition> = behind.collect();
     transaction.load(behind.iter().map(Key::of::<FanOutRow>))?;
     let mut lost = false;
     for name in &behind {
-        lost |= matches!(transaction.inspect::<FanOutRow>(name)?, Some(Ok(_)));
+        lost |= matches!(transaction.read::<FanOutRow>(name)?, Stored::Intact(_));
     }
     transaction.effect(Effect::Report(Report::DamagedMessage {
         log: log.clone(),
@@ -152,8 +145,8 @@ fn pass_over(
         transaction.delete::<FanOutRow>(damaged);
         transaction.put(log, &FanOutProgress { position: position + 1, made: 0 });
     }
-    let due = if lost { context.now } else { context.now + DAMAGED_WAIT };
-    timers::schedule(transaction, Timer::Distribute(log.clone()), due);
+    let due = if lost { transaction.now() } else { transaction.now() + DAMAGED_WAIT };
+    transaction.schedule(Timer::Distribute(log.clone()), due);
     Ok(())
 }
 
@@ -170,26 +163,23 @@ enum Way<'a> {
 }
 
 /// Loads what the deliveries will read, so that it takes two rounds however many they are.
-fn prefetch(
-    transaction: &mut Transaction,
-    context: &Context,
-    batch: &[(&FanOutMessage, Way<'_>)],
-) -> Result<(), Interrupt> {
+fn prefetch(transaction: &mut Transaction<'_>, batch: &[(&FanOutMessage, Way<'_>)]) -> Result<(), Interrupt> {
+    let context = transaction.context();
     let rows = batch.iter().flat_map(|(message, way)| match way {
         Way::Local(recipient) => enqueue::rows(context, recipient),
         Way::Remote(domain, _) => outbox::rows(context, domain, message),
     });
-    transaction.prefetch(&rows.collect::<Vec<Key>>())?;
+    transaction.snapshot().load(&rows.collect::<Vec<Key>>())?;
     let mut over_bound = Vec::new();
     let mut before: BTreeMap<&Domain, u64> = BTreeMap::new();
     for (message, way) in batch {
         if let Way::Remote(domain, _) = way {
             let before = before.entry(domain).or_default();
-            over_bound.extend(outbox::row_over_bound(transaction, context, domain, (message, *before))?);
+            over_bound.extend(outbox::row_over_bound(transaction, domain, (message, *before))?);
             *before += 1;
         }
     }
-    transaction.prefetch(&over_bound)
+    transaction.snapshot().load(&over_bound)
 }
 
 /// All deliveries of a message, always in the same order. What comes from another homeserver goes to queues

@@ -9,7 +9,7 @@ use crate::{
     auth_service::tokens::allowance,
     codec::Bytes,
     federation::inbox,
-    operation::{Context, Interrupt, Timer, Transaction, timers},
+    operation::{Interrupt, Timer, Transaction},
     peer_keys,
     store::{Key, Record, RecordKind, Scan},
     time::Hour,
@@ -26,7 +26,7 @@ const EXPIRING: [RecordKind; 6] = [
 ];
 
 /// Whether nobody needs the record with this key any more; drops what belongs to it, if so.
-type IsOver = fn(&mut Transaction, &Context, &Key) -> Result<bool, Interrupt>;
+type IsOver = fn(&mut Transaction<'_>, &Key) -> Result<bool, Interrupt>;
 
 /// The kinds of records that go when they were not used for long.
 const PATROLLED: [(RecordKind, IsOver); 2] =
@@ -45,13 +45,13 @@ impl Record for Patrol {
 }
 
 /// Drops a bounded number of records, and comes back: at once if there may be more to drop, else later.
-pub(crate) fn sweep(transaction: &mut Transaction, context: &Context) -> Result<(), Interrupt> {
-    let config = context.config();
+pub(crate) fn sweep(transaction: &mut Transaction<'_>) -> Result<(), Interrupt> {
+    let config = transaction.config();
     let limit = config.sizes.sweep_batch;
     let mut more = false;
     for kind in EXPIRING {
         // A row is of use during its hour, so those of the hours before this one go.
-        let scan = Scan::hours(kind, Hour(0), context.now.hour(), limit);
+        let scan = Scan::hours(kind, Hour(0), transaction.now().hour(), limit);
         let expired: Vec<Key> = transaction.scan(scan)?;
         more |= expired.len() == limit;
         for key in expired {
@@ -63,29 +63,28 @@ pub(crate) fn sweep(transaction: &mut Transaction, context: &Context) -> Result<
     }
     transaction.load(PATROLLED.iter().map(|(kind, _)| Key::of::<Patrol>(&(*kind as u8))))?;
     for patrolled in PATROLLED {
-        more |= patrol(transaction, context, patrolled)?;
+        more |= patrol(transaction, patrolled)?;
     }
-    let due = if more { context.now } else { context.now + config.times.sweep };
-    timers::schedule(transaction, Timer::Sweep, due);
+    let due = if more { transaction.now() } else { transaction.now() + config.times.sweep };
+    transaction.schedule(Timer::Sweep, due);
     Ok(())
 }
 
 /// Looks at the next few records of a kind. Whether there are more, and some of these have gone.
 fn patrol(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     (kind, is_over): (RecordKind, IsOver),
 ) -> Result<bool, Interrupt> {
-    let limit = context.config().sizes.sweep_batch;
-    let before = transaction.get_intact::<Patrol>(&(kind as u8))?;
+    let limit = transaction.config().sizes.sweep_batch;
+    let before = transaction.read::<Patrol>(&(kind as u8))?.intact();
     let scan = before
         .as_ref()
         .map_or_else(|| Scan::kind(kind, limit), |Patrol(last)| Scan::after(kind, last.as_slice(), limit));
     let keys = transaction.scan(scan)?;
-    transaction.prefetch(&keys)?;
+    transaction.snapshot().load(&keys)?;
     let mut dropped = false;
     for key in &keys {
-        if is_over(transaction, context, key)? {
+        if is_over(transaction, key)? {
             transaction.delete_key(key.clone());
             dropped = true;
         }

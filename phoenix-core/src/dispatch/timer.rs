@@ -14,7 +14,7 @@ use crate::{
     error::Refusal,
     federation::outbox,
     homeserver::Homeserver,
-    operation::{Context, Effect, Interrupt, Lane, Operation, Timer, Transaction},
+    operation::{Effect, Handler, Interrupt, Lane, Operation, Timer, Transaction},
     store::{Record, RecordKind},
     time::Timestamp,
 };
@@ -32,29 +32,41 @@ impl Record for Lease {
 }
 
 /// The operation that a due timer stands for.
-pub(crate) fn accept(homeserver: &Homeserver, timer: Timer, now: Timestamp, seed: [u8; 32]) -> Operation {
-    let lane = match &timer {
-        Timer::Sweep => Lane::Of(b"sweep".to_vec()),
-        Timer::Distribute(_) | Timer::Deliver(_) => Lane::Of(encode(&timer)),
-    };
-    let may_ask = matches!(timer, Timer::Deliver(_));
-    let again = timer.clone();
-    let body = Box::new(move |transaction: &mut Transaction, context: &mut Context| {
-        if hold_lease(transaction, context, &timer)? {
-            match &timer {
-                Timer::Distribute(log) => distributor::distribute(transaction, context, log)?,
-                Timer::Deliver(stream) => outbox::deliver(transaction, context, stream)?,
-                Timer::Sweep => sweep::sweep(transaction, context)?,
+pub(super) fn accept(homeserver: &Homeserver, timer: Timer, now: Timestamp, seed: [u8; 32]) -> Operation {
+    Operation::new(homeserver.clone(), now, seed, Box::new(TimerHandler(timer)))
+}
+
+struct TimerHandler(Timer);
+
+impl Handler for TimerHandler {
+    fn lane(&self) -> Lane {
+        match &self.0 {
+            Timer::Sweep => Lane::Of(b"sweep".to_vec()),
+            timer @ (Timer::Distribute(_) | Timer::Deliver(_)) => Lane::Of(encode(timer)),
+        }
+    }
+
+    fn may_ask(&self) -> bool {
+        matches!(self.0, Timer::Deliver(_))
+    }
+
+    fn run(&self, transaction: &mut Transaction<'_>) -> Result<Option<Vec<u8>>, Interrupt> {
+        if hold_lease(transaction, &self.0)? {
+            match &self.0 {
+                Timer::Distribute(log) => distributor::distribute(transaction, log)?,
+                Timer::Deliver(stream) => outbox::deliver(transaction, stream)?,
+                Timer::Sweep => sweep::sweep(transaction)?,
             }
         }
         Ok(None)
-    });
-    // Whatever stands in the way, a damaged row or contention: the timer's row is still there, and so is the work.
-    let retry = Box::new(move |transaction: &mut Transaction, context: &mut Context, _: &Refusal| {
-        transaction.effect(Effect::Wake { timer: again.clone(), due: context.now + AFTER_TROUBLE });
+    }
+
+    /// A damaged row or contention stands in the way: the timer's row is still there, and so is the work.
+    fn refused(&self, transaction: &mut Transaction<'_>, _: &Refusal) -> Option<Vec<u8>> {
+        let due = transaction.now() + AFTER_TROUBLE;
+        transaction.effect(Effect::Wake { timer: self.0.clone(), due });
         None
-    });
-    Operation::new(homeserver.clone(), lane, may_ask, (now, seed), body, retry)
+    }
 }
 
 /// How long to wait before a timer that could not be served is tried again.
@@ -62,22 +74,22 @@ const AFTER_TROUBLE: Duration = Duration::from_secs(5);
 
 /// Whether this node may work on `timer`: takes or renews the lease of its shard where that is possible, else
 /// comes back when the other node's lease is over.
-fn hold_lease(transaction: &mut Transaction, context: &Context, timer: &Timer) -> Result<bool, Interrupt> {
-    let config = context.config();
+fn hold_lease(transaction: &mut Transaction<'_>, timer: &Timer) -> Result<bool, Interrupt> {
+    let config = transaction.config();
     let shard = kdf::hash(Label::ROW_NAME, &[&encode(timer)])[0] % LEASE_SHARDS;
     let lease: Option<Lease> = transaction.get(&shard)?;
     // A lease that lasts longer than any does was taken while a clock was wrong.
-    let longest = context.now + 2 * config.times.lease;
+    let longest = transaction.now() + 2 * config.times.lease;
     if let Some(lease) = lease.filter(|lease| lease.until <= longest) {
-        if lease.node != config.node && lease.until > context.now {
+        if lease.node != config.node && lease.until > transaction.now() {
             transaction.effect(Effect::Wake { timer: timer.clone(), due: lease.until });
             return Ok(false);
         }
-        if lease.node == config.node && lease.until > context.now + config.times.lease / 2 {
+        if lease.node == config.node && lease.until > transaction.now() + config.times.lease / 2 {
             return Ok(true);
         }
     }
-    transaction.put(&shard, &Lease { node: config.node, until: context.now + config.times.lease });
+    transaction.put(&shard, &Lease { node: config.node, until: transaction.now() + config.times.lease });
     Ok(true)
 }
 

@@ -25,13 +25,14 @@ use crate::{
     error::Refusal,
     identifiers::{Domain, LogId, StreamId},
     limits::{MAX_INBOUND_STREAMS, MAX_STREAM_EPOCH, UNUSED},
-    operation::{Context, Interrupt, Transaction},
+    operation::{Context, Interrupt, Lane, Transaction},
     peer_keys::{self, Caller},
     rates::{Bucket, Rate},
-    request::Call,
+    request::{Call, Serve},
     store::{Key, Record, RecordKind},
     time::{DAY, Timestamp},
     wire::{
+        envelope::RequestEnvelope,
         fan_out::{FanOutContent, FanOutMessage, Recipient},
         federation::{
             EnqueueFederated, EnqueueFederatedReply, FederatedBatch, Frame, FrameContent, FramePayload, Skip,
@@ -90,48 +91,54 @@ impl Record for InboundSource {
 }
 
 /// `enqueue_federated`: accepts a frame of a stream.
-pub(crate) fn enqueue_federated(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, EnqueueFederated>,
-) -> Result<EnqueueFederatedReply, Interrupt> {
-    let frame = &call.body.frame;
-    let content = &frame.content;
-    if content.destination != *context.domain() && !context.planted(Plant::IgnoreDestination) {
-        return Err(Refusal::WrongDestination.into());
+impl Serve for EnqueueFederated {
+    fn lane(&self, _: &RequestEnvelope) -> Lane {
+        let content = &self.frame.content;
+        Lane::of(&[b"stream", &encode(&content.source), &encode(&content.stream_id)])
     }
-    context.config().federation.check(Direction::Inbound, &content.source)?;
-    let name = InboundName { source: content.source.clone(), stream_id: content.stream_id };
-    // In one round, before the signature: each row that is missing later would have it checked again.
-    let keys = peer_keys::rows::<ValidatedQsKeys>(&content.source);
-    let rows = vec![
-        Key::of::<InboundSource>(&content.source),
-        peer::row(&content.source),
-        Key::of::<InboundStream>(&name),
-    ];
-    transaction.prefetch(&[rows, keys].concat())?;
-    let rate = source_rate(context);
-    let mut source: InboundSource = transaction.get(&content.source)?.unwrap_or_default();
-    source.taken.check(context.now, rate).map_err(Refusal::rate_limited)?;
-    check_time(context, content)?;
-    check_signature(transaction, context, frame)?;
-    call.vouch(transaction);
-    // The source is authenticated: it is there, so what waits for it can go.
-    peer::reachable(transaction, context, &content.source)?;
-    // Whatever becomes of it: it had to be looked at.
-    source.taken.take(context.now, rate, parts(content));
-    transaction.put(&content.source, &source);
-    transaction.keep();
-    let stream = transaction.get(&name)?;
-    let mut stream = known_stream(transaction, (&name, &mut source), stream, (context, content))?;
-    let more = match &content.payload {
-        FramePayload::Batch(batch) => accept_batch(transaction, context, &name, &mut stream, batch)?,
-        FramePayload::Skip(skip) => accept_skip(transaction, context, &name, &mut stream, skip)?,
-    };
-    source.taken.take(context.now, rate, more);
-    transaction.put(&content.source, &source);
-    transaction.put(&name, &stream);
-    Ok(EnqueueFederatedReply { accepted_through: stream.next })
+
+    fn serve(
+        transaction: &mut Transaction<'_>,
+        call: &Call<'_, Self>,
+    ) -> Result<EnqueueFederatedReply, Interrupt> {
+        let frame = &call.body.frame;
+        let content = &frame.content;
+        if content.destination != *transaction.domain() && !transaction.planted(Plant::IgnoreDestination) {
+            return Err(Refusal::WrongDestination.into());
+        }
+        transaction.config().federation.check(Direction::Inbound, &content.source)?;
+        let name = InboundName { source: content.source.clone(), stream_id: content.stream_id };
+        // In one round, before the signature: each row that is missing later would have it checked again.
+        let keys = peer_keys::rows::<ValidatedQsKeys>(&content.source);
+        let rows = vec![
+            Key::of::<InboundSource>(&content.source),
+            peer::row(&content.source),
+            Key::of::<InboundStream>(&name),
+        ];
+        transaction.snapshot().load(&[rows, keys].concat())?;
+        let rate = source_rate(transaction.context());
+        let mut source: InboundSource = transaction.get(&content.source)?.unwrap_or_default();
+        source.taken.check(transaction.now(), rate).map_err(Refusal::rate_limited)?;
+        check_time(transaction.context(), content)?;
+        check_signature(transaction, frame)?;
+        call.accept_proof(transaction);
+        // The source is authenticated: it is there, so what waits for it can go.
+        peer::reachable(transaction, &content.source)?;
+        // Whatever becomes of it: it had to be looked at.
+        source.taken.take(transaction.now(), rate, parts(content));
+        transaction.put(&content.source, &source);
+        transaction.savepoint();
+        let stream = transaction.get(&name)?;
+        let mut stream = known_stream(transaction, &name, &mut source, stream, content)?;
+        let more = match &content.payload {
+            FramePayload::Batch(batch) => accept_batch(transaction, &name, &mut stream, batch)?,
+            FramePayload::Skip(skip) => accept_skip(transaction, &name, &mut stream, skip)?,
+        };
+        source.taken.take(transaction.now(), rate, more);
+        transaction.put(&content.source, &source);
+        transaction.put(&name, &stream);
+        Ok(EnqueueFederatedReply { accepted_through: stream.next })
+    }
 }
 
 fn source_rate(context: &Context) -> Rate {
@@ -141,7 +148,7 @@ fn source_rate(context: &Context) -> Rate {
 
 fn check_time(context: &Context, content: &FrameContent) -> Result<(), Refusal> {
     let window = context.config().times.frame_window;
-    let off = content.timestamp.since(context.now).max(context.now.since(content.timestamp));
+    let off = content.timestamp.since(context.now()).max(context.now().since(content.timestamp));
     if off > window {
         let by_milliseconds = u64::try_from((off - window).as_millis()).unwrap_or(u64::MAX);
         return Err(Refusal::FrameOutsideTimeWindow { by_milliseconds });
@@ -150,16 +157,12 @@ fn check_time(context: &Context, content: &FrameContent) -> Result<(), Refusal> 
 }
 
 /// The key by its id, fetched if it is not known; then the signature.
-fn check_signature(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    frame: &Frame,
-) -> Result<(), Interrupt> {
+fn check_signature(transaction: &mut Transaction<'_>, frame: &Frame) -> Result<(), Interrupt> {
     let content = &frame.content;
     let wanted = (Some(content.key_id), Caller::Stranger);
-    let keys = peer_keys::queuing_keys(transaction, context, &content.source, wanted)?;
-    let key = keys.verifying_key(content.key_id, context.now).ok_or(Refusal::UnknownFrameKey)?;
-    if context.planted(Plant::SkipSignature) {
+    let keys = peer_keys::queuing_keys(transaction, &content.source, wanted)?;
+    let key = keys.verifying_key(content.key_id, transaction.now()).ok_or(Refusal::UnknownFrameKey)?;
+    if transaction.planted(Plant::SkipSignature) {
         return Ok(());
     }
     Ok(key.verify(content, &frame.signature).map_err(|_| Refusal::InvalidFrameSignature)?)
@@ -176,10 +179,11 @@ fn parts(content: &FrameContent) -> u64 {
 
 /// The stream; a new one if the source has room for it.
 fn known_stream(
-    transaction: &mut Transaction,
-    (name, source): (&InboundName, &mut InboundSource),
+    transaction: &mut Transaction<'_>,
+    name: &InboundName,
+    source: &mut InboundSource,
     stream: Option<InboundStream>,
-    (context, content): (&mut Context, &FrameContent),
+    content: &FrameContent,
 ) -> Result<InboundStream, Refusal> {
     let first = match &content.payload {
         FramePayload::Batch(batch) => batch.first_sequence,
@@ -187,11 +191,11 @@ fn known_stream(
     };
     let seen = source.streams.iter_mut().find(|seen| seen.stream_id == name.stream_id);
     match seen {
-        Some(seen) => seen.last = context.now,
+        Some(seen) => seen.last = transaction.now(),
         None => {
-            let seen = SeenStream { stream_id: name.stream_id, last: context.now };
+            let seen = SeenStream { stream_id: name.stream_id, last: transaction.now() };
             if let Err(seen) = source.streams.push(seen) {
-                forget_silent(transaction, context, (&name.source, source))?;
+                forget_silent(transaction, &name.source, source)?;
                 source.streams.push(seen).map_err(|_| Refusal::TooManyStreams)?;
             }
         }
@@ -199,7 +203,7 @@ fn known_stream(
     // Where a new one starts is for the source to say: either side may have lost its state.
     Ok(stream.unwrap_or_else(|| InboundStream {
         next: first,
-        log: StreamId(context.random.array()),
+        log: StreamId(transaction.random().array()),
         log_next: 0,
         chain: None,
         last: None,
@@ -208,31 +212,29 @@ fn known_stream(
 
 /// Forgets the stream that was silent for longest.
 fn forget_silent(
-    transaction: &mut Transaction,
-    context: &Context,
-    (domain, source): (&Domain, &mut InboundSource),
+    transaction: &mut Transaction<'_>,
+    domain: &Domain,
+    source: &mut InboundSource,
 ) -> Result<(), Refusal> {
     let silent = source.streams.iter().enumerate().min_by_key(|(_, seen)| seen.last);
-    let (index, _) =
-        silent.filter(|(_, seen)| context.now.since(seen.last) >= SILENCE).ok_or(Refusal::TooManyStreams)?;
+    let (index, _) = silent
+        .filter(|(_, seen)| transaction.now().since(seen.last) >= SILENCE)
+        .ok_or(Refusal::TooManyStreams)?;
     let SeenStream { stream_id, .. } = source.streams.remove(index);
     transaction.delete::<InboundStream>(&InboundName { source: domain.clone(), stream_id });
     Ok(())
 }
 
 /// Drops the streams of a source that were silent for so long that nobody needs them. Whether none is left.
-pub(crate) fn is_over(
-    transaction: &mut Transaction,
-    context: &Context,
-    key: &Key,
-) -> Result<bool, Interrupt> {
+pub(crate) fn is_over(transaction: &mut Transaction<'_>, key: &Key) -> Result<bool, Interrupt> {
     let Ok(domain) = decode::<Domain>(key.name()) else { return Ok(false) };
-    let unused = |seen: &SeenStream| context.now.since(seen.last) > UNUSED;
-    let peeked = transaction.peek_intact::<InboundSource>(&domain)?;
+    let now = transaction.now();
+    let unused = |seen: &SeenStream| now.since(seen.last) > UNUSED;
+    let peeked = transaction.snapshot().read::<InboundSource>(&domain)?.intact();
     if !peeked.is_some_and(|source| source.streams.iter().any(unused)) {
         return Ok(false);
     }
-    let Some(mut source) = transaction.get_intact::<InboundSource>(&domain)? else { return Ok(false) };
+    let Some(mut source) = transaction.read::<InboundSource>(&domain)?.intact() else { return Ok(false) };
     for seen in source.streams.iter().filter(|seen| unused(seen)) {
         let stream_id = seen.stream_id;
         transaction.delete::<InboundStream>(&InboundName { source: domain.clone(), stream_id });
@@ -247,15 +249,14 @@ pub(crate) fn is_over(
 
 /// Accepts the entries of a batch that are new. Gives what they cost besides one each.
 fn accept_batch(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     name: &InboundName,
     stream: &mut InboundStream,
     batch: &FederatedBatch,
 ) -> Result<u64, Interrupt> {
     // A stream ends before numbers do.
     let end = batch.first_sequence.checked_add(batch.entries.len() as u64).ok_or(Refusal::Malformed)?;
-    if context.planted(Plant::IgnorePosition) {
+    if transaction.planted(Plant::IgnorePosition) {
         stream.next = batch.first_sequence;
         (stream.chain, stream.last) = (None, None);
     }
@@ -274,8 +275,8 @@ fn accept_batch(
     if end <= stream.next {
         return Ok(0);
     }
-    let mut chain = chain_at(context, name, stream, batch)?;
-    let ours = context.domain().clone();
+    let mut chain = chain_at(transaction.context(), name, stream, batch)?;
+    let ours = transaction.domain().clone();
     let of = StreamContext { source: &name.source, destination: &ours, stream_id: name.stream_id };
     let (first_new, mut more) = (stream.next, 0);
     for entry in batch.entries.iter().skip(already) {
@@ -289,7 +290,7 @@ fn accept_batch(
             }
             return Err(Refusal::UnreadableEntry { sequence }.into());
         };
-        more += accept_message(transaction, context, name, stream, message);
+        more += accept_message(transaction, name, stream, message);
         chain = after;
         stream.last = Some(hash(entry));
         stream.next += 1;
@@ -334,8 +335,7 @@ fn chain_at(
 /// Hands a message to the distributor, unless the group is not the source's to deliver for. Gives what that costs
 /// besides one: each recipient is a delivery.
 fn accept_message(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     name: &InboundName,
     stream: &mut InboundStream,
     message: FanOutMessage,
@@ -345,15 +345,14 @@ fn accept_message(
     }
     let deliveries = message.recipients.len() as u64;
     let log = LogId::Stream { source: name.source.clone(), stream_id: stream.log };
-    log::append(transaction, context, log, stream.log_next, message);
+    log::append(transaction, log, stream.log_next, message);
     stream.log_next += 1;
     deliveries.saturating_sub(1)
 }
 
 /// Passes over entries; whoever missed something is told. Gives what that costs besides one for each message.
 fn accept_skip(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     name: &InboundName,
     stream: &mut InboundStream,
     skip: &Skip,
@@ -378,11 +377,11 @@ fn accept_skip(
         let message = FanOutMessage {
             group_id: dropped.group_id.clone(),
             position: dropped.position,
-            sent_at: context.now,
+            sent_at: transaction.now(),
             contents: vec![FanOutContent::Dropped].try_into().unwrap_or_default(),
             recipients: recipients.collect::<Vec<_>>().try_into().unwrap_or_default(),
         };
-        more += accept_message(transaction, context, name, stream, message);
+        more += accept_message(transaction, name, stream, message);
     }
     Ok(more)
 }

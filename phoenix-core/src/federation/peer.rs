@@ -6,7 +6,7 @@ use super::backoff;
 use crate::{
     codec::List,
     identifiers::{Domain, StreamName},
-    operation::{Context, Interrupt, Timer, Transaction, timers},
+    operation::{Interrupt, Timer, Transaction},
     store::{Key, Record, RecordKind},
     time::Timestamp,
 };
@@ -57,16 +57,15 @@ pub(super) enum Permission {
 
 /// Asks whether `stream` may be delivered now.
 pub(super) fn permission(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     stream: &StreamName,
 ) -> Result<Permission, Interrupt> {
     let Some(mut state) = transaction.get::<PeerState>(&stream.destination)? else {
         return Ok(Permission::Go);
     };
-    let now = context.now;
+    let now = transaction.now();
     // A time that lies further ahead than any wait was noted while the clock was wrong.
-    if now < state.retry_at && state.retry_at <= now + context.config().times.backoff_limit {
+    if now < state.retry_at && state.retry_at <= now + transaction.config().times.backoff_limit {
         let retry_at = state.retry_at;
         wait_for_peer(transaction, stream, state);
         return Ok(Permission::Wait(retry_at));
@@ -74,7 +73,7 @@ pub(super) fn permission(
     if state.failures < BREAKER_OPENS {
         return Ok(Permission::Go);
     }
-    let lease = context.config().times.lease;
+    let lease = transaction.config().times.lease;
     match state.probe.clone().filter(|probe| probe.until > now && probe.until <= now + lease) {
         Some(probe) if probe.stream == *stream => Ok(Permission::Go),
         Some(probe) => {
@@ -90,19 +89,15 @@ pub(super) fn permission(
 }
 
 /// Notes that `stream` waits, so that it is woken when the peer is back.
-fn wait_for_peer(transaction: &mut Transaction, stream: &StreamName, mut state: PeerState) {
+fn wait_for_peer(transaction: &mut Transaction<'_>, stream: &StreamName, mut state: PeerState) {
     if !state.waiting.contains(stream) && state.waiting.push(stream.clone()).is_ok() {
         transaction.put(&stream.destination, &state);
     }
 }
 
 /// Notes a failure; gives the time of the next attempt.
-pub(super) fn failed(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    stream: &StreamName,
-) -> Result<Timestamp, Interrupt> {
-    let now = context.now;
+pub(super) fn failed(transaction: &mut Transaction<'_>, stream: &StreamName) -> Result<Timestamp, Interrupt> {
+    let now = transaction.now();
     let state = transaction.get::<PeerState>(&stream.destination)?;
     let mut state = state.unwrap_or(PeerState {
         failures: 0,
@@ -112,9 +107,9 @@ pub(super) fn failed(
         waiting: List::default(),
     });
     state.failures = state.failures.saturating_add(1);
-    let times = context.config().times.clone();
+    let times = transaction.config().times.clone();
     state.retry_at =
-        now + backoff::wait(&mut context.random, state.failures, times.backoff_first, times.backoff_limit);
+        now + backoff::wait(transaction.random(), state.failures, times.backoff_first, times.backoff_limit);
     state.probe = None;
     let retry_at = state.retry_at;
     if !state.waiting.contains(stream) {
@@ -125,23 +120,19 @@ pub(super) fn failed(
 }
 
 /// Notes that the peer is there: it answered, or it delivered something authenticated. All that waits goes on.
-pub(super) fn reachable(
-    transaction: &mut Transaction,
-    context: &Context,
-    domain: &Domain,
-) -> Result<(), Interrupt> {
+pub(super) fn reachable(transaction: &mut Transaction<'_>, domain: &Domain) -> Result<(), Interrupt> {
     let Some(state) = transaction.get::<PeerState>(domain)? else { return Ok(()) };
     transaction.delete::<PeerState>(domain);
     for stream in state.waiting {
-        timers::schedule(transaction, Timer::Deliver(stream), context.now);
+        transaction.schedule(Timer::Deliver(stream), transaction.now());
     }
     Ok(())
 }
 
 /// Since when deliveries to the peer fail, if they do.
 pub(super) fn failing_since(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     domain: &Domain,
 ) -> Result<Option<Timestamp>, Interrupt> {
-    Ok(transaction.peek::<PeerState>(domain)?.map(|state| state.since))
+    Ok(transaction.snapshot().get::<PeerState>(domain)?.map(|state| state.since))
 }

@@ -1,6 +1,21 @@
 //! Frames, and the requests that carry them.
 
-use crate::{codec::{DecodeError, List, encode}, credentials::{KeyId, PublishedHpkeKey}, crypto::{aead::EncryptionError, hpke::HpkePublicKey, labels::Label, padding::pad, ratchet::RatchetSecret, sign::SigningKey}, identifiers::{Domain, RequestId, StreamId}, rng::Random, time::Timestamp, wire::{envelope::RequestEnvelope, fan_out::FanOutMessage, federation::{EnqueueFederated, FederatedBatch, Frame, FrameContent, FramePayload, Skip}}};
+use crate::{
+    codec::{DecodeError, List, encode},
+    credentials::{KeyId, PublishedHpkeKey},
+    crypto::{
+        aead::EncryptionError, hpke::HpkePublicKey, labels::Label, padding::pad, ratchet::RatchetSecret,
+        sign::SigningKey,
+    },
+    identifiers::{Domain, RequestId, StreamId},
+    rng::Random,
+    time::Timestamp,
+    wire::{
+        envelope::RequestEnvelope,
+        fan_out::FanOutMessage,
+        federation::{EnqueueFederated, FederatedBatch, Frame, FrameContent, FramePayload, Skip},
+    },
+};
 
 /// The padded size of short stream entries, in bytes. Receivers accept any bucket; honest senders use this
 /// one.

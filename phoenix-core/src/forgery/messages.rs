@@ -1,6 +1,13 @@
 //! Messages that no client asked for, and the configurations that carry them.
 
-use crate::{codec::decode, crypto::provider::MlsCrypto, identifiers::{GroupId, RequestId}, mls::validate_key_package, time::Timestamp, wire::fan_out::{ClientQueueConfig, FanOutContent, FanOutMessage, Receipt, Recipient}};
+use crate::{
+    codec::decode,
+    crypto::provider::MlsCrypto,
+    identifiers::{GroupId, RequestId},
+    mls::validate_key_package,
+    time::Timestamp,
+    wire::fan_out::{ClientQueueConfig, FanOutContent, FanOutMessage, Receipt, Recipient},
+};
 
 /// Returns the shortest message that is valid for any group: the receipt of a request that was never made, at
 /// position 1 of `group_id`, for the client that `config` leads to.

@@ -1,29 +1,31 @@
-//! What a body knows besides records: the time, the configuration, the keys, and random bytes.
+//! What stays the same over all passes and attempts of one operation.
 
 use crate::{
-    config::Config, homeserver::Homeserver, identifiers::Domain, keys::ServiceKeys, rng::Random,
+    config::{Config, Plant},
+    homeserver::Homeserver,
+    identifiers::Domain,
+    keys::ServiceKeys,
     time::Timestamp,
 };
 
-/// The surroundings of one attempt of an operation.
-///
-/// `random` is the same over the restarts of an attempt and fresh in the next one, so that no key and nonce
-/// ever meet two contents.
+/// The homeserver that an operation runs at, and the time at which its input was accepted.
 pub struct Context {
     homeserver: Homeserver,
-    /// The time at which the input was accepted.
-    pub now: Timestamp,
-    /// Random bytes for this attempt.
-    pub random: Random,
+    now: Timestamp,
 }
 
 impl Context {
-    pub(crate) fn new(homeserver: Homeserver, now: Timestamp, random: Random) -> Self {
-        Self { homeserver, now, random }
+    pub(crate) const fn new(homeserver: Homeserver, now: Timestamp) -> Self {
+        Self { homeserver, now }
+    }
+
+    /// The time at which the input was accepted: the only time that an operation knows.
+    pub const fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// The homeserver served.
-    pub fn homeserver(&self) -> &Homeserver {
+    pub const fn homeserver(&self) -> &Homeserver {
         &self.homeserver
     }
 
@@ -39,11 +41,11 @@ impl Context {
 
     /// Its domain.
     pub fn domain(&self) -> &Domain {
-        &self.config().domain
+        self.homeserver.domain()
     }
 
     /// Whether a planted bug is active: never, outside the simulator's builds.
-    pub fn planted(&self, plant: crate::config::Plant) -> bool {
+    pub fn planted(&self, plant: Plant) -> bool {
         cfg!(feature = "plant") && self.config().plant == Some(plant)
     }
 }

@@ -21,40 +21,39 @@
 //! Debug builds assert that calls come in this order.
 
 mod context;
+mod handler;
+mod loaded;
 pub mod single_flight;
+mod snapshot;
 mod step;
 pub mod timers;
 mod transaction;
 
 pub use context::Context;
+pub(crate) use handler::Handler;
+use loaded::Loaded;
+pub use snapshot::Snapshot;
 pub use step::{Ask, Effect, Interrupt, Lane, Outcome, Report, Step, Timer};
-pub use transaction::Transaction;
+pub use transaction::{Standing, Transaction};
 
 use crate::{
     error::{PeerFailure, Refusal},
     homeserver::Homeserver,
     limits::{MAX_ATTEMPTS, MAX_ROUNDS},
     rng::Random,
-    store::commit::{Reads, Rows, Settlement, Version},
+    store::{
+        Commit,
+        commit::{Reads, Rows, Settlement, Version},
+    },
     time::Timestamp,
 };
 
-/// What runs: called again from the top until all it reads is there.
-pub(crate) type Body =
-    Box<dyn Fn(&mut Transaction, &mut Context) -> Result<Option<Vec<u8>>, Interrupt> + Send>;
-
-/// Turns a refusal into a reply, when a body ends in one.
-pub(crate) type RefusalReply =
-    Box<dyn Fn(&mut Transaction, &mut Context, &Refusal) -> Option<Vec<u8>> + Send>;
-
 /// One input being served. See the [module](self) for how to drive it.
 pub struct Operation {
-    homeserver: Homeserver,
-    body: Body,
-    refusal_reply: RefusalReply,
-    transaction: Transaction,
+    context: Context,
+    handler: Box<dyn Handler>,
     lane: Lane,
-    now: Timestamp,
+    loaded: Loaded,
     seed: [u8; 32],
     attempt: u32,
     rounds: usize,
@@ -69,23 +68,26 @@ enum State {
     Finished(Option<Outcome>),
 }
 
+/// How a pass ended.
+enum Ended {
+    Reads(Reads),
+    Asks(Ask),
+    Comes { commit: Commit, outcome: Outcome },
+}
+
 impl Operation {
+    /// An operation that `handler` serves. `seed` is 32 fresh random bytes.
     pub(crate) fn new(
         homeserver: Homeserver,
-        lane: Lane,
-        may_ask: bool,
-        (now, seed): (Timestamp, [u8; 32]),
-        body: Body,
-        refusal_reply: RefusalReply,
+        now: Timestamp,
+        seed: [u8; 32],
+        handler: Box<dyn Handler>,
     ) -> Self {
-        let transaction = Transaction::new(homeserver.keys().service_key.clone(), may_ask);
         Self {
-            homeserver,
-            body,
-            refusal_reply,
-            transaction,
-            lane,
-            now,
+            context: Context::new(homeserver, now),
+            lane: handler.lane(),
+            handler,
+            loaded: Loaded::default(),
             seed,
             attempt: 0,
             rounds: 0,
@@ -93,22 +95,8 @@ impl Operation {
         }
     }
 
-    /// An operation that is over before it began: nothing was read, nothing is written.
-    pub(crate) fn finished(homeserver: Homeserver, reply: Option<Vec<u8>>) -> Self {
-        let mut operation = Self::new(
-            homeserver,
-            Lane::Free,
-            false,
-            (Timestamp::default(), [0; 32]),
-            Box::new(|_, _| Ok(None)),
-            Box::new(|_, _, _| None),
-        );
-        operation.state = State::Finished(Some(Outcome { reply, effects: Vec::new() }));
-        operation
-    }
-
     /// What the operation contends for.
-    pub fn lane(&self) -> &Lane {
+    pub const fn lane(&self) -> &Lane {
         &self.lane
     }
 
@@ -119,26 +107,45 @@ impl Operation {
             return Step::Done(outcome.take().unwrap_or(Outcome { reply: None, effects: Vec::new() }));
         }
         debug_assert!(matches!(self.state, State::Ready), "poll while a step is under way");
-        self.run()
+        match self.pass() {
+            Ended::Reads(reads) => {
+                self.rounds += 1;
+                debug_assert!(self.rounds <= MAX_ROUNDS, "an operation reads in a handful of rounds");
+                self.state = State::Reading;
+                Step::Read(reads)
+            }
+            Ended::Asks(ask) => {
+                self.state = State::Asking(ask.clone());
+                Step::Ask(ask)
+            }
+            Ended::Comes { commit, outcome } if commit.expect.is_empty() && commit.writes.is_empty() => {
+                self.state = State::Finished(None);
+                Step::Done(outcome)
+            }
+            Ended::Comes { commit, outcome } => {
+                self.state = State::Committing(outcome);
+                Step::Commit(commit)
+            }
+        }
     }
 
-    /// Gives the rows and scans that [`Step::Read`] asked for.
+    /// Takes the rows and scans that [`Step::Read`] asked for.
     pub fn supply(&mut self, rows: Rows) {
         debug_assert!(matches!(self.state, State::Reading), "supply answers Read");
-        self.transaction.supply(rows);
+        self.loaded.supply(rows);
         self.state = State::Ready;
     }
 
-    /// Gives what the peer answered to [`Step::Ask`].
+    /// Takes what the peer answered to [`Step::Ask`].
     pub fn answer(&mut self, answer: Result<Vec<u8>, PeerFailure>) {
         let State::Asking(ask) = std::mem::replace(&mut self.state, State::Ready) else {
             debug_assert!(false, "answer answers Ask");
             return;
         };
-        self.transaction.answer(ask, answer);
+        self.loaded.answer(ask, answer);
     }
 
-    /// Tells what became of [`Step::Commit`].
+    /// Takes what became of [`Step::Commit`].
     pub fn settle(&mut self, settlement: Settlement) {
         let State::Committing(outcome) = std::mem::replace(&mut self.state, State::Ready) else {
             debug_assert!(false, "settle answers Commit");
@@ -149,76 +156,51 @@ impl Operation {
             Settlement::Conflict | Settlement::Unknown if self.attempt + 1 < MAX_ATTEMPTS => {
                 self.attempt += 1;
                 self.rounds = 0;
-                self.transaction.begin_attempt();
+                self.loaded.begin_attempt();
             }
             Settlement::Conflict | Settlement::Unknown => self.give_up(),
         }
     }
 
-    /// The store could not be read: the operation ends, and whoever waits is told to come back.
+    /// Ends the operation because the store cannot be read: the caller is told to come back.
     pub fn give_up(&mut self) {
         let refusal = Refusal::Unavailable { retry_after_milliseconds: 1000 };
-        self.transaction.begin_pass(self.random("give up"));
-        let mut context = self.context();
-        let reply = (self.refusal_reply)(&mut self.transaction, &mut context, &refusal);
+        let mut transaction = self.transaction();
+        let reply = self.handler.refused(&mut transaction, &refusal);
         // Nothing is written; but what is to be done again later, is said.
-        let (_, effects) = self.transaction.commit(Version([0; 16]));
+        let (_, effects) = transaction.commit(self.version());
         self.state = State::Finished(Some(Outcome { reply, effects }));
+    }
+
+    /// One pass over the handler.
+    fn pass(&self) -> Ended {
+        let mut transaction = self.transaction();
+        let result = self.handler.run(&mut transaction);
+        // What poisoned the transaction goes before what the handler made of it.
+        let result = transaction.poison().cloned().map_or(result, Err);
+        let reply = match result {
+            Ok(reply) => reply,
+            Err(Interrupt::Load(reads)) => return Ended::Reads(reads),
+            Err(Interrupt::Ask(ask)) => return Ended::Asks(ask),
+            Err(Interrupt::Refuse(refusal)) => {
+                transaction.roll_back();
+                self.handler.refused(&mut transaction, &refusal)
+            }
+        };
+        let (commit, effects) = transaction.commit(self.version());
+        Ended::Comes { commit, outcome: Outcome { reply, effects } }
+    }
+
+    fn transaction(&self) -> Transaction<'_> {
+        let may_ask = self.handler.may_ask();
+        Transaction::new(&self.context, &self.loaded, may_ask, self.random("rows"), self.random("body"))
+    }
+
+    fn version(&self) -> Version {
+        Version(self.random("version").array())
     }
 
     fn random(&self, label: &str) -> Random {
         Random::derive(&self.seed, label, &[&self.attempt.to_be_bytes()])
-    }
-
-    fn context(&self) -> Context {
-        Context::new(self.homeserver.clone(), self.now, self.random("body"))
-    }
-
-    /// One pass over the body.
-    fn run(&mut self) -> Step {
-        // Sealing of rows and the body draw from streams of their own; both are the same in each pass.
-        self.transaction.begin_pass(self.random("rows"));
-        let mut context = self.context();
-        let result = (self.body)(&mut self.transaction, &mut context);
-        let reply = match self.transaction.poison().cloned() {
-            Some(Interrupt::Load(reads)) => return self.read(reads),
-            Some(Interrupt::Ask(ask)) => {
-                self.state = State::Asking(ask.clone());
-                return Step::Ask(ask);
-            }
-            Some(Interrupt::Refuse(refusal)) => self.refuse(&mut context, &refusal),
-            None => match result {
-                Ok(reply) => reply,
-                Err(Interrupt::Refuse(refusal)) => self.refuse(&mut context, &refusal),
-                Err(Interrupt::Load(_) | Interrupt::Ask(_)) => {
-                    debug_assert!(
-                        false,
-                        "only the transaction makes these interrupts, and it is poisoned then"
-                    );
-                    self.refuse(&mut context, &Refusal::Internal)
-                }
-            },
-        };
-        let version = Version(self.random("version").array());
-        let (commit, effects) = self.transaction.commit(version);
-        let outcome = Outcome { reply, effects };
-        if commit.expect.is_empty() && commit.writes.is_empty() {
-            self.state = State::Finished(None);
-            return Step::Done(outcome);
-        }
-        self.state = State::Committing(outcome);
-        Step::Commit(commit)
-    }
-
-    fn read(&mut self, reads: Reads) -> Step {
-        self.rounds += 1;
-        debug_assert!(self.rounds <= MAX_ROUNDS, "an operation reads in a handful of rounds");
-        self.state = State::Reading;
-        Step::Read(reads)
-    }
-
-    fn refuse(&mut self, context: &mut Context, refusal: &Refusal) -> Option<Vec<u8>> {
-        self.transaction.refuse();
-        (self.refusal_reply)(&mut self.transaction, context, refusal)
     }
 }

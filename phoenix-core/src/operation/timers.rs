@@ -23,15 +23,17 @@ impl Record for TimerRow {
     const KIND: RecordKind = RecordKind::Timer;
 }
 
-/// Has `timer` run at `due`, now and after every restart, until it is [cleared](clear).
-pub(crate) fn schedule(transaction: &mut Transaction, timer: Timer, due: Timestamp) {
-    transaction.put(&timer, &TimerRow { due });
-    transaction.effect(Effect::Wake { timer, due });
-}
+impl Transaction<'_> {
+    /// Has `timer` run at `due`, now and after every restart, until it is [cleared](Self::clear_timer).
+    pub(crate) fn schedule(&mut self, timer: Timer, due: Timestamp) {
+        self.put(&timer, &TimerRow { due });
+        self.effect(Effect::Wake { timer, due });
+    }
 
-/// Ends `timer`.
-pub(crate) fn clear(transaction: &mut Transaction, timer: &Timer) {
-    transaction.delete::<TimerRow>(timer);
+    /// Ends `timer`.
+    pub(crate) fn clear_timer(&mut self, timer: &Timer) {
+        self.delete::<TimerRow>(timer);
+    }
 }
 
 /// Where a node looks for its timers when it starts, and from time to time while others share its store.

@@ -1,42 +1,68 @@
-//! What an operation's body sees of the store: rows that it reads, rows that it writes, and a way out where
-//! something must be fetched first.
+//! What a handler sees of the store: rows that it reads, rows that it writes, and a way out where something must be
+//! fetched first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::step::{Ask, Effect, Interrupt};
+use super::{
+    context::Context,
+    loaded::Loaded,
+    snapshot::Snapshot,
+    step::{Ask, Effect, Interrupt},
+};
 use crate::{
-    crypto::aead::EarKey,
+    config::{Config, Plant},
     error::{PeerFailure, Refusal},
+    homeserver::Homeserver,
+    identifiers::Domain,
+    keys::ServiceKeys,
     rng::Random,
     store::{
-        commit::{Commit, Expectation, Reads, Row, Rows, Scan, Version, Write},
+        commit::{Commit, Expectation, Reads, Scan, Version, Write},
         key::{Key, Record},
-        record::{StoredDataError, from_row, to_row},
+        record::{Stored, from_row, to_row},
     },
+    time::Timestamp,
 };
 
-/// The rows one pass of an operation reads and writes.
+/// One pass of an operation: what it sees, and what it does.
 ///
-/// Reading a row that is not loaded leaves the body through `?` with [`Interrupt::Load`]; the body is called
-/// again when the row is there. From then on the transaction is *poisoned*: whatever the body makes of the
-/// error, nothing of this pass counts.
-pub struct Transaction {
-    service_key: EarKey,
-    loaded: BTreeMap<Key, Option<Row>>,
-    scanned: BTreeMap<Scan, Vec<Key>>,
-    answers: BTreeMap<Ask, Result<Vec<u8>, PeerFailure>>,
+/// Reading a row that is not loaded leaves the handler through `?` with [`Interrupt::Load`]; the handler is called
+/// again when the row is there, with a new transaction. From the interrupt on this one is *poisoned*: whatever the
+/// handler makes of the error, nothing of this pass counts. Of one pass nothing is left for the next but what was
+/// loaded.
+///
+/// There are two ways to read. [`get`](Self::get) refuses the request if the row is damaged; [`read`](Self::read)
+/// makes damage an answer, for rows that must not hold up others. The commit depends on every row read in either way.
+/// Both exist on a [`snapshot`](Self::snapshot) as well, on whose rows it does not depend.
+pub struct Transaction<'a> {
+    context: &'a Context,
+    loaded: &'a Loaded,
     may_ask: bool,
+    /// Seals rows. Apart from `random`, so that what is sealed does not change what is drawn.
+    sealing: Random,
     random: Random,
     pass: Pass,
 }
 
+/// What is proved of a request's sender so far (PROTOCOL.md §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Standing {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// The sender is who the request says.
+    Authenticated,
+    /// The request's token is redeemed.
+    Paid,
+}
+
 /// What one pass has done so far.
-#[derive(Default, Clone)]
+#[derive(Default)]
 struct Pass {
     read: BTreeSet<Key>,
     changes: Changes,
-    kept: Changes,
-    remember_refusal: bool,
+    savepoint: Changes,
+    standing: Standing,
     interrupt: Option<Interrupt>,
 }
 
@@ -47,112 +73,83 @@ struct Changes {
     effects: Vec<Effect>,
 }
 
-impl Transaction {
-    /// A transaction with nothing loaded. `may_ask`: whether the operation is allowed to wait for the network.
-    pub(crate) fn new(service_key: EarKey, may_ask: bool) -> Self {
-        Self {
-            service_key,
-            loaded: BTreeMap::new(),
-            scanned: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            may_ask,
-            random: Random::from_seed([0; 32]),
-            pass: Pass::default(),
-        }
+impl<'a> Transaction<'a> {
+    /// A new pass. Both generators are the same in each pass of one attempt, and fresh in the next attempt, so that no
+    /// key and nonce ever meet two contents.
+    pub(crate) fn new(
+        context: &'a Context,
+        loaded: &'a Loaded,
+        may_ask: bool,
+        sealing: Random,
+        random: Random,
+    ) -> Self {
+        Self { context, loaded, may_ask, sealing, random, pass: Pass::default() }
+    }
+
+    /// What stays the same over all passes.
+    pub const fn context(&self) -> &'a Context {
+        self.context
+    }
+
+    /// The time at which the input was accepted.
+    pub const fn now(&self) -> Timestamp {
+        self.context.now()
+    }
+
+    /// The homeserver served.
+    pub const fn homeserver(&self) -> &'a Homeserver {
+        self.context.homeserver()
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &'a Config {
+        self.context.config()
+    }
+
+    /// Its keys.
+    pub fn keys(&self) -> &'a ServiceKeys {
+        self.context.keys()
+    }
+
+    /// Its domain.
+    pub fn domain(&self) -> &'a Domain {
+        self.context.domain()
+    }
+
+    /// Whether a planted bug is active: never, outside the simulator's builds.
+    pub fn planted(&self, plant: Plant) -> bool {
+        self.context.planted(plant)
+    }
+
+    /// Random bytes: the same in each pass of one attempt, fresh in the next attempt.
+    pub const fn random(&mut self) -> &mut Random {
+        &mut self.random
     }
 
     /// The record that `name` names, `None` if there is none.
     ///
     /// # Errors
-    /// [`Interrupt::Load`] if the row is not loaded; a refusal if it is damaged.
+    /// [`Interrupt::Load`] if the row is not loaded; [`Refusal::StoredData`] if it is damaged.
     pub fn get<R: Record>(&mut self, name: &R::Name) -> Result<Option<R>, Interrupt> {
+        let stored = self.read(name)?;
+        self.refuse_damaged(stored)
+    }
+
+    /// The record that `name` names, where damage is an answer: for rows that must not hold up others, and for callers
+    /// that have to go on without them.
+    ///
+    /// # Errors
+    /// [`Interrupt::Load`] if the row is not loaded.
+    pub fn read<R: Record>(&mut self, name: &R::Name) -> Result<Stored<R>, Interrupt> {
         let key = Key::of::<R>(name);
         self.load([key.clone()])?;
-        self.read(&key)
+        Ok(self.stored(&key))
     }
 
-    /// As [`get`](Self::get), but a damaged row counts as none: for rows that must not hold up others.
-    ///
-    /// # Errors
-    /// [`Interrupt::Load`] if the row is not loaded.
-    pub fn get_intact<R: Record>(&mut self, name: &R::Name) -> Result<Option<R>, Interrupt> {
-        let key = Key::of::<R>(name);
-        self.load([key.clone()])?;
-        Ok(self.intact(&key))
-    }
-
-    /// As [`get`](Self::get), but a damaged row is an answer: for whoever has to go on without it.
-    ///
-    /// # Errors
-    /// [`Interrupt::Load`] if the row is not loaded.
-    pub fn inspect<R: Record>(
-        &mut self,
-        name: &R::Name,
-    ) -> Result<Option<Result<R, StoredDataError>>, Interrupt> {
-        let key = Key::of::<R>(name);
-        self.load([key.clone()])?;
-        Ok(self.bytes(&key).map(|bytes| from_row::<R>(&key, bytes, &self.service_key)))
-    }
-
-    /// As [`inspect`](Self::inspect), but as with [`peek`](Self::peek) the commit does not depend on the row.
-    ///
-    /// # Errors
-    /// [`Interrupt::Load`] if the row is not loaded.
-    pub fn glance<R: Record>(
-        &mut self,
-        name: &R::Name,
-    ) -> Result<Option<Result<R, StoredDataError>>, Interrupt> {
-        let key = Key::of::<R>(name);
-        self.require(std::slice::from_ref(&key))?;
-        Ok(self.bytes(&key).map(|bytes| from_row::<R>(&key, bytes, &self.service_key)))
-    }
-
-    /// As [`get`](Self::get), but the commit does not depend on the row being still the same: for what may be
-    /// a little old without harm, such as how much work there is at least.
-    ///
-    /// # Errors
-    /// As [`get`](Self::get).
-    pub fn peek<R: Record>(&mut self, name: &R::Name) -> Result<Option<R>, Interrupt> {
-        let key = Key::of::<R>(name);
-        self.require(std::slice::from_ref(&key))?;
-        self.read(&key)
-    }
-
-    /// As [`peek`](Self::peek), but a damaged row counts as none.
-    ///
-    /// # Errors
-    /// [`Interrupt::Load`] if the row is not loaded.
-    pub fn peek_intact<R: Record>(&mut self, name: &R::Name) -> Result<Option<R>, Interrupt> {
-        let key = Key::of::<R>(name);
-        self.require(std::slice::from_ref(&key))?;
-        Ok(self.intact(&key))
-    }
-
-    fn intact<R: Record>(&self, key: &Key) -> Option<R> {
-        from_row::<R>(key, self.bytes(key)?, &self.service_key).ok()
-    }
-
-    fn read<R: Record>(&mut self, key: &Key) -> Result<Option<R>, Interrupt> {
-        let bytes = self.bytes(key);
-        let record = bytes.map(|bytes| from_row::<R>(key, bytes, &self.service_key)).transpose();
-        record.map_err(|error| {
-            self.interrupt(Interrupt::Refuse(Refusal::StoredData { kind: error.kind as u8 }))
-        })
-    }
-
-    fn bytes(&self, key: &Key) -> Option<&[u8]> {
-        match self.pass.changes.writes.get(key) {
-            Some(written) => written.as_deref(),
-            None => self.loaded.get(key).and_then(Option::as_ref).map(|row| row.bytes.as_slice()),
-        }
-    }
-
-    /// As [`load`](Self::load), but does not count as reading: for what will be [`peek`](Self::peek)ed.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
-    pub fn prefetch(&mut self, keys: &[Key]) -> Result<(), Interrupt> {
-        self.require(keys)
+    /// Reads on which the commit does not depend: for what may be a little old without harm, such as how much work
+    /// there is at least.
+    pub const fn snapshot(&mut self) -> Snapshot<'_, 'a> {
+        Snapshot::new(self)
     }
 
     /// Makes sure that all of `keys` are loaded, in one round where several are missing. Counts as reading them.
@@ -163,19 +160,8 @@ impl Transaction {
         let keys: Vec<Key> = keys.into_iter().collect();
         self.require(&keys)?;
         // What this pass wrote itself, it need not have read.
-        self.pass.read.extend(keys.into_iter().filter(|key| self.loaded.contains_key(key)));
+        self.pass.read.extend(keys.into_iter().filter(|key| self.loaded.rows.contains_key(key)));
         Ok(())
-    }
-
-    fn require(&mut self, keys: &[Key]) -> Result<(), Interrupt> {
-        self.check_poison()?;
-        let known = |key: &Key| self.loaded.contains_key(key) || self.pass.changes.writes.contains_key(key);
-        let missing: BTreeSet<&Key> = keys.iter().filter(|key| !known(key)).collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let keys = missing.into_iter().cloned().collect();
-        Err(self.interrupt(Interrupt::Load(Reads { keys, scans: Vec::new() })))
     }
 
     /// The keys that `scan` finds: to look for work, never to decide. Rows written in this pass are not seen.
@@ -184,7 +170,7 @@ impl Transaction {
     /// [`Interrupt::Load`] if the scan was not made yet.
     pub fn scan(&mut self, scan: Scan) -> Result<Vec<Key>, Interrupt> {
         self.check_poison()?;
-        match self.scanned.get(&scan) {
+        match self.loaded.scans.get(&scan) {
             Some(keys) => Ok(keys.clone()),
             None => Err(self.interrupt(Interrupt::Load(Reads { keys: Vec::new(), scans: vec![scan] }))),
         }
@@ -193,7 +179,7 @@ impl Transaction {
     /// Writes `record` under `name`.
     pub fn put<R: Record>(&mut self, name: &R::Name, record: &R) {
         let key = Key::of::<R>(name);
-        match to_row(&key, record, &self.service_key, &mut self.random) {
+        match to_row(&key, record, &self.context.keys().service_key, &mut self.sealing) {
             Ok(bytes) => {
                 self.pass.changes.writes.insert(key, Some(bytes));
             }
@@ -223,10 +209,10 @@ impl Transaction {
     ///
     /// # Errors
     /// [`Interrupt::Ask`] if it was not asked yet.
-    pub fn ask(&mut self, ask: Ask) -> Result<Result<Vec<u8>, PeerFailure>, Interrupt> {
+    pub fn ask_peer(&mut self, ask: Ask) -> Result<Result<Vec<u8>, PeerFailure>, Interrupt> {
         self.check_poison()?;
         debug_assert!(self.may_ask, "only operations that may wait for the network ask");
-        match self.answers.get(&ask) {
+        match self.loaded.answers.get(&ask) {
             Some(answer) => Ok(answer.clone()),
             None => Err(self.interrupt(Interrupt::Ask(ask))),
         }
@@ -234,17 +220,57 @@ impl Transaction {
 
     /// Whether this operation has asked another homeserver already, and has its answer.
     pub fn has_asked(&self) -> bool {
-        !self.answers.is_empty()
+        !self.loaded.answers.is_empty()
     }
 
     /// Lets everything written so far survive a refusal: a spent token, a used-up attempt (PROTOCOL.md §2).
-    pub fn keep(&mut self) {
-        self.pass.kept = self.pass.changes.clone();
+    pub fn savepoint(&mut self) {
+        self.pass.savepoint = self.pass.changes.clone();
     }
 
-    /// Has the answer remembered even if it is a refusal: authentication and token have passed (PROTOCOL.md §2).
-    pub(crate) fn remember_refusal(&mut self) {
-        self.pass.remember_refusal = true;
+    /// What is proved of the request's sender so far in this pass.
+    pub const fn standing(&self) -> Standing {
+        self.pass.standing
+    }
+
+    /// Notes what is proved of the request's sender. It only ever rises.
+    pub(crate) fn note_standing(&mut self, standing: Standing) {
+        self.pass.standing = self.pass.standing.max(standing);
+    }
+
+    pub(super) fn require(&mut self, keys: &[Key]) -> Result<(), Interrupt> {
+        self.check_poison()?;
+        let known =
+            |key: &Key| self.loaded.rows.contains_key(key) || self.pass.changes.writes.contains_key(key);
+        let missing: BTreeSet<&Key> = keys.iter().filter(|key| !known(key)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let keys = missing.into_iter().cloned().collect();
+        Err(self.interrupt(Interrupt::Load(Reads { keys, scans: Vec::new() })))
+    }
+
+    /// What is stored under `key`, which is loaded.
+    pub(super) fn stored<R: Record>(&self, key: &Key) -> Stored<R> {
+        let bytes = match self.pass.changes.writes.get(key) {
+            Some(written) => written.as_deref(),
+            None => self.loaded.rows.get(key).and_then(Option::as_ref).map(|row| row.bytes.as_slice()),
+        };
+        match bytes.map(|bytes| from_row(key, bytes, &self.context.keys().service_key)) {
+            None => Stored::Absent,
+            Some(Ok(record)) => Stored::Intact(record),
+            Some(Err(error)) => Stored::Damaged(error),
+        }
+    }
+
+    pub(super) fn refuse_damaged<R>(&mut self, stored: Stored<R>) -> Result<Option<R>, Interrupt> {
+        match stored {
+            Stored::Absent => Ok(None),
+            Stored::Intact(record) => Ok(Some(record)),
+            Stored::Damaged(error) => {
+                Err(self.interrupt(Interrupt::Refuse(Refusal::StoredData { kind: error.kind as u8 })))
+            }
+        }
     }
 
     /// Poisons the transaction with `interrupt` and hands it back to be returned.
@@ -258,52 +284,25 @@ impl Transaction {
 
     // What follows is the restart loop's side.
 
-    /// Begins a pass: of the one before, nothing but what it read survives.
-    pub(crate) fn begin_pass(&mut self, random: Random) {
-        self.pass = Pass::default();
-        self.random = random;
-    }
-
-    /// Begins an attempt: rows are read afresh. Answers of peers stay true, they are named by their question.
-    pub(crate) fn begin_attempt(&mut self) {
-        self.loaded.clear();
-        self.scanned.clear();
-    }
-
-    pub(crate) fn poison(&self) -> Option<&Interrupt> {
+    pub(super) const fn poison(&self) -> Option<&Interrupt> {
         self.pass.interrupt.as_ref()
     }
 
-    pub(crate) fn supply(&mut self, rows: Rows) {
-        self.loaded.extend(rows.rows);
-        self.scanned.extend(rows.scans);
-    }
-
-    pub(crate) fn answer(&mut self, ask: Ask, answer: Result<Vec<u8>, PeerFailure>) {
-        self.answers.insert(ask, answer);
-    }
-
-    /// Undoes what was not [kept](Transaction::keep).
-    pub(crate) fn refuse(&mut self) {
-        self.pass.changes = self.pass.kept.clone();
-    }
-
-    pub(crate) fn remembers_refusal(&self) -> bool {
-        self.pass.remember_refusal
+    /// Undoes what came after the last [savepoint](Self::savepoint).
+    pub(super) fn roll_back(&mut self) {
+        self.pass.changes = self.pass.savepoint.clone();
+        self.pass.interrupt = None;
     }
 
     /// The commit over everything that was read, and its effects.
-    pub(crate) fn commit(&self, version: Version) -> (Commit, Vec<Effect>) {
-        let expect = self.pass.read.iter().map(|key| Expectation {
-            key: key.clone(),
-            version: self.loaded.get(key).and_then(Option::as_ref).map(|row| row.version),
+    pub(super) fn commit(self, version: Version) -> (Commit, Vec<Effect>) {
+        let Self { loaded, pass, .. } = self;
+        let expect = pass.read.into_iter().map(|key| {
+            let version = loaded.rows.get(&key).and_then(Option::as_ref).map(|row| row.version);
+            Expectation { key, version }
         });
-        let writes = self.pass.changes.writes.iter();
-        let commit = Commit {
-            expect: expect.collect(),
-            writes: writes.map(|(key, bytes)| Write { key: key.clone(), bytes: bytes.clone() }).collect(),
-            version,
-        };
-        (commit, self.pass.changes.effects.clone())
+        let writes = pass.changes.writes.into_iter().map(|(key, bytes)| Write { key, bytes });
+        let commit = Commit { expect: expect.collect(), writes: writes.collect(), version };
+        (commit, pass.changes.effects)
     }
 }

@@ -107,7 +107,7 @@ mod tests {
         let mut net = World::of(&["b.example"]);
         let mut client = TestClient::new(&mut net, "b.example", 1);
         let homeserver = net.server("b.example").homeserver.clone();
-        let context = Context::new(homeserver.clone(), net.now, Random::from_seed([1; 32]));
+        let context = Context::new(homeserver.clone(), net.now);
         let sealed = client.bound(&group("a.example", 1));
         let name = |sealed: &ClientQueueConfig| kdf::hash(Label::SEALED_CONFIGURATION, &[&encode(sealed)]);
         let known = |name| homeserver.with_opened_configs(|cache| cache.get(&name)).is_some();

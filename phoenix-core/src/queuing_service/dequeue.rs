@@ -3,9 +3,10 @@
 use super::{fan_out_queue::FanOut, records};
 use crate::{
     collections::queue,
-    operation::{Context, Effect, Interrupt, Transaction},
-    request::Call,
+    operation::{Effect, Interrupt, Lane, Transaction},
+    request::{Call, Serve},
     wire::{
+        envelope::RequestEnvelope,
         message::Done,
         queues::DequeueReply,
         queuing_service::{Dequeue, Listen},
@@ -13,22 +14,26 @@ use crate::{
 };
 
 /// `dequeue`: entries from a position on; those before it are dropped.
-pub(crate) fn dequeue(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, Dequeue>,
-) -> Result<DequeueReply, Interrupt> {
-    let (client, _) = records::authenticate(transaction, call)?;
-    queue::dequeue::<FanOut>(transaction, context, &client, &call.body.range)
+impl Serve for Dequeue {
+    fn lane(&self, envelope: &RequestEnvelope) -> Lane {
+        Lane::sender(envelope)
+    }
+
+    fn serve(transaction: &mut Transaction<'_>, call: &Call<'_, Self>) -> Result<DequeueReply, Interrupt> {
+        let (client, _) = records::authenticate(transaction, call)?;
+        queue::dequeue::<FanOut>(transaction, &client, &call.body.range)
+    }
 }
 
 /// `listen`: whoever sent this is told of every delivery, as long as it stays connected.
-pub(crate) fn listen(
-    transaction: &mut Transaction,
-    _: &mut Context,
-    call: &Call<'_, Listen>,
-) -> Result<Done, Interrupt> {
-    let (client, _) = records::authenticate(transaction, call)?;
-    transaction.effect(Effect::Listening(client));
-    Ok(Done)
+impl Serve for Listen {
+    fn lane(&self, envelope: &RequestEnvelope) -> Lane {
+        Lane::sender(envelope)
+    }
+
+    fn serve(transaction: &mut Transaction<'_>, call: &Call<'_, Self>) -> Result<Done, Interrupt> {
+        let (client, _) = records::authenticate(transaction, call)?;
+        transaction.effect(Effect::Listening(client));
+        Ok(Done)
+    }
 }

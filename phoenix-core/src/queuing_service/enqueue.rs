@@ -43,33 +43,35 @@ enum Verdict {
 
 /// Delivers `message`, which `source` is authenticated to have sent, to one recipient; or marks the gap.
 pub(crate) fn enqueue(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     source: &Domain,
     message: &FanOutMessage,
     recipient: &Recipient,
 ) -> Result<(), Interrupt> {
     debug_assert_eq!(message.group_id.domain, *source, "the inbox lets nothing else through");
-    let Some(config) = config::open(context, &recipient.config) else { return Ok(()) };
+    let Some(config) = config::open(transaction.context(), &recipient.config) else { return Ok(()) };
     let Some(content) = message.contents.get(usize::from(recipient.content)) else { return Ok(()) };
     let id = config.content.client;
-    let Some(mut client) = transaction.get_intact::<QsClient>(&id)? else { return Ok(()) };
-    if !config::verify(context, &recipient.config, &config, &client.config_key) {
+    let Some(mut client) = transaction.read::<QsClient>(&id)?.intact() else { return Ok(()) };
+    if !config::verify(transaction.context(), &recipient.config, &config, &client.config_key) {
         // Not the client's word at all: nobody it could concern.
         return Ok(());
     }
     let entry = config.content.list_entry(source, &message.group_id);
     let Some(mut head) = fan_out_queue::head(transaction, &id)? else { return Ok(()) };
-    let verdict = match authorise(context, source, message, content, (&config, &client, &entry)) {
-        Verdict::Deliver { .. } if head.is_full(context) => Verdict::Mark(GapReason::QueueFull),
-        Verdict::Deliver { .. } if !head.admit(context, &entry) => Verdict::Mark(GapReason::Rate),
+    let verdict = match authorise(transaction.context(), source, message, content, (&config, &client, &entry))
+    {
+        Verdict::Deliver { .. } if head.is_full(transaction.context()) => Verdict::Mark(GapReason::QueueFull),
+        Verdict::Deliver { .. } if !head.admit(transaction.context(), &entry) => {
+            Verdict::Mark(GapReason::Rate)
+        }
         verdict => verdict,
     };
     match verdict {
         Verdict::Nothing => Ok(()),
         Verdict::Mark(reason) => {
             let gap = Gap { group_id: message.group_id.clone(), position: message.position, reason };
-            let _ = head.mark(transaction, context, &id, (entry, gap));
+            let _ = head.mark(transaction, &id, (entry, gap));
             Ok(())
         }
         Verdict::Deliver { pin } => {
@@ -85,7 +87,7 @@ pub(crate) fn enqueue(
                 sent_at: message.sent_at,
                 content: content.clone(),
             };
-            if head.deliver(transaction, context, &id, &QueueMessage::Delivery(delivery)).is_ok() {
+            if head.deliver(transaction, &id, &QueueMessage::Delivery(delivery)).is_ok() {
                 signal(transaction, &config, id);
                 return Ok(());
             }
@@ -96,7 +98,7 @@ pub(crate) fn enqueue(
                 reason: GapReason::Dropped,
             };
             if let Some(head) = fan_out_queue::head(transaction, &id)? {
-                let _ = head.mark(transaction, context, &id, (entry, gap));
+                let _ = head.mark(transaction, &id, (entry, gap));
             }
             Ok(())
         }
@@ -115,7 +117,7 @@ fn authorise(
     if client.blocked.contains(entry) {
         return Verdict::Nothing;
     }
-    if config.content.not_after < context.now {
+    if config.content.not_after < context.now() {
         return Verdict::Mark(GapReason::Expired);
     }
     let (authorised, pin) = match &config.content.binding {
@@ -154,7 +156,7 @@ fn remember_pin(client: &mut QsClient, pin: Pin) {
     let _ = client.pinned.push(pin);
 }
 
-fn signal(transaction: &mut Transaction, config: &QueueConfig, client: QsClientId) {
+fn signal(transaction: &mut Transaction<'_>, config: &QueueConfig, client: QsClientId) {
     if config.content.notify == Notify::Always {
         transaction.effect(Effect::Signal(client));
     }

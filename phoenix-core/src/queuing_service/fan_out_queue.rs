@@ -21,12 +21,11 @@ const UNAUTHORISED_MARKERS: usize = 64;
 
 /// Creates a client's queue.
 pub(super) fn create(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     client: QsClientId,
     owner: HpkePublicKey,
 ) -> Result<(), Refusal> {
-    queue::create::<FanOut>(transaction, context, &client, owner)
+    queue::create::<FanOut>(transaction, &client, owner)
 }
 
 /// The row that every delivery to the client reads.
@@ -36,10 +35,10 @@ pub(super) fn row(client: &QsClientId) -> Key {
 
 /// The queue's head. `None` if it is lost or damaged: that concerns its owner alone.
 pub(super) fn head(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     client: &QsClientId,
 ) -> Result<Option<FanOutQueue>, Interrupt> {
-    transaction.get_intact::<FanOutQueue>(client)
+    Ok(transaction.read::<FanOutQueue>(client)?.intact())
 }
 
 impl FanOutQueue {
@@ -52,7 +51,7 @@ impl FanOutQueue {
     pub(super) fn admit(&mut self, context: &Context, membership: &Hash) -> bool {
         let rates = &context.config().rates;
         self.as_mut().window.admit(
-            context.now,
+            context.now(),
             membership,
             rates.client_per_minute,
             rates.membership_per_minute,
@@ -62,23 +61,21 @@ impl FanOutQueue {
     /// Appends a delivery.
     pub(super) fn deliver(
         mut self,
-        transaction: &mut Transaction,
-        context: &mut Context,
+        transaction: &mut Transaction<'_>,
         client: &QsClientId,
         message: &QueueMessage,
     ) -> Result<(), Refusal> {
-        queue::append::<FanOut>(transaction, context, client, &mut self, &encode(message))
+        queue::append::<FanOut>(transaction, client, &mut self, &encode(message))
     }
 
     /// Appends a gap marker for a membership, unless one waits already, or there is no room even for it.
     pub(super) fn mark(
         mut self,
-        transaction: &mut Transaction,
-        context: &mut Context,
+        transaction: &mut Transaction<'_>,
         client: &QsClientId,
         (membership, gap): (Hash, Gap),
     ) -> Result<(), Refusal> {
-        let limit = context.config().sizes.fan_out_queue.saturating_add(ROOM_FOR_MARKERS);
+        let limit = transaction.config().sizes.fan_out_queue.saturating_add(ROOM_FOR_MARKERS);
         // Strangers cannot use up the queue by what is refused to them.
         let most = match gap.reason {
             GapReason::NotAuthorised | GapReason::Expired => UNAUTHORISED_MARKERS,
@@ -89,7 +86,7 @@ impl FanOutQueue {
             return Ok(());
         }
         let _ = head.marked.push(membership);
-        queue::append::<FanOut>(transaction, context, client, &mut self, &encode(&QueueMessage::Gap(gap)))?;
+        queue::append::<FanOut>(transaction, client, &mut self, &encode(&QueueMessage::Gap(gap)))?;
         transaction.effect(Effect::Signal(*client));
         Ok(())
     }

@@ -18,10 +18,11 @@ use crate::{
     identifiers::QsClientId,
     limits::MAX_CLIENTS,
     mls,
-    operation::{Context, Interrupt, Transaction},
-    request::Call,
+    operation::{Context, Interrupt, Lane, Transaction},
+    request::{Call, Serve},
     store::{Key, Record, RecordKind},
     wire::{
+        envelope::RequestEnvelope,
         fan_out::ClientQueueConfig,
         message::Done,
         queuing_service::{
@@ -54,36 +55,39 @@ struct Content {
 }
 
 /// `publish_key_packages`: replaces all of a client's key packages.
-pub(crate) fn publish_key_packages(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, PublishKeyPackages>,
-) -> Result<Done, Interrupt> {
-    let (client, record) = records::authenticate(transaction, call)?;
-    let user: QsUser = transaction.get(&record.user)?.ok_or(Refusal::Unauthenticated)?;
-    call.redeem(transaction, context)?;
-    check_friend(&user, &call.body.friendship_token.hash())?;
-    let contents = validated(context, &call.body.packages)?;
-    let key = call.body.friendship_token.add_package_key();
-    pool::replace::<KeyPackages, _>(transaction, &client, &contents, |name, content| {
-        Ok(StoredKeyPackage(key.seal(&mut context.random, &associated(name), &encode(content))?))
-    })?;
-    Ok(Done)
+impl Serve for PublishKeyPackages {
+    fn lane(&self, envelope: &RequestEnvelope) -> Lane {
+        Lane::sender(envelope)
+    }
+
+    fn serve(transaction: &mut Transaction<'_>, call: &Call<'_, Self>) -> Result<Done, Interrupt> {
+        let (client, record) = records::authenticate(transaction, call)?;
+        let user: QsUser = transaction.get(&record.user)?.ok_or(Refusal::Unauthenticated)?;
+        call.redeem(transaction)?;
+        check_friend(&user, &call.body.friendship_token.hash())?;
+        let contents = validated(transaction, &call.body.packages)?;
+        let key = call.body.friendship_token.add_package_key();
+        pool::replace::<KeyPackages, _>(transaction, &client, &contents, |random, name, content| {
+            Ok(StoredKeyPackage(key.seal(random, &associated(name), &encode(content))?))
+        })?;
+        Ok(Done)
+    }
 }
 
 /// The packages, each valid and no two alike, with the one last resort at the end.
-fn validated(context: &mut Context, packages: &[AddPackage]) -> Result<Vec<Content>, Refusal> {
-    let crypto = MlsCrypto::with_memo(context.random.array(), context.homeserver().hash_memo());
+fn validated(transaction: &mut Transaction<'_>, packages: &[AddPackage]) -> Result<Vec<Content>, Refusal> {
+    let crypto = MlsCrypto::with_memo(transaction.random().array(), transaction.homeserver().hash_memo());
     let mut contents = Vec::new();
     let mut last_resort = Vec::new();
     let mut references = BTreeSet::new();
     for package in packages {
-        let view = mls::validate_key_package(&crypto, package.key_package.as_slice(), context.now.seconds())
-            .map_err(|_| Refusal::InvalidKeyPackage)?;
+        let view =
+            mls::validate_key_package(&crypto, package.key_package.as_slice(), transaction.now().seconds())
+                .map_err(|_| Refusal::InvalidKeyPackage)?;
         let config: ClientQueueConfig =
             decode(&view.queue_config).map_err(|_| Refusal::InvalidQueueConfig)?;
         config.check_length()?;
-        if config.domain != *context.domain() {
+        if config.domain != *transaction.domain() {
             return Err(Refusal::InvalidQueueConfig);
         }
         let reference: Hash = view.reference.try_into().map_err(|_| Refusal::InvalidKeyPackage)?;
@@ -109,51 +113,56 @@ fn associated(name: &PackageName<QsClientId>) -> Vec<u8> {
 }
 
 /// `get_key_package`: one for each client of the user, and the batch that vouches for them.
-pub(crate) fn get_key_package(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, GetKeyPackage>,
-) -> Result<GetKeyPackageReply, Interrupt> {
-    // No such user and no friend of the user are one answer.
-    let user: QsUser = transaction.get(&call.body.user)?.ok_or(Refusal::NoFriend)?;
-    check_friend(&user, &call.body.friendship_token.hash())?;
-    call.vouch(transaction);
-    call.redeem(transaction, context)?;
-    let key = call.body.friendship_token.add_package_key();
-    pool::load::<KeyPackages>(transaction, &user.clients)?;
-    let mut packages: List<AddPackage, MAX_CLIENTS> = List::default();
-    let mut references: List<Hash, MAX_CLIENTS> = List::default();
-    for client in &user.clients {
-        if let Some(content) = take(transaction, context, &key, client)? {
-            let _ = references.push(content.reference);
-            let _ = packages.push(content.package);
+impl Serve for GetKeyPackage {
+    fn lane(&self, _: &RequestEnvelope) -> Lane {
+        Lane::Of(encode(&self.user))
+    }
+
+    fn serve(
+        transaction: &mut Transaction<'_>,
+        call: &Call<'_, Self>,
+    ) -> Result<GetKeyPackageReply, Interrupt> {
+        // No such user and no friend of the user are one answer.
+        let user: QsUser = transaction.get(&call.body.user)?.ok_or(Refusal::NoFriend)?;
+        check_friend(&user, &call.body.friendship_token.hash())?;
+        call.accept_proof(transaction);
+        call.redeem(transaction)?;
+        let key = call.body.friendship_token.add_package_key();
+        pool::load::<KeyPackages>(transaction, &user.clients)?;
+        let mut packages: List<AddPackage, MAX_CLIENTS> = List::default();
+        let mut references: List<Hash, MAX_CLIENTS> = List::default();
+        for client in &user.clients {
+            if let Some(content) = take(transaction, &key, client)? {
+                let _ = references.push(content.reference);
+                let _ = packages.push(content.package);
+            }
         }
+        if packages.is_empty() {
+            return Err(Refusal::NotFound.into());
+        }
+        Ok(GetKeyPackageReply { packages, batch: sign_batch(transaction.context(), references)? })
     }
-    if packages.is_empty() {
-        return Err(Refusal::NotFound.into());
-    }
-    Ok(GetKeyPackageReply { packages, batch: sign_batch(context, references)? })
 }
 
 /// The client's next package that has not expired. `None` if it has none.
 fn take(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     key: &EarKey,
     client: &QsClientId,
 ) -> Result<Option<Content>, Interrupt> {
+    let now = transaction.now().seconds();
     pool::take::<KeyPackages, Content>(transaction, client, |name, StoredKeyPackage(sealed)| {
         let damaged = Refusal::StoredData { kind: RecordKind::KeyPackage as u8 };
         let plain = key.open(&associated(name), &sealed).map_err(|_| damaged.clone())?;
         let content: Content = decode(&plain).map_err(|_| damaged)?;
-        Ok(Some(content).filter(|content| context.now.seconds() < content.not_after))
+        Ok(Some(content).filter(|content| now < content.not_after))
     })
 }
 
 fn sign_batch(context: &Context, references: List<Hash, MAX_CLIENTS>) -> Result<KeyPackageBatch, Refusal> {
     let (key, key_id) = context.keys().queuing_key().ok_or(Refusal::Internal)?;
     let domain = context.domain().clone();
-    let content = KeyPackageBatchContent { domain, references, issued_at: context.now, key_id };
+    let content = KeyPackageBatchContent { domain, references, issued_at: context.now(), key_id };
     let signature = key.sign(&content);
     Ok(KeyPackageBatch { content, signature })
 }

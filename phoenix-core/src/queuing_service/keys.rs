@@ -2,29 +2,29 @@
 
 use crate::{
     error::Refusal,
-    operation::{Context, Interrupt, Transaction},
-    request::Call,
+    operation::{Interrupt, Transaction},
+    request::{Call, Serve},
     wire::queuing_service::{GetConfigKey, GetConfigKeyReply, GetQsKeys, GetQsKeysReply},
 };
 
 /// `get_config_key`: the key that clients seal queue configurations to.
-pub(crate) fn get_config_key(
-    _: &mut Transaction,
-    context: &mut Context,
-    _: &Call<'_, GetConfigKey>,
-) -> Result<GetConfigKeyReply, Interrupt> {
-    let now = context.now;
-    let mut keys = context.keys().config_keys().filter(|key| key.expiration.contains(now));
-    let key = keys.next().ok_or(Refusal::Internal)?;
-    Ok(GetConfigKeyReply { key })
+impl Serve for GetConfigKey {
+    fn serve(transaction: &mut Transaction<'_>, _: &Call<'_, Self>) -> Result<GetConfigKeyReply, Interrupt> {
+        let now = transaction.now();
+        let mut keys = transaction.keys().config_keys().filter(|key| key.expiration.contains(now));
+        let key = keys.next().ok_or(Refusal::Internal)?;
+        Ok(GetConfigKeyReply { key })
+    }
 }
 
 /// `get_qs_keys`: all published keys, signed, with their validity.
-pub(crate) fn get_qs_keys(
-    _: &mut Transaction,
-    context: &mut Context,
-    _: &Call<'_, GetQsKeys>,
-) -> Result<GetQsKeysReply, Interrupt> {
-    let set = context.keys().qs_key_set(context.domain(), context.now, context.config().times.key_set);
-    Ok(GetQsKeysReply { keys: set.ok_or(Refusal::Internal)? })
+impl Serve for GetQsKeys {
+    fn serve(transaction: &mut Transaction<'_>, _: &Call<'_, Self>) -> Result<GetQsKeysReply, Interrupt> {
+        let set = transaction.keys().qs_key_set(
+            transaction.domain(),
+            transaction.now(),
+            transaction.config().times.key_set,
+        );
+        Ok(GetQsKeysReply { keys: set.ok_or(Refusal::Internal)? })
+    }
 }

@@ -9,8 +9,8 @@ use crate::{
     error::Refusal,
     identifiers::{QsClientId, QsUserId},
     limits::{MAX_CLIENTS, MAX_LISTED_GROUPS},
-    operation::{Context, Interrupt, Transaction},
-    request::Call,
+    operation::{Interrupt, Transaction},
+    request::{Call, Serve},
     store::{Record, RecordKind},
     time::Month,
     wire::{
@@ -68,37 +68,39 @@ impl Record for QsClient {
 }
 
 /// `create_user_record`: a user with its first client and queue, under fresh pseudonyms.
-pub(crate) fn create_user_record(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    call: &Call<'_, CreateUserRecord>,
-) -> Result<CreateUserRecordReply, Interrupt> {
-    call.redeem(transaction, context)?;
-    let body = call.body;
-    let user = QsUserId::random(&mut context.random);
-    let client = QsClientId::random(&mut context.random);
-    // A queue that nothing can be sealed for is refused before anything is written.
-    fan_out_queue::create(transaction, context, client, body.queue_key)?;
-    let mut clients = List::default();
-    let _ = clients.push(client);
-    transaction.put(&user, &QsUser { key: body.user_key, friendship_hash: body.friendship_hash, clients });
-    transaction.put(
-        &client,
-        &QsClient {
-            user,
-            key: body.client_key,
-            config_key: body.config_key,
-            pinned: List::default(),
-            blocked: List::default(),
-            active: context.now.month(),
-        },
-    );
-    Ok(CreateUserRecordReply { user, client })
+impl Serve for CreateUserRecord {
+    fn serve(
+        transaction: &mut Transaction<'_>,
+        call: &Call<'_, Self>,
+    ) -> Result<CreateUserRecordReply, Interrupt> {
+        call.redeem(transaction)?;
+        let body = call.body;
+        let user = QsUserId::random(transaction.random());
+        let client = QsClientId::random(transaction.random());
+        // A queue that nothing can be sealed for is refused before anything is written.
+        fan_out_queue::create(transaction, client, body.queue_key)?;
+        let mut clients = List::default();
+        let _ = clients.push(client);
+        transaction
+            .put(&user, &QsUser { key: body.user_key, friendship_hash: body.friendship_hash, clients });
+        transaction.put(
+            &client,
+            &QsClient {
+                user,
+                key: body.client_key,
+                config_key: body.config_key,
+                pinned: List::default(),
+                blocked: List::default(),
+                active: transaction.now().month(),
+            },
+        );
+        Ok(CreateUserRecordReply { user, client })
+    }
 }
 
 /// The client that made a request, once its signature is verified with its record's key.
 pub(super) fn authenticate<B>(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     call: &Call<'_, B>,
 ) -> Result<(QsClientId, QsClient), Interrupt> {
     let Sender::QsClient(id) = call.sender()? else { return Err(Refusal::Unauthenticated.into()) };

@@ -29,7 +29,7 @@ fn nullifier(key: &TokenKey, token: &Token) -> Expiring<Hash> {
 
 /// The row that redeeming `token` will read; `None` if its key is not in force.
 pub(crate) fn row(context: &Context, token: &Token) -> Option<Key> {
-    let keys = context.homeserver().token_keys(context.now);
+    let keys = context.homeserver().token_keys(context.now());
     let key = keys.find(&token.key_id)?;
     Some(Key::of::<Nullifier>(&nullifier(key, token)))
 }
@@ -38,12 +38,11 @@ pub(crate) fn row(context: &Context, token: &Token) -> Option<Key> {
 ///
 /// The nullifier's absence is a precondition of the commit, its presence part of it.
 pub(crate) fn redeem(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     token: &Token,
     local_only: bool,
 ) -> Result<(), Interrupt> {
-    let keys = context.homeserver().token_keys(context.now);
+    let keys = transaction.homeserver().token_keys(transaction.now());
     let key = keys.find(&token.key_id).ok_or(Refusal::TokenNeeded)?;
     if local_only && key.issuer().scope() != TokenScope::Local {
         return Err(Refusal::WrongTokenScope.into());
@@ -52,10 +51,10 @@ pub(crate) fn redeem(
     // Read before the public-key operation: a pass that has to come again has cost nothing.
     let spent = transaction.get::<Nullifier>(&name)?.is_some();
     key.issuer().verify(token).map_err(|_| Refusal::InvalidToken)?;
-    if spent && !context.planted(Plant::ReuseNullifier) {
+    if spent && !transaction.planted(Plant::ReuseNullifier) {
         return Err(Refusal::TokenSpent.into());
     }
     transaction.put(&name, &Nullifier {});
-    transaction.keep();
+    transaction.savepoint();
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! PROTOCOL.md §2, Idempotency — the answer to a request is remembered, so that its repetition changes nothing.
 //!
 //! The row is keyed by the hash of the whole request and encrypted under a key derived from the request: it
-//! says nothing to whoever does not have the request. Its absence is a precondition of the commit, so the same
+//! says nothing to a reader who does not have the request. Its absence is a precondition of the commit, so the same
 //! bytes never take effect twice.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
@@ -20,21 +20,21 @@ use crate::{
 
 /// An answer that was given, encrypted under a key derived from its request.
 #[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-pub(crate) struct RememberedAnswer(EarCiphertext);
+struct SealedAnswer(EarCiphertext);
 
-impl Record for RememberedAnswer {
+impl Record for SealedAnswer {
     type Name = Expiring<Hash>;
     const KIND: RecordKind = RecordKind::RememberedAnswer;
 }
 
 /// Where and under which key the answer to one request is remembered.
-pub(crate) struct Memory {
+pub(crate) struct RememberedAnswer {
     name: Expiring<Hash>,
     key: EarKey,
 }
 
-impl Memory {
-    /// The memory of the request with these bytes.
+impl RememberedAnswer {
+    /// The remembered answer to the request with these bytes.
     pub(crate) fn of(bytes: &[u8], envelope: &RequestEnvelope, context: &Context) -> Self {
         let times = &context.config().times;
         Self {
@@ -48,22 +48,22 @@ impl Memory {
 
     /// The row that the answer is kept in.
     pub(crate) fn row(&self) -> Key {
-        Key::of::<RememberedAnswer>(&self.name)
+        Key::of::<SealedAnswer>(&self.name)
     }
 
     /// The answer given before, if there is one.
-    pub(crate) fn recall(&self, transaction: &mut Transaction) -> Result<Option<Vec<u8>>, Interrupt> {
-        let Some(RememberedAnswer(sealed)) = transaction.get(&self.name)? else { return Ok(None) };
+    pub(crate) fn get(&self, transaction: &mut Transaction<'_>) -> Result<Option<Vec<u8>>, Interrupt> {
+        let Some(SealedAnswer(sealed)) = transaction.get(&self.name)? else { return Ok(None) };
         let damaged = Refusal::StoredData { kind: RecordKind::RememberedAnswer as u8 };
         let answer = self.key.open(&self.name.name, &sealed).map_err(|_| damaged)?;
         Ok(Some(answer.to_vec()))
     }
 
     /// Remembers `answer`.
-    pub(crate) fn remember(&self, transaction: &mut Transaction, context: &mut Context, answer: &[u8]) {
+    pub(crate) fn put(&self, transaction: &mut Transaction<'_>, answer: &[u8]) {
         // An answer is within the limit of what can be sealed, since it is within that of what can be sent.
-        if let Ok(sealed) = self.key.seal(&mut context.random, &self.name.name, answer) {
-            transaction.put(&self.name, &RememberedAnswer(sealed));
+        if let Ok(sealed) = self.key.seal(transaction.random(), &self.name.name, answer) {
+            transaction.put(&self.name, &SealedAnswer(sealed));
         }
     }
 }

@@ -21,4 +21,4 @@ pub use commit::{Commit, Expectation, Reads, Row, Scan, Settlement, Version, Wri
 pub use expiring::Expiring;
 pub use key::{Key, Record};
 pub use keyspace::{Protection, RecordKind};
-pub use record::StoredDataError;
+pub use record::{Stored, StoredDataError};

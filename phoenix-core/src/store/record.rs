@@ -20,6 +20,27 @@ pub struct StoredDataError {
     pub kind: RecordKind,
 }
 
+/// What a row was found to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored<R> {
+    /// There is no such row.
+    Absent,
+    /// The record.
+    Intact(R),
+    /// Something that is no such record.
+    Damaged(StoredDataError),
+}
+
+impl<R> Stored<R> {
+    /// The record; `None` if there is none, or a damaged one.
+    pub fn intact(self) -> Option<R> {
+        match self {
+            Self::Intact(record) => Some(record),
+            Self::Absent | Self::Damaged(_) => None,
+        }
+    }
+}
+
 /// First byte of every stored row, so that later formats can be told apart.
 const FORMAT: u8 = 1;
 

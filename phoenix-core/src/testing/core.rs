@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::store::MemoryStore;
+use super::{
+    body::{self, REFUSED, UNAVAILABLE},
+    store::MemoryStore,
+};
 use crate::{
     config::Config,
     error::Refusal,
@@ -12,7 +15,7 @@ use crate::{
     identifiers::Domain,
     keys::ServiceKeys,
     limits::MAX_ATTEMPTS,
-    operation::{Ask, Body, Context, Effect, Interrupt, Lane, Operation, Outcome, Step, Timer, Transaction},
+    operation::{Ask, Effect, Interrupt, Operation, Outcome, Step, Timer, Transaction},
     rng::Random,
     store::{Commit, Key, Record, RecordKind, Settlement, Version},
     time::Timestamp,
@@ -20,8 +23,6 @@ use crate::{
 };
 
 const NOW: Timestamp = Timestamp::from_milliseconds(1_800_000_000_000);
-const REFUSED: &[u8] = b"refused";
-const UNAVAILABLE: &[u8] = b"unavailable";
 
 /// A record like any other.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
@@ -42,17 +43,11 @@ impl Record for Secret {
 }
 
 fn operation(
-    body: impl Fn(&mut Transaction, &mut Context) -> Result<Option<Vec<u8>>, Interrupt> + Send + 'static,
+    body: impl Fn(&mut Transaction<'_>) -> Result<Option<Vec<u8>>, Interrupt> + Send + 'static,
 ) -> Operation {
     let domain: Domain = "example.com".parse().unwrap();
     let keys = ServiceKeys::generate(&domain, &mut Random::from_seed([1; 32]), NOW);
-    let homeserver = Homeserver::new(Config::new(domain), keys);
-    let body: Body = Box::new(body);
-    let refused = Box::new(|_: &mut Transaction, _: &mut Context, refusal: &Refusal| {
-        let unavailable = matches!(refusal, Refusal::Unavailable { .. });
-        Some(if unavailable { UNAVAILABLE.to_vec() } else { REFUSED.to_vec() })
-    });
-    Operation::new(homeserver, Lane::Free, true, (NOW, [9; 32]), body, refused)
+    body::operation(Homeserver::new(Config::new(domain), keys), NOW, [9; 32], body)
 }
 
 fn wake() -> Effect {
@@ -80,7 +75,7 @@ fn finish(operation: &mut Operation, store: &mut MemoryStore) -> Outcome {
 
 fn store_with(name: u8, value: u64) -> MemoryStore {
     let mut store = MemoryStore::default();
-    let mut operation = operation(move |transaction, _| {
+    let mut operation = operation(move |transaction| {
         transaction.put(&name, &Number(value));
         Ok(None)
     });
@@ -94,7 +89,7 @@ fn key(name: u8) -> Key {
 
 #[test]
 fn a_pass_that_swallows_a_missing_row_counts_for_nothing() {
-    let mut operation = operation(|transaction, _| {
+    let mut operation = operation(|transaction| {
         let seen = transaction.get::<Number>(&1).ok().flatten();
         transaction.put(&2, &Number(seen.map_or(0, |number| number.0)));
         transaction.effect(wake());
@@ -114,11 +109,11 @@ fn a_pass_that_swallows_a_missing_row_counts_for_nothing() {
 
 #[test]
 fn a_poisoned_pass_reads_and_asks_no_more() {
-    let mut operation = operation(|transaction, _| {
+    let mut operation = operation(|transaction| {
         let _ = transaction.get::<Number>(&1);
         let _ = transaction.get::<Number>(&2);
         let ask = Ask { domain: "b.example".parse().unwrap(), service: Service::Queuing, request: vec![] };
-        let _ = transaction.ask(ask);
+        let _ = transaction.ask_peer(ask);
         Err(Refusal::NotFound.into())
     });
     let Step::Read(reads) = operation.poll() else { panic!("the first interrupt counts, not the refusal") };
@@ -129,7 +124,7 @@ fn a_poisoned_pass_reads_and_asks_no_more() {
 fn a_damaged_row_refuses_even_where_the_body_does_not_care() {
     let mut store = store_with(1, 1);
     store.damage(&key(1), vec![1, 2, 3]);
-    let mut operation = operation(|transaction, _| {
+    let mut operation = operation(|transaction| {
         let _ = transaction.get::<Number>(&1);
         transaction.put(&2, &Number(1));
         Ok(Some(b"answer".to_vec()))
@@ -144,8 +139,8 @@ type Drawn = Arc<Mutex<Vec<[u8; 16]>>>;
 /// Draws, then reads in two rounds, then seals a row.
 fn drawing(drawn: &Drawn) -> Operation {
     let drawn = Arc::clone(drawn);
-    operation(move |transaction, context| {
-        drawn.lock().unwrap().push(context.random.array());
+    operation(move |transaction| {
+        drawn.lock().unwrap().push(transaction.random().array());
         transaction.get::<Number>(&1)?;
         transaction.get::<Number>(&2)?;
         transaction.put(&3, &Secret(7));
@@ -186,11 +181,11 @@ fn the_same_seed_time_and_rows_give_the_same_commit() {
 #[test]
 fn a_commit_expects_all_that_was_read_absences_too_but_not_what_was_peeked_at() {
     let store = store_with(1, 42);
-    let mut operation = operation(|transaction, _| {
+    let mut operation = operation(|transaction| {
         assert_eq!(transaction.get::<Number>(&1)?, Some(Number(42)));
         assert_eq!(transaction.get::<Number>(&2)?, None);
         transaction.load([key(4)])?;
-        transaction.peek::<Number>(&3)?;
+        transaction.snapshot().get::<Number>(&3)?;
         transaction.put(&5, &Number(1));
         Ok(None)
     });
@@ -204,7 +199,7 @@ fn a_commit_expects_all_that_was_read_absences_too_but_not_what_was_peeked_at() 
 #[test]
 fn what_a_pass_reads_back_is_what_it_wrote() {
     let mut store = store_with(1, 42);
-    let mut operation = operation(|transaction, _| {
+    let mut operation = operation(|transaction| {
         transaction.put(&1, &Number(43));
         assert_eq!(transaction.get::<Number>(&1)?, Some(Number(43)));
         transaction.delete::<Number>(&1);
@@ -218,11 +213,11 @@ fn what_a_pass_reads_back_is_what_it_wrote() {
 #[test]
 fn what_is_kept_survives_a_refusal_and_nothing_else_does() {
     let mut store = MemoryStore::default();
-    let mut operation = operation(|transaction, _| {
+    let mut operation = operation(|transaction| {
         transaction.get::<Number>(&1)?;
         transaction.put(&1, &Number(1));
         transaction.effect(wake());
-        transaction.keep();
+        transaction.savepoint();
         transaction.put(&1, &Number(2));
         transaction.put(&2, &Number(2));
         transaction.effect(Effect::Wake { timer: Timer::Sweep, due: Timestamp::default() });
@@ -237,7 +232,7 @@ fn what_is_kept_survives_a_refusal_and_nothing_else_does() {
 #[test]
 fn a_refusal_too_is_committed_over_what_it_was_decided_on() {
     let mut store = MemoryStore::default();
-    let mut operation = operation(|transaction, _| match transaction.get::<Number>(&1)? {
+    let mut operation = operation(|transaction| match transaction.get::<Number>(&1)? {
         Some(_) => Ok(Some(b"found".to_vec())),
         None => Err(Refusal::NotFound.into()),
     });
@@ -249,7 +244,7 @@ fn a_refusal_too_is_committed_over_what_it_was_decided_on() {
 
 #[test]
 fn nothing_leaves_before_the_commit_applies() {
-    let mut operation = operation(|transaction, _| {
+    let mut operation = operation(|transaction| {
         let found = transaction.get::<Number>(&1)?.map_or(0, |number| number.0);
         transaction.put(&2, &Number(found));
         transaction.effect(wake());
@@ -267,7 +262,7 @@ fn nothing_leaves_before_the_commit_applies() {
 
 #[test]
 fn after_the_last_attempt_the_caller_is_told_to_come_back() {
-    let mut operation = operation(|transaction, _| {
+    let mut operation = operation(|transaction| {
         transaction.put(&1, &Number(1));
         transaction.effect(wake());
         Ok(Some(b"answer".to_vec()))
@@ -285,9 +280,9 @@ fn after_the_last_attempt_the_caller_is_told_to_come_back() {
 fn an_answer_of_a_peer_outlives_a_conflict() {
     let ask = Ask { domain: "b.example".parse().unwrap(), service: Service::Queuing, request: vec![1] };
     let asked = ask.clone();
-    let mut operation = operation(move |transaction, _| {
+    let mut operation = operation(move |transaction| {
         transaction.get::<Number>(&1)?;
-        let answer = transaction.ask(asked.clone())?.unwrap();
+        let answer = transaction.ask_peer(asked.clone())?.unwrap();
         transaction.put(&1, &Number(1));
         Ok(Some(answer))
     });
@@ -304,7 +299,7 @@ fn an_answer_of_a_peer_outlives_a_conflict() {
 
 #[test]
 fn an_operation_that_touches_nothing_is_done_without_a_commit() {
-    let mut operation = operation(|_, _| Ok(Some(b"answer".to_vec())));
+    let mut operation = operation(|_| Ok(Some(b"answer".to_vec())));
     let done = Outcome { reply: Some(b"answer".to_vec()), effects: vec![] };
     assert_eq!(operation.poll(), Step::Done(done));
 }
@@ -314,7 +309,7 @@ mod order {
     use super::*;
 
     fn reading() -> Operation {
-        operation(|transaction, _| transaction.get::<Number>(&1).map(|_| None))
+        operation(|transaction| transaction.get::<Number>(&1).map(|_| None))
     }
 
     #[test]
@@ -346,7 +341,7 @@ mod order {
     #[test]
     #[should_panic(expected = "poll after Done")]
     fn polling_after_the_end_is_a_defect_of_the_driver() {
-        let mut operation = operation(|_, _| Ok(None));
+        let mut operation = operation(|_| Ok(None));
         operation.poll();
         operation.poll();
     }
@@ -354,7 +349,7 @@ mod order {
     #[test]
     #[should_panic(expected = "a handful of rounds")]
     fn reading_row_after_row_is_a_defect_of_the_body() {
-        let mut operation = operation(|transaction, _| {
+        let mut operation = operation(|transaction| {
             for name in 0..=u8::MAX {
                 transaction.get::<Number>(&name)?;
             }

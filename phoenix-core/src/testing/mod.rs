@@ -18,6 +18,7 @@ mod wire;
 
 #[cfg(feature = "client")]
 mod allowances;
+pub(crate) mod body;
 #[cfg(feature = "client")]
 mod commits;
 #[cfg(feature = "client")]

@@ -202,14 +202,16 @@ fn a_user_all_of_whose_packages_have_expired_cannot_be_asked() {
 }
 
 mod pools {
+    use std::sync::{Arc, Mutex};
+
     use super::super::store::MemoryStore;
     use crate::{
         collections::pool::{self, PackageName},
-        crypto::aead::EarKey,
         identifiers::QsClientId,
-        operation::{Interrupt, Transaction},
-        rng::Random,
-        store::{Record, RecordKind, Version},
+        operation::{Interrupt, Step, Transaction},
+        store::{Record, RecordKind},
+        testing::{body::operation, driver::World},
+        time::Timestamp,
     };
 
     #[derive(Debug, tls_codec::TlsSize, tls_codec::TlsSerialize, tls_codec::TlsDeserializeBytes)]
@@ -225,36 +227,43 @@ mod pools {
         Numbers, QsClientId, ConnectionPackagePool, Number
     }
 
-    /// Runs `body` over `store` until all it reads is there: what it comes to, and the rounds that it took.
-    fn run<T>(
+    /// Runs `body` over `store` to its end: what it comes to, and the rounds of reading that it took.
+    fn run<T: Send + 'static>(
         store: &mut MemoryStore,
-        body: impl Fn(&mut Transaction) -> Result<T, Interrupt>,
+        body: impl Fn(&mut Transaction<'_>) -> Result<T, Interrupt> + Send + 'static,
     ) -> (T, usize) {
-        let mut transaction = Transaction::new(EarKey::from_bytes([1; 32]), false);
-        for rounds in 0.. {
-            transaction.begin_pass(Random::from_seed([2; 32]));
-            match body(&mut transaction) {
-                Ok(value) => {
-                    store.apply(&transaction.commit(Version([3; 16])).0);
-                    return (value, rounds);
+        let came_to = Arc::new(Mutex::new(None));
+        let value = Arc::clone(&came_to);
+        let homeserver = World::of(&["a.example"]).server("a.example").homeserver.clone();
+        let mut operation = operation(homeserver, Timestamp::default(), [2; 32], move |transaction| {
+            *value.lock().unwrap() = Some(body(transaction)?);
+            Ok(None)
+        });
+        let mut rounds = 0;
+        loop {
+            match operation.poll() {
+                Step::Read(reads) => {
+                    rounds += 1;
+                    operation.supply(store.read(&reads));
                 }
-                Err(Interrupt::Load(reads)) => transaction.supply(store.read(&reads)),
-                Err(other) => panic!("{other:?}"),
+                Step::Commit(commit) => operation.settle(store.apply(&commit)),
+                Step::Done(_) => return (came_to.lock().unwrap().take().unwrap(), rounds),
+                Step::Ask(ask) => panic!("{ask:?}"),
             }
         }
-        unreachable!()
     }
 
     #[test]
     fn expired_packages_of_all_clients_are_passed_over_in_two_rounds() {
         let mut store = MemoryStore::default();
         let clients: Vec<QsClientId> = (0..10).map(|number| QsClientId([number; 16])).collect();
-        for client in &clients {
-            run(&mut store, |transaction| {
-                pool::replace::<Numbers, u64>(transaction, client, &[1, 2, 3, 4, 5, 6], |_, n| Ok(Number(*n)))
+        for client in clients.clone() {
+            run(&mut store, move |transaction| {
+                let contents = [1, 2, 3, 4, 5, 6];
+                pool::replace::<Numbers, u64>(transaction, &client, &contents, |_, _, n| Ok(Number(*n)))
             });
         }
-        let (taken, rounds) = run(&mut store, |transaction| {
+        let (taken, rounds) = run(&mut store, move |transaction| {
             pool::load::<Numbers>(transaction, &clients)?;
             let fresh = |_: &PackageName<QsClientId>, Number(number)| Ok(Some(number).filter(|n| *n > 3));
             clients.iter().map(|client| pool::take::<Numbers, u64>(transaction, client, fresh)).collect()

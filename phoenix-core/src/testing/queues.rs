@@ -13,9 +13,8 @@ use crate::{
     dispatch::Input,
     error::Refusal,
     limits::MAX_ACKNOWLEDGED,
-    operation::{Context, Effect, Transaction},
-    rng::Random,
-    store::{Key, Reads, RecordKind, Settlement, Version},
+    operation::Effect,
+    store::{Key, RecordKind},
     time::{DAY, MINUTE},
     wire::{
         auth_service::{DequeueDirect, EnqueueDirect},
@@ -318,18 +317,13 @@ fn the_answer_to_a_restoration_can_be_lost() {
 /// Puts so many entries into Alice's direct queue, in one commit.
 fn fill_direct_queue(fixture: &mut Fixture, count: u64) {
     let (home, client) = (fixture.home.clone(), fixture.alice.client_id.clone());
-    let homeserver = fixture.world.servers[&home].homeserver.clone();
-    let mut transaction = Transaction::new(homeserver.keys().service_key.clone(), false);
-    let reads = Reads { keys: vec![Key::of::<DirectQueue>(&client)], scans: vec![] };
-    transaction.supply(fixture.world.store(&home).read(&reads));
-    transaction.begin_pass(Random::from_seed([1; 32]));
-    let mut context = Context::new(homeserver, fixture.world.now, Random::from_seed([2; 32]));
-    for _ in 0..count {
-        let mut head = transaction.get::<DirectQueue>(&client).unwrap().unwrap();
-        queue::append::<Direct>(&mut transaction, &mut context, &client, &mut head, b"hello").unwrap();
-    }
-    let (commit, _) = transaction.commit(Version([3; 16]));
-    assert_eq!(fixture.world.store_mut(&home).apply(&commit), Settlement::Committed);
+    fixture.world.perform(&home, move |transaction| {
+        for _ in 0..count {
+            let mut head = transaction.get::<DirectQueue>(&client)?.unwrap();
+            queue::append::<Direct>(transaction, &client, &mut head, b"hello")?;
+        }
+        Ok(())
+    });
 }
 
 #[test]

@@ -175,6 +175,12 @@ macro_rules! operations {
             }
         }
 
+        /// Calls the macro that is named with the names of all operations.
+        macro_rules! for_each_operation {
+            ($callback:ident) => { $callback! { $($name)* } };
+        }
+        pub(crate) use for_each_operation;
+
         $(impl RequestBody for $name {
             const KIND: OperationKind = OperationKind::$name;
             type Reply = $reply;

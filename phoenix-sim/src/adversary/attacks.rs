@@ -2,7 +2,17 @@
 
 use std::time::Duration;
 
-use phoenix_core::{codec::{decode, encode}, crypto::sign::SigningKey, forgery::{FrameHeader, frame_request, receipt_for}, identifiers::{GroupId, RequestId}, time::{HOUR, Timestamp}, wire::{envelope::RequestEnvelope, federation::{EnqueueFederated, Frame, FramePayload}}};
+use phoenix_core::{
+    codec::{decode, encode},
+    crypto::sign::SigningKey,
+    forgery::{FrameHeader, frame_request, receipt_for},
+    identifiers::{GroupId, RequestId},
+    time::{HOUR, Timestamp},
+    wire::{
+        envelope::RequestEnvelope,
+        federation::{EnqueueFederated, Frame, FramePayload},
+    },
+};
 
 use super::{
     attempt::{Attempt, Expected, Intrusion},

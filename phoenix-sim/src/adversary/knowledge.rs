@@ -2,7 +2,22 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use phoenix_core::{codec::decode, config::Config, credentials::{KeyId, PublishedHpkeKey, QsKeySet}, crypto::tokens::Token, forgery::unbound_config, identifiers::Domain, keys::ServiceKeys, rng::Random, time::{DAY, Timestamp}, wire::{envelope::{RequestEnvelope, ResponseEnvelope, ResponseOutcome}, fan_out::ClientQueueConfig, operations::{AuthenticationMode, OperationKind, Request}}};
+use phoenix_core::{
+    codec::decode,
+    config::Config,
+    credentials::{KeyId, PublishedHpkeKey, QsKeySet},
+    crypto::tokens::Token,
+    forgery::unbound_config,
+    identifiers::Domain,
+    keys::ServiceKeys,
+    rng::Random,
+    time::{DAY, Timestamp},
+    wire::{
+        envelope::{RequestEnvelope, ResponseEnvelope, ResponseOutcome},
+        fan_out::ClientQueueConfig,
+        operations::{AuthenticationMode, OperationKind, Request},
+    },
+};
 
 use super::attempt::{Attempt, AttemptId};
 use crate::{clock::START, server::Server};

@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use phoenix_core::{identifiers::{LogId, QsClientId}, store::Write};
+use phoenix_core::{
+    identifiers::{LogId, QsClientId},
+    store::Write,
+};
 
 use super::{
     rows::{LoggedMessage, Rows},

@@ -3,7 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use phoenix_core::{client::Event, identifiers::{GroupId, LogId, UserId}, mls, wire::{delivery_service::{CommitReply, SendMessageReply}, envelope::{RequestEnvelope, ResponseEnvelope}, fan_out::{FanOutContent, FanOutMessage}, operations::Request}};
+use phoenix_core::{
+    client::Event,
+    identifiers::{GroupId, LogId, UserId},
+    mls,
+    wire::{
+        delivery_service::{CommitReply, SendMessageReply},
+        envelope::{RequestEnvelope, ResponseEnvelope},
+        fan_out::{FanOutContent, FanOutMessage},
+        operations::Request,
+    },
+};
 use sha2::{Digest, Sha256};
 
 use super::{observation::Observation, rows::LoggedMessage, violation::Violation};

@@ -3,7 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use phoenix_core::{codec::{decode, encode}, crypto::{aead::EarCiphertext, labels::Label}, identifiers::{Domain, LogId, QsClientId}, keys::ServiceKeys, store::Write, wire::fan_out::{ClientQueueConfig, FanOutMessage, QueueConfig}};
+use phoenix_core::{
+    codec::{decode, encode},
+    crypto::{aead::EarCiphertext, labels::Label},
+    identifiers::{Domain, LogId, QsClientId},
+    keys::ServiceKeys,
+    store::Write,
+    wire::fan_out::{ClientQueueConfig, FanOutMessage, QueueConfig},
+};
 
 /// The keys of all homeservers.
 #[derive(Default)]

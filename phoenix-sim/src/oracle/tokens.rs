@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use phoenix_core::{codec::{decode, encode}, store::{Commit, RecordKind}, wire::envelope::{RequestEnvelope, ResponseEnvelope, ResponseOutcome}};
+use phoenix_core::{
+    codec::{decode, encode},
+    store::{Commit, RecordKind},
+    wire::envelope::{RequestEnvelope, ResponseEnvelope, ResponseOutcome},
+};
 use sha2::{Digest, Sha256};
 
 use super::violation::Violation;

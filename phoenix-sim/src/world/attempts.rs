@@ -1,6 +1,10 @@
 //! The attempts of the dishonest homeserver, and what comes of them.
 
-use phoenix_core::{codec::decode, error::PeerFailure, wire::envelope::{ResponseEnvelope, ResponseOutcome}};
+use phoenix_core::{
+    codec::decode,
+    error::PeerFailure,
+    wire::envelope::{ResponseEnvelope, ResponseOutcome},
+};
 
 use super::{call::Caller, state::World};
 use crate::{

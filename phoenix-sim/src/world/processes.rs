@@ -1,6 +1,10 @@
 //! Processes at work: inputs, the steps of operations, and their outcomes.
 
-use phoenix_core::{dispatch::Input, error::PeerFailure, operation::{Ask, Effect, Outcome}};
+use phoenix_core::{
+    dispatch::Input,
+    error::PeerFailure,
+    operation::{Ask, Effect, Outcome},
+};
 
 use super::{call::Caller, machine::Origin, process::Process, state::World};
 use crate::{node::Work, oracle::Violation};

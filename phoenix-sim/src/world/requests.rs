@@ -2,7 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use phoenix_core::{codec::decode, dispatch::Input, error::PeerFailure, identifiers::Domain, wire::envelope::{ResponseEnvelope, ResponseOutcome}};
+use phoenix_core::{
+    codec::decode,
+    dispatch::Input,
+    error::PeerFailure,
+    identifiers::Domain,
+    wire::envelope::{ResponseEnvelope, ResponseOutcome},
+};
 
 use super::{
     call::{Call, CallId, Caller},

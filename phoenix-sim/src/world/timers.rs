@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use phoenix_core::{dispatch::Input, operation::{Timer, timers}, time::Timestamp};
+use phoenix_core::{
+    dispatch::Input,
+    operation::{Timer, timers},
+    time::Timestamp,
+};
 
 use super::{event::Event, machine::Origin, process::Process, state::World};
 use crate::oracle::Violation;

@@ -25,7 +25,7 @@ struct Issued {
 impl Issued {
     /// The present time frame.
     fn frame(context: &Context) -> u64 {
-        context.now.seconds() / frame_length(context)
+        context.now().seconds() / frame_length(context)
     }
 
     /// Adds `count`, unless that is more than `limit` in this time frame.
@@ -39,7 +39,7 @@ impl Issued {
         if self.count.saturating_add(count) > limit {
             let next = (self.frame + 1).saturating_mul(length).saturating_mul(1000);
             let next = Timestamp::from_milliseconds(next);
-            return Err(Refusal::rate_limited(next - context.now));
+            return Err(Refusal::rate_limited(next - context.now()));
         }
         self.count += count;
         Ok(())
@@ -92,55 +92,46 @@ pub(super) fn rows(context: &Context, client: &ClientId) -> Vec<Key> {
 
 /// Takes `count` tokens off what `client`, and if it is not ours its domain, may have; or off nothing.
 pub(super) fn take(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     client: &ClientId,
     count: u64,
 ) -> Result<(), Interrupt> {
-    let rates = &context.config().rates;
+    let rates = &transaction.config().rates;
     let name = client_row(client);
     let ClientAllowance(mut issued) = transaction.get(&name)?.unwrap_or_default();
-    issued.take(context, count, rates.token_allowance)?;
+    issued.take(transaction.context(), count, rates.token_allowance)?;
     let domain = &client.user_id.domain;
-    if domain != context.domain() {
-        take_from_domain(transaction, context, &domain.registrable(), count)?;
+    if domain != transaction.domain() {
+        take_from_domain(transaction, &domain.registrable(), count)?;
     }
     transaction.put(&name, &ClientAllowance(issued));
     Ok(())
 }
 
 /// Whether the client's allowance has no bearing on the present time frame.
-pub(crate) fn is_over(
-    transaction: &mut Transaction,
-    context: &Context,
-    key: &Key,
-) -> Result<bool, Interrupt> {
+pub(crate) fn is_over(transaction: &mut Transaction<'_>, key: &Key) -> Result<bool, Interrupt> {
     let Ok(name) = decode::<Hash>(key.name()) else { return Ok(false) };
-    let over = |row: Option<ClientAllowance>| row.is_some_and(|row| row.0.frame < Issued::frame(context));
-    if !over(transaction.peek_intact(&name)?) {
+    let present = Issued::frame(transaction.context());
+    let over = |row: Option<ClientAllowance>| row.is_some_and(|row| row.0.frame < present);
+    if !over(transaction.snapshot().read(&name)?.intact()) {
         return Ok(false);
     }
-    Ok(over(transaction.get_intact(&name)?))
+    Ok(over(transaction.read(&name)?.intact()))
 }
 
 /// Slow start: a domain's allowance grows with the days it is known. In its first days it also shares a pool
 /// with all others that are new, so that newcomers, however many, never starve the established.
-fn take_from_domain(
-    transaction: &mut Transaction,
-    context: &Context,
-    domain: &Domain,
-    count: u64,
-) -> Result<(), Interrupt> {
-    let rates = &context.config().rates;
-    let today = context.now.day();
+fn take_from_domain(transaction: &mut Transaction<'_>, domain: &Domain, count: u64) -> Result<(), Interrupt> {
+    let rates = &transaction.config().rates;
+    let today = transaction.now().day();
     let row: Option<DomainAllowance> = transaction.get(domain)?;
     let mut row = row.unwrap_or(DomainAllowance { since: today, issued: Issued::default() });
     let days = u64::from(today.saturating_sub(row.since));
     let limit = rates.domain_first_day.saturating_mul(days + 1).min(rates.domain_limit);
-    row.issued.take(context, count, limit)?;
+    row.issued.take(transaction.context(), count, limit)?;
     if days < NEW_FOR_DAYS {
         let NewDomainAllowance(mut shared) = transaction.get(&())?.unwrap_or_default();
-        shared.take(context, count, rates.new_domains)?;
+        shared.take(transaction.context(), count, rates.new_domains)?;
         transaction.put(&(), &NewDomainAllowance(shared));
     }
     transaction.put(domain, &row);

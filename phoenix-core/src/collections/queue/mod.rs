@@ -17,7 +17,7 @@ use crate::{
     },
     error::Refusal,
     limits::{MAX_ACKNOWLEDGED, MAX_DEQUEUE, MAX_LISTED_GROUPS},
-    operation::{Context, Interrupt, Transaction},
+    operation::{Interrupt, Transaction},
     store::{Key, Record},
     time::Timestamp,
     wire::queues::{DequeueRange, DequeueReply, queue_name},
@@ -118,13 +118,13 @@ pub(crate) struct EntryName<N: Codec> {
 
 /// Creates the queue: its first entry is the ratchet key, sealed to the owner.
 pub(crate) fn create<Q: Queue>(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     name: &Q::Name,
     owner: HpkePublicKey,
 ) -> Result<(), Refusal> {
     let associated = Q::associated(name);
-    let (ratchet, entry) = QueueRatchet::start(&mut context.random, owner, &associated, 0, 0, context.now)?;
+    let now = transaction.now();
+    let (ratchet, entry) = QueueRatchet::start(transaction.random(), owner, &associated, 0, 0, now)?;
     put_entry::<Q>(transaction, name, entry);
     transaction.put(
         name,
@@ -142,20 +142,20 @@ pub(crate) fn create<Q: Queue>(
 
 /// Appends a message, after a rotation of the ratchet if one is due.
 pub(crate) fn append<Q: Queue>(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     name: &Q::Name,
     head: &mut Q::Head,
     message: &[u8],
 ) -> Result<(), Refusal> {
     let associated = Q::associated(name);
-    let interval = context.config().times.queue_rotation;
+    let interval = transaction.config().times.queue_rotation;
+    let now = transaction.now();
     let ratchet = &mut head.as_mut().ratchet;
-    if ratchet.rotation_due(context.now, interval) {
-        let entry = ratchet.rotate(&mut context.random, &associated, context.now)?;
+    if ratchet.rotation_due(now, interval) {
+        let entry = ratchet.rotate(transaction.random(), &associated, now)?;
         put_entry::<Q>(transaction, name, entry);
     }
-    let entry = ratchet.append(&mut context.random, &associated, message)?;
+    let entry = ratchet.append(transaction.random(), &associated, message)?;
     put_entry::<Q>(transaction, name, entry);
     transaction.put(name, head);
     Ok(())
@@ -168,8 +168,7 @@ pub(crate) fn append<Q: Queue>(
 /// What the owner has read last must be what was there: if not, the queue was restored from a backup, and starts
 /// a new generation.
 pub(crate) fn dequeue<Q: Queue>(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     name: &Q::Name,
     range: &DequeueRange,
 ) -> Result<DequeueReply, Interrupt> {
@@ -177,7 +176,7 @@ pub(crate) fn dequeue<Q: Queue>(
     let head = row.as_mut();
     let restored = !restore::is_continued::<Q>(transaction, name, head, range)?;
     if restored {
-        let remaining = restore::start_generation::<Q>(transaction, context, name, (head, range))?;
+        let remaining = restore::start_generation::<Q>(transaction, name, (head, range))?;
         if remaining > 0 {
             transaction.put(name, &row);
             return Ok(DequeueReply { entries: List::default(), remaining });
@@ -237,7 +236,7 @@ const FIRST_CHUNK: u64 = 8;
 /// The most entries loaded in one round, of up to 1 MiB each: [`MAX_DEQUEUE`] entries take ten rounds.
 const LARGEST_CHUNK: u64 = 64;
 
-fn put_entry<Q: Queue>(transaction: &mut Transaction, name: &Q::Name, entry: QueueEntry) {
+fn put_entry<Q: Queue>(transaction: &mut Transaction<'_>, name: &Q::Name, entry: QueueEntry) {
     let name = EntryName { queue: name.clone(), sequence: entry.sequence };
     transaction.put(&name, &Q::Entry::from(entry));
 }

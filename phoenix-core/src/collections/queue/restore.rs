@@ -10,7 +10,7 @@ use crate::{
     crypto::ratchet::{QueueEntry, QueueRatchet},
     error::Refusal,
     limits::MAX_ACKNOWLEDGED,
-    operation::{Context, Interrupt, Transaction},
+    operation::{Interrupt, Transaction},
     store::Key,
     wire::queues::DequeueRange,
 };
@@ -21,7 +21,7 @@ const LONGEST_LEAD: u64 = 1 << 32;
 /// Whether the queue is the one that the owner has read. An owner that does not say what it has read last is told
 /// by the position alone.
 pub(super) fn is_continued<Q: Queue>(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     name: &Q::Name,
     head: &QueueHead,
     range: &DequeueRange,
@@ -50,8 +50,7 @@ pub(super) fn is_continued<Q: Queue>(
 /// Drops what the owner cannot read, and starts a new generation when all of it is gone. Gives how many entries are
 /// left to drop, when the owner asks again.
 pub(super) fn start_generation<Q: Queue>(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     name: &Q::Name,
     (head, range): (&mut QueueHead, &DequeueRange),
 ) -> Result<u64, Refusal> {
@@ -70,8 +69,8 @@ pub(super) fn start_generation<Q: Queue>(
     let generation = head.ratchet.generation().max(range.generation).checked_add(1);
     let generation = generation.ok_or(Refusal::BeyondQueue)?;
     let (owner, associated) = (head.ratchet.owner(), Q::associated(name));
-    let started =
-        QueueRatchet::start(&mut context.random, owner, &associated, generation, first, context.now)?;
+    let now = transaction.now();
+    let started = QueueRatchet::start(transaction.random(), owner, &associated, generation, first, now)?;
     let entry;
     (head.ratchet, entry) = started;
     put_entry::<Q>(transaction, name, entry);

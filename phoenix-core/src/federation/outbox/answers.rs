@@ -8,7 +8,7 @@ use crate::{
     federation::{backoff, peer},
     identifiers::{StreamId, StreamName},
     limits::MAX_STREAM_EPOCH,
-    operation::{Context, Effect, Interrupt, Report, Timer, Transaction, timers},
+    operation::{Effect, Interrupt, Report, Timer, Transaction},
     wire::federation::EnqueueFederatedReply,
 };
 
@@ -32,25 +32,24 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 
 /// Notes what came of a frame.
 pub(super) fn note(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     name: &StreamName,
     (start, end): (&mut OutboundStart, &OutboundEnd),
     (sent, answer): (&Sent, Answer),
 ) -> Result<(), Interrupt> {
     let refusal = match answer {
-        None => return back_off(transaction, context, name, None),
+        None => return back_off(transaction, name, None),
         Some(Ok(reply)) => {
-            peer::reachable(transaction, context, &name.destination)?;
+            peer::reachable(transaction, &name.destination)?;
             let position = reply.accepted_through;
-            return stands_at(transaction, context, name, (start, end), (position, sent.through));
+            return stands_at(transaction, name, (start, end), (position, sent.through));
         }
         Some(Err(refusal)) => refusal,
     };
     match &refusal {
         Refusal::StreamPosition { expected } => {
-            peer::reachable(transaction, context, &name.destination)?;
-            return stands_at(transaction, context, name, (start, end), (*expected, sent.through));
+            peer::reachable(transaction, &name.destination)?;
+            return stands_at(transaction, name, (start, end), (*expected, sent.through));
         }
         // It cannot read an entry: that one is passed over, those behind it go on.
         Refusal::UnreadableEntry { sequence } if (start.first..sent.through).contains(sequence) => {
@@ -62,11 +61,11 @@ pub(super) fn note(
             start.lost_epoch = start.lost_epoch.max(sent.epoch);
         }
         // What it has of the stream is not what is here: this store is an older copy of what it was.
-        Refusal::StreamDiverged => start_over(transaction, context, name, start)?,
+        Refusal::StreamDiverged => start_over(transaction, name, start)?,
         Refusal::RateLimited { retry_after_milliseconds } => {
-            let longest = context.config().times.backoff_limit;
+            let longest = transaction.config().times.backoff_limit;
             let wait = Duration::from_millis(*retry_after_milliseconds).max(SHORTEST_WAIT).min(longest);
-            wait_for(transaction, context, name, (start, wait));
+            wait_for(transaction, name, (start, wait));
             return Ok(());
         }
         // It will have none of this stream. Others may fare better.
@@ -77,18 +76,17 @@ pub(super) fn note(
         | Refusal::Malformed
         | Refusal::TooLarge { .. }
         | Refusal::Internal => start.stalled = start.stalled.max(FREE_STALLS),
-        other => return back_off(transaction, context, name, Some(other)),
+        other => return back_off(transaction, name, Some(other)),
     }
-    peer::reachable(transaction, context, &name.destination)?;
+    peer::reachable(transaction, &name.destination)?;
     report(transaction, name, &refusal);
-    stalled(transaction, context, name, start);
+    stalled(transaction, name, start);
     Ok(())
 }
 
 /// The peer has accepted every entry before `position`, and says so. It was sent those before `through`.
 fn stands_at(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     name: &StreamName,
     (start, end): (&mut OutboundStart, &OutboundEnd),
     (position, through): (u64, u64),
@@ -96,18 +94,18 @@ fn stands_at(
     start.claimed = None;
     // The end must not be old: what was appended meanwhile, another node may have delivered.
     if position > end.next && transaction.get::<OutboundEnd>(name)?.is_some_and(|end| position > end.next) {
-        start_over(transaction, context, name, start)?;
+        start_over(transaction, name, start)?;
         report(transaction, name, &Refusal::StreamPosition { expected: position });
     } else if position > through {
         start.claimed = Some(position.min(end.next));
         start.skip_from = None;
     } else if position > start.first || start.skip_from.is_some_and(|from| position > from) {
-        return advance(transaction, context, name, (start, end), position);
+        return advance(transaction, name, (start, end), position);
     } else if position < start.first {
         // It expects what is gone here.
         start.skip_from = Some(position);
     }
-    stalled(transaction, context, name, start);
+    stalled(transaction, name, start);
     Ok(())
 }
 
@@ -115,13 +113,12 @@ fn stands_at(
 /// what it was. The peer would take what is new for what it has already, so all goes on in a new stream, and
 /// those whose messages waited are told.
 pub(super) fn start_over(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     name: &StreamName,
     start: &mut OutboundStart,
 ) -> Result<(), Interrupt> {
     let Some(mut end) = transaction.get::<OutboundEnd>(name)? else { return Ok(()) };
-    end.stream_id = StreamId(context.random.array());
+    end.stream_id = StreamId(transaction.random().array());
     transaction.put(name, &end);
     start.lost_epoch = start.lost_epoch.max(end.chain.map(|chain| chain.epoch));
     (start.skip_from, start.claimed) = (None, None);
@@ -130,8 +127,7 @@ pub(super) fn start_over(
 
 /// Drops what is accepted, and goes on: if there is nothing more, the next run finds that out.
 fn advance(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     name: &StreamName,
     (start, end): (&mut OutboundStart, &OutboundEnd),
     accepted: u64,
@@ -143,7 +139,7 @@ fn advance(
         transaction.delete::<OutboundEntry>(&name.entry(sequence));
     }
     // Not read for good: the entry may be one that is being appended.
-    let next = transaction.peek_intact::<OutboundEntry>(&name.entry(accepted))?;
+    let next = transaction.snapshot().read::<OutboundEntry>(&name.entry(accepted))?.intact();
     let epoch = match next {
         Some(entry) => entry.epoch,
         None if accepted >= end.next => end.chain.as_ref().map_or(0, |chain| chain.epoch),
@@ -158,56 +154,49 @@ fn advance(
     start.skip_from = None;
     start.stalled = 0;
     transaction.put(name, &*start);
-    timers::schedule(transaction, Timer::Deliver(name.clone()), context.now);
+    transaction.schedule(Timer::Deliver(name.clone()), transaction.now());
     Ok(())
 }
 
 /// The answer brought nothing forward. It is tried again: at once a few times, for the frame will be another
 /// one; then later and later, for the peer does not make sense. Only this stream waits.
-pub(super) fn stalled(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    name: &StreamName,
-    start: &mut OutboundStart,
-) {
+pub(super) fn stalled(transaction: &mut Transaction<'_>, name: &StreamName, start: &mut OutboundStart) {
     start.stalled = start.stalled.saturating_add(1);
-    let times = &context.config().times;
+    let times = &transaction.config().times;
     let (first, longest) = (times.backoff_first, times.backoff_limit);
     let wait = match start.stalled.saturating_sub(FREE_STALLS) {
         0 => Duration::ZERO,
-        failures => backoff::wait(&mut context.random, failures, first, longest),
+        failures => backoff::wait(transaction.random(), failures, first, longest),
     };
-    wait_for(transaction, context, name, (start, wait));
+    wait_for(transaction, name, (start, wait));
 }
 
 /// Has the stream wait, whatever is appended meanwhile.
 fn wait_for(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     name: &StreamName,
     (start, wait): (&mut OutboundStart, Duration),
 ) {
-    start.wait_until = context.now + wait;
+    start.wait_until = transaction.now() + wait;
     transaction.put(name, &*start);
-    timers::schedule(transaction, Timer::Deliver(name.clone()), start.wait_until);
+    transaction.schedule(Timer::Deliver(name.clone()), start.wait_until);
 }
 
 /// Nothing was delivered, and nothing would be in other streams: tries again later.
 pub(super) fn back_off(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     name: &StreamName,
     refusal: Option<&Refusal>,
 ) -> Result<(), Interrupt> {
-    let retry_at = peer::failed(transaction, context, name)?;
+    let retry_at = peer::failed(transaction, name)?;
     if let Some(refusal) = refusal {
         report(transaction, name, refusal);
     }
-    timers::schedule(transaction, Timer::Deliver(name.clone()), retry_at);
+    transaction.schedule(Timer::Deliver(name.clone()), retry_at);
     Ok(())
 }
 
-fn report(transaction: &mut Transaction, name: &StreamName, refusal: &Refusal) {
+fn report(transaction: &mut Transaction<'_>, name: &StreamName, refusal: &Refusal) {
     let report = Report::PeerRefuses { destination: name.destination.clone(), refusal: refusal.clone() };
     transaction.effect(Effect::Report(report));
 }

@@ -16,7 +16,7 @@ use crate::{
     },
     identifiers::{Domain, StreamId, StreamName},
     limits::MAX_STREAM_EPOCH,
-    operation::{Context, Effect, Interrupt, Report, Timer, Transaction, timers},
+    operation::{Context, Effect, Interrupt, Report, Timer, Transaction},
     store::Key,
     wire::{
         fan_out::{ClientQueueConfig, FanOutMessage},
@@ -33,15 +33,14 @@ pub(crate) fn rows(context: &Context, destination: &Domain, message: &FanOutMess
 /// The row that it will read besides, if the stream is over its bound, with so many more messages appended `before`
 /// it in the same commit. Those of [`rows`] are there.
 pub(crate) fn row_over_bound(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     destination: &Domain,
     (message, before): (&FanOutMessage, u64),
 ) -> Result<Option<Key>, Interrupt> {
-    let name = StreamName::of(context, destination, message);
-    let Some(end) = transaction.peek::<OutboundEnd>(&name)? else { return Ok(None) };
-    let start: OutboundStart = transaction.peek(&name)?.unwrap_or_default();
-    let (next, bound) = (end.next.saturating_add(before), bound(context));
+    let name = StreamName::of(transaction.context(), destination, message);
+    let Some(end) = transaction.snapshot().get::<OutboundEnd>(&name)? else { return Ok(None) };
+    let start: OutboundStart = transaction.snapshot().get(&name)?.unwrap_or_default();
+    let (next, bound) = (end.next.saturating_add(before), bound(transaction.context()));
     // Those before have each dropped one, from where the bound was reached.
     let kept = end.kept.max(start.first).max(next.saturating_sub(bound));
     let over = (next + 1).saturating_sub(kept) > bound;
@@ -50,23 +49,22 @@ pub(crate) fn row_over_bound(
 
 /// Appends `message`, which has recipients at `destination` only, to a stream there.
 pub(crate) fn append(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     destination: &Domain,
     message: &FanOutMessage,
 ) -> Result<(), Interrupt> {
-    let allowed = context.config().federation.check(Direction::Outbound, destination).is_ok();
-    let name = StreamName::of(context, destination, message);
-    let (mut end, start) = ends(transaction, context, &name)?;
-    let mut chain = current_chain(transaction, context, &name, &mut end, start.lost_epoch);
-    let (ours, stream_id) = (context.domain().clone(), end.stream_id);
+    let allowed = transaction.config().federation.check(Direction::Outbound, destination).is_ok();
+    let name = StreamName::of(transaction.context(), destination, message);
+    let (mut end, start) = ends(transaction, &name)?;
+    let mut chain = current_chain(transaction, &name, &mut end, start.lost_epoch);
+    let (ours, stream_id) = (transaction.domain().clone(), end.stream_id);
     let stream = StreamContext { source: &ours, destination, stream_id };
     let entry = OutboundEntry {
         epoch: chain.epoch,
-        appended_at: context.now,
+        appended_at: transaction.now(),
         // What is too long for any frame, or for a blocked domain, is dropped here and now. Its recipients are told
         // in its turn: of the latter, once the domain is not blocked any more.
-        content: allowed.then(|| chain.seal(&mut context.random, &stream, &encode(message)).ok()).flatten(),
+        content: allowed.then(|| chain.seal(transaction.random(), &stream, &encode(message)).ok()).flatten(),
         recipients: dropped_message(message),
     };
     if entry.content.is_none() {
@@ -75,27 +73,26 @@ pub(crate) fn append(
     transaction.put(&name.entry(end.next), &entry);
     end.next += 1;
     end.chain = Some(chain);
-    keep_bound(transaction, context, &name, (&mut end, start.first))?;
+    keep_bound(transaction, &name, (&mut end, start.first))?;
     transaction.put(&name, &end);
     // Each time: whether a delivery under way will find this entry cannot be known here.
-    timers::schedule(transaction, Timer::Deliver(name), context.now);
+    transaction.schedule(Timer::Deliver(name), transaction.now());
     Ok(())
 }
 
 /// Both ends of the stream; a new stream's, if there is none yet.
 fn ends(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     name: &StreamName,
 ) -> Result<(OutboundEnd, OutboundStart), Interrupt> {
     if let Some(end) = transaction.get::<OutboundEnd>(name)? {
-        return Ok((end, transaction.peek(name)?.unwrap_or_default()));
+        return Ok((end, transaction.snapshot().get(name)?.unwrap_or_default()));
     }
     let end = OutboundEnd {
-        stream_id: StreamId(context.random.array()),
+        stream_id: StreamId(transaction.random().array()),
         next: 0,
         chain: None,
-        epoch_started: context.now,
+        epoch_started: transaction.now(),
         epoch_first: 0,
         kept: 0,
         present: 0,
@@ -124,14 +121,13 @@ fn dropped_message(message: &FanOutMessage) -> DroppedMessage {
 
 /// The chain at the stream's end; a new epoch's, where the old one is full, over or of no use to the peer.
 fn current_chain(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     name: &StreamName,
     end: &mut OutboundEnd,
     lost_epoch: Option<u64>,
 ) -> Chain {
     let over = end.next - end.epoch_first >= MAX_STREAM_EPOCH
-        || context.now.since(end.epoch_started) >= context.config().times.stream_epoch;
+        || transaction.now().since(end.epoch_started) >= transaction.config().times.stream_epoch;
     if let Some(chain) = &end.chain
         && !over
         && lost_epoch.is_none_or(|lost| lost < chain.epoch)
@@ -139,8 +135,8 @@ fn current_chain(
         return chain.clone();
     }
     let epoch = end.chain.as_ref().map_or(0, |chain| chain.epoch + 1);
-    let seed = RatchetSecret::random(&mut context.random);
-    end.epoch_started = context.now;
+    let seed = RatchetSecret::random(transaction.random());
+    end.epoch_started = transaction.now();
     end.epoch_first = end.next;
     let row = OutboundEpoch { first_sequence: end.next, seed: Seed::Pending(seed.clone()) };
     transaction.put(&name.epoch(epoch), &row);
@@ -157,12 +153,11 @@ fn bound(context: &Context) -> u64 {
 ///
 /// What is dropped is noted at the stream's end, so that appending and delivering do not get in each other's way.
 fn keep_bound(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     name: &StreamName,
     (end, first): (&mut OutboundEnd, u64),
 ) -> Result<(), Interrupt> {
-    let bound = bound(context);
+    let bound = bound(transaction.context());
     end.kept = end.kept.max(first);
     end.present = end.present.max(first);
     if end.next.saturating_sub(end.kept) <= bound {
@@ -174,7 +169,7 @@ fn keep_bound(
         transaction.delete::<OutboundEntry>(&name.entry(end.present));
         end.present += 1;
     }
-    let since = peer::failing_since(transaction, &name.destination)?.unwrap_or(context.now);
+    let since = peer::failing_since(transaction, &name.destination)?.unwrap_or(transaction.now());
     let report = Report::OutboxDropped { destination: name.destination.clone(), count: 1, since };
     transaction.effect(Effect::Report(report));
     Ok(())

@@ -26,7 +26,7 @@ use crate::{
     },
     identifiers::{RequestId, StreamName},
     limits::MAX_STREAM_EPOCH,
-    operation::{Ask, Context, Interrupt, Timer, Transaction, timers},
+    operation::{Ask, Interrupt, Timer, Transaction},
     peer_keys::{self, Caller},
     store::Key,
     time::HOUR,
@@ -44,83 +44,78 @@ use crate::{
 const FIRST_LOADED: u64 = 8;
 
 /// Delivers the next frame of a stream, and notes what came of it.
-pub(crate) fn deliver(
-    transaction: &mut Transaction,
-    context: &mut Context,
-    name: &StreamName,
-) -> Result<(), Interrupt> {
+pub(crate) fn deliver(transaction: &mut Transaction<'_>, name: &StreamName) -> Result<(), Interrupt> {
     let timer = Timer::Deliver(name.clone());
     let rows = [Key::of::<OutboundStart>(name), Key::of::<OutboundEnd>(name), peer::row(&name.destination)];
-    transaction.prefetch(&rows)?;
+    transaction.snapshot().load(&rows)?;
     let mut start: OutboundStart = transaction.get(name)?.unwrap_or_default();
     // A little old does no harm: what is there, is there to stay until it is delivered.
-    let end = transaction.peek::<OutboundEnd>(name)?;
+    let end = transaction.snapshot().get::<OutboundEnd>(name)?;
     let Some(end) = end.filter(|end| start.first < end.next || start.skip_from.is_some()) else {
         // Now it must not be old: whoever appends has the timer run again.
         transaction.get::<OutboundEnd>(name)?;
-        timers::clear(transaction, &timer);
+        transaction.clear_timer(&timer);
         return Ok(());
     };
     // Whether the peer is there or not.
-    if !transaction.has_asked() && ageing::age(transaction, context, name, (&mut start, &end))? {
+    if !transaction.has_asked() && ageing::age(transaction, name, (&mut start, &end))? {
         return Ok(());
     }
-    if context.config().federation.check(Direction::Outbound, &name.destination).is_err() {
-        timers::schedule(transaction, timer, context.now + HOUR);
+    if transaction.config().federation.check(Direction::Outbound, &name.destination).is_err() {
+        transaction.schedule(timer, transaction.now() + HOUR);
         return Ok(());
     }
     // Once a question is out, its answer counts, whatever else became known of the peer meanwhile.
     if !transaction.has_asked() {
-        let longest = context.now + context.config().times.backoff_limit;
-        if context.now < start.wait_until && start.wait_until <= longest {
-            timers::schedule(transaction, timer, start.wait_until);
+        let longest = transaction.now() + transaction.config().times.backoff_limit;
+        if transaction.now() < start.wait_until && start.wait_until <= longest {
+            transaction.schedule(timer, start.wait_until);
             return Ok(());
         }
-        match peer::permission(transaction, context, name)? {
+        match peer::permission(transaction, name)? {
             Permission::Go => {}
             Permission::Wait(until) => {
-                timers::schedule(transaction, timer, until);
+                transaction.schedule(timer, until);
                 return Ok(());
             }
             Permission::Probe => {
-                timers::schedule(transaction, timer, context.now);
+                transaction.schedule(timer, transaction.now());
                 return Ok(());
             }
         }
     }
-    let (payload, sent) = match next_payload(transaction, context, name, (&mut start, &end)) {
+    let (payload, sent) = match next_payload(transaction, name, (&mut start, &end)) {
         Ok(Some(payload)) => payload,
         Ok(None) => return Ok(()),
-        Err(Interrupt::Refuse(_)) => return answers::back_off(transaction, context, name, None),
+        Err(Interrupt::Refuse(_)) => return answers::back_off(transaction, name, None),
         Err(interrupt) => return Err(interrupt),
     };
-    let answer = send(transaction, context, name, &end, payload)?;
-    answers::note(transaction, context, name, (&mut start, &end), (&sent, answer))
+    let answer = send(transaction, name, &end, payload)?;
+    answers::note(transaction, name, (&mut start, &end), (&sent, answer))
 }
 
 /// What to send next. Nothing, if something must be put right first: then that is done.
 fn next_payload(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     name: &StreamName,
     (start, end): (&mut OutboundStart, &OutboundEnd),
 ) -> Result<Option<(FramePayload, Sent)>, Interrupt> {
-    let Waiting { entries, dropped, sent } = waiting(transaction, context, name, (start, end))?;
+    let Waiting { entries, dropped, sent } = waiting(transaction, name, (start, end))?;
     let Some(epoch) = sent.epoch else {
         if start.claimed.is_some() {
             // There is nothing left to show that what the peer has is what was here.
-            answers::start_over(transaction, context, name, start)?;
-            answers::stalled(transaction, context, name, start);
+            answers::start_over(transaction, name, start)?;
+            answers::stalled(transaction, name, start);
             return Ok(None);
         }
         let from = start.skip_from.unwrap_or(start.first);
         let skip = Skip { from, to: sent.through, dropped };
         return Ok(Some((FramePayload::Skip(skip), sent)));
     };
-    let Some((row, sealed)) = sealed_epoch(transaction, context, name, end, epoch)? else {
+    let Some((row, sealed)) = sealed_epoch(transaction, name, end, epoch)? else {
         // Without the epoch's seed, nobody can read its entries.
         start.lost_epoch = start.lost_epoch.max(Some(epoch));
-        answers::stalled(transaction, context, name, start);
+        answers::stalled(transaction, name, start);
         return Ok(None);
     };
     let batch = FederatedBatch {
@@ -142,12 +137,11 @@ struct Waiting {
 }
 
 fn waiting(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     name: &StreamName,
     (start, end): (&OutboundStart, &OutboundEnd),
 ) -> Result<Waiting, Interrupt> {
-    let limit = context.config().sizes.batch_entries.clamp(1, MAX_STREAM_EPOCH);
+    let limit = transaction.config().sizes.batch_entries.clamp(1, MAX_STREAM_EPOCH);
     // The rows of entries before that are dropped: there is nothing to be read of them.
     let first = start.next().max(end.present);
     let range = first..end.next.min(first.saturating_add(limit));
@@ -166,11 +160,11 @@ fn waiting(
             // A frame is full after a few large entries or after many small ones: so ever more at once.
             loaded = range.end.min(first + (4 * (loaded - first)).max(FIRST_LOADED));
             let entries = (sequence..loaded).map(|sequence| Key::of::<OutboundEntry>(&name.entry(sequence)));
-            transaction.prefetch(&entries.collect::<Vec<_>>())?;
+            transaction.snapshot().load(&entries.collect::<Vec<_>>())?;
         }
         // Not read for good: an entry only ever loses its content or goes, as appending does to the oldest over
         // the bound, and must not hold up this delivery each time.
-        let entry = transaction.peek_intact::<OutboundEntry>(&name.entry(sequence))?;
+        let entry = transaction.snapshot().read::<OutboundEntry>(&name.entry(sequence))?.intact();
         match entry.map(|entry| entry.deliverable(start)) {
             Some(Ok((epoch, content))) => {
                 let length = content.tls_serialized_len();
@@ -221,24 +215,23 @@ impl OutboundEntry {
 
 /// The epoch, its seed sealed to the peer: now, if its key was not known before. `None` if its row is lost.
 fn sealed_epoch(
-    transaction: &mut Transaction,
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     name: &StreamName,
     end: &OutboundEnd,
     epoch: u64,
 ) -> Result<Option<(OutboundEpoch, SealedSeed)>, Interrupt> {
     let epoch_name: EpochName = name.epoch(epoch);
-    let Some(mut row) = transaction.get_intact::<OutboundEpoch>(&epoch_name)? else { return Ok(None) };
+    let Some(mut row) = transaction.read::<OutboundEpoch>(&epoch_name)?.intact() else { return Ok(None) };
     let sealed = match &row.seed {
         Seed::Sealed(sealed) => sealed.clone(),
         Seed::Pending(seed) => {
             let any = (None, Caller::Ourselves);
-            let keys = peer_keys::queuing_keys(transaction, context, &name.destination, any)?;
-            let ours = context.domain().clone();
+            let keys = peer_keys::queuing_keys(transaction, &name.destination, any)?;
+            let ours = transaction.domain().clone();
             let stream =
                 StreamContext { source: &ours, destination: &name.destination, stream_id: end.stream_id };
             let seed = seed.clone();
-            let sealed = seal_seed(context, &stream, (epoch, &row), &keys, &seed)?;
+            let sealed = seal_seed(transaction, &stream, (epoch, &row), &keys, &seed)?;
             row.seed = Seed::Sealed(sealed.clone());
             transaction.put(&epoch_name, &row);
             sealed
@@ -249,41 +242,40 @@ fn sealed_epoch(
 
 /// Sends a frame. `None`: no answer, or none that could be read.
 fn send(
-    transaction: &mut Transaction,
-    context: &Context,
+    transaction: &mut Transaction<'_>,
     name: &StreamName,
     end: &OutboundEnd,
     payload: FramePayload,
 ) -> Result<answers::Answer, Interrupt> {
-    let (key, key_id) = context.keys().queuing_key().ok_or(Refusal::Internal)?;
+    let (key, key_id) = transaction.keys().queuing_key().ok_or(Refusal::Internal)?;
     let content = FrameContent {
-        source: context.domain().clone(),
+        source: transaction.domain().clone(),
         destination: name.destination.clone(),
         stream_id: end.stream_id,
-        timestamp: context.now,
+        timestamp: transaction.now(),
         key_id,
         payload,
     };
     let signature = key.sign(&content);
     let body = EnqueueFederated { frame: Frame { content, signature } };
-    let about = (name.destination.clone(), context.now, RequestId([0; 16]));
+    let about = (name.destination.clone(), transaction.now(), RequestId([0; 16]));
     let request = RequestEnvelope::new(about, &body, None, None).map_err(|_| Refusal::Internal)?;
     let ask = Ask { domain: name.destination.clone(), service: Service::Queuing, request: encode(&request) };
-    let answer = transaction.ask(ask)?;
+    let answer = transaction.ask_peer(ask)?;
     Ok(answer.ok().and_then(|bytes| ResponseEnvelope::read::<EnqueueFederatedReply>(&bytes).ok()))
 }
 
 /// Seals an epoch's seed to the peer's current stream key.
 fn seal_seed(
-    context: &mut Context,
+    transaction: &mut Transaction<'_>,
     stream: &StreamContext<'_>,
     (epoch, row): (u64, &OutboundEpoch),
     keys: &ValidatedQsKeys,
     seed: &RatchetSecret,
 ) -> Result<SealedSeed, Refusal> {
-    let key = keys.current_stream_key(context.now).ok_or(Refusal::UnknownFrameKey)?;
+    let key = keys.current_stream_key(transaction.now()).ok_or(Refusal::UnknownFrameKey)?;
     let associated = stream.seed(epoch, row.first_sequence);
     let public = HpkePublicKey(key.key);
-    let seed = public.seal(&mut context.random, Label::SEAL_STREAM_SEED, &associated, seed.as_bytes())?;
+    let seed = public.seal(transaction.random(), Label::SEAL_STREAM_SEED, &associated, seed.as_bytes())?;
     Ok(SealedSeed { key_id: key.id, seed })
 }

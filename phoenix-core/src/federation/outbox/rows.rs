@@ -148,12 +148,12 @@ impl StreamName {
 
 /// Drops the content of an entry; whom to tell stays.
 pub(super) fn drop_content(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     name: &StreamName,
     sequence: u64,
 ) -> Result<(), Interrupt> {
     let entry_name = name.entry(sequence);
-    if let Some(mut entry) = transaction.get_intact::<OutboundEntry>(&entry_name)? {
+    if let Some(mut entry) = transaction.read::<OutboundEntry>(&entry_name)?.intact() {
         entry.content = None;
         transaction.put(&entry_name, &entry);
     }

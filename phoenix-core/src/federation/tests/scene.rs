@@ -79,9 +79,9 @@ impl World {
     /// Appends `message` to the log of its group, as the delivery service does.
     pub fn send(&mut self, message: FanOutMessage) {
         let owner = message.group_id.domain.clone();
-        self.perform(&owner, move |transaction, context| {
+        self.perform(&owner, move |transaction| {
             let log = LogId::Group(message.group_id.uuid);
-            log::append(transaction, context, log, message.position, message.clone());
+            log::append(transaction, log, message.position, message.clone());
             Ok(())
         });
     }

@@ -150,7 +150,7 @@ fn no_homeserver_drives_out_the_pins_of_another() {
     assert_eq!(Outcome::of(&scene.deliver(&honest, welcome(), &config)), Outcome::Delivered);
     let flood = scene.client.content(Binding::Unbound, NOW).pinned_domain(&domain(A));
     let id = scene.client.id;
-    scene.net.perform(&domain(B), move |transaction, _| {
+    scene.net.perform(&domain(B), move |transaction| {
         let mut record: QsClient = transaction.get(&id)?.unwrap();
         for number in 0..=u8::MAX {
             for other in 0..=u8::MAX {

@@ -40,15 +40,15 @@ impl TestClient {
         let (key, config_key) = (SigningKey::generate(&mut random), SigningKey::generate(&mut random));
         let (public, verifying, config_verifying) =
             (owner.public_key(), key.verifying_key(), config_key.verifying_key());
-        net.perform(&domain(home), move |transaction, context| {
-            fan_out_queue::create(transaction, context, id, public)?;
+        net.perform(&domain(home), move |transaction| {
+            fan_out_queue::create(transaction, id, public)?;
             let record = QsClient {
                 user: QsUserId([number; 16]),
                 key: verifying,
                 config_key: config_verifying,
                 pinned: List::default(),
                 blocked: List::default(),
-                active: context.now.month(),
+                active: transaction.now().month(),
             };
             transaction.put(&id, &record);
             Ok(())
@@ -92,7 +92,7 @@ impl TestClient {
     pub fn block(&self, net: &mut World, group: &GroupId) {
         let entry = self.content(Binding::Unbound, NOW).list_entry(&group.domain, group);
         let id = self.id;
-        net.perform(&self.domain, move |transaction, _| {
+        net.perform(&self.domain, move |transaction| {
             let mut record: QsClient = transaction.get(&id)?.unwrap();
             record.blocked.push(entry).unwrap();
             transaction.put(&id, &record);
