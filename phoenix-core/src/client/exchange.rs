@@ -242,8 +242,11 @@ impl State {
         identity: Option<&Identity>,
     ) -> Result<(RequestId, Vec<u8>), ClientError> {
         let id = RequestId::random(&mut self.random);
-        let signer = identity.map(|identity| Signer { sender: &identity.sender, key: &identity.key });
-        let envelope = RequestEnvelope::new((domain.clone(), self.now, id), body, token, signer)?;
+        let request = RequestEnvelope::to(domain.clone(), self.now, id, body).token(token);
+        let envelope = match identity {
+            Some(Identity { sender, key }) => request.signed(Signer { sender, key })?,
+            None => request.unsigned()?,
+        };
         Ok((id, encode(&envelope)))
     }
 

@@ -283,8 +283,11 @@ mod tests {
     }
 
     fn request<B: RequestBody>(node: &Node<Difficult, Recorder>, body: &B) -> Vec<u8> {
-        let head = (domain(), node.environment().now(), RequestId([3; 16]));
-        encode(&RequestEnvelope::new(head, body, None, None).unwrap())
+        encode(
+            &RequestEnvelope::to(domain(), node.environment().now(), RequestId([3; 16]), body)
+                .unsigned()
+                .unwrap(),
+        )
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use crate::{
     identifiers::{Domain, QsUserId, RequestId},
     wire::{
         delivery_service::JoinConnectionGroup,
-        envelope::{RequestEnvelope, Sender},
+        envelope::{RequestEnvelope, Sender, Signer},
         federation::EnqueueFederated,
         operations::{AuthenticationMode, OperationKind},
         queuing_service::{FriendshipToken, GetKeyPackage},
@@ -52,11 +52,19 @@ fn signatures(case: &Case, stranger: &Sender, strange: &Refusal) {
     let (sender, key) = case.sample.signer.as_ref().unwrap();
     let none = Refusal::Unauthenticated;
     case.refuses_changed("not signed", |envelope| envelope.authentication = None, &none);
-    case.refuses_changed("foreign key", |envelope| envelope.sign(sender, &case.other_key), &none);
-    case.refuses_changed("another's name", |envelope| envelope.sign(stranger, key), strange);
+    case.refuses_changed(
+        "foreign key",
+        |envelope| envelope.sign(Signer { sender, key: &case.other_key }),
+        &none,
+    );
+    case.refuses_changed(
+        "another's name",
+        |envelope| envelope.sign(Signer { sender: stranger, key }),
+        strange,
+    );
     case.refuses_changed(
         "a name of another kind",
-        |e| e.sign(&Sender::QsUser(QsUserId([2; 16])), key),
+        |e| e.sign(Signer { sender: &Sender::QsUser(QsUserId([2; 16])), key }),
         &none,
     );
 

@@ -148,8 +148,10 @@ impl Attacker {
     }
 
     async fn keys_of(&mut self, domain: &Domain) -> Result<QsKeySet, EvilError> {
-        let about = (domain.clone(), now(), RequestId::random(&mut self.random));
-        let request = encode(&RequestEnvelope::new(about, &GetQsKeys {}, None, None)?);
+        let request = encode(
+            &RequestEnvelope::to(domain.clone(), now(), RequestId::random(&mut self.random), &GetQsKeys {})
+                .unsigned()?,
+        );
         let answer = self.peers.send(domain, Service::Queuing, request).await?;
         Ok(ResponseEnvelope::read::<<GetQsKeys as RequestBody>::Reply>(&answer)??.keys)
     }
