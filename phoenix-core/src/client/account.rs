@@ -12,7 +12,8 @@ use tls_codec::Serialize;
 use super::{
     ClientError, Event,
     messages::add_package_binding,
-    state::{Identity, OwnPackage, Queuing, Shared, State},
+    shared::Shared,
+    state::{Identity, OwnPackage, Queuing, State},
 };
 use crate::{
     codec::{Bytes, encode},

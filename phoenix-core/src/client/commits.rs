@@ -4,12 +4,12 @@ use openmls_traits::OpenMlsProvider;
 
 use super::{
     ClientError,
-    groups::{CommitRequest, Group, Member, PendingCommit, message_bytes},
+    groups::message_bytes,
     membership::Joiner,
     messages::{
         AttributedWelcome, Invitation, WelcomeAttribution, seal_credential, welcome_attribution_binding,
     },
-    state::State,
+    state::{CommitRequest, Group, Member, PendingCommit, State},
 };
 use crate::{
     codec::{Bytes, List, encode},

@@ -12,16 +12,16 @@ use tls_codec::Deserialize;
 
 use super::{
     ClientError, Event,
-    groups::{self, Connection, Group, Member, join_config, message_bytes},
-    inbox::{self, Waiting},
+    groups::{self, join_config, message_bytes},
+    inbox::{self},
     joining::judge_members,
-    locks::LockName,
     messages::{
         ConnectionRequest, ConnectionRequestContent, connection_request_binding, friendship_package_binding,
         seal_credential,
     },
     processing,
-    state::{Shared, State},
+    shared::Shared,
+    state::{Connection, Group, LockName, Member, State, Waiting},
 };
 use crate::{
     codec::{decode, encode},

@@ -1,38 +1,25 @@
 //! PROTOCOL.md §4, §9, §11 — the published keys of homeservers, validated and kept for a while.
 
-use std::{collections::BTreeMap, future::Future, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use super::{
     ClientError,
-    locks::LockName,
-    state::{Shared, State},
+    shared::Shared,
+    state::{Known, LockName, State},
 };
 use crate::{
     credentials::{
         ClientCredential, LeafCredential, MemberCredential, PublishedHpkeKey, ValidationError,
         validation::{
-            ValidatedAsCredentials, ValidatedQsKeys, validate_as_credential_set, validate_client_credential,
-            validate_ds_key_set, validate_leaf_credential, validate_qs_key_set,
+            ValidatedQsKeys, validate_as_credential_set, validate_client_credential, validate_ds_key_set,
+            validate_leaf_credential, validate_qs_key_set,
         },
     },
     crypto::sign::VerifyingKey,
     identifiers::Domain,
-    time::{MINUTE, Timestamp},
+    time::MINUTE,
     wire::{auth_service::GetAsCredentials, delivery_service::GetDsKeys, queuing_service::GetQsKeys},
 };
-
-/// A set, and when it was fetched.
-struct Known<T> {
-    set: T,
-    fetched: Timestamp,
-}
-
-/// The published keys that the client has seen.
-#[derive(Default)]
-pub(super) struct KnownKeys {
-    authorities: BTreeMap<Domain, Known<ValidatedAsCredentials>>,
-    queuing: BTreeMap<Domain, Known<ValidatedQsKeys>>,
-}
 
 /// Why somebody's credential cannot be judged or is refused.
 pub(super) enum Judgement {

@@ -7,7 +7,8 @@ use std::{future::poll_fn, task::Poll, time::Duration};
 
 use super::{
     ClientError, Exchange, ExchangeId, Output,
-    state::{Identity, Ordered, Shared, State},
+    shared::Shared,
+    state::{Identity, Ordered, State},
 };
 use crate::{
     codec::encode,

@@ -7,15 +7,15 @@ use std::{
 };
 
 use super::{
-    ClientError, Event, Output, TaskId,
-    state::{Procedure, Shared},
+    Event, Output, TaskId,
+    shared::{Procedure, Shared, Task},
 };
 use crate::time::Timestamp;
 
 /// The procedures under way, polled in the order in which they began.
 pub(super) struct Executor {
     shared: Shared,
-    running: Vec<(Option<TaskId>, Procedure)>,
+    running: Vec<Task>,
 }
 
 impl Executor {
@@ -25,10 +25,7 @@ impl Executor {
 
     /// Starts a procedure that whoever embeds the client will hear of.
     pub fn start(&mut self, id: TaskId, procedure: Procedure) {
-        self.shared.with(|state| {
-            state.spawned.push((Some(id), procedure));
-            state.stirred = true;
-        });
+        self.shared.start(Task { id: Some(id), procedure });
     }
 
     /// The next thing to do or tell at `now`, once all procedures have gone as far as they can.
@@ -48,22 +45,22 @@ impl Executor {
 
     pub fn is_idle(&self) -> bool {
         self.running.is_empty()
-            && self.shared.with(|state| state.spawned.is_empty() && state.outputs.is_empty())
+            && !self.shared.has_spawned()
+            && self.shared.with(|state| state.outputs.is_empty())
     }
 
     /// Polls every procedure once.
     fn pass(&mut self) {
-        let spawned = self.shared.with(|state| {
+        self.shared.with(|state| {
             state.stirred = false;
             state.next_wake = None;
-            std::mem::take(&mut state.spawned)
         });
-        self.running.extend(spawned);
+        self.running.extend(self.shared.take_spawned());
         let mut context = Context::from_waker(Waker::noop());
         let mut running = Vec::with_capacity(self.running.len());
-        for (id, mut procedure) in self.running.drain(..) {
+        for Task { id, mut procedure } in self.running.drain(..) {
             match procedure.as_mut().poll(&mut context) {
-                Poll::Pending => running.push((id, procedure)),
+                Poll::Pending => running.push(Task { id, procedure }),
                 Poll::Ready(result) => {
                     // Dropped first: what it held is free before anybody hears of its end.
                     drop(procedure);
@@ -84,20 +81,12 @@ impl Executor {
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        // Procedures hold the state: those that the state holds would keep it for ever.
-        drop(self.shared.with(|state| std::mem::take(&mut state.spawned)));
+        // A procedure holds what it is shared through: one that never starts would keep both for ever.
+        drop(self.shared.take_spawned());
     }
 }
 
 impl Shared {
-    /// Starts a procedure that only shows when it fails.
-    pub fn spawn(&self, procedure: impl Future<Output = Result<(), ClientError>> + Send + 'static) {
-        self.with(|state| {
-            state.spawned.push((None, Box::pin(procedure)));
-            state.stirred = true;
-        });
-    }
-
     /// Waits for `duration`.
     pub async fn sleep(&self, duration: Duration) {
         let due = self.now() + duration;

@@ -5,10 +5,9 @@
 //! whose keys are needed for one group, holds up no other.
 
 use super::{
-    ClientError, Event, connections, joining,
-    locks::LockName,
-    processing,
-    state::{Ordered, Shared, State},
+    ClientError, Event, connections, joining, processing,
+    shared::Shared,
+    state::{LockName, Ordered, State, Waiting},
 };
 use crate::{
     codec::decode,
@@ -20,27 +19,11 @@ use crate::{
     limits::MAX_DEQUEUE,
     wire::{
         auth_service::DequeueDirect,
-        fan_out::{Delivery, FanOutContent, Gap, QueueMessage},
+        fan_out::{Delivery, FanOutContent, QueueMessage},
         queues::{DequeueRange, direct_queue_name, fan_out_queue_name},
         queuing_service::Dequeue,
     },
 };
-
-/// What waits to be followed, in its group's order.
-#[derive(Clone)]
-pub(super) enum Waiting {
-    Delivery(Delivery),
-    Gap(Gap),
-}
-
-impl Waiting {
-    pub fn position(&self) -> u64 {
-        match self {
-            Self::Delivery(delivery) => delivery.position,
-            Self::Gap(gap) => gap.position,
-        }
-    }
-}
 
 /// What there is to do after reading.
 enum Found {

@@ -8,14 +8,14 @@ use tls_codec::Deserialize;
 
 use super::{
     ClientError, Event, account,
-    groups::{Connection, Group, Member, join_config},
-    locks::LockName,
+    groups::join_config,
     messages::{
         AttributedWelcome, Invitation, WelcomeAttribution, leaf_credential, open_credential,
         welcome_attribution_binding,
     },
     processing,
-    state::{Identity, OwnPackage, Shared, State},
+    shared::Shared,
+    state::{Connection, Group, Identity, LockName, Member, OwnPackage, State},
 };
 use crate::{
     codec::{Bytes, decode, encode},

@@ -12,10 +12,10 @@ use tls_codec::Deserialize;
 
 use super::{
     ClientError, Event, TaskId,
-    groups::{CommitRequest, Member, Unconfirmed, message_bytes},
-    locks::LockName,
+    groups::message_bytes,
     messages::{add_package_binding, leaf_credential},
-    state::{Contact, Identity, Shared, State},
+    shared::Shared,
+    state::{CommitRequest, Contact, Identity, LockName, Member, State, Unconfirmed},
 };
 use crate::{
     codec::decode,

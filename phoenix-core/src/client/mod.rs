@@ -51,6 +51,7 @@ mod locks;
 mod membership;
 mod messages;
 mod processing;
+mod shared;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -62,7 +63,8 @@ pub use event::{Event, Exchange, ExchangeId, GroupView, Output, TaskId};
 
 use self::{
     executor::Executor,
-    state::{Procedure, Shared, State},
+    shared::{Procedure, Shared},
+    state::{Group, State},
 };
 use crate::{
     error::PeerFailure,
@@ -225,7 +227,7 @@ impl Client {
 
     /// The groups that the client is in, connections' included, by id.
     pub fn groups(&self) -> Vec<GroupView> {
-        self.shared.with(|state| state.groups.values().map(groups::Group::view).collect())
+        self.shared.with(|state| state.groups.values().map(Group::view).collect())
     }
 
     /// The users that the client is connected with.

@@ -12,11 +12,9 @@ use openmls_traits::OpenMlsProvider;
 use super::{
     ClientError, Event,
     credentials::Judgement,
-    groups::{Connection, Group, Member},
-    inbox::Waiting,
-    locks::LockName,
     messages::{FriendshipPackage, friendship_package_binding, leaf_credential, open_credential},
-    state::{Contact, Shared, State},
+    shared::Shared,
+    state::{Connection, Contact, Group, LockName, Member, PendingCommit, State, Waiting},
 };
 use crate::{
     codec::decode,
@@ -151,7 +149,7 @@ impl State {
     /// A receipt confirms a commit or message of ours, whether or not the answer came.
     fn follow_receipt(&mut self, id: &GroupId, position: u64, receipt: &Receipt) -> Result<(), Judgement> {
         let group = self.group(id)?;
-        let ours = |pending: &super::groups::PendingCommit| pending.requests.contains(&receipt.request_id);
+        let ours = |pending: &PendingCommit| pending.requests.contains(&receipt.request_id);
         if group.pending.as_ref().is_some_and(ours) {
             self.merge_pending(id)?;
         } else if let Some(unconfirmed) = group.unconfirmed.get(&receipt.request_id) {

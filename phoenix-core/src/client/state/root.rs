@@ -1,22 +1,23 @@
 //! PROTOCOL.md §11 — everything that a client knows, in one place that its procedures share.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
-    ClientConfig, ClientError, Event, ExchangeId, Output, TaskId,
-    credentials::KnownKeys,
+    account::{Identity, OwnPackage, Queuing},
+    contacts::Contact,
     groups::Group,
-    inbox::Waiting,
+    keys::KnownKeys,
     locks::Locks,
-    messages::{ConnectionRequest, FriendshipPackage},
+    queues::{Ordered, Waiting},
     tokens::TokenStock,
 };
 use crate::{
+    client::{
+        config::ClientConfig,
+        error::ClientError,
+        event::{Event, ExchangeId, Output, TaskId},
+        messages::{ConnectionRequest, FriendshipPackage},
+    },
     credentials::{ClientCredential, MemberCredential},
     crypto::{
         aead::EarKey,
@@ -26,25 +27,20 @@ use crate::{
         sign::SigningKey,
     },
     error::PeerFailure,
-    identifiers::{ClientId, GroupId, QsClientId, QsUserId, RequestId, UserId},
+    identifiers::{ClientId, GroupId, RequestId, UserId},
     rng::Random,
     time::Timestamp,
     wire::{envelope::Sender, queuing_service::FriendshipToken},
 };
 
-/// A procedure under way.
-pub(super) type Procedure = Pin<Box<dyn Future<Output = Result<(), ClientError>> + Send>>;
-
 /// Everything that a client knows.
-pub(super) struct State {
+pub(crate) struct State {
     pub config: ClientConfig,
     pub now: Timestamp,
     pub random: Random,
     pub provider: MlsProvider,
 
     pub outputs: VecDeque<Output>,
-    /// Procedures that start with the next pass; those without a name are the client's own.
-    pub spawned: Vec<(Option<TaskId>, Procedure)>,
     /// Whether a procedure may have become able to go on.
     pub stirred: bool,
     /// The earliest time at which a waiting procedure goes on.
@@ -87,48 +83,6 @@ pub(super) struct State {
     pub holding: bool,
 }
 
-/// Where something was ordered.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ordered {
-    pub position: u64,
-    pub epoch: u64,
-    pub sent_at: Timestamp,
-}
-
-/// The client's records at its queuing service.
-pub(super) struct Queuing {
-    pub user: QsUserId,
-    pub client: QsClientId,
-    /// For changes of the user record.
-    #[expect(dead_code, reason = "user records are not changed yet")]
-    pub user_key: SigningKey,
-    pub client_key: SigningKey,
-    pub config_key: SigningKey,
-    pub list_key: EarKey,
-    pub reader: QueueReader,
-}
-
-/// A key package of ours that somebody may use.
-#[derive(Clone)]
-pub(super) struct OwnPackage {
-    pub leaf_key: SigningKey,
-    pub last_resort: bool,
-}
-
-/// A user that we are connected with.
-#[derive(Clone)]
-pub(super) struct Contact {
-    pub credential: ClientCredential,
-    pub friendship: FriendshipPackage,
-}
-
-/// Under which name and key requests are made.
-#[derive(Clone)]
-pub(super) struct Identity {
-    pub sender: Sender,
-    pub key: SigningKey,
-}
-
 impl State {
     pub fn new(config: ClientConfig, seed: [u8; 32]) -> Self {
         let mut random = Random::derive(&seed, "client", &[]);
@@ -139,7 +93,6 @@ impl State {
             now: Timestamp::default(),
             provider: MlsProvider::new(crypto),
             outputs: VecDeque::new(),
-            spawned: Vec::new(),
             stirred: false,
             next_wake: None,
             locks: Locks::default(),
@@ -222,28 +175,5 @@ impl State {
     /// What other members of a group get of this client, with the key to its leaf's attribution.
     pub fn member_credential(&self, attribution_key: EarKey) -> Result<MemberCredential, ClientError> {
         Ok(MemberCredential { client_credential: self.credential()?.clone(), attribution_key })
-    }
-}
-
-/// The state as procedures hold it. The lock is held for one closure at a time, never while waiting.
-#[derive(Clone)]
-pub(super) struct Shared(Arc<Mutex<State>>);
-
-impl Shared {
-    pub fn new(state: State) -> Self {
-        Self(Arc::new(Mutex::new(state)))
-    }
-
-    /// Uses the state. `action` must not come back here.
-    pub fn with<T>(&self, action: impl FnOnce(&mut State) -> T) -> T {
-        action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub fn now(&self) -> Timestamp {
-        self.with(|state| state.now)
-    }
-
-    pub fn emit(&self, event: Event) {
-        self.with(|state| state.emit(event));
     }
 }

@@ -1,0 +1,168 @@
+//! PROTOCOL.md §8, §11 — a group as its member holds it.
+
+use std::collections::BTreeMap;
+
+use openmls::prelude::MlsGroup;
+
+use super::account::Identity;
+use crate::{
+    client::{
+        event::{Event, GroupView, TaskId},
+        messages::leaf_credential,
+    },
+    credentials::MemberCredential,
+    crypto::{aead::EarKey, sign::SigningKey},
+    identifiers::{GroupId, LeafIdentity, RequestId, UserId},
+    wire::{
+        delivery_service::{AddUsers, GroupAccess, UpdateClient},
+        envelope::Sender,
+    },
+};
+
+/// A group that the client is in.
+pub(crate) struct Group {
+    pub id: GroupId,
+    pub mls: MlsGroup,
+    pub leaf_key: SigningKey,
+    pub group_key: EarKey,
+    pub credential_key: EarKey,
+    /// By leaf.
+    pub members: BTreeMap<u32, Member>,
+    /// Everybody who ever was a member, by leaf identity.
+    pub names: BTreeMap<LeafIdentity, UserId>,
+    pub last_position: Option<u64>,
+    pub healthy: bool,
+    /// A commit of ours that was made and is neither known to be ordered nor to be refused.
+    pub pending: Option<PendingCommit>,
+    /// Whether the last commit of ours was merged.
+    pub merged: bool,
+    /// Messages of ours that are not known to be ordered.
+    pub unconfirmed: BTreeMap<RequestId, Unconfirmed>,
+    /// What the group is for, if it is a connection's.
+    pub connection: Option<Connection>,
+}
+
+/// Who a connection's group connects with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Connection {
+    /// This user was asked, and has not joined yet.
+    Asked(UserId),
+    /// Both are in.
+    Made,
+}
+
+/// A member, its chain of credentials verified.
+#[derive(Clone)]
+pub(crate) struct Member {
+    pub identity: LeafIdentity,
+    pub credential: MemberCredential,
+}
+
+impl Member {
+    /// Whose leaf it is.
+    pub fn user(&self) -> &UserId {
+        &self.credential.client_credential.client_id().user_id
+    }
+}
+
+/// A commit on its way.
+pub(crate) struct PendingCommit {
+    pub request: CommitRequest,
+    /// Who joins by it.
+    pub added: Vec<Member>,
+    /// The requests that it was sent in.
+    pub requests: Vec<RequestId>,
+}
+
+/// A commit as it is sent.
+#[derive(Clone)]
+pub(crate) enum CommitRequest {
+    AddUsers(AddUsers),
+    Update(UpdateClient),
+}
+
+/// A message on its way.
+#[derive(Clone)]
+pub(crate) struct Unconfirmed {
+    pub task: TaskId,
+    pub text: Vec<u8>,
+}
+
+impl Group {
+    /// A group that was just created or joined.
+    pub fn new(access: GroupAccess, credential_key: EarKey, mls: MlsGroup, leaf_key: SigningKey) -> Self {
+        Self {
+            id: access.group_id,
+            mls,
+            leaf_key,
+            group_key: access.group_key,
+            credential_key,
+            members: BTreeMap::new(),
+            names: BTreeMap::new(),
+            last_position: None,
+            healthy: true,
+            pending: None,
+            merged: false,
+            unconfirmed: BTreeMap::new(),
+            connection: None,
+        }
+    }
+
+    pub fn access(&self) -> GroupAccess {
+        GroupAccess { group_id: self.id.clone(), group_key: self.group_key.clone() }
+    }
+
+    /// How the client signs as a member.
+    pub fn identity(&self) -> Identity {
+        let sender = Sender::Leaf(self.mls.own_leaf_index().u32());
+        Identity { sender, key: self.leaf_key.clone() }
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.mls.epoch().as_u64()
+    }
+
+    /// Whether the delivery service has proposed what must be committed first.
+    pub fn has_proposals(&self) -> bool {
+        self.mls.has_pending_proposals()
+    }
+
+    pub fn is_member(&self, user: &UserId) -> bool {
+        self.members.values().any(|member| member.user() == user)
+    }
+
+    /// Rebuilds the list of members from the tree, after a commit; `added` are those that are new.
+    pub fn refresh_members(&mut self, added: Vec<Member>) {
+        let old = std::mem::take(&mut self.members).into_values();
+        // Those that are new win over those of the same identity: a credential may have been renewed.
+        let known: BTreeMap<LeafIdentity, Member> =
+            old.chain(added).map(|member| (member.identity, member)).collect();
+        for leaf in self.mls.members() {
+            let Ok(credential) = leaf_credential(leaf.credential.serialized_content()) else { continue };
+            if let Some(member) = known.get(&credential.leaf.payload.identity) {
+                self.names.insert(member.identity, member.user().clone());
+                self.members.insert(leaf.index.u32(), member.clone());
+            }
+        }
+    }
+
+    pub fn epoch_changed(&self) -> Event {
+        Event::EpochChanged {
+            group: self.id.clone(),
+            epoch: self.epoch(),
+            authenticator: self.mls.epoch_authenticator().as_slice().to_vec(),
+        }
+    }
+
+    pub fn view(&self) -> GroupView {
+        GroupView {
+            group_id: self.id.clone(),
+            epoch: self.epoch(),
+            members: self.members.values().map(|member| member.user().clone()).collect(),
+            epoch_authenticator: self.mls.epoch_authenticator().as_slice().to_vec(),
+            healthy: self.healthy,
+            last_position: self.last_position,
+            connection: self.connection.is_some(),
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! PROTOCOL.md §9, §11 — the published keys of homeservers that the client has seen, and since when.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    credentials::validation::{ValidatedAsCredentials, ValidatedQsKeys},
+    identifiers::Domain,
+    time::Timestamp,
+};
+
+/// A set, and when it was fetched.
+pub(crate) struct Known<T> {
+    pub set: T,
+    pub fetched: Timestamp,
+}
+
+/// The published keys that the client has seen.
+#[derive(Default)]
+pub(crate) struct KnownKeys {
+    pub authorities: BTreeMap<Domain, Known<ValidatedAsCredentials>>,
+    pub queuing: BTreeMap<Domain, Known<ValidatedQsKeys>>,
+}

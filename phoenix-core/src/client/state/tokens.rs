@@ -1,0 +1,34 @@
+//! PROTOCOL.md §6, §11 — the tokens in stock, for each homeserver.
+
+use std::collections::BTreeMap;
+
+use crate::{crypto::tokens::Token, identifiers::Domain, time::Timestamp};
+
+/// What is left of the tokens of each homeserver.
+#[derive(Default)]
+pub(crate) struct TokenStock {
+    tokens: BTreeMap<Domain, Vec<(Token, Timestamp)>>,
+}
+
+impl TokenStock {
+    /// Takes one that is still good.
+    pub fn take(&mut self, domain: &Domain, now: Timestamp) -> Option<Token> {
+        let stock = self.tokens.get_mut(domain)?;
+        stock.retain(|(_, not_after)| now <= *not_after);
+        stock.pop().map(|(token, _)| token)
+    }
+
+    pub fn add(&mut self, domain: &Domain, tokens: Vec<Token>, not_after: Timestamp) {
+        let stock = self.tokens.entry(domain.clone()).or_default();
+        stock.extend(tokens.into_iter().map(|token| (token, not_after)));
+    }
+
+    pub fn count(&self, domain: &Domain) -> usize {
+        self.tokens.get(domain).map_or(0, Vec::len)
+    }
+
+    /// Drops all of a homeserver: their key is not in force any more.
+    pub fn forget(&mut self, domain: &Domain) {
+        self.tokens.remove(domain);
+    }
+}
