@@ -10,7 +10,8 @@ use openmls_traits::OpenMlsProvider;
 use tls_codec::Serialize;
 
 use super::{
-    ClientError, Event,
+    error::ClientError,
+    event::Event,
     messages::add_package_binding,
     shared::Shared,
     state::{Identity, OwnPackage, Queuing, State},

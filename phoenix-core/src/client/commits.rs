@@ -3,7 +3,7 @@
 use openmls_traits::OpenMlsProvider;
 
 use super::{
-    ClientError,
+    error::ClientError,
     groups::message_bytes,
     membership::Joiner,
     messages::{

@@ -11,7 +11,8 @@ use openmls_traits::OpenMlsProvider;
 use tls_codec::Deserialize;
 
 use super::{
-    ClientError, Event,
+    error::ClientError,
+    event::Event,
     groups::{self, join_config, message_bytes},
     inbox::{self},
     joining::judge_members,

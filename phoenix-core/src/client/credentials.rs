@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use super::{
-    ClientError,
+    error::ClientError,
     shared::Shared,
     state::{Known, LockName, State},
 };

@@ -1,6 +1,6 @@
 //! PROTOCOL.md §11 — what a client wants done, and what it has to tell.
 
-use super::ClientError;
+use super::error::ClientError;
 use crate::{
     identifiers::{Domain, GroupId, UserId},
     wire::{fan_out::GapReason, operations::Service},

@@ -6,7 +6,8 @@
 use std::{future::poll_fn, task::Poll, time::Duration};
 
 use super::{
-    ClientError, Exchange, ExchangeId, Output,
+    error::ClientError,
+    event::{Exchange, ExchangeId, Output},
     shared::Shared,
     state::{Identity, Ordered, State},
 };

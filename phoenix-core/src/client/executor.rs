@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Event, Output, TaskId,
+    event::{Event, Output, TaskId},
     shared::{Procedure, Shared, Task},
 };
 use crate::time::Timestamp;

@@ -9,8 +9,9 @@ use openmls_traits::OpenMlsProvider;
 use tls_codec::Serialize;
 
 use super::{
-    ClientError, Event,
     account::NewLeaf,
+    error::ClientError,
+    event::Event,
     messages::seal_credential,
     shared::Shared,
     state::{Connection, Group, Member, State},

@@ -5,7 +5,10 @@
 //! whose keys are needed for one group, holds up no other.
 
 use super::{
-    ClientError, Event, connections, joining, processing,
+    connections,
+    error::ClientError,
+    event::Event,
+    joining, processing,
     shared::Shared,
     state::{LockName, Ordered, State, Waiting},
 };

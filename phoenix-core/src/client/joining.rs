@@ -7,7 +7,9 @@ use openmls::prelude::{
 use tls_codec::Deserialize;
 
 use super::{
-    ClientError, Event, account,
+    account,
+    error::ClientError,
+    event::Event,
     groups::join_config,
     messages::{
         AttributedWelcome, Invitation, WelcomeAttribution, leaf_credential, open_credential,

@@ -11,7 +11,8 @@ use openmls_traits::OpenMlsProvider;
 use tls_codec::Deserialize;
 
 use super::{
-    ClientError, Event, TaskId,
+    error::ClientError,
+    event::{Event, TaskId},
     groups::message_bytes,
     messages::{add_package_binding, leaf_credential},
     shared::Shared,

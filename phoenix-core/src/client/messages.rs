@@ -2,7 +2,7 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::ClientError;
+use super::error::ClientError;
 use crate::{
     codec::{Bytes, decode, encode},
     credentials::{ClientCredential, LeafCredential, MemberCredential},

@@ -10,8 +10,9 @@ use openmls::prelude::{
 use openmls_traits::OpenMlsProvider;
 
 use super::{
-    ClientError, Event,
     credentials::Judgement,
+    error::ClientError,
+    event::Event,
     messages::{FriendshipPackage, friendship_package_binding, leaf_credential, open_credential},
     shared::Shared,
     state::{Connection, Contact, Group, LockName, Member, PendingCommit, State, Waiting},

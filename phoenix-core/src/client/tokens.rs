@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin};
 
-use super::{ClientError, shared::Shared, state::LockName};
+use super::{error::ClientError, shared::Shared, state::LockName};
 use crate::{
     crypto::tokens::{Token, TokenPublicKey, TokenRequest, TokenScope},
     error::Refusal,
