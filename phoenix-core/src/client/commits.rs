@@ -5,7 +5,7 @@ use openmls_traits::OpenMlsProvider;
 use super::{
     error::ClientError,
     groups::message_bytes,
-    membership::Joiner,
+    joiners::Joiner,
     messages::{
         AttributedWelcome, Invitation, WelcomeAttribution, seal_credential, welcome_attribution_binding,
     },

@@ -13,8 +13,8 @@ use tls_codec::Deserialize;
 use super::{
     error::ClientError,
     event::Event,
+    fan_out_queue,
     groups::{self, join_config, message_bytes},
-    inbox::{self},
     joining::judge_members,
     messages::{
         ConnectionRequest, ConnectionRequestContent, connection_request_binding, friendship_package_binding,
@@ -241,7 +241,7 @@ async fn receipt(shared: &Shared, id: &GroupId, requests: &[RequestId]) -> Resul
     let (patience, interval) =
         shared.with(|state| (state.now + state.config.request_window, state.config.poll_interval));
     while shared.now() < patience {
-        inbox::read_fan_out(shared).await?;
+        fan_out_queue::read(shared).await?;
         let found = shared.with(|state| {
             state.inboxes.get(id)?.iter().find_map(|waiting| match waiting {
                 Waiting::Delivery(delivery) => match &delivery.content {

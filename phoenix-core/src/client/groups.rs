@@ -9,9 +9,9 @@ use openmls_traits::OpenMlsProvider;
 use tls_codec::Serialize;
 
 use super::{
-    account::NewLeaf,
     error::ClientError,
     event::Event,
+    leaves::NewLeaf,
     messages::seal_credential,
     shared::Shared,
     state::{Connection, Group, Member, State},

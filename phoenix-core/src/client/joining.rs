@@ -7,10 +7,10 @@ use openmls::prelude::{
 use tls_codec::Deserialize;
 
 use super::{
-    account,
     error::ClientError,
     event::Event,
     groups::join_config,
+    key_packages,
     messages::{
         AttributedWelcome, Invitation, WelcomeAttribution, leaf_credential, open_credential,
         welcome_attribution_binding,
@@ -55,7 +55,7 @@ pub(super) async fn join(shared: Shared, delivery: Delivery) -> Result<(), Clien
     drop(lock);
     processing::follow(&shared, &id).await?;
     bound?;
-    replenish(&shared).await
+    key_packages::replenish(&shared).await
 }
 
 /// Joins; an invitation that has overtaken the connection with who invites waits until that is made or has failed.
@@ -182,12 +182,6 @@ pub(super) async fn update_queue_info(shared: &Shared, id: &GroupId) -> Result<(
             result => return result.map(|_| ()),
         }
     }
-}
-
-/// Publishes fresh key packages once half of them are used.
-async fn replenish(shared: &Shared) -> Result<(), ClientError> {
-    let few = shared.with(|state| state.used_packages * 2 >= state.config.key_packages.max(1));
-    if few { account::publish_key_packages(shared).await } else { Ok(()) }
 }
 
 impl State {

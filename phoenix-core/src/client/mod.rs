@@ -36,17 +36,22 @@
 //! `executor` (procedures) and `state`.
 
 mod account;
+mod application_messages;
 mod commits;
 mod config;
 mod connections;
 mod credentials;
+mod direct_queue;
 mod error;
 mod event;
 mod exchange;
 mod executor;
+mod fan_out_queue;
 mod groups;
-mod inbox;
+mod joiners;
 mod joining;
+mod key_packages;
+mod leaves;
 mod locks;
 mod membership;
 mod messages;
@@ -157,14 +162,19 @@ impl Client {
         if let Some(waiting) = self.shared.with(|state| state.reading_asked) {
             return waiting;
         }
-        let task = self.start(|shared, _| Box::pin(inbox::read_queues(shared)));
+        let task = self.start(|shared, _| {
+            Box::pin(async move {
+                direct_queue::read(&shared).await?;
+                fan_out_queue::read(&shared).await
+            })
+        });
         self.shared.with(|state| state.reading_asked = Some(task));
         task
     }
 
     /// Reads the fan-out queue alone, as [`Client::read_queues`] does: what a signal on the web socket asks for.
     pub fn read_fan_out_queue(&mut self) -> TaskId {
-        self.start(|shared, _| Box::pin(async move { inbox::read_fan_out(&shared).await }))
+        self.start(|shared, _| Box::pin(async move { fan_out_queue::read(&shared).await }))
     }
 
     /// Fetches tokens of a homeserver until `count` are in stock, so that nothing waits for them later. By itself the
@@ -178,7 +188,7 @@ impl Client {
     /// Reading and acknowledging a queue is cheap, following what it brought is not: a client can so catch up with
     /// a long queue first. What is kept is in memory. At first nothing is.
     pub fn hold_deliveries(&mut self, hold: bool) {
-        inbox::hold(&self.shared, hold);
+        fan_out_queue::hold(&self.shared, hold);
     }
 
     /// The bytes of a fresh, signed request to be told when the client's queue grows: what an embedder sends as

@@ -5,7 +5,6 @@
 //! whose keys are needed for one group, holds up no other.
 
 use super::{
-    connections,
     error::ClientError,
     event::Event,
     joining, processing,
@@ -14,16 +13,12 @@ use super::{
 };
 use crate::{
     codec::decode,
-    crypto::{
-        hpke::HpkeCiphertext,
-        ratchet::{QueueEntry, QueueReadError, QueueReader},
-    },
+    crypto::ratchet::{QueueEntry, QueueReadError, QueueReader},
     identifiers::GroupId,
     limits::MAX_DEQUEUE,
     wire::{
-        auth_service::DequeueDirect,
         fan_out::{Delivery, FanOutContent, QueueMessage},
-        queues::{DequeueRange, direct_queue_name, fan_out_queue_name},
+        queues::{DequeueRange, fan_out_queue_name},
         queuing_service::Dequeue,
     },
 };
@@ -36,38 +31,8 @@ enum Found {
     Welcome(Delivery),
 }
 
-/// Reads both queues to their ends.
-pub(super) async fn read_queues(shared: Shared) -> Result<(), ClientError> {
-    read_direct(&shared).await?;
-    read_fan_out(&shared).await
-}
-
-/// Reads the direct queue to its end.
-async fn read_direct(shared: &Shared) -> Result<(), ClientError> {
-    let _lock = shared.lock(LockName::Queues).await;
-    // Whoever asks from here on may find more than this reading does.
-    shared.with(|state| state.reading_asked = None);
-    let mut left = u64::MAX;
-    loop {
-        let (domain, body, identity) = shared.with(|state| {
-            let range = range(&state.direct_queue);
-            let body = DequeueDirect { client_id: state.client_id.clone(), range };
-            Ok::<_, ClientError>((state.config.domain.clone(), body, state.client_identity()?))
-        })?;
-        let reply = shared.call(&domain, &body, Some(&identity)).await?;
-        for sealed in shared.with(|state| state.open_direct(&reply.entries)) {
-            connections::receive(shared, &sealed);
-        }
-        // A queue that was restored drops its entries before there are new ones.
-        if reply.remaining == 0 || (reply.entries.is_empty() && reply.remaining >= left) {
-            return Ok(());
-        }
-        left = reply.remaining;
-    }
-}
-
 /// Reads the fan-out queue to its end.
-pub(super) async fn read_fan_out(shared: &Shared) -> Result<(), ClientError> {
+pub(super) async fn read(shared: &Shared) -> Result<(), ClientError> {
     let _lock = shared.lock(LockName::Queues).await;
     let mut left = u64::MAX;
     loop {
@@ -106,7 +71,7 @@ pub(super) fn hold(shared: &Shared, hold: bool) {
     kept.into_iter().for_each(|group| start(shared, Found::Deliveries(group)));
 }
 
-fn range(reader: &QueueReader) -> DequeueRange {
+pub(super) fn range(reader: &QueueReader) -> DequeueRange {
     DequeueRange {
         first: reader.next_sequence(),
         maximum: MAX_DEQUEUE as u32,
@@ -116,22 +81,6 @@ fn range(reader: &QueueReader) -> DequeueRange {
 }
 
 impl State {
-    /// Decrypts entries of the direct queue.
-    fn open_direct(&mut self, entries: &[QueueEntry]) -> Vec<HpkeCiphertext> {
-        let name = direct_queue_name(&self.client_id);
-        let mut opened = Vec::new();
-        for entry in entries {
-            let generation = self.direct_queue.generation();
-            match self.direct_queue.open(&name, entry) {
-                Ok(Some(plain)) => opened.extend(decode(&plain).ok()),
-                Ok(None) if entry.generation > generation => self.emit(Event::QueueRestored { direct: true }),
-                Ok(None) | Err(QueueReadError::AlreadyRead) => {}
-                Err(_) => self.emit(Event::QueueUnreadable { direct: true, sequence: entry.sequence }),
-            }
-        }
-        opened
-    }
-
     /// Decrypts entries of the fan-out queue and sorts them by group.
     fn take_in(&mut self, entries: &[QueueEntry]) -> Result<Vec<Found>, ClientError> {
         let name = fan_out_queue_name(&self.queuing()?.client);

@@ -1,0 +1,41 @@
+//! PROTOCOL.md §8.10, §11 — application messages of the client's own: encrypted, and what becomes of them.
+
+use super::{
+    error::ClientError,
+    event::{Event, TaskId},
+    groups::message_bytes,
+    state::{Identity, State, Unconfirmed},
+};
+use crate::{identifiers::GroupId, wire::delivery_service::SendMessage};
+
+impl State {
+    /// Encrypts a message, in the epoch that is given besides.
+    pub fn message(
+        &mut self,
+        id: &GroupId,
+        text: &[u8],
+    ) -> Result<(SendMessage, Identity, u64), ClientError> {
+        let Self { groups, provider, .. } = self;
+        let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
+        let message = group.mls.create_message(provider, &group.leaf_key, text).map_err(ClientError::mls)?;
+        let message = message_bytes(&message)?.try_into().map_err(|_| ClientError::TooLong)?;
+        Ok((SendMessage { group: group.access(), message }, group.identity(), group.epoch()))
+    }
+
+    /// Nobody is to hear of this message any more: it was not ordered.
+    pub fn forget_message(&mut self, id: &GroupId, task: TaskId) {
+        if let Some(group) = self.groups.get_mut(id) {
+            group.unconfirmed.retain(|_, unconfirmed| unconfirmed.task != task);
+        }
+    }
+
+    /// Tells that a message was ordered, unless that was told already.
+    pub fn acknowledge(&mut self, id: &GroupId, task: TaskId, position: u64) {
+        let Some(group) = self.groups.get_mut(id) else { return };
+        let request = group.unconfirmed.iter().find(|(_, unconfirmed)| unconfirmed.task == task);
+        let Some(request) = request.map(|(request, _)| *request) else { return };
+        if let Some(Unconfirmed { task, text }) = group.unconfirmed.remove(&request) {
+            self.emit(Event::MessageAcknowledged { task, group: id.clone(), position, text });
+        }
+    }
+}
