@@ -32,7 +32,7 @@ pub struct ClientConfig {
     /// How often the queue is looked at while a procedure waits for what is on its way to it.
     pub poll_interval: Duration,
     /// Whether connection requests are accepted as they come. If not, each is an
-    /// [`Event::ConnectionRequested`](super::Event::ConnectionRequested).
+    /// [`Event::ConnectionRequested`](crate::client::Event::ConnectionRequested).
     pub auto_accept: bool,
     /// How old the cached keys of a homeserver may be before they are fetched again.
     pub key_refresh: Duration,

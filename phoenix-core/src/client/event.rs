@@ -14,10 +14,10 @@ pub struct TaskId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExchangeId(pub u64);
 
-/// Something that comes out of [`Client::poll`](super::Client::poll).
+/// Something that comes out of [`Client::poll`](crate::client::Client::poll).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Send this; tell the outcome by [`Client::respond`](super::Client::respond).
+    /// Send this; tell the outcome by [`Client::respond`](crate::client::Client::respond).
     Request(Exchange),
     /// Something happened.
     Event(Event),
