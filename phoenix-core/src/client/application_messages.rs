@@ -4,7 +4,7 @@ use super::{
     error::ClientError,
     event::{Event, TaskId},
     groups::message_bytes,
-    state::{Identity, State, Unconfirmed},
+    state::{Identity, State, UnconfirmedMessage},
 };
 use crate::{identifiers::GroupId, wire::delivery_service::SendMessage};
 
@@ -34,7 +34,7 @@ impl State {
         let Some(group) = self.groups.get_mut(id) else { return };
         let request = group.unconfirmed.iter().find(|(_, unconfirmed)| unconfirmed.task == task);
         let Some(request) = request.map(|(request, _)| *request) else { return };
-        if let Some(Unconfirmed { task, text }) = group.unconfirmed.remove(&request) {
+        if let Some(UnconfirmedMessage { task, text }) = group.unconfirmed.remove(&request) {
             self.emit(Event::MessageAcknowledged { task, group: id.clone(), position, text });
         }
     }

@@ -54,7 +54,8 @@ impl State {
         let group_info = GroupInfoUpdate::from_group_info(group_info).map_err(ClientError::mls)?;
         let welcome = bundle.to_welcome_msg().ok_or(ClientError::Dishonest("no Welcome"))?;
         let welcome = message_bytes(&welcome)?.try_into()?;
-        let (welcome, attributions) = attributed(random, (&inviter, client_key), group, welcome, joiners)?;
+        let (welcome, attributions) =
+            attribute_welcome(random, (&inviter, client_key), group, welcome, joiners)?;
         let mut batches: Vec<KeyPackageBatch> = joiners.iter().map(|joiner| joiner.batch.clone()).collect();
         batches.dedup();
         let request = AddUsers {
@@ -66,7 +67,7 @@ impl State {
             batches: batches.try_into()?,
         };
         let added = joiners.iter().map(|joiner| joiner.member.clone()).collect();
-        group.await_fate(CommitRequest::AddUsers(request), added);
+        group.set_pending(CommitRequest::AddUsers(request), added);
         Ok(())
     }
 
@@ -92,7 +93,7 @@ impl State {
         let group_info = GroupInfoUpdate::from_group_info(group_info).map_err(ClientError::mls)?;
         let commit = message_bytes(bundle.commit())?.try_into()?;
         let request = UpdateClient { group: group.access(), commit, group_info };
-        group.await_fate(CommitRequest::Update(request), Vec::new());
+        group.set_pending(CommitRequest::Update(request), Vec::new());
         Ok(())
     }
 
@@ -105,7 +106,7 @@ impl State {
         group.merged = true;
         group.refresh_members(pending.added);
         let changed = group.epoch_changed();
-        self.stirred = true;
+        self.woken = true;
         self.emit(changed);
         Ok(())
     }
@@ -122,14 +123,14 @@ impl State {
 }
 
 impl Group {
-    fn await_fate(&mut self, request: CommitRequest, added: Vec<Member>) {
+    fn set_pending(&mut self, request: CommitRequest, added: Vec<Member>) {
         self.merged = false;
         self.pending = Some(PendingCommit { request, added, requests: Vec::new() });
     }
 }
 
 /// The Welcome, and for each joiner who invites and what the group's keys are.
-fn attributed(
+fn attribute_welcome(
     random: &mut Random,
     (inviter, client_key): (&ClientId, &SigningKey),
     group: &Group,

@@ -15,14 +15,14 @@ use super::{
     event::Event,
     fan_out_queue,
     groups::{self, join_config, message_bytes},
-    joining::judge_members,
+    joining::verify_members,
     messages::{
         ConnectionRequest, ConnectionRequestContent, connection_request_binding, friendship_package_binding,
         seal_credential,
     },
     processing,
     shared::Shared,
-    state::{Connection, Group, LockName, Member, State, Waiting},
+    state::{Connection, Group, InboxEntry, LockName, Member, State},
 };
 use crate::{
     codec::{decode, encode},
@@ -91,25 +91,25 @@ async fn check_package(shared: &Shared, package: &ConnectionPackage) -> Result<(
 }
 
 /// Takes a connection request from the direct queue. What cannot be opened was sent by whoever knew no better.
-pub(super) fn receive(shared: &Shared, sealed: &HpkeCiphertext) {
+pub(super) fn receive_request(shared: &Shared, sealed: &HpkeCiphertext) {
     if let Some(request) = shared.with(|state| state.open_request(sealed)) {
-        shared.spawn(consider(shared.clone(), request));
+        shared.spawn(handle_request(shared.clone(), request));
     }
 }
 
 /// Checks a request, and accepts it or lets the user decide.
-async fn consider(shared: Shared, request: ConnectionRequest) -> Result<(), ClientError> {
+async fn handle_request(shared: Shared, request: ConnectionRequest) -> Result<(), ClientError> {
     let group = request.content.group_id.clone();
     if let Err(reason) = check_request(&shared, &request).await {
         shared.emit(Event::Declined { group, reason });
         return Ok(());
     }
     if shared.with(|state| state.config.auto_accept) {
-        return accept(shared, request).await;
+        return accept_request(shared, request).await;
     }
     shared.with(|state| {
         let user = request.content.sender.client_id().user_id.clone();
-        state.requests.insert(user.clone(), request);
+        state.connection_requests.insert(user.clone(), request);
         state.emit(Event::ConnectionRequested(user));
     });
     Ok(())
@@ -119,7 +119,7 @@ async fn check_request(shared: &Shared, request: &ConnectionRequest) -> Result<(
     let content = &request.content;
     loop {
         match shared.validate_client(&content.sender).await {
-            // The request is gone from the queue: it is judged when its homeserver is back.
+            // The request is gone from the queue: it is verified when its homeserver is back.
             Err(ClientError::Unanswered { .. }) => {}
             result => break result?,
         }
@@ -132,13 +132,13 @@ async fn check_request(shared: &Shared, request: &ConnectionRequest) -> Result<(
 }
 
 /// The user's decision to accept a request that it was told of.
-pub(super) async fn accept_from(shared: Shared, user: UserId) -> Result<(), ClientError> {
-    let request = shared.with(|state| state.requests.remove(&user));
-    accept(shared, request.ok_or(ClientError::NotAContact(user))?).await
+pub(super) async fn accept(shared: Shared, user: UserId) -> Result<(), ClientError> {
+    let request = shared.with(|state| state.connection_requests.remove(&user));
+    accept_request(shared, request.ok_or(ClientError::NotAContact(user))?).await
 }
 
 /// Joins the group that a valid request names.
-async fn accept(shared: Shared, request: ConnectionRequest) -> Result<(), ClientError> {
+async fn accept_request(shared: Shared, request: ConnectionRequest) -> Result<(), ClientError> {
     let content = request.content;
     let id = content.group_id.clone();
     let lock = shared.lock(LockName::Group(id.clone())).await;
@@ -150,10 +150,10 @@ async fn accept(shared: Shared, request: ConnectionRequest) -> Result<(), Client
     if !fresh {
         return Ok(());
     }
-    let asker = content.sender.client_id().user_id.clone();
-    shared.with(|state| state.accepting.insert(asker.clone()));
+    let requester = content.sender.client_id().user_id.clone();
+    shared.with(|state| state.accepting.insert(requester.clone()));
     let joined = join(&shared, &content).await;
-    shared.with(|state| state.accepting.remove(&asker));
+    shared.with(|state| state.accepting.remove(&requester));
     if let Err(reason) = joined {
         shared.with(|state| {
             state.inboxes.remove(&id);
@@ -178,10 +178,10 @@ async fn join(shared: &Shared, content: &ConnectionRequestContent) -> Result<(),
             }
         };
         let (group, own, body) = shared.with(|state| state.external_commit(content, &access, &info, &to))?;
-        let asker = asker(shared, content, &group, &info).await?;
-        match order(shared, id, &body).await {
+        let requester = verify_requester(shared, content, &group, &info).await?;
+        match order_join(shared, id, &body).await {
             Ok(position) => {
-                shared.with(|state| state.enter_connection(group, (own, asker), position, content));
+                shared.with(|state| state.enter_connection(group, (own, requester), position, content));
                 return Ok(());
             }
             Err(error) => {
@@ -200,7 +200,7 @@ async fn join(shared: &Shared, content: &ConnectionRequestContent) -> Result<(),
 }
 
 /// The one other member, who must be the one who asks.
-async fn asker(
+async fn verify_requester(
     shared: &Shared,
     content: &ConnectionRequestContent,
     group: &Group,
@@ -210,15 +210,15 @@ async fn asker(
     let leaves: Vec<(u32, Vec<u8>)> =
         others.map(|member| (member.index.u32(), member.credential.serialized_content().to_vec())).collect();
     let key = &content.credential_key;
-    let members = judge_members(shared, (&group.id, key), &leaves, &info.credentials).await?;
+    let members = verify_members(shared, (&group.id, key), &leaves, &info.credentials).await?;
     match members.into_iter().map(|(_, member)| member).collect::<Vec<_>>().as_slice() {
-        [asker] if asker.credential.client_credential == content.sender => Ok(asker.clone()),
+        [requester] if requester.credential.client_credential == content.sender => Ok(requester.clone()),
         _ => Err(ClientError::Dishonest("a connection with others than who asks")),
     }
 }
 
 /// Has the external commit ordered, however long that takes. Gives its position.
-async fn order(shared: &Shared, id: &GroupId, body: &JoinConnectionGroup) -> Result<u64, ClientError> {
+async fn order_join(shared: &Shared, id: &GroupId, body: &JoinConnectionGroup) -> Result<u64, ClientError> {
     let mut requests: Vec<RequestId> = Vec::new();
     let mut lost = false;
     loop {
@@ -229,7 +229,7 @@ async fn order(shared: &Shared, id: &GroupId, body: &JoinConnectionGroup) -> Res
             // The group takes one joiner only: the same commit can be sent again without harm.
             Err(ClientError::Unanswered { .. }) => lost = true,
             Err(ClientError::Refused(Refusal::NotAwaitingConnection)) if lost => {
-                return receipt(shared, id, &requests).await;
+                return find_receipt(shared, id, &requests).await;
             }
             Err(error) => return Err(error),
         }
@@ -237,20 +237,20 @@ async fn order(shared: &Shared, id: &GroupId, body: &JoinConnectionGroup) -> Res
 }
 
 /// Somebody has joined. If it was us, there is a receipt on its way.
-async fn receipt(shared: &Shared, id: &GroupId, requests: &[RequestId]) -> Result<u64, ClientError> {
+async fn find_receipt(shared: &Shared, id: &GroupId, requests: &[RequestId]) -> Result<u64, ClientError> {
     let (patience, interval) =
         shared.with(|state| (state.now + state.config.request_window, state.config.poll_interval));
     while shared.now() < patience {
         fan_out_queue::read(shared).await?;
         let found = shared.with(|state| {
             state.inboxes.get(id)?.iter().find_map(|waiting| match waiting {
-                Waiting::Delivery(delivery) => match &delivery.content {
+                InboxEntry::Delivery(delivery) => match &delivery.content {
                     FanOutContent::Receipt(receipt) if requests.contains(&receipt.request_id) => {
                         Some(delivery.position)
                     }
                     _ => None,
                 },
-                Waiting::Gap(_) => None,
+                InboxEntry::Gap(_) => None,
             })
         });
         if let Some(position) = found {
@@ -327,11 +327,11 @@ impl State {
     fn enter_connection(
         &mut self,
         mut group: Group,
-        (own, asker): (Member, Member),
+        (own, requester): (Member, Member),
         position: u64,
         content: &ConnectionRequestContent,
     ) {
-        group.refresh_members(vec![own, asker]);
+        group.refresh_members(vec![own, requester]);
         group.last_position = Some(position);
         group.connection = Some(Connection::Made);
         let changed = group.epoch_changed();

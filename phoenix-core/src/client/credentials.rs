@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 use super::{
     error::ClientError,
     shared::Shared,
-    state::{Known, LockName, State},
+    state::{CachedSet, LockName, State},
 };
 use crate::{
     credentials::{
@@ -21,21 +21,21 @@ use crate::{
     wire::{auth_service::GetAsCredentials, delivery_service::GetDsKeys, queuing_service::GetQsKeys},
 };
 
-/// Why somebody's credential cannot be judged or is refused.
-pub(super) enum Judgement {
+/// Why somebody's credential cannot be verified or is refused.
+pub(super) enum Unverified {
     /// The credentials of this homeserver have to be fetched first.
-    Needs(Domain),
+    NeedsKeys(Domain),
     /// Refused.
     Refused(ClientError),
 }
 
-impl From<ValidationError> for Judgement {
+impl From<ValidationError> for Unverified {
     fn from(error: ValidationError) -> Self {
         Self::Refused(error.into())
     }
 }
 
-impl From<ClientError> for Judgement {
+impl From<ClientError> for Unverified {
     fn from(error: ClientError) -> Self {
         Self::Refused(error)
     }
@@ -46,31 +46,31 @@ const REFETCH_AFTER: Duration = MINUTE;
 
 impl State {
     /// Checks a client's credential with what is known of its homeserver.
-    pub fn judge_client(&self, credential: &ClientCredential) -> Result<(), Judgement> {
-        self.judge(credential, |_| Ok(()))
+    pub fn verify_client(&self, credential: &ClientCredential) -> Result<(), Unverified> {
+        self.verify_chain(credential, |_| Ok(()))
     }
 
     /// Checks that a leaf belongs to the client that `member` names.
-    pub fn judge_leaf(&self, leaf: &LeafCredential, member: &MemberCredential) -> Result<(), Judgement> {
-        self.judge(&member.client_credential, |client| {
+    pub fn verify_leaf(&self, leaf: &LeafCredential, member: &MemberCredential) -> Result<(), Unverified> {
+        self.verify_chain(&member.client_credential, |client| {
             validate_leaf_credential(leaf, &member.attribution_key, client, self.now).map(|_| ())
         })
     }
 
-    fn judge(
+    fn verify_chain(
         &self,
         credential: &ClientCredential,
         further: impl FnOnce(
             &crate::credentials::validation::ValidatedClientCredential,
         ) -> Result<(), ValidationError>,
-    ) -> Result<(), Judgement> {
+    ) -> Result<(), Unverified> {
         let domain = &credential.client_id().user_id.domain;
-        let known = self.known_keys.authorities.get(domain);
+        let known = self.key_cache.as_credentials.get(domain);
         let known = known.filter(|known| known.set.valid_until() >= self.now);
-        let known = known.ok_or_else(|| Judgement::Needs(domain.clone()))?;
+        let known = known.ok_or_else(|| Unverified::NeedsKeys(domain.clone()))?;
         match validate_client_credential(credential, &known.set, self.now) {
-            Err(ValidationError::UnknownSigner) if self.now.since(known.fetched) > REFETCH_AFTER => {
-                Err(Judgement::Needs(domain.clone()))
+            Err(ValidationError::UnknownSigner) if self.now.since(known.fetched_at) > REFETCH_AFTER => {
+                Err(Unverified::NeedsKeys(domain.clone()))
             }
             validated => Ok(further(&validated?)?),
         }
@@ -80,26 +80,26 @@ impl State {
 impl Shared {
     /// Checks a client's credential, with its homeserver's credentials fetched if need be.
     pub async fn validate_client(&self, credential: &ClientCredential) -> Result<(), ClientError> {
-        self.judged(|state| state.judge_client(credential)).await
+        self.verified(|state| state.verify_client(credential)).await
     }
 
     /// Has `judge` come to a result, fetching the credentials that it asks for.
-    pub async fn judged<T>(
+    pub async fn verified<T>(
         &self,
-        mut judge: impl FnMut(&mut State) -> Result<T, Judgement>,
+        mut judge: impl FnMut(&mut State) -> Result<T, Unverified>,
     ) -> Result<T, ClientError> {
         loop {
             match self.with(&mut judge) {
                 Ok(result) => return Ok(result),
-                Err(Judgement::Refused(error)) => return Err(error),
-                Err(Judgement::Needs(domain)) => self.fetch_authorities(&domain).await?,
+                Err(Unverified::Refused(error)) => return Err(error),
+                Err(Unverified::NeedsKeys(domain)) => self.fetch_as_credentials(&domain).await?,
             }
         }
     }
 
     /// Fetches the credentials of a homeserver's authentication service. In a box, for those who wait for it
     /// are many and large.
-    pub fn fetch_authorities<'a>(
+    pub fn fetch_as_credentials<'a>(
         &'a self,
         domain: &'a Domain,
     ) -> Pin<Box<dyn Future<Output = Result<(), ClientError>> + Send + 'a>> {
@@ -107,26 +107,26 @@ impl Shared {
             let asked = self.now();
             let _lock = self.lock(LockName::Keys(domain.clone())).await;
             let fetched =
-                |state: &mut State| state.known_keys.authorities.get(domain).map(|known| known.fetched);
+                |state: &mut State| state.key_cache.as_credentials.get(domain).map(|known| known.fetched_at);
             if self.with(fetched).is_some_and(|fetched| fetched >= asked) {
                 return Ok(());
             }
             let reply = self.call(domain, &GetAsCredentials {}, None).await?;
             self.with(|state| {
-                let previous = state.known_keys.authorities.get(domain).map(|known| &known.set);
+                let previous = state.key_cache.as_credentials.get(domain).map(|known| &known.set);
                 let set = validate_as_credential_set(&reply.credentials, domain, state.now, previous)?;
-                let known = Known { set, fetched: state.now };
-                state.known_keys.authorities.insert(domain.clone(), known);
+                let known = CachedSet { set, fetched_at: state.now };
+                state.key_cache.as_credentials.insert(domain.clone(), known);
                 Ok(())
             })
         })
     }
 
     /// Fetches credentials that are about to be too old, if that is possible at once; those at hand serve on.
-    pub async fn refresh_authorities(&self, domain: &Domain) {
+    pub async fn refresh_as_credentials(&self, domain: &Domain) {
         let (old, timeout) = self.with(|state| {
-            let known = state.known_keys.authorities.get(domain);
-            let old = known.is_some_and(|known| state.now.since(known.fetched) > state.config.key_refresh);
+            let known = state.key_cache.as_credentials.get(domain);
+            let old = known.is_some_and(|known| state.now.since(known.fetched_at) > state.config.key_refresh);
             (old, state.config.request_timeout)
         });
         if !old {
@@ -134,20 +134,20 @@ impl Shared {
         }
         if let Ok(reply) = self.call_within(domain, &GetAsCredentials {}, None, timeout).await {
             self.with(|state| {
-                let previous = state.known_keys.authorities.get(domain).map(|known| &known.set);
+                let previous = state.key_cache.as_credentials.get(domain).map(|known| &known.set);
                 if let Ok(set) = validate_as_credential_set(&reply.credentials, domain, state.now, previous) {
-                    let known = Known { set, fetched: state.now };
-                    state.known_keys.authorities.insert(domain.clone(), known);
+                    let known = CachedSet { set, fetched_at: state.now };
+                    state.key_cache.as_credentials.insert(domain.clone(), known);
                 }
             });
         }
     }
 
     /// The keys of a homeserver's queuing service, at most as old as the settings say.
-    pub async fn queuing_keys(&self, domain: &Domain) -> Result<ValidatedQsKeys, ClientError> {
+    pub async fn qs_keys(&self, domain: &Domain) -> Result<ValidatedQsKeys, ClientError> {
         let known = self.with(|state| {
-            let known = state.known_keys.queuing.get(domain)?;
-            let fresh = state.now.since(known.fetched) <= state.config.key_refresh;
+            let known = state.key_cache.qs_keys.get(domain)?;
+            let fresh = state.now.since(known.fetched_at) <= state.config.key_refresh;
             (fresh && known.set.valid_until() >= state.now).then(|| known.set.clone())
         });
         if let Some(known) = known {
@@ -156,8 +156,8 @@ impl Shared {
         let reply = self.call(domain, &GetQsKeys {}, None).await?;
         self.with(|state| {
             let set = validate_qs_key_set(&reply.keys, domain, state.now)?;
-            let known = Known { set: set.clone(), fetched: state.now };
-            state.known_keys.queuing.insert(domain.clone(), known);
+            let known = CachedSet { set: set.clone(), fetched_at: state.now };
+            state.key_cache.qs_keys.insert(domain.clone(), known);
             Ok(set)
         })
     }
@@ -165,7 +165,7 @@ impl Shared {
     /// The key that the client's own queue configurations are sealed to.
     pub async fn config_key(&self) -> Result<PublishedHpkeKey, ClientError> {
         let domain = self.with(|state| state.config.domain.clone());
-        let keys = self.queuing_keys(&domain).await?;
+        let keys = self.qs_keys(&domain).await?;
         let key = keys.current_config_key(self.now()).cloned();
         key.ok_or(ClientError::Dishonest("no key for queue configurations"))
     }

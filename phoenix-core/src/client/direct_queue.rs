@@ -4,7 +4,7 @@ use super::{
     connections,
     error::ClientError,
     event::Event,
-    fan_out_queue::range,
+    fan_out_queue::dequeue_range,
     shared::Shared,
     state::{LockName, State},
 };
@@ -21,17 +21,17 @@ use crate::{
 pub(super) async fn read(shared: &Shared) -> Result<(), ClientError> {
     let _lock = shared.lock(LockName::Queues).await;
     // Whoever asks from here on may find more than this reading does.
-    shared.with(|state| state.reading_asked = None);
+    shared.with(|state| state.queued_reading = None);
     let mut left = u64::MAX;
     loop {
         let (domain, body, identity) = shared.with(|state| {
-            let range = range(&state.direct_queue);
+            let range = dequeue_range(&state.direct_queue);
             let body = DequeueDirect { client_id: state.client_id.clone(), range };
             Ok::<_, ClientError>((state.config.domain.clone(), body, state.client_identity()?))
         })?;
         let reply = shared.call(&domain, &body, Some(&identity)).await?;
         for sealed in shared.with(|state| state.open_direct(&reply.entries)) {
-            connections::receive(shared, &sealed);
+            connections::receive_request(shared, &sealed);
         }
         // A queue that was restored drops its entries before there are new ones.
         if reply.remaining == 0 || (reply.entries.is_empty() && reply.remaining >= left) {

@@ -9,7 +9,7 @@ use super::{
     error::ClientError,
     event::{Exchange, ExchangeId, Output},
     shared::Shared,
-    state::{Identity, Ordered, State},
+    state::{Confirmation, Identity, State},
 };
 use crate::{
     codec::encode,
@@ -30,36 +30,36 @@ const MAX_NEW_REQUESTS: usize = 4;
 /// A reply that a receipt in the queue can stand for.
 pub(super) trait OrderedReply {
     /// The reply that was lost.
-    fn from_receipt(receipt: Ordered) -> Self;
+    fn from_receipt(receipt: Confirmation) -> Self;
 }
 
 impl OrderedReply for SendMessageReply {
-    fn from_receipt(receipt: Ordered) -> Self {
+    fn from_receipt(receipt: Confirmation) -> Self {
         Self { position: receipt.position, sent_at: receipt.sent_at }
     }
 }
 
 impl OrderedReply for CommitReply {
-    fn from_receipt(receipt: Ordered) -> Self {
+    fn from_receipt(receipt: Confirmation) -> Self {
         Self { position: receipt.position, epoch: receipt.epoch, sent_at: receipt.sent_at }
     }
 }
 
 /// What came of sending the same bytes as often as it took.
-enum Delivered<R> {
+enum DeliveryOutcome<R> {
     Answer(Result<R, Refusal>),
-    Receipt(Ordered),
+    Receipt(Confirmation),
 }
 
 /// What came of sending them once.
-enum Sent {
+enum SendOutcome {
     Answer(Vec<u8>),
     Failed,
-    Receipt(Ordered),
+    Receipt(Confirmation),
 }
 
-/// A request that was made.
-struct Made {
+/// A request that was prepared.
+struct PreparedRequest {
     domain: Domain,
     service: Service,
     bytes: Vec<u8>,
@@ -89,12 +89,14 @@ impl Shared {
         window: Duration,
     ) -> Result<B::Reply, ClientError> {
         for _ in 0..MAX_NEW_REQUESTS {
-            let made = self.make(domain, body, identity, window).await?;
-            match self.deliver::<B::Reply>(&made).await? {
-                Delivered::Answer(Ok(reply)) => return Ok(reply),
-                Delivered::Answer(Err(refusal)) => self.with(|state| state.prepare_again(domain, refusal))?,
+            let prepared = self.prepare(domain, body, identity, window).await?;
+            match self.deliver::<B::Reply>(&prepared).await? {
+                DeliveryOutcome::Answer(Ok(reply)) => return Ok(reply),
+                DeliveryOutcome::Answer(Err(refusal)) => {
+                    self.with(|state| state.prepare_again(domain, refusal))?
+                }
                 // Nobody waits for a receipt of this request.
-                Delivered::Receipt(_) => return Err(ClientError::Dishonest("a receipt for nothing")),
+                DeliveryOutcome::Receipt(_) => return Err(ClientError::Dishonest("a receipt for nothing")),
             }
         }
         Err(Refusal::TokenNeeded.into())
@@ -115,30 +117,32 @@ impl Shared {
     {
         let window = self.with(|state| state.config.request_window);
         for _ in 0..MAX_NEW_REQUESTS {
-            let made = self.make(domain, body, identity, window).await?;
+            let prepared = self.prepare(domain, body, identity, window).await?;
             self.with(|state| {
-                state.receipts.insert(made.id, None);
-                note(state, made.id);
+                state.receipts.insert(prepared.id, None);
+                note(state, prepared.id);
             });
-            let delivered = self.deliver::<B::Reply>(&made).await;
-            self.with(|state| state.receipts.remove(&made.id));
+            let delivered = self.deliver::<B::Reply>(&prepared).await;
+            self.with(|state| state.receipts.remove(&prepared.id));
             match delivered? {
-                Delivered::Answer(Ok(reply)) => return Ok(reply),
-                Delivered::Receipt(receipt) => return Ok(B::Reply::from_receipt(receipt)),
-                Delivered::Answer(Err(refusal)) => self.with(|state| state.prepare_again(domain, refusal))?,
+                DeliveryOutcome::Answer(Ok(reply)) => return Ok(reply),
+                DeliveryOutcome::Receipt(receipt) => return Ok(B::Reply::from_receipt(receipt)),
+                DeliveryOutcome::Answer(Err(refusal)) => {
+                    self.with(|state| state.prepare_again(domain, refusal))?
+                }
             }
         }
         Err(Refusal::TokenNeeded.into())
     }
 
     /// Makes a request, with a token of its own if it needs one.
-    async fn make<B: RequestBody>(
+    async fn prepare<B: RequestBody>(
         &self,
         domain: &Domain,
         body: &B,
         identity: Option<&Identity>,
         window: Duration,
-    ) -> Result<Made, ClientError> {
+    ) -> Result<PreparedRequest, ClientError> {
         let rules = B::KIND.rules();
         let token = match rules.token {
             TokenRule::None => None,
@@ -146,50 +150,60 @@ impl Shared {
         };
         self.with(|state| {
             let (id, bytes) = state.request(domain, body, token, identity)?;
-            Ok(Made { domain: domain.clone(), service: rules.service, bytes, id, until: state.now + window })
+            Ok(PreparedRequest {
+                domain: domain.clone(),
+                service: rules.service,
+                bytes,
+                id,
+                until: state.now + window,
+            })
         })
     }
 
     /// Sends the same bytes until there is an answer or a receipt, or none can come any more.
-    async fn deliver<R: crate::codec::Codec>(&self, made: &Made) -> Result<Delivered<R>, ClientError> {
+    async fn deliver<R: crate::codec::Codec>(
+        &self,
+        prepared: &PreparedRequest,
+    ) -> Result<DeliveryOutcome<R>, ClientError> {
         let mut failures = 0;
         loop {
-            let (wait, refusal) = match self.send(made).await {
-                Sent::Receipt(receipt) => return Ok(Delivered::Receipt(receipt)),
-                Sent::Failed => (self.with(|state| state.backoff(failures)), None),
-                Sent::Answer(bytes) => match ResponseEnvelope::read::<R>(&bytes) {
-                    Ok(Ok(reply)) => return Ok(Delivered::Answer(Ok(reply))),
+            let (wait, refusal) = match self.send(prepared).await {
+                SendOutcome::Receipt(receipt) => return Ok(DeliveryOutcome::Receipt(receipt)),
+                SendOutcome::Failed => (self.with(|state| state.backoff(failures)), None),
+                SendOutcome::Answer(bytes) => match ResponseEnvelope::read::<R>(&bytes) {
+                    Ok(Ok(reply)) => return Ok(DeliveryOutcome::Answer(Ok(reply))),
                     Ok(Err(refusal)) => match refusal.advice() {
                         Advice::Retry(wait) => (wait, Some(refusal)),
                         // Only the first copy can be too late or too early for certain.
                         _ if failures > 0 && matches!(refusal, Refusal::OutsideTimeWindow { .. }) => {
-                            return Err(ClientError::Unanswered { domain: made.domain.clone() });
+                            return Err(ClientError::Unanswered { domain: prepared.domain.clone() });
                         }
-                        _ => return Ok(Delivered::Answer(Err(refusal))),
+                        _ => return Ok(DeliveryOutcome::Answer(Err(refusal))),
                     },
                     Err(_) => (self.with(|state| state.backoff(failures)), None),
                 },
             };
             failures += u32::from(refusal.is_none());
-            if self.now() + wait >= made.until {
+            if self.now() + wait >= prepared.until {
                 return match refusal {
                     Some(refusal) if failures == 0 => Err(refusal.into()),
-                    _ => Err(ClientError::Unanswered { domain: made.domain.clone() }),
+                    _ => Err(ClientError::Unanswered { domain: prepared.domain.clone() }),
                 };
             }
-            if let Some(receipt) = self.pause(made.id, wait).await {
-                return Ok(Delivered::Receipt(receipt));
+            if let Some(receipt) = self.pause(prepared.id, wait).await {
+                return Ok(DeliveryOutcome::Receipt(receipt));
             }
         }
     }
 
     /// Sends the bytes once, and waits for what comes of it.
-    async fn send(&self, made: &Made) -> Sent {
+    async fn send(&self, prepared: &PreparedRequest) -> SendOutcome {
         let (id, timeout) = self.with(|state| {
             state.next_exchange += 1;
             let id = ExchangeId(state.next_exchange);
-            let request = made.bytes.clone();
-            let exchange = Exchange { id, domain: made.domain.clone(), service: made.service, request };
+            let request = prepared.bytes.clone();
+            let exchange =
+                Exchange { id, domain: prepared.domain.clone(), service: prepared.service, request };
             state.outputs.push_back(Output::Request(exchange));
             state.exchanges.insert(id, None);
             (id, state.now + state.config.request_timeout)
@@ -199,13 +213,13 @@ impl Shared {
                 let answered = state.exchanges.get(&id).is_some_and(Option::is_some);
                 let sent = if answered {
                     match state.exchanges.get_mut(&id).and_then(Option::take) {
-                        Some(Ok(bytes)) => Sent::Answer(bytes),
-                        Some(Err(PeerFailure)) | None => Sent::Failed,
+                        Some(Ok(bytes)) => SendOutcome::Answer(bytes),
+                        Some(Err(PeerFailure)) | None => SendOutcome::Failed,
                     }
-                } else if let Some(receipt) = state.receipt(&made.id) {
-                    Sent::Receipt(receipt)
+                } else if let Some(receipt) = state.receipt(&prepared.id) {
+                    SendOutcome::Receipt(receipt)
                 } else if state.now >= timeout {
-                    Sent::Failed
+                    SendOutcome::Failed
                 } else {
                     state.wake_at(timeout);
                     return Poll::Pending;
@@ -218,7 +232,7 @@ impl Shared {
     }
 
     /// Waits, but no longer than until the receipt arrives.
-    async fn pause(&self, id: RequestId, wait: Duration) -> Option<Ordered> {
+    async fn pause(&self, id: RequestId, wait: Duration) -> Option<Confirmation> {
         let due = self.now() + wait;
         poll_fn(|_| {
             self.with(|state| {
@@ -249,7 +263,7 @@ impl State {
         Ok((id, encode(&envelope)))
     }
 
-    fn receipt(&self, id: &RequestId) -> Option<Ordered> {
+    fn receipt(&self, id: &RequestId) -> Option<Confirmation> {
         self.receipts.get(id).copied().flatten()
     }
 

@@ -34,7 +34,7 @@ impl Executor {
         loop {
             let (output, due) = self.shared.with(|state| {
                 let due = state.next_wake.is_some_and(|wake| wake <= state.now);
-                (state.outputs.pop_front(), due || state.stirred)
+                (state.outputs.pop_front(), due || state.woken)
             });
             if output.is_some() || !due {
                 return output;
@@ -52,7 +52,7 @@ impl Executor {
     /// Polls every procedure once.
     fn pass(&mut self) {
         self.shared.with(|state| {
-            state.stirred = false;
+            state.woken = false;
             state.next_wake = None;
         });
         self.running.extend(self.shared.take_spawned());
@@ -65,7 +65,7 @@ impl Executor {
                     // Dropped first: what it held is free before anybody hears of its end.
                     drop(procedure);
                     self.shared.with(|state| {
-                        state.stirred = true;
+                        state.woken = true;
                         match (id, result) {
                             (Some(id), result) => state.outputs.push_back(Output::TaskDone(id, result)),
                             (None, Err(error)) => state.emit(Event::BackgroundFailure(error)),

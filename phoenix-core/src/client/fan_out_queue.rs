@@ -9,7 +9,7 @@ use super::{
     event::Event,
     joining, processing,
     shared::Shared,
-    state::{LockName, Ordered, State, Waiting},
+    state::{Confirmation, InboxEntry, LockName, State},
 };
 use crate::{
     codec::decode,
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What there is to do after reading.
-enum Found {
+enum FollowUp {
     /// Something waits for a group that is there.
     Deliveries(GroupId),
     /// An invitation.
@@ -37,12 +37,12 @@ pub(super) async fn read(shared: &Shared) -> Result<(), ClientError> {
     let mut left = u64::MAX;
     loop {
         let (domain, body, identity) = shared.with(|state| {
-            let body = Dequeue { range: range(&state.queuing()?.reader) };
+            let body = Dequeue { range: dequeue_range(&state.queuing()?.reader) };
             Ok::<_, ClientError>((state.config.domain.clone(), body, state.queuing_identity()?))
         })?;
         let reply = shared.call(&domain, &body, Some(&identity)).await?;
-        for found in shared.with(|state| state.take_in(&reply.entries))? {
-            start(shared, found);
+        for found in shared.with(|state| state.open_fan_out(&reply.entries))? {
+            start_follow_up(shared, found);
         }
         // A queue that was restored drops its entries before there are new ones.
         if reply.remaining == 0 || (reply.entries.is_empty() && reply.remaining >= left) {
@@ -52,26 +52,28 @@ pub(super) async fn read(shared: &Shared) -> Result<(), ClientError> {
     }
 }
 
-fn start(shared: &Shared, found: Found) {
+fn start_follow_up(shared: &Shared, found: FollowUp) {
     let context = shared.clone();
     match found {
-        Found::Deliveries(_) if shared.with(|state| state.holding) => {}
-        Found::Deliveries(group) => shared.spawn(async move { processing::follow(&context, &group).await }),
-        Found::Welcome(delivery) => shared.spawn(joining::join(context, delivery)),
+        FollowUp::Deliveries(_) if shared.with(|state| state.holding_deliveries) => {}
+        FollowUp::Deliveries(group) => {
+            shared.spawn(async move { processing::follow(&context, &group).await })
+        }
+        FollowUp::Welcome(delivery) => shared.spawn(joining::join(context, delivery)),
     }
 }
 
 /// Keeps deliveries from here on, or follows them and those that were kept.
-pub(super) fn hold(shared: &Shared, hold: bool) {
+pub(super) fn hold_deliveries(shared: &Shared, hold: bool) {
     let kept = shared.with(|state| {
-        state.holding = hold;
-        state.stirred = true;
+        state.holding_deliveries = hold;
+        state.woken = true;
         state.inboxes.keys().cloned().collect::<Vec<_>>()
     });
-    kept.into_iter().for_each(|group| start(shared, Found::Deliveries(group)));
+    kept.into_iter().for_each(|group| start_follow_up(shared, FollowUp::Deliveries(group)));
 }
 
-pub(super) fn range(reader: &QueueReader) -> DequeueRange {
+pub(super) fn dequeue_range(reader: &QueueReader) -> DequeueRange {
     DequeueRange {
         first: reader.next_sequence(),
         maximum: MAX_DEQUEUE as u32,
@@ -82,7 +84,7 @@ pub(super) fn range(reader: &QueueReader) -> DequeueRange {
 
 impl State {
     /// Decrypts entries of the fan-out queue and sorts them by group.
-    fn take_in(&mut self, entries: &[QueueEntry]) -> Result<Vec<Found>, ClientError> {
+    fn open_fan_out(&mut self, entries: &[QueueEntry]) -> Result<Vec<FollowUp>, ClientError> {
         let name = fan_out_queue_name(&self.queuing()?.client);
         let mut found = Vec::new();
         for entry in entries {
@@ -101,26 +103,26 @@ impl State {
                 }
             };
             match opened {
-                Ok(message) => found.extend(self.sort(message)),
+                Ok(message) => found.extend(self.sort_message(message)),
                 Err(_) => self.emit(Event::QueueUnreadable { direct: false, sequence: entry.sequence }),
             }
         }
         Ok(found)
     }
 
-    fn sort(&mut self, message: QueueMessage) -> Option<Found> {
+    fn sort_message(&mut self, message: QueueMessage) -> Option<FollowUp> {
         match message {
             QueueMessage::Gap(gap) => {
                 let group = gap.group_id.clone();
                 match self.inboxes.get_mut(&group) {
-                    Some(inbox) => inbox.push_back(Waiting::Gap(gap)),
+                    Some(inbox) => inbox.push_back(InboxEntry::Gap(gap)),
                     None => self.emit(Event::Gap {
                         group: group.clone(),
                         position: gap.position,
                         reason: gap.reason,
                     }),
                 }
-                Some(Found::Deliveries(group))
+                Some(FollowUp::Deliveries(group))
             }
             // Only the group's own homeserver speaks for it.
             QueueMessage::Delivery(delivery) if delivery.source != delivery.group_id.domain => None,
@@ -128,26 +130,26 @@ impl State {
         }
     }
 
-    fn sort_delivery(&mut self, delivery: Delivery) -> Option<Found> {
+    fn sort_delivery(&mut self, delivery: Delivery) -> Option<FollowUp> {
         let group = delivery.group_id.clone();
         let known = self.inboxes.contains_key(&group);
         match &delivery.content {
             FanOutContent::Welcome(_) if !known => {
                 self.inboxes.entry(group).or_default();
-                return Some(Found::Welcome(delivery));
+                return Some(FollowUp::Welcome(delivery));
             }
             FanOutContent::Receipt(receipt) => {
                 // Whoever waits for it goes on at once.
                 if let Some(slot) = self.receipts.get_mut(&receipt.request_id) {
                     let (position, epoch, sent_at) = (delivery.position, receipt.epoch, delivery.sent_at);
-                    *slot = Some(Ordered { position, epoch, sent_at });
-                    self.stirred = true;
+                    *slot = Some(Confirmation { position, epoch, sent_at });
+                    self.woken = true;
                 }
             }
             _ => {}
         }
         // Of groups that were left or whose invitation was declined, nothing is kept.
-        self.inboxes.get_mut(&group)?.push_back(Waiting::Delivery(delivery));
-        Some(Found::Deliveries(group))
+        self.inboxes.get_mut(&group)?.push_back(InboxEntry::Delivery(delivery));
+        Some(FollowUp::Deliveries(group))
     }
 }

@@ -66,7 +66,7 @@ impl Client {
 
     /// Accepts the connection request of `user`, of which an [`Event::ConnectionRequested`](crate::client::Event::ConnectionRequested) told.
     pub fn accept(&mut self, user: UserId) -> TaskId {
-        self.start(|shared, _| Box::pin(connections::accept_from(shared, user)))
+        self.start(|shared, _| Box::pin(connections::accept(shared, user)))
     }
 
     /// Creates a group, which [`Event::GroupCreated`](crate::client::Event::GroupCreated) names.
@@ -98,7 +98,7 @@ impl Client {
     /// While one reading is under way and another waits, this is the one that waits: it will see whatever is
     /// there now.
     pub fn read_queues(&mut self) -> TaskId {
-        if let Some(waiting) = self.shared.with(|state| state.reading_asked) {
+        if let Some(waiting) = self.shared.with(|state| state.queued_reading) {
             return waiting;
         }
         let task = self.start(|shared, _| {
@@ -107,7 +107,7 @@ impl Client {
                 fan_out_queue::read(&shared).await
             })
         });
-        self.shared.with(|state| state.reading_asked = Some(task));
+        self.shared.with(|state| state.queued_reading = Some(task));
         task
     }
 
@@ -127,7 +127,7 @@ impl Client {
     /// Reading and acknowledging a queue is cheap, following what it brought is not: a client can so catch up with
     /// a long queue first. What is kept is in memory. At first nothing is.
     pub fn hold_deliveries(&mut self, hold: bool) {
-        fan_out_queue::hold(&self.shared, hold);
+        fan_out_queue::hold_deliveries(&self.shared, hold);
     }
 
     /// The bytes of a fresh, signed request to be told when the client's queue grows: what an embedder sends as
@@ -159,14 +159,14 @@ impl Client {
             state.now = state.now.max(now);
             if let Some(slot) = state.exchanges.get_mut(&exchange) {
                 *slot = Some(answer);
-                state.stirred = true;
+                state.woken = true;
             }
         });
     }
 
     /// When to call [`Client::poll`] again though nothing happens.
     pub fn next_wake(&self) -> Option<Timestamp> {
-        self.shared.with(|state| if state.stirred { Some(state.now) } else { state.next_wake })
+        self.shared.with(|state| if state.woken { Some(state.now) } else { state.next_wake })
     }
 
     /// Whether no procedure is under way and nothing waits to be polled.

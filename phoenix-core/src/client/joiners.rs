@@ -40,11 +40,11 @@ pub(super) async fn fetch_joiners(shared: &Shared, contact: &Contact) -> Result<
     check_batch(shared, &domain, &reply.batch).await?;
     let mut joiners = Vec::new();
     for package in &reply.packages {
-        joiners.push(shared.judged(|state| Ok(state.joiner(contact, package, &reply.batch)?)).await?);
+        joiners.push(shared.verified(|state| Ok(state.joiner(contact, package, &reply.batch)?)).await?);
         if let Some(joiner) = joiners.last() {
             let leaf = leaf_credential(joiner.package.leaf_node().credential().serialized_content())?;
-            shared.refresh_authorities(&domain).await;
-            shared.judged(|state| state.judge_leaf(&leaf, &joiner.member.credential)).await?;
+            shared.refresh_as_credentials(&domain).await;
+            shared.verified(|state| state.verify_leaf(&leaf, &joiner.member.credential)).await?;
         }
     }
     Ok(joiners)
@@ -55,7 +55,7 @@ async fn check_batch(shared: &Shared, domain: &Domain, batch: &KeyPackageBatch) 
     if batch.content.domain != *domain {
         return Err(ClientError::Dishonest("key packages vouched for by another homeserver"));
     }
-    let keys = shared.queuing_keys(domain).await?;
+    let keys = shared.qs_keys(domain).await?;
     let key = keys.verifying_key(batch.content.key_id, shared.now());
     let key = key.ok_or(ClientError::Dishonest("key packages vouched for with an unknown key"))?;
     Ok(key.verify(&batch.content, &batch.signature)?)

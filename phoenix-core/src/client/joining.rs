@@ -97,7 +97,7 @@ async fn join_group(shared: &Shared, delivery: &Delivery) -> Result<(), ClientEr
         .map(|member| (member.index.u32(), member.credential.serialized_content().to_vec()))
         .collect();
     let members =
-        judge_members(shared, (&id, &invitation.credential_key), &leaves, &info.credentials).await?;
+        verify_members(shared, (&id, &invitation.credential_key), &leaves, &info.credentials).await?;
     check_inviter(&staged, &members, &invitation)?;
     shared.with(|state| {
         let mls = staged.into_group(&state.provider).map_err(ClientError::mls)?;
@@ -132,7 +132,7 @@ async fn welcome_info(
 }
 
 /// Verifies who every member is.
-pub(super) async fn judge_members(
+pub(super) async fn verify_members(
     shared: &Shared,
     (id, credential_key): (&GroupId, &crate::crypto::aead::EarKey),
     leaves: &[(u32, Vec<u8>)],
@@ -145,7 +145,7 @@ pub(super) async fn judge_members(
         let profile = profiles.iter().find(|profile| profile.leaf == *index);
         let profile = profile.ok_or(ClientError::Dishonest("a member without a credential"))?;
         let credential = open_credential(credential_key, id, &identity, &profile.encrypted_credential)?;
-        shared.judged(|state| state.judge_leaf(&leaf, &credential)).await?;
+        shared.verified(|state| state.verify_leaf(&leaf, &credential)).await?;
         members.push((*index, Member { identity, credential }));
     }
     Ok(members)

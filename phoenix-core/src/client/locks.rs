@@ -15,7 +15,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         self.shared.with(|state| {
             state.locks.leave(&self.name, self.ticket);
-            state.stirred = true;
+            state.woken = true;
         });
     }
 }

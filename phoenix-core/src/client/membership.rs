@@ -13,7 +13,7 @@ use super::{
     joiners::fetch_joiners,
     processing,
     shared::Shared,
-    state::{CommitRequest, LockName, State, Unconfirmed},
+    state::{CommitRequest, LockName, State, UnconfirmedMessage},
 };
 use crate::{
     error::{Advice, Refusal},
@@ -34,7 +34,7 @@ pub(super) async fn invite(shared: Shared, group: GroupId, users: Vec<UserId>) -
     }
     let _lock = shared.lock(LockName::Group(group.clone())).await;
     for _ in 0..MAX_REBASES {
-        settle(&shared, &group).await?;
+        resolve_pending(&shared, &group).await?;
         if !commit_proposals(&shared, &group).await? {
             continue;
         }
@@ -56,7 +56,7 @@ pub(super) async fn invite(shared: Shared, group: GroupId, users: Vec<UserId>) -
 pub(super) async fn update(shared: Shared, group: GroupId) -> Result<(), ClientError> {
     let _lock = shared.lock(LockName::Group(group.clone())).await;
     for _ in 0..MAX_REBASES {
-        settle(&shared, &group).await?;
+        resolve_pending(&shared, &group).await?;
         shared.with(|state| state.commit_update(&group))?;
         if submit(&shared, &group).await? {
             return Ok(());
@@ -74,7 +74,7 @@ pub(super) async fn send(
 ) -> Result<(), ClientError> {
     let _lock = shared.lock(LockName::Group(group.clone())).await;
     for _ in 0..MAX_REBASES {
-        settle(&shared, &group).await?;
+        resolve_pending(&shared, &group).await?;
         if !commit_proposals(&shared, &group).await? {
             continue;
         }
@@ -84,7 +84,7 @@ pub(super) async fn send(
             .call_ordered(&group.domain, &body, Some(&identity), |state, request| {
                 forget(state);
                 if let Some(group) = state.groups.get_mut(&group) {
-                    group.unconfirmed.insert(request, Unconfirmed { task, text: text.clone() });
+                    group.unconfirmed.insert(request, UnconfirmedMessage { task, text: text.clone() });
                 }
             })
             .await;
@@ -109,7 +109,7 @@ pub(super) async fn send(
 }
 
 /// Finds out what became of a commit that nobody knows of, and makes sure that the group can go on.
-async fn settle(shared: &Shared, group: &GroupId) -> Result<(), ClientError> {
+async fn resolve_pending(shared: &Shared, group: &GroupId) -> Result<(), ClientError> {
     let (pending, healthy) = shared.with(|state| {
         let group = state.group(group)?;
         Ok::<_, ClientError>((group.pending.is_some(), group.healthy))

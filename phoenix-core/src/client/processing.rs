@@ -10,12 +10,12 @@ use openmls::prelude::{
 use openmls_traits::OpenMlsProvider;
 
 use super::{
-    credentials::Judgement,
+    credentials::Unverified,
     error::ClientError,
     event::Event,
     messages::{FriendshipPackage, friendship_package_binding, leaf_credential, open_credential},
     shared::Shared,
-    state::{Connection, Contact, Group, LockName, Member, PendingCommit, State, Waiting},
+    state::{Connection, Contact, Group, InboxEntry, LockName, Member, PendingCommit, State},
 };
 use crate::{
     codec::decode,
@@ -36,11 +36,11 @@ enum Step {
     /// Nothing waits.
     Nothing,
     /// The credentials of this homeserver have to be fetched first.
-    Needs(Domain),
+    NeedsKeys(Domain),
 }
 
 /// Who a commit brings in.
-struct Newcomers {
+struct VerifiedCommit {
     members: Vec<Member>,
     /// From a user who accepts a connection.
     friendship: Option<FriendshipPackage>,
@@ -53,14 +53,14 @@ pub(super) async fn follow(shared: &Shared, id: &GroupId) -> Result<(), ClientEr
         match shared.with(|state| state.follow_next(id)) {
             Step::Done => {}
             Step::Nothing => return Ok(()),
-            Step::Needs(domain) => match shared.fetch_authorities(&domain).await {
+            Step::NeedsKeys(domain) => match shared.fetch_as_credentials(&domain).await {
                 Ok(()) | Err(ClientError::Unanswered { .. }) => {}
                 // It will be back. Until then this group waits, and no other.
                 Err(ClientError::Refused(refusal)) if matches!(refusal.advice(), Advice::Retry(_)) => {
                     let pause = shared.with(|state| state.config.backoff_limit);
                     shared.sleep(pause).await;
                 }
-                Err(error) => shared.with(|state| state.give_up_on_next(id, error)),
+                Err(error) => shared.with(|state| state.skip_next(id, error)),
             },
         }
     }
@@ -84,16 +84,16 @@ impl State {
             self.emit(Event::Missing { group: id.clone(), from: expected, to: position });
         }
         let followed = match &next {
-            Waiting::Gap(gap) => {
+            InboxEntry::Gap(gap) => {
                 self.mark_gap(id, position, gap.reason);
                 Ok(())
             }
-            Waiting::Delivery(delivery) => self.follow_delivery(id, delivery),
+            InboxEntry::Delivery(delivery) => self.follow_delivery(id, delivery),
         };
         match followed {
             Ok(()) => {}
-            Err(Judgement::Needs(domain)) => return Step::Needs(domain),
-            Err(Judgement::Refused(error)) => self.lose(id, position, error),
+            Err(Unverified::NeedsKeys(domain)) => return Step::NeedsKeys(domain),
+            Err(Unverified::Refused(error)) => self.mark_unprocessable(id, position, error),
         }
         self.drop_next(id);
         if let Some(group) = self.groups.get_mut(id) {
@@ -108,11 +108,11 @@ impl State {
         }
     }
 
-    /// The next delivery cannot be judged, now or ever.
-    fn give_up_on_next(&mut self, id: &GroupId, error: ClientError) {
+    /// The next delivery cannot be verified, now or ever.
+    fn skip_next(&mut self, id: &GroupId, error: ClientError) {
         let next = self.inboxes.get(id).and_then(|inbox| inbox.front());
-        let Some(position) = next.map(Waiting::position) else { return };
-        self.lose(id, position, error);
+        let Some(position) = next.map(InboxEntry::position) else { return };
+        self.mark_unprocessable(id, position, error);
         self.drop_next(id);
         if let Some(group) = self.groups.get_mut(id) {
             group.last_position = Some(position);
@@ -120,7 +120,7 @@ impl State {
     }
 
     /// The group cannot be followed any further, for a reason that is told once.
-    fn lose(&mut self, id: &GroupId, position: u64, reason: ClientError) {
+    fn mark_unprocessable(&mut self, id: &GroupId, position: u64, reason: ClientError) {
         let Some(group) = self.groups.get_mut(id) else { return };
         if std::mem::replace(&mut group.healthy, false) {
             self.emit(Event::CommitUnprocessable { group: id.clone(), position, reason });
@@ -134,7 +134,7 @@ impl State {
         self.emit(Event::Gap { group: id.clone(), position, reason });
     }
 
-    fn follow_delivery(&mut self, id: &GroupId, delivery: &Delivery) -> Result<(), Judgement> {
+    fn follow_delivery(&mut self, id: &GroupId, delivery: &Delivery) -> Result<(), Unverified> {
         match &delivery.content {
             FanOutContent::Message(message) => self.follow_message(id, delivery.position, message.as_slice()),
             FanOutContent::Receipt(receipt) => self.follow_receipt(id, delivery.position, receipt),
@@ -148,7 +148,7 @@ impl State {
     }
 
     /// A receipt confirms a commit or message of ours, whether or not the answer came.
-    fn follow_receipt(&mut self, id: &GroupId, position: u64, receipt: &Receipt) -> Result<(), Judgement> {
+    fn follow_receipt(&mut self, id: &GroupId, position: u64, receipt: &Receipt) -> Result<(), Unverified> {
         let group = self.group(id)?;
         let ours = |pending: &PendingCommit| pending.requests.contains(&receipt.request_id);
         if group.pending.as_ref().is_some_and(ours) {
@@ -163,7 +163,7 @@ impl State {
         Ok(())
     }
 
-    fn follow_message(&mut self, id: &GroupId, position: u64, message: &[u8]) -> Result<(), Judgement> {
+    fn follow_message(&mut self, id: &GroupId, position: u64, message: &[u8]) -> Result<(), Unverified> {
         let parsed = parse_message(message)
             .map_err(ClientError::mls)
             .and_then(|message| message.try_into_protocol_message().map_err(ClientError::mls));
@@ -187,15 +187,16 @@ impl State {
         id: &GroupId,
         position: u64,
         processed: ProcessedMessage,
-    ) -> Result<(), Judgement> {
+    ) -> Result<(), Unverified> {
         let sender = processed.sender().clone();
         let credential = leaf_credential(processed.credential().serialized_content());
         let data = processed.aad().to_vec();
         match processed.into_content() {
             ProcessedMessageContent::ApplicationMessage(message) => {
                 let group = self.group(id)?;
-                let name =
-                    credential.ok().and_then(|leaf| group.names.get(&leaf.leaf.payload.identity).cloned());
+                let name = credential
+                    .ok()
+                    .and_then(|leaf| group.users_by_identity.get(&leaf.leaf.payload.identity).cloned());
                 let Some(from) = name else {
                     return self.unreadable(id, position, ClientError::Dishonest("a message of nobody"));
                 };
@@ -210,7 +211,7 @@ impl State {
             }
             ProcessedMessageContent::StagedCommitMessage(staged) => {
                 let group = self.groups.get(id).ok_or(ClientError::UnknownGroup)?;
-                let newcomers = self.judge_commit(group, &sender, &data, &staged)?;
+                let newcomers = self.verify_commit(group, &sender, &data, &staged)?;
                 Ok(self.merge_others(id, *staged, newcomers)?)
             }
             _ => self.unreadable(id, position, ClientError::Dishonest("neither message nor commit")),
@@ -218,7 +219,7 @@ impl State {
     }
 
     /// A message that is of no use, but does the group no harm.
-    fn unreadable(&mut self, id: &GroupId, position: u64, reason: ClientError) -> Result<(), Judgement> {
+    fn unreadable(&mut self, id: &GroupId, position: u64, reason: ClientError) -> Result<(), Unverified> {
         // After a gap, what follows may be of epochs that were never reached.
         if self.group(id)?.healthy {
             self.emit(Event::MessageUnreadable { group: id.clone(), position, reason });
@@ -227,13 +228,13 @@ impl State {
     }
 
     /// Checks who a commit brings in, and that whoever is renewed stays who it is.
-    fn judge_commit(
+    fn verify_commit(
         &self,
         group: &Group,
         sender: &Sender,
         data: &[u8],
         staged: &StagedCommit,
-    ) -> Result<Newcomers, Judgement> {
+    ) -> Result<VerifiedCommit, Unverified> {
         let data: CommitData = decode(data).map_err(ClientError::from)?;
         let leaves = new_leaves(&group.mls, sender, staged)?;
         if leaves.len() != data.encrypted_credentials.len() {
@@ -243,7 +244,7 @@ impl State {
         for (leaf, sealed) in leaves.iter().zip(&data.encrypted_credentials) {
             let identity = leaf.leaf.payload.identity;
             let credential = open_credential(&group.credential_key, &group.id, &identity, sealed)?;
-            self.judge_leaf(leaf, &credential)?;
+            self.verify_leaf(leaf, &credential)?;
             let member = Member { identity, credential };
             let before = group.members.values().find(|member| member.identity == identity);
             let allowed = match sender {
@@ -258,10 +259,10 @@ impl State {
             members.push(member);
         }
         let friendship = match sender {
-            Sender::NewMemberCommit => Some(judge_connection(group, &members, &data)?),
+            Sender::NewMemberCommit => Some(verify_connection_joiner(group, &members, &data)?),
             _ => None,
         };
-        Ok(Newcomers { members, friendship })
+        Ok(VerifiedCommit { members, friendship })
     }
 
     /// Merges another's commit. One of ours for the same epoch has lost.
@@ -269,7 +270,7 @@ impl State {
         &mut self,
         id: &GroupId,
         staged: StagedCommit,
-        newcomers: Newcomers,
+        newcomers: VerifiedCommit,
     ) -> Result<(), ClientError> {
         self.drop_pending(id)?;
         let removed = staged.self_removed();
@@ -292,7 +293,7 @@ impl State {
             self.connected(joiner.credential.client_credential, friendship);
         }
         self.emit(changed);
-        self.stirred = true;
+        self.woken = true;
         Ok(())
     }
 
@@ -342,7 +343,7 @@ fn checked_leaf(leaf: &openmls::prelude::LeafNode) -> Result<LeafCredential, Cli
 }
 
 /// Whoever joins by external commit must be the one that was asked, and brings its friendship package.
-fn judge_connection(
+fn verify_connection_joiner(
     group: &Group,
     joined: &[Member],
     data: &CommitData,

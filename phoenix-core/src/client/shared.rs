@@ -50,7 +50,7 @@ impl Shared {
     /// Starts a procedure with the next pass.
     pub fn start(&self, task: Task) {
         self.spawned.lock().unwrap_or_else(PoisonError::into_inner).push(task);
-        self.with(|state| state.stirred = true);
+        self.with(|state| state.woken = true);
     }
 
     /// Starts a procedure that only shows when it fails.

@@ -29,7 +29,7 @@ pub(crate) struct Group {
     /// By leaf.
     pub members: BTreeMap<u32, Member>,
     /// Everybody who ever was a member, by leaf identity.
-    pub names: BTreeMap<LeafIdentity, UserId>,
+    pub users_by_identity: BTreeMap<LeafIdentity, UserId>,
     pub last_position: Option<u64>,
     pub healthy: bool,
     /// A commit of ours that was made and is neither known to be ordered nor to be refused.
@@ -37,7 +37,7 @@ pub(crate) struct Group {
     /// Whether the last commit of ours was merged.
     pub merged: bool,
     /// Messages of ours that are not known to be ordered.
-    pub unconfirmed: BTreeMap<RequestId, Unconfirmed>,
+    pub unconfirmed: BTreeMap<RequestId, UnconfirmedMessage>,
     /// What the group is for, if it is a connection's.
     pub connection: Option<Connection>,
 }
@@ -83,7 +83,7 @@ pub(crate) enum CommitRequest {
 
 /// A message on its way.
 #[derive(Clone)]
-pub(crate) struct Unconfirmed {
+pub(crate) struct UnconfirmedMessage {
     pub task: TaskId,
     pub text: Vec<u8>,
 }
@@ -98,7 +98,7 @@ impl Group {
             group_key: access.group_key,
             credential_key,
             members: BTreeMap::new(),
-            names: BTreeMap::new(),
+            users_by_identity: BTreeMap::new(),
             last_position: None,
             healthy: true,
             pending: None,
@@ -140,7 +140,7 @@ impl Group {
         for leaf in self.mls.members() {
             let Ok(credential) = leaf_credential(leaf.credential.serialized_content()) else { continue };
             if let Some(member) = known.get(&credential.leaf.payload.identity) {
-                self.names.insert(member.identity, member.user().clone());
+                self.users_by_identity.insert(member.identity, member.user().clone());
                 self.members.insert(leaf.index.u32(), member.clone());
             }
         }

@@ -9,14 +9,14 @@ use crate::{
 };
 
 /// A set, and when it was fetched.
-pub(crate) struct Known<T> {
+pub(crate) struct CachedSet<T> {
     pub set: T,
-    pub fetched: Timestamp,
+    pub fetched_at: Timestamp,
 }
 
 /// The published keys that the client has seen.
 #[derive(Default)]
-pub(crate) struct KnownKeys {
-    pub authorities: BTreeMap<Domain, Known<ValidatedAsCredentials>>,
-    pub queuing: BTreeMap<Domain, Known<ValidatedQsKeys>>,
+pub(crate) struct KeyCache {
+    pub as_credentials: BTreeMap<Domain, CachedSet<ValidatedAsCredentials>>,
+    pub qs_keys: BTreeMap<Domain, CachedSet<ValidatedQsKeys>>,
 }

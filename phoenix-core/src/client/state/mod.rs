@@ -11,8 +11,8 @@ mod tokens;
 
 pub(crate) use account::{Identity, OwnPackage, Queuing};
 pub(crate) use contacts::Contact;
-pub(crate) use groups::{CommitRequest, Connection, Group, Member, PendingCommit, Unconfirmed};
-pub(crate) use keys::Known;
+pub(crate) use groups::{CommitRequest, Connection, Group, Member, PendingCommit, UnconfirmedMessage};
+pub(crate) use keys::CachedSet;
 pub(crate) use locks::LockName;
-pub(crate) use queues::{Ordered, Waiting};
+pub(crate) use queues::{Confirmation, InboxEntry};
 pub(crate) use root::State;

@@ -7,12 +7,12 @@ use crate::{
 
 /// What waits to be followed, in its group's order.
 #[derive(Clone)]
-pub(crate) enum Waiting {
+pub(crate) enum InboxEntry {
     Delivery(Delivery),
     Gap(Gap),
 }
 
-impl Waiting {
+impl InboxEntry {
     pub fn position(&self) -> u64 {
         match self {
             Self::Delivery(delivery) => delivery.position,
@@ -23,7 +23,7 @@ impl Waiting {
 
 /// Where something was ordered.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ordered {
+pub(crate) struct Confirmation {
     pub position: u64,
     pub epoch: u64,
     pub sent_at: Timestamp,

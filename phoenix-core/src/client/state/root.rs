@@ -6,9 +6,9 @@ use super::{
     account::{Identity, OwnPackage, Queuing},
     contacts::Contact,
     groups::Group,
-    keys::KnownKeys,
+    keys::KeyCache,
     locks::Locks,
-    queues::{Ordered, Waiting},
+    queues::{Confirmation, InboxEntry},
     tokens::TokenStock,
 };
 use crate::{
@@ -42,7 +42,7 @@ pub(crate) struct State {
 
     pub outputs: VecDeque<Output>,
     /// Whether a procedure may have become able to go on.
-    pub stirred: bool,
+    pub woken: bool,
     /// The earliest time at which a waiting procedure goes on.
     pub next_wake: Option<Timestamp>,
     pub locks: Locks,
@@ -51,7 +51,7 @@ pub(crate) struct State {
     /// What is asked, and once it is there, the answer.
     pub exchanges: BTreeMap<ExchangeId, Option<Result<Vec<u8>, PeerFailure>>>,
     /// Requests whose receipts are waited for, and once they are there, the receipts.
-    pub receipts: BTreeMap<RequestId, Option<Ordered>>,
+    pub receipts: BTreeMap<RequestId, Option<Confirmation>>,
 
     pub client_id: ClientId,
     pub client_key: SigningKey,
@@ -67,20 +67,20 @@ pub(crate) struct State {
     pub used_packages: usize,
 
     pub tokens: TokenStock,
-    pub known_keys: KnownKeys,
+    pub key_cache: KeyCache,
 
     pub contacts: BTreeMap<UserId, Contact>,
     /// Connection requests that wait for the user's decision.
-    pub requests: BTreeMap<UserId, ConnectionRequest>,
+    pub connection_requests: BTreeMap<UserId, ConnectionRequest>,
     /// Whose connection requests are being accepted.
     pub accepting: BTreeSet<UserId>,
     pub groups: BTreeMap<GroupId, Group>,
     /// Deliveries of groups that are not processed yet.
-    pub inboxes: BTreeMap<GroupId, VecDeque<Waiting>>,
+    pub inboxes: BTreeMap<GroupId, VecDeque<InboxEntry>>,
     /// A reading of the queues that has not begun.
-    pub reading_asked: Option<TaskId>,
+    pub queued_reading: Option<TaskId>,
     /// Whether deliveries are kept without being followed.
-    pub holding: bool,
+    pub holding_deliveries: bool,
 }
 
 impl State {
@@ -93,7 +93,7 @@ impl State {
             now: Timestamp::default(),
             provider: MlsProvider::new(crypto),
             outputs: VecDeque::new(),
-            stirred: false,
+            woken: false,
             next_wake: None,
             locks: Locks::default(),
             next_task: 0,
@@ -111,14 +111,14 @@ impl State {
             key_packages: BTreeMap::new(),
             used_packages: 0,
             tokens: TokenStock::default(),
-            known_keys: KnownKeys::default(),
+            key_cache: KeyCache::default(),
             contacts: BTreeMap::new(),
             accepting: BTreeSet::new(),
-            requests: BTreeMap::new(),
+            connection_requests: BTreeMap::new(),
             groups: BTreeMap::new(),
             inboxes: BTreeMap::new(),
-            reading_asked: None,
-            holding: false,
+            queued_reading: None,
+            holding_deliveries: false,
             config,
             random,
         }

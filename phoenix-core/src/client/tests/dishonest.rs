@@ -6,7 +6,7 @@ use super::{connect, create_group, joined, three_users, world::World};
 use crate::{
     client::{
         ClientError, Event,
-        connections::receive,
+        connections::receive_request,
         messages::{ConnectionRequest, ConnectionRequestContent, connection_request_binding},
     },
     codec::{Codec, encode},
@@ -233,7 +233,7 @@ fn request_with(
         to.seal(&mut state.random, Label::SEAL_CONNECTION, &connection_request_binding(&recipient), &request)
             .unwrap()
     });
-    receive(&shared, &sealed);
+    receive_request(&shared, &sealed);
     let reason = declined(world, second, &group);
     assert!(world.clients[second].contacts().is_empty());
     reason
