@@ -15,6 +15,7 @@ use crate::{
         aead::EarKey, hpke::HpkePrivateKey, opaque::ClientRegistration, ratchet::QueueReader,
         sign::SigningKey,
     },
+    rng::Random,
     time::{DAY, ExpirationData},
     wire::{
         auth_service::{ConnectionPackage, ConnectionPackageContent, FinishRegistration, InitRegistration},
@@ -22,6 +23,27 @@ use crate::{
         queuing_service::CreateUserRecord,
     },
 };
+
+/// The keys of the client's records at its queuing service, before the records are there.
+struct RecordKeys {
+    user: SigningKey,
+    client: SigningKey,
+    config: SigningKey,
+    queue: HpkePrivateKey,
+    list: EarKey,
+}
+
+impl RecordKeys {
+    fn generate(random: &mut Random) -> Self {
+        Self {
+            user: SigningKey::generate(random),
+            client: SigningKey::generate(random),
+            config: SigningKey::generate(random),
+            queue: HpkePrivateKey::generate(random),
+            list: EarKey::random(random),
+        }
+    }
+}
 
 /// The whole set-up.
 pub(super) async fn register(shared: Shared, password: Vec<u8>) -> Result<(), ClientError> {
@@ -89,32 +111,27 @@ fn connection_package(state: &mut State, credential: &ClientCredential) -> Conne
 
 async fn create_records(shared: &Shared) -> Result<(), ClientError> {
     let domain = shared.with(|state| state.config.domain.clone());
-    let (user_key, client_key, config_key, queue_key, list_key, body) = shared.with(|state| {
-        let random = &mut state.random;
-        let user_key = SigningKey::generate(random);
-        let client_key = SigningKey::generate(random);
-        let config_key = SigningKey::generate(random);
-        let queue_key = HpkePrivateKey::generate(random);
-        let list_key = EarKey::random(random);
+    let (keys, body) = shared.with(|state| {
+        let keys = RecordKeys::generate(&mut state.random);
         let body = CreateUserRecord {
-            user_key: user_key.verifying_key(),
+            user_key: keys.user.verifying_key(),
             friendship_hash: state.friendship_token.hash(),
-            client_key: client_key.verifying_key(),
-            config_key: config_key.verifying_key(),
-            queue_key: queue_key.public_key(),
+            client_key: keys.client.verifying_key(),
+            config_key: keys.config.verifying_key(),
+            queue_key: keys.queue.public_key(),
         };
-        (user_key, client_key, config_key, queue_key, list_key, body)
+        (keys, body)
     });
     let reply = shared.call(&domain, &body, None).await?;
     shared.with(|state| {
         state.queuing = Some(Queuing {
             user: reply.user,
             client: reply.client,
-            user_key,
-            client_key,
-            config_key,
-            list_key,
-            reader: QueueReader::new(queue_key),
+            user_key: keys.user,
+            client_key: keys.client,
+            config_key: keys.config,
+            list_key: keys.list,
+            reader: QueueReader::new(keys.queue),
         });
     });
     Ok(())

@@ -8,18 +8,23 @@ use super::{
 };
 use crate::{identifiers::GroupId, wire::delivery_service::SendMessage};
 
+/// An encrypted message, ready to be sent.
+pub(super) struct OutgoingMessage {
+    pub body: SendMessage,
+    pub identity: Identity,
+    /// The epoch that it is encrypted in.
+    pub epoch: u64,
+}
+
 impl State {
-    /// Encrypts a message, in the epoch that is given besides.
-    pub fn message(
-        &mut self,
-        id: &GroupId,
-        text: &[u8],
-    ) -> Result<(SendMessage, Identity, u64), ClientError> {
+    /// Encrypts a message.
+    pub fn encrypt_message(&mut self, id: &GroupId, text: &[u8]) -> Result<OutgoingMessage, ClientError> {
         let Self { groups, provider, .. } = self;
         let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
         let message = group.mls.create_message(provider, &group.leaf_key, text).map_err(ClientError::mls)?;
         let message = message_bytes(&message)?.try_into().map_err(|_| ClientError::TooLong)?;
-        Ok((SendMessage { group: group.access(), message }, group.identity(), group.epoch()))
+        let body = SendMessage { group: group.access(), message };
+        Ok(OutgoingMessage { body, identity: group.identity(), epoch: group.epoch() })
     }
 
     /// Nobody is to hear of this message any more: it was not ordered.

@@ -55,7 +55,7 @@ impl State {
         let welcome = bundle.to_welcome_msg().ok_or(ClientError::Dishonest("no Welcome"))?;
         let welcome = message_bytes(&welcome)?.try_into()?;
         let (welcome, attributions) =
-            attribute_welcome(random, (&inviter, client_key), group, welcome, joiners)?;
+            attribute_welcome(random, &inviter, client_key, group, welcome, joiners)?;
         let mut batches: Vec<KeyPackageBatch> = joiners.iter().map(|joiner| joiner.batch.clone()).collect();
         batches.dedup();
         let request = AddUsers {
@@ -132,7 +132,8 @@ impl Group {
 /// The Welcome, and for each joiner who invites and what the group's keys are.
 fn attribute_welcome(
     random: &mut Random,
-    (inviter, client_key): (&ClientId, &SigningKey),
+    inviter: &ClientId,
+    client_key: &SigningKey,
     group: &Group,
     welcome: Bytes<MAX_MLS_MESSAGE>,
     joiners: &[Joiner],

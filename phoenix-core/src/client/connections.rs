@@ -15,7 +15,6 @@ use super::{
     event::Event,
     fan_out_queue,
     groups::{self, join_config, message_bytes},
-    joining::verify_members,
     messages::{
         ConnectionRequest, ConnectionRequestContent, connection_request_binding, friendship_package_binding,
         seal_credential,
@@ -23,6 +22,7 @@ use super::{
     processing,
     shared::Shared,
     state::{Connection, Group, InboxEntry, LockName, Member, State},
+    verification::verify_members,
 };
 use crate::{
     codec::{decode, encode},
@@ -43,6 +43,14 @@ use crate::{
 
 /// How often a join begins anew because the group has moved on.
 const MAX_REBASES: usize = 16;
+
+/// An external commit that was made, and what follows once it is ordered.
+struct ExternalJoin {
+    group: Group,
+    /// This client's own leaf in it.
+    own: Member,
+    body: JoinConnectionGroup,
+}
 
 /// Asks a user for a connection.
 pub(super) async fn connect(shared: Shared, user: UserId) -> Result<(), ClientError> {
@@ -177,11 +185,12 @@ async fn join(shared: &Shared, content: &ConnectionRequestContent) -> Result<(),
                 result => break result?,
             }
         };
-        let (group, own, body) = shared.with(|state| state.external_commit(content, &access, &info, &to))?;
+        let ExternalJoin { group, own, body } =
+            shared.with(|state| state.external_commit(content, &access, &info, &to))?;
         let requester = verify_requester(shared, content, &group, &info).await?;
         match order_join(shared, id, &body).await {
             Ok(position) => {
-                shared.with(|state| state.enter_connection(group, (own, requester), position, content));
+                shared.with(|state| state.enter_connection(group, own, requester, position, content));
                 return Ok(());
             }
             Err(error) => {
@@ -206,12 +215,11 @@ async fn verify_requester(
     group: &Group,
     info: &ExternalCommitInfoReply,
 ) -> Result<Member, ClientError> {
-    let others = group.mls.members().filter(|member| member.index != group.mls.own_leaf_index());
-    let leaves: Vec<(u32, Vec<u8>)> =
-        others.map(|member| (member.index.u32(), member.credential.serialized_content().to_vec())).collect();
-    let key = &content.credential_key;
-    let members = verify_members(shared, (&group.id, key), &leaves, &info.credentials).await?;
-    match members.into_iter().map(|(_, member)| member).collect::<Vec<_>>().as_slice() {
+    let own = group.mls.own_leaf_index();
+    let others = group.mls.members().filter(|member| member.index != own).collect();
+    let members =
+        verify_members(shared, &group.id, &content.credential_key, others, &info.credentials).await?;
+    match members.into_values().collect::<Vec<_>>().as_slice() {
         [requester] if requester.credential.client_credential == content.sender => Ok(requester.clone()),
         _ => Err(ClientError::Dishonest("a connection with others than who asks")),
     }
@@ -278,7 +286,7 @@ impl State {
         access: &GroupAccess,
         info: &ExternalCommitInfoReply,
         to: &PublishedHpkeKey,
-    ) -> Result<(Group, Member, JoinConnectionGroup), ClientError> {
+    ) -> Result<ExternalJoin, ClientError> {
         let id = &access.group_id;
         let leaf = self.new_leaf()?;
         let identity = leaf.credential.leaf.payload.identity;
@@ -320,14 +328,15 @@ impl State {
             queue_config,
         };
         let group = Group::new(access.clone(), key.clone(), mls, leaf.key);
-        Ok((group, Member { identity, credential }, body))
+        Ok(ExternalJoin { group, own: Member { identity, credential }, body })
     }
 
     /// The joined group becomes ours, and who asked a contact.
     fn enter_connection(
         &mut self,
         mut group: Group,
-        (own, requester): (Member, Member),
+        own: Member,
+        requester: Member,
         position: u64,
         content: &ConnectionRequestContent,
     ) {

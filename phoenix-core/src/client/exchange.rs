@@ -45,6 +45,12 @@ impl OrderedReply for CommitReply {
     }
 }
 
+/// A request as it travels, and its name.
+pub(super) struct SignedRequest {
+    pub id: RequestId,
+    pub bytes: Vec<u8>,
+}
+
 /// What came of sending the same bytes as often as it took.
 enum DeliveryOutcome<R> {
     Answer(Result<R, Refusal>),
@@ -149,7 +155,7 @@ impl Shared {
             TokenRule::Any | TokenRule::Local => Some(self.take_token(domain).await?),
         };
         self.with(|state| {
-            let (id, bytes) = state.request(domain, body, token, identity)?;
+            let SignedRequest { id, bytes } = state.request(domain, body, token, identity)?;
             Ok(PreparedRequest {
                 domain: domain.clone(),
                 service: rules.service,
@@ -249,18 +255,18 @@ impl Shared {
 }
 
 impl State {
-    /// The bytes of a new request, and its name.
+    /// Signs a new request.
     pub fn request<B: RequestBody>(
         &mut self,
         domain: &Domain,
         body: &B,
         token: Option<Token>,
         identity: Option<&Identity>,
-    ) -> Result<(RequestId, Vec<u8>), ClientError> {
+    ) -> Result<SignedRequest, ClientError> {
         let id = RequestId::random(&mut self.random);
         let signer = identity.map(|identity| Signer { sender: &identity.sender, key: &identity.key });
         let envelope = RequestEnvelope::new((domain.clone(), self.now, id), body, token, signer)?;
-        Ok((id, encode(&envelope)))
+        Ok(SignedRequest { id, bytes: encode(&envelope) })
     }
 
     fn receipt(&self, id: &RequestId) -> Option<Confirmation> {

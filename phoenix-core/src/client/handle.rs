@@ -144,7 +144,7 @@ impl Client {
         self.shared.with(|state| {
             let identity = state.queuing_identity().ok()?;
             let domain = state.config.domain.clone();
-            state.request(&domain, &Listen {}, None, Some(&identity)).ok().map(|(_, bytes)| bytes)
+            state.request(&domain, &Listen {}, None, Some(&identity)).ok().map(|request| request.bytes)
         })
     }
 

@@ -1,6 +1,8 @@
 //! PROTOCOL.md §8, §11 — joining a group from a Welcome: only from contacts, and only once every member's chain
 //! of credentials is verified.
 
+use std::collections::BTreeMap;
+
 use openmls::prelude::{
     JoinBuilder, MlsMessageBodyIn, ProcessedWelcome, RatchetTreeIn, StagedWelcome, Welcome,
 };
@@ -11,20 +13,18 @@ use super::{
     event::Event,
     groups::join_config,
     key_packages,
-    messages::{
-        AttributedWelcome, Invitation, WelcomeAttribution, leaf_credential, open_credential,
-        welcome_attribution_binding,
-    },
+    messages::{AttributedWelcome, Invitation, WelcomeAttribution, welcome_attribution_binding},
     processing,
     shared::Shared,
     state::{Connection, Group, Identity, LockName, Member, OwnPackage, State},
+    verification::verify_members,
 };
 use crate::{
     codec::{Bytes, decode, encode},
     identifiers::{GroupId, UserId},
     mls::{parse_message, welcome_references},
     wire::{
-        delivery_service::{GroupAccess, LeafProfile, UpdateQueueInfo, WelcomeInfo, WelcomeInfoReply},
+        delivery_service::{GroupAccess, UpdateQueueInfo, WelcomeInfo, WelcomeInfoReply},
         envelope::Sender,
         fan_out::{Delivery, FanOutContent, WelcomeBundle},
     },
@@ -92,17 +92,13 @@ async fn join_group(shared: &Shared, delivery: &Delivery) -> Result<(), ClientEr
         let builder = JoinBuilder::new(&state.provider, processed).with_ratchet_tree(tree);
         builder.skip_lifetime_validation().build().map_err(ClientError::mls)
     })?;
-    let leaves: Vec<(u32, Vec<u8>)> = staged
-        .members()
-        .map(|member| (member.index.u32(), member.credential.serialized_content().to_vec()))
-        .collect();
-    let members =
-        verify_members(shared, (&id, &invitation.credential_key), &leaves, &info.credentials).await?;
+    let (key, leaves) = (&invitation.credential_key, staged.members().collect());
+    let members = verify_members(shared, &id, key, leaves, &info.credentials).await?;
     check_inviter(&staged, &members, &invitation)?;
     shared.with(|state| {
         let mls = staged.into_group(&state.provider).map_err(ClientError::mls)?;
         let mut group = Group::new(access, invitation.credential_key, mls, package.leaf_key);
-        group.refresh_members(members.into_iter().map(|(_, member)| member).collect());
+        group.refresh_members(members.into_values().collect());
         group.last_position = Some(delivery.position);
         let changed = group.epoch_changed();
         state.groups.insert(id.clone(), group);
@@ -131,34 +127,13 @@ async fn welcome_info(
     }
 }
 
-/// Verifies who every member is.
-pub(super) async fn verify_members(
-    shared: &Shared,
-    (id, credential_key): (&GroupId, &crate::crypto::aead::EarKey),
-    leaves: &[(u32, Vec<u8>)],
-    profiles: &[LeafProfile],
-) -> Result<Vec<(u32, Member)>, ClientError> {
-    let mut members = Vec::new();
-    for (index, credential) in leaves {
-        let leaf = leaf_credential(credential)?;
-        let identity = leaf.leaf.payload.identity;
-        let profile = profiles.iter().find(|profile| profile.leaf == *index);
-        let profile = profile.ok_or(ClientError::Dishonest("a member without a credential"))?;
-        let credential = open_credential(credential_key, id, &identity, &profile.encrypted_credential)?;
-        shared.verified(|state| state.verify_leaf(&leaf, &credential)).await?;
-        members.push((*index, Member { identity, credential }));
-    }
-    Ok(members)
-}
-
 /// The Welcome must be of the member who signed the invitation.
 fn check_inviter(
     staged: &StagedWelcome,
-    members: &[(u32, Member)],
+    members: &BTreeMap<u32, Member>,
     invitation: &Invitation,
 ) -> Result<(), ClientError> {
-    let sender = staged.welcome_sender_index().u32();
-    let member = members.iter().find(|(index, _)| *index == sender).map(|(_, member)| member);
+    let member = members.get(&staged.welcome_sender_index().u32());
     let inviter = member.map(|member| member.credential.client_credential.client_id());
     if inviter == Some(&invitation.inviter) {
         Ok(())

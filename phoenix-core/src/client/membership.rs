@@ -78,10 +78,10 @@ pub(super) async fn send(
         if !commit_proposals(&shared, &group).await? {
             continue;
         }
-        let (body, identity, epoch) = shared.with(|state| state.message(&group, &text))?;
+        let message = shared.with(|state| state.encrypt_message(&group, &text))?;
         let forget = |state: &mut State| state.forget_message(&group, task);
         let sent = shared
-            .call_ordered(&group.domain, &body, Some(&identity), |state, request| {
+            .call_ordered(&group.domain, &message.body, Some(&message.identity), |state, request| {
                 forget(state);
                 if let Some(group) = state.groups.get_mut(&group) {
                     group.unconfirmed.insert(request, UnconfirmedMessage { task, text: text.clone() });
@@ -95,7 +95,7 @@ pub(super) async fn send(
             }
             Err(ClientError::Refused(refusal)) if refusal.advice() == Advice::Rebase => {
                 shared.with(forget);
-                catch_up(&shared, &group, &refusal, epoch).await?;
+                catch_up(&shared, &group, &refusal, message.epoch).await?;
             }
             // Whoever asks again for what may have been done, would do it twice.
             Err(ClientError::Unanswered { domain }) => return Err(ClientError::Unanswered { domain }),

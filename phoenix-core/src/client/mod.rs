@@ -62,6 +62,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod verification;
 
 pub use config::ClientConfig;
 pub use error::ClientError;

@@ -4,23 +4,29 @@ use std::collections::BTreeMap;
 
 use crate::{crypto::tokens::Token, identifiers::Domain, time::Timestamp};
 
+/// A token, and until when its key is in force.
+struct StockedToken {
+    token: Token,
+    not_after: Timestamp,
+}
+
 /// What is left of the tokens of each homeserver.
 #[derive(Default)]
 pub(crate) struct TokenStock {
-    tokens: BTreeMap<Domain, Vec<(Token, Timestamp)>>,
+    tokens: BTreeMap<Domain, Vec<StockedToken>>,
 }
 
 impl TokenStock {
     /// Takes one that is still good.
     pub fn take(&mut self, domain: &Domain, now: Timestamp) -> Option<Token> {
         let stock = self.tokens.get_mut(domain)?;
-        stock.retain(|(_, not_after)| now <= *not_after);
-        stock.pop().map(|(token, _)| token)
+        stock.retain(|stocked| now <= stocked.not_after);
+        stock.pop().map(|stocked| stocked.token)
     }
 
     pub fn add(&mut self, domain: &Domain, tokens: Vec<Token>, not_after: Timestamp) {
         let stock = self.tokens.entry(domain.clone()).or_default();
-        stock.extend(tokens.into_iter().map(|token| (token, not_after)));
+        stock.extend(tokens.into_iter().map(|token| StockedToken { token, not_after }));
     }
 
     pub fn count(&self, domain: &Domain) -> usize {

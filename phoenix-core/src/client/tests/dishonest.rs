@@ -97,7 +97,8 @@ fn a_connection_package_that_is_not_the_users_own_is_refused() {
 /// Invites the second while its homeserver answers with other key packages; the group stays as it was.
 fn invite_with(
     world: &mut World,
-    (users, group): ([usize; 3], &GroupId),
+    users: [usize; 3],
+    group: &GroupId,
     change: impl FnMut(&mut AddPackage) + 'static,
 ) -> ClientError {
     let [first, second, _] = users;
@@ -135,19 +136,19 @@ fn a_key_package_that_is_not_the_contacts_own_is_not_added() {
 
     let group = create_group(&mut world, users[0]);
     let whole = foreign.clone();
-    let refused = invite_with(&mut world, (users, &group), move |package| *package = whole.clone());
+    let refused = invite_with(&mut world, users, &group, move |package| *package = whole.clone());
     assert!(matches!(refused, ClientError::Undecryptable(_)), "{refused:?}");
     let key_package = foreign.key_package.clone();
-    let refused = invite_with(&mut world, (users, &group), move |package| {
+    let refused = invite_with(&mut world, users, &group, move |package| {
         package.key_package = key_package.clone();
     });
     assert!(matches!(refused, ClientError::Undecryptable(_)), "the credential is bound to its package");
     let credential = foreign.encrypted_credential;
-    let refused = invite_with(&mut world, (users, &group), move |package| {
+    let refused = invite_with(&mut world, users, &group, move |package| {
         package.encrypted_credential = credential.clone();
     });
     assert!(matches!(refused, ClientError::Undecryptable(_)), "{refused:?}");
-    let refused = invite_with(&mut world, (users, &group), |package| {
+    let refused = invite_with(&mut world, users, &group, |package| {
         let mut bytes = package.key_package.as_slice().to_vec();
         *bytes.last_mut().unwrap() ^= 1;
         package.key_package = bytes.try_into().unwrap();
