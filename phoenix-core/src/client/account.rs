@@ -1,6 +1,7 @@
-//! PROTOCOL.md §6, §7, §11 — setting a client up: account, queue, key packages.
+//! PROTOCOL.md §11.4 — registration: account, records at the queuing service, key packages.
 //!
-//! Each step leaves its result in the state, so that a set-up that failed half-way is taken up where it ended.
+//! Each step leaves its result in the state: a registration that failed half-way continues with the step that
+//! failed.
 
 use super::{
     error::ClientError,
@@ -24,7 +25,7 @@ use crate::{
     },
 };
 
-/// The keys of the client's records at its queuing service, before the records are there.
+/// The keys of the client's records at its queuing service, before the records exist.
 struct RecordKeys {
     user: SigningKey,
     client: SigningKey,
@@ -45,7 +46,7 @@ impl RecordKeys {
     }
 }
 
-/// The whole set-up.
+/// Registers, or continues a registration.
 pub(super) async fn register(shared: Shared, password: Vec<u8>) -> Result<(), ClientError> {
     if shared.with(|state| state.credential.is_none()) {
         create_account(&shared, &password).await?;
@@ -72,7 +73,7 @@ async fn create_account(shared: &Shared, password: &[u8]) -> Result<(), ClientEr
     let credential = reply.credential;
     let asked = &body.credential_request;
     if credential.content.request != *asked {
-        return Err(ClientError::Dishonest("a credential that was not asked for"));
+        return Err(ClientError::Dishonest("a credential for another request"));
     }
     shared.validate_client(&credential).await?;
     let (finish, identity) = shared.with(|state| {

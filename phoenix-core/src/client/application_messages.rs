@@ -1,4 +1,4 @@
-//! PROTOCOL.md §8.10, §11 — application messages of the client's own: encrypted, and what becomes of them.
+//! PROTOCOL.md §11.12 — the client's own application messages: encrypted, then acknowledged or forgotten.
 
 use super::{
     error::ClientError,
@@ -8,11 +8,11 @@ use super::{
 };
 use crate::{identifiers::GroupId, wire::delivery_service::SendMessage};
 
-/// An encrypted message, ready to be sent.
+/// An encrypted message that is ready to be sent.
 pub(super) struct OutgoingMessage {
     pub body: SendMessage,
     pub identity: Identity,
-    /// The epoch that it is encrypted in.
+    /// The epoch in which it is encrypted.
     pub epoch: u64,
 }
 
@@ -27,14 +27,14 @@ impl State {
         Ok(OutgoingMessage { body, identity: group.identity(), epoch: group.epoch() })
     }
 
-    /// Nobody is to hear of this message any more: it was not ordered.
+    /// Drops a message that was not ordered: no receipt will acknowledge it.
     pub fn forget_message(&mut self, id: &GroupId, task: TaskId) {
         if let Some(group) = self.groups.get_mut(id) {
             group.unconfirmed.retain(|_, unconfirmed| unconfirmed.task != task);
         }
     }
 
-    /// Tells that a message was ordered, unless that was told already.
+    /// Reports that a message was ordered, unless that was reported before.
     pub fn acknowledge(&mut self, id: &GroupId, task: TaskId, position: u64) {
         let Some(group) = self.groups.get_mut(id) else { return };
         let request = group.unconfirmed.iter().find(|(_, unconfirmed)| unconfirmed.task == task);

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §8, §11 — making commits, and what becomes of them: pending, then merged or dropped.
+//! PROTOCOL.md §11.12 — the client's own commits: made, pending, then merged or dropped.
 
 use openmls_traits::OpenMlsProvider;
 
@@ -25,7 +25,7 @@ use crate::{
 };
 
 impl State {
-    /// Makes the commit that adds users; it is pending then.
+    /// Makes a commit that adds users, and keeps it as pending.
     pub fn commit_adds(&mut self, id: &GroupId, joiners: &[Joiner]) -> Result<(), ClientError> {
         let inviter = self.client_id.clone();
         let Self { groups, provider, random, client_key, .. } = self;
@@ -50,9 +50,9 @@ impl State {
             .map_err(ClientError::mls)?
             .stage_commit(provider)
             .map_err(ClientError::mls)?;
-        let group_info = bundle.group_info().ok_or(ClientError::Dishonest("no group information"))?;
+        let group_info = bundle.group_info().ok_or(ClientError::mls("a commit without group information"))?;
         let group_info = GroupInfoUpdate::from_group_info(group_info).map_err(ClientError::mls)?;
-        let welcome = bundle.to_welcome_msg().ok_or(ClientError::Dishonest("no Welcome"))?;
+        let welcome = bundle.to_welcome_msg().ok_or(ClientError::mls("a commit without a Welcome"))?;
         let welcome = message_bytes(&welcome)?.try_into()?;
         let (welcome, attributions) =
             attribute_welcome(random, &inviter, client_key, group, welcome, joiners)?;
@@ -71,7 +71,7 @@ impl State {
         Ok(())
     }
 
-    /// Makes the commit that renews the own leaf; it is pending then.
+    /// Makes a commit that renews the client's own leaf, and keeps it as pending.
     pub fn commit_update(&mut self, id: &GroupId) -> Result<(), ClientError> {
         let Self { groups, provider, .. } = self;
         let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
@@ -89,7 +89,7 @@ impl State {
             .map_err(ClientError::mls)?
             .stage_commit(provider)
             .map_err(ClientError::mls)?;
-        let group_info = bundle.group_info().ok_or(ClientError::Dishonest("no group information"))?;
+        let group_info = bundle.group_info().ok_or(ClientError::mls("a commit without group information"))?;
         let group_info = GroupInfoUpdate::from_group_info(group_info).map_err(ClientError::mls)?;
         let commit = message_bytes(bundle.commit())?.try_into()?;
         let request = UpdateClient { group: group.access(), commit, group_info };
@@ -97,7 +97,8 @@ impl State {
         Ok(())
     }
 
-    /// Merges the pending commit: it was ordered. Nothing happens if that was known already.
+    /// Merges the pending commit, which was ordered. Does nothing if none is pending: then it was merged
+    /// before.
     pub fn merge_pending(&mut self, id: &GroupId) -> Result<(), ClientError> {
         let Self { groups, provider, .. } = self;
         let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
@@ -111,7 +112,7 @@ impl State {
         Ok(())
     }
 
-    /// Drops the pending commit: it was refused, or another's is in its place.
+    /// Drops the pending commit, which was refused or lost its epoch to another member's.
     pub fn drop_pending(&mut self, id: &GroupId) -> Result<(), ClientError> {
         let Self { groups, provider, .. } = self;
         let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
@@ -129,7 +130,7 @@ impl Group {
     }
 }
 
-/// The Welcome, and for each joiner who invites and what the group's keys are.
+/// Signs the invitation over the Welcome. Returns the Welcome and the attribution, encrypted for each joiner.
 fn attribute_welcome(
     random: &mut Random,
     inviter: &ClientId,

@@ -1,7 +1,7 @@
-//! PROTOCOL.md §6, §8, §11 — connections by user id: asking for one, and accepting.
+//! PROTOCOL.md §11.10 — connections by user id: requesting one, and accepting.
 //!
-//! Whoever asks creates a group and sends its keys, sealed to a connection package of the other; who accepts
-//! joins it by external commit and brings its own friendship package along.
+//! The requester creates a group and sends its keys, sealed to a connection package of the other user. The
+//! other user accepts by joining that group with an external commit, which carries its friendship package.
 
 use openmls::{
     messages::group_info::VerifiableGroupInfo,
@@ -41,13 +41,13 @@ use crate::{
     },
 };
 
-/// How often a join begins anew because the group has moved on.
+/// How often a join starts again because the group has entered another epoch.
 const MAX_REBASES: usize = 16;
 
-/// An external commit that was made, and what follows once it is ordered.
+/// An external commit that is not ordered yet, and the group that it leads into.
 struct ExternalJoin {
     group: Group,
-    /// This client's own leaf in it.
+    /// This client, as a member of the group.
     own: Member,
     body: JoinConnectionGroup,
 }
@@ -93,19 +93,20 @@ async fn check_package(shared: &Shared, package: &ConnectionPackage) -> Result<(
     shared.validate_client(&content.credential).await?;
     content.credential.verifying_key().verify(content, &package.signature)?;
     if !content.expiration.contains(shared.now()) {
-        return Err(ClientError::Dishonest("a connection package that has expired"));
+        return Err(ClientError::Dishonest("an expired connection package"));
     }
     Ok(())
 }
 
-/// Takes a connection request from the direct queue. What cannot be opened was sent by whoever knew no better.
+/// Takes a connection request from the direct queue. Drops a request that none of the connection package keys
+/// opens: strangers may put anything there.
 pub(super) fn receive_request(shared: &Shared, sealed: &HpkeCiphertext) {
     if let Some(request) = shared.with(|state| state.open_request(sealed)) {
         shared.spawn(handle_request(shared.clone(), request));
     }
 }
 
-/// Checks a request, and accepts it or lets the user decide.
+/// Verifies a request, then accepts it or leaves the decision to the user.
 async fn handle_request(shared: Shared, request: ConnectionRequest) -> Result<(), ClientError> {
     let group = request.content.group_id.clone();
     if let Err(reason) = check_request(&shared, &request).await {
@@ -127,7 +128,7 @@ async fn check_request(shared: &Shared, request: &ConnectionRequest) -> Result<(
     let content = &request.content;
     loop {
         match shared.validate_client(&content.sender).await {
-            // The request is gone from the queue: it is verified when its homeserver is back.
+            // The queue does not deliver the request again: wait until its homeserver is back.
             Err(ClientError::Unanswered { .. }) => {}
             result => break result?,
         }
@@ -139,13 +140,13 @@ async fn check_request(shared: &Shared, request: &ConnectionRequest) -> Result<(
     Ok(())
 }
 
-/// The user's decision to accept a request that it was told of.
+/// Accepts the request of `user`, which waits for this decision.
 pub(super) async fn accept(shared: Shared, user: UserId) -> Result<(), ClientError> {
     let request = shared.with(|state| state.connection_requests.remove(&user));
     accept_request(shared, request.ok_or(ClientError::NotAContact(user))?).await
 }
 
-/// Joins the group that a valid request names.
+/// Joins the group that a verified request names.
 async fn accept_request(shared: Shared, request: ConnectionRequest) -> Result<(), ClientError> {
     let content = request.content;
     let id = content.group_id.clone();
@@ -208,7 +209,7 @@ async fn join(shared: &Shared, content: &ConnectionRequestContent) -> Result<(),
     Err(ClientError::Contention)
 }
 
-/// The one other member, who must be the one who asks.
+/// Verifies that the group has one other member, which is the requester.
 async fn verify_requester(
     shared: &Shared,
     content: &ConnectionRequestContent,
@@ -221,11 +222,11 @@ async fn verify_requester(
         verify_members(shared, &group.id, &content.credential_key, others, &info.credentials).await?;
     match members.into_values().collect::<Vec<_>>().as_slice() {
         [requester] if requester.credential.client_credential == content.sender => Ok(requester.clone()),
-        _ => Err(ClientError::Dishonest("a connection with others than who asks")),
+        _ => Err(ClientError::Dishonest("a connection's group with others than the requester")),
     }
 }
 
-/// Has the external commit ordered, however long that takes. Gives its position.
+/// Has the external commit ordered, however long that takes. Returns its position.
 async fn order_join(shared: &Shared, id: &GroupId, body: &JoinConnectionGroup) -> Result<u64, ClientError> {
     let mut requests: Vec<RequestId> = Vec::new();
     let mut lost = false;
@@ -234,7 +235,7 @@ async fn order_join(shared: &Shared, id: &GroupId, body: &JoinConnectionGroup) -
         let reply: Result<CommitReply, ClientError> = shared.call_ordered(&id.domain, body, None, note).await;
         match reply {
             Ok(reply) => return Ok(reply.position),
-            // The group takes one joiner only: the same commit can be sent again without harm.
+            // The group takes one joiner only, so sending the same commit again does no harm.
             Err(ClientError::Unanswered { .. }) => lost = true,
             Err(ClientError::Refused(Refusal::NotAwaitingConnection)) if lost => {
                 return find_receipt(shared, id, &requests).await;
@@ -244,7 +245,7 @@ async fn order_join(shared: &Shared, id: &GroupId, body: &JoinConnectionGroup) -
     }
 }
 
-/// Somebody has joined. If it was us, there is a receipt on its way.
+/// Waits for the receipt that shows that the joiner of the group was this client. Returns its position.
 async fn find_receipt(shared: &Shared, id: &GroupId, requests: &[RequestId]) -> Result<u64, ClientError> {
     let (patience, interval) =
         shared.with(|state| (state.now + state.config.request_window, state.config.poll_interval));
@@ -270,7 +271,7 @@ async fn find_receipt(shared: &Shared, id: &GroupId, requests: &[RequestId]) -> 
 }
 
 impl State {
-    /// Opens a request with whichever of our connection packages it was sealed to.
+    /// Opens a request with the key of the connection package that it was sealed to.
     fn open_request(&self, sealed: &HpkeCiphertext) -> Option<ConnectionRequest> {
         let name = connection_request_binding(&self.client_id);
         let mut keys = self.connection_keys.iter();
@@ -279,7 +280,7 @@ impl State {
         (request.content.recipient == self.client_id).then_some(request)
     }
 
-    /// Joins by external commit; nobody knows of it yet.
+    /// Makes the external commit that joins the group.
     fn external_commit(
         &mut self,
         content: &ConnectionRequestContent,
@@ -320,7 +321,7 @@ impl State {
             .map_err(ClientError::mls)?
             .finalize(provider)
             .map_err(ClientError::mls)?;
-        let update = bundle.group_info().ok_or(ClientError::Dishonest("no group information"))?;
+        let update = bundle.group_info().ok_or(ClientError::mls("a commit without group information"))?;
         let body = JoinConnectionGroup {
             group: access.clone(),
             commit: message_bytes(bundle.commit())?.try_into()?,
@@ -331,7 +332,7 @@ impl State {
         Ok(ExternalJoin { group, own: Member { identity, credential }, body })
     }
 
-    /// The joined group becomes ours, and who asked a contact.
+    /// Takes in the joined group, and the requester as a contact.
     fn enter_connection(
         &mut self,
         mut group: Group,
@@ -350,12 +351,12 @@ impl State {
     }
 }
 
-/// The group information of the group that was asked for.
+/// Decodes group information, which must be of group `id`.
 fn group_info(id: &GroupId, info: &ExternalCommitInfoReply) -> Result<VerifiableGroupInfo, ClientError> {
     match parse_message(info.group_info.as_slice()).map_err(ClientError::mls)?.extract() {
         MlsMessageBodyIn::GroupInfo(group_info) if group_info.group_id().as_slice() == encode(id) => {
             Ok(group_info)
         }
-        _ => Err(ClientError::Dishonest("information about another group")),
+        _ => Err(ClientError::Dishonest("group information of another group")),
     }
 }

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4, §9, §11 — the published keys of homeservers, validated and kept for a while.
+//! PROTOCOL.md §11.5 — keys of homeservers: fetched, validated, cached; and the chains that they verify.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -21,11 +21,11 @@ use crate::{
     wire::{auth_service::GetAsCredentials, delivery_service::GetDsKeys, queuing_service::GetQsKeys},
 };
 
-/// Why somebody's credential cannot be verified or is refused.
+/// Why a credential is not verified.
 pub(super) enum Unverified {
-    /// The credentials of this homeserver have to be fetched first.
+    /// The credentials of this homeserver's authentication service have to be fetched first.
     NeedsKeys(Domain),
-    /// Refused.
+    /// It is not valid.
     Refused(ClientError),
 }
 
@@ -41,16 +41,16 @@ impl From<ClientError> for Unverified {
     }
 }
 
-/// How long after a fetch an unknown issuer is no reason for another.
+/// How long after a fetch an unknown signer does not cause another.
 const REFETCH_AFTER: Duration = MINUTE;
 
 impl State {
-    /// Checks a client's credential with what is known of its homeserver.
+    /// Verifies a client's credential with the cached credentials of its homeserver.
     pub fn verify_client(&self, credential: &ClientCredential) -> Result<(), Unverified> {
         self.verify_chain(credential, |_| Ok(()))
     }
 
-    /// Checks that a leaf belongs to the client that `member` names.
+    /// Verifies a leaf's chain of credentials, up from the client that `member` names.
     pub fn verify_leaf(&self, leaf: &LeafCredential, member: &MemberCredential) -> Result<(), Unverified> {
         self.verify_chain(&member.client_credential, |client| {
             validate_leaf_credential(leaf, &member.attribution_key, client, self.now).map(|_| ())
@@ -78,18 +78,18 @@ impl State {
 }
 
 impl Shared {
-    /// Checks a client's credential, with its homeserver's credentials fetched if need be.
+    /// Verifies a client's credential. Fetches its homeserver's credentials if needed.
     pub async fn validate_client(&self, credential: &ClientCredential) -> Result<(), ClientError> {
         self.verified(|state| state.verify_client(credential)).await
     }
 
-    /// Has `judge` come to a result, fetching the credentials that it asks for.
+    /// Repeats `verify` and fetches the credentials that it needs, until it has a result.
     pub async fn verified<T>(
         &self,
-        mut judge: impl FnMut(&mut State) -> Result<T, Unverified>,
+        mut verify: impl FnMut(&mut State) -> Result<T, Unverified>,
     ) -> Result<T, ClientError> {
         loop {
-            match self.with(&mut judge) {
+            match self.with(&mut verify) {
                 Ok(result) => return Ok(result),
                 Err(Unverified::Refused(error)) => return Err(error),
                 Err(Unverified::NeedsKeys(domain)) => self.fetch_as_credentials(&domain).await?,
@@ -97,8 +97,8 @@ impl Shared {
         }
     }
 
-    /// Fetches the credentials of a homeserver's authentication service. In a box, for those who wait for it
-    /// are many and large.
+    /// Fetches the credentials of a homeserver's authentication service. Boxed, because many large futures
+    /// contain this one.
     pub fn fetch_as_credentials<'a>(
         &'a self,
         domain: &'a Domain,
@@ -122,7 +122,8 @@ impl Shared {
         })
     }
 
-    /// Fetches credentials that are about to be too old, if that is possible at once; those at hand serve on.
+    /// Fetches cached credentials again if they are older than the settings allow. If one request timeout is
+    /// not enough for it, the cached ones stay in use.
     pub async fn refresh_as_credentials(&self, domain: &Domain) {
         let (old, timeout) = self.with(|state| {
             let known = state.key_cache.as_credentials.get(domain);
@@ -143,7 +144,8 @@ impl Shared {
         }
     }
 
-    /// The keys of a homeserver's queuing service, at most as old as the settings say.
+    /// Returns the keys of a homeserver's queuing service, fetched again if they are older than the settings
+    /// allow.
     pub async fn qs_keys(&self, domain: &Domain) -> Result<ValidatedQsKeys, ClientError> {
         let known = self.with(|state| {
             let known = state.key_cache.qs_keys.get(domain)?;
@@ -162,20 +164,20 @@ impl Shared {
         })
     }
 
-    /// The key that the client's own queue configurations are sealed to.
+    /// Returns the key to which the client's own queue configurations are sealed.
     pub async fn config_key(&self) -> Result<PublishedHpkeKey, ClientError> {
         let domain = self.with(|state| state.config.domain.clone());
         let keys = self.qs_keys(&domain).await?;
         let key = keys.current_config_key(self.now()).cloned();
-        key.ok_or(ClientError::Dishonest("no key for queue configurations"))
+        key.ok_or(ClientError::Dishonest("no valid key for queue configurations"))
     }
 
-    /// The key that the delivery service of `domain` signs its proposals with.
+    /// Fetches the key with which the delivery service of `domain` signs its proposals.
     pub async fn delivery_key(&self, domain: &Domain) -> Result<VerifyingKey, ClientError> {
         let reply = self.call(domain, &GetDsKeys {}, None).await?;
         let now = self.now();
         let keys = validate_ds_key_set(&reply.keys, domain, now)?;
         let key = keys.current_verifying_key(now).map(|key| key.verifying_key);
-        key.ok_or(ClientError::Dishonest("no key of the delivery service"))
+        key.ok_or(ClientError::Dishonest("no valid key of the delivery service"))
     }
 }

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §3, §6, §11 — reading the direct queue: decrypt in order, and look into the connection requests.
+//! PROTOCOL.md §11.7 — reading the direct queue, which brings connection requests.
 
 use super::{
     connections,
@@ -20,7 +20,7 @@ use crate::{
 /// Reads the direct queue to its end.
 pub(super) async fn read(shared: &Shared) -> Result<(), ClientError> {
     let _lock = shared.lock(LockName::Queues).await;
-    // Whoever asks from here on may find more than this reading does.
+    // A caller that asks from here on needs a reading of its own: entries may come behind this one.
     shared.with(|state| state.queued_reading = None);
     let mut left = u64::MAX;
     loop {
@@ -33,7 +33,7 @@ pub(super) async fn read(shared: &Shared) -> Result<(), ClientError> {
         for sealed in shared.with(|state| state.open_direct(&reply.entries)) {
             connections::receive_request(shared, &sealed);
         }
-        // A queue that was restored drops its entries before there are new ones.
+        // A restored queue drops its entries before it has new ones: `remaining` falls without entries.
         if reply.remaining == 0 || (reply.entries.is_empty() && reply.remaining >= left) {
             return Ok(());
         }

@@ -1,7 +1,7 @@
-//! PROTOCOL.md §2, §11 — one request, made once: the same bytes until there is an answer, or none can come.
+//! PROTOCOL.md §11.3 — requests and repeats: the same bytes until an answer comes, or none can come.
 //!
-//! Whatever is not known to have failed is only ever repeated with the same bytes, which a homeserver carries
-//! out once. A new request is made only after a refusal that says that the former one was not carried out.
+//! A request whose outcome is unknown is repeated only with the same bytes, which a homeserver carries out
+//! once. A new request is made only after a refusal, which says that the former one was not carried out.
 
 use std::{future::poll_fn, task::Poll, time::Duration};
 
@@ -24,12 +24,12 @@ use crate::{
     },
 };
 
-/// How often a request is made anew with another token, or with keys fetched again.
+/// How many requests are made before a refusal that advises another token or fresh keys is final.
 const MAX_NEW_REQUESTS: usize = 4;
 
-/// A reply that a receipt in the queue can stand for.
+/// A reply that can be rebuilt from the receipt in the queue.
 pub(super) trait OrderedReply {
-    /// The reply that was lost.
+    /// Rebuilds the reply.
     fn from_receipt(receipt: Confirmation) -> Self;
 }
 
@@ -45,37 +45,37 @@ impl OrderedReply for CommitReply {
     }
 }
 
-/// A request as it travels, and its name.
+/// An encoded, signed request.
 pub(super) struct SignedRequest {
     pub id: RequestId,
     pub bytes: Vec<u8>,
 }
 
-/// What came of sending the same bytes as often as it took.
+/// The outcome of sending the same bytes as often as needed.
 enum DeliveryOutcome<R> {
     Answer(Result<R, Refusal>),
     Receipt(Confirmation),
 }
 
-/// What came of sending them once.
+/// The outcome of sending them once.
 enum SendOutcome {
     Answer(Vec<u8>),
     Failed,
     Receipt(Confirmation),
 }
 
-/// A request that was prepared.
+/// A request that is ready to be sent, as often as needed.
 struct PreparedRequest {
     domain: Domain,
     service: Service,
     bytes: Vec<u8>,
     id: RequestId,
-    /// Until when a homeserver takes it.
+    /// When repeating it ends.
     until: Timestamp,
 }
 
 impl Shared {
-    /// Asks for `body` until there is an answer.
+    /// Requests `body` and returns the reply.
     pub async fn call<B: RequestBody + Sync>(
         &self,
         domain: &Domain,
@@ -86,7 +86,7 @@ impl Shared {
         self.call_within(domain, body, identity, window).await
     }
 
-    /// As [`Shared::call`], but no longer than for `window`.
+    /// As [`Shared::call`], but repeats the request for at most `window`.
     pub async fn call_within<B: RequestBody + Sync>(
         &self,
         domain: &Domain,
@@ -101,15 +101,17 @@ impl Shared {
                 DeliveryOutcome::Answer(Err(refusal)) => {
                     self.with(|state| state.prepare_again(domain, refusal))?
                 }
-                // Nobody waits for a receipt of this request.
-                DeliveryOutcome::Receipt(_) => return Err(ClientError::Dishonest("a receipt for nothing")),
+                // No slot for a receipt was made.
+                DeliveryOutcome::Receipt(_) => {
+                    return Err(ClientError::Dishonest("a receipt for a request that is not ordered"));
+                }
             }
         }
         Err(Refusal::TokenNeeded.into())
     }
 
-    /// Has something ordered: the answer or the receipt, whichever comes first. `note` hears of each request
-    /// that is made, before it is sent.
+    /// Requests something that a delivery service orders: the answer or the receipt confirms it, whichever
+    /// comes first. `note` is called with the id of each request that is made, before it is sent.
     pub async fn call_ordered<B>(
         &self,
         domain: &Domain,
@@ -141,7 +143,7 @@ impl Shared {
         Err(Refusal::TokenNeeded.into())
     }
 
-    /// Makes a request, with a token of its own if it needs one.
+    /// Makes a request, with a token if the operation needs one.
     async fn prepare<B: RequestBody>(
         &self,
         domain: &Domain,
@@ -166,7 +168,7 @@ impl Shared {
         })
     }
 
-    /// Sends the same bytes until there is an answer or a receipt, or none can come any more.
+    /// Sends the same bytes until an answer or a receipt comes, or none can come any more.
     async fn deliver<R: crate::codec::Codec>(
         &self,
         prepared: &PreparedRequest,
@@ -180,7 +182,7 @@ impl Shared {
                     Ok(Ok(reply)) => return Ok(DeliveryOutcome::Answer(Ok(reply))),
                     Ok(Err(refusal)) => match refusal.advice() {
                         Advice::Retry(wait) => (wait, Some(refusal)),
-                        // Only the first copy can be too late or too early for certain.
+                        // A copy before this one may have been in time.
                         _ if failures > 0 && matches!(refusal, Refusal::OutsideTimeWindow { .. }) => {
                             return Err(ClientError::Unanswered { domain: prepared.domain.clone() });
                         }
@@ -202,7 +204,7 @@ impl Shared {
         }
     }
 
-    /// Sends the bytes once, and waits for what comes of it.
+    /// Sends the bytes once, and waits for the outcome.
     async fn send(&self, prepared: &PreparedRequest) -> SendOutcome {
         let (id, timeout) = self.with(|state| {
             state.next_exchange += 1;
@@ -237,7 +239,7 @@ impl Shared {
         .await
     }
 
-    /// Waits, but no longer than until the receipt arrives.
+    /// Waits for `wait`, or until the receipt arrives. Returns the receipt, if there is one.
     async fn pause(&self, id: RequestId, wait: Duration) -> Option<Confirmation> {
         let due = self.now() + wait;
         poll_fn(|_| {
@@ -273,7 +275,7 @@ impl State {
         self.receipts.get(id).copied().flatten()
     }
 
-    /// Whether a refused request may be made anew; if not, the refusal is the end of it.
+    /// Prepares for another request after a refusal. Returns the refusal if it is final.
     fn prepare_again(&mut self, domain: &Domain, refusal: Refusal) -> Result<(), ClientError> {
         match refusal.advice() {
             Advice::GetToken => {
@@ -290,7 +292,7 @@ impl State {
         }
     }
 
-    /// Exponential, between half of it and all of it.
+    /// Returns how long to wait after a failure: doubled with each, between half of that and all of it.
     fn backoff(&mut self, failures: u32) -> Duration {
         let config = &self.config;
         let longest = config.backoff_first.saturating_mul(1 << failures.min(16)).min(config.backoff_limit);

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §11 — procedures are futures that are polled by hand: no runtime, no threads, no clock.
+//! PROTOCOL.md §11 — running procedures: futures that are polled by hand, without runtime, threads or clock.
 
 use std::{
     future::poll_fn,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::time::Timestamp;
 
-/// The procedures under way, polled in the order in which they began.
+/// The procedures under way, polled in the order in which they started.
 pub(super) struct Executor {
     shared: Shared,
     running: Vec<Task>,
@@ -23,12 +23,12 @@ impl Executor {
         Self { shared, running: Vec::new() }
     }
 
-    /// Starts a procedure that whoever embeds the client will hear of.
+    /// Starts a procedure whose end is an [`Output::TaskDone`].
     pub fn start(&mut self, id: TaskId, procedure: Procedure) {
         self.shared.start(Task { id: Some(id), procedure });
     }
 
-    /// The next thing to do or tell at `now`, once all procedures have gone as far as they can.
+    /// Runs all procedures as far as they go at `now`, and returns the next output.
     pub fn poll(&mut self, now: Timestamp) -> Option<Output> {
         self.shared.with(|state| state.now = state.now.max(now));
         loop {
@@ -62,7 +62,7 @@ impl Executor {
             match procedure.as_mut().poll(&mut context) {
                 Poll::Pending => running.push(Task { id, procedure }),
                 Poll::Ready(result) => {
-                    // Dropped first: what it held is free before anybody hears of its end.
+                    // Dropped first: its locks are free before its end is reported.
                     drop(procedure);
                     self.shared.with(|state| {
                         state.woken = true;
@@ -81,7 +81,7 @@ impl Executor {
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        // A procedure holds what it is shared through: one that never starts would keep both for ever.
+        // A procedure holds a `Shared`, and the `Shared` holds those that have not started: a leak otherwise.
         drop(self.shared.take_spawned());
     }
 }

@@ -1,8 +1,8 @@
-//! PROTOCOL.md §3, §6, §7, §11 — reading the queues: decrypt in order, sort by group, acknowledge what is kept.
+//! PROTOCOL.md §11.7 — reading the fan-out queue: decrypt in order, sort by group, acknowledge what is kept.
 //!
-//! What was decrypted is part of the state, so the next reading acknowledges it. Following a group's deliveries
-//! is a procedure of its own for each group ([`super::processing`]): a homeserver that cannot be reached, and
-//! whose keys are needed for one group, holds up no other.
+//! Decrypted entries are part of the state, so the next reading acknowledges them. Each group's deliveries
+//! are followed by a procedure of their own (`processing`): if one group needs the keys of a homeserver that
+//! cannot be reached, the other groups go on.
 
 use super::{
     error::ClientError,
@@ -23,11 +23,11 @@ use crate::{
     },
 };
 
-/// What there is to do after reading.
+/// What a queue entry leads to.
 enum FollowUp {
-    /// Something waits for a group that is there.
+    /// This group has deliveries to follow.
     Deliveries(GroupId),
-    /// An invitation.
+    /// An invitation to a group that the client is not in.
     Welcome(Delivery),
 }
 
@@ -44,7 +44,7 @@ pub(super) async fn read(shared: &Shared) -> Result<(), ClientError> {
         for found in shared.with(|state| state.open_fan_out(&reply.entries))? {
             start_follow_up(shared, found);
         }
-        // A queue that was restored drops its entries before there are new ones.
+        // A restored queue drops its entries before it has new ones: `remaining` falls without entries.
         if reply.remaining == 0 || (reply.entries.is_empty() && reply.remaining >= left) {
             return Ok(());
         }
@@ -63,7 +63,7 @@ fn start_follow_up(shared: &Shared, found: FollowUp) {
     }
 }
 
-/// Keeps deliveries from here on, or follows them and those that were kept.
+/// Holds deliveries back from here on, or follows them and those held back before.
 pub(super) fn hold_deliveries(shared: &Shared, hold: bool) {
     let kept = shared.with(|state| {
         state.holding_deliveries = hold;
@@ -124,7 +124,7 @@ impl State {
                 }
                 Some(FollowUp::Deliveries(group))
             }
-            // Only the group's own homeserver speaks for it.
+            // Only the group's own homeserver delivers for it.
             QueueMessage::Delivery(delivery) if delivery.source != delivery.group_id.domain => None,
             QueueMessage::Delivery(delivery) => self.sort_delivery(delivery),
         }
@@ -139,7 +139,7 @@ impl State {
                 return Some(FollowUp::Welcome(delivery));
             }
             FanOutContent::Receipt(receipt) => {
-                // Whoever waits for it goes on at once.
+                // The procedure that waits for it goes on at once.
                 if let Some(slot) = self.receipts.get_mut(&receipt.request_id) {
                     let (position, epoch, sent_at) = (delivery.position, receipt.epoch, delivery.sent_at);
                     *slot = Some(Confirmation { position, epoch, sent_at });
@@ -148,7 +148,7 @@ impl State {
             }
             _ => {}
         }
-        // Of groups that were left or whose invitation was declined, nothing is kept.
+        // Deliveries of groups that were left or declined are dropped.
         self.inboxes.get_mut(&group)?.push_back(InboxEntry::Delivery(delivery));
         Some(FollowUp::Deliveries(group))
     }

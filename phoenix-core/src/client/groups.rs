@@ -1,4 +1,4 @@
-//! PROTOCOL.md §8, §11 — a group as its member holds it, and creating one.
+//! PROTOCOL.md §8.4, §11.11 — creating a group, and the MLS settings of all groups.
 
 use openmls::prelude::{
     BasicCredential, CredentialType, Extension, ExtensionType, Extensions, ExternalSender, GroupContext,
@@ -24,16 +24,16 @@ use crate::{
     wire::delivery_service::{CreateGroup, GroupAccess, RequestGroupId},
 };
 
-/// How many epochs back messages are still read: own commits are merged as soon as they are acknowledged, and
-/// what was ordered before may follow.
+/// From how many past epochs messages are still decrypted: an own commit is merged as soon as its answer
+/// comes, and messages that were ordered before it may arrive afterwards.
 const PAST_EPOCHS: usize = 5;
 
-/// Messages that may come out of order, and be missing, of one sender. The order is the group's own; missing are
-/// those that a gap marker stands for.
+/// How many messages of one sender may come out of order. The delivery service orders them, so few do.
 const OUT_OF_ORDER: u32 = 32;
+/// How many messages of one sender may be missing in a row: those that a gap marker stands for.
 const MAX_MISSING: u32 = 10_000;
 
-/// The settings of all groups.
+/// Returns the MLS settings with which groups are joined; [`create`] uses the same.
 pub(super) fn join_config() -> MlsGroupJoinConfig {
     MlsGroupJoinConfig::builder()
         .wire_format_policy(PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
@@ -91,7 +91,7 @@ pub(super) async fn create(shared: &Shared, connection: Option<Connection>) -> R
     })
 }
 
-/// The user's wish for a group.
+/// Creates a group for the user.
 pub(super) async fn create_group(shared: Shared) -> Result<(), ClientError> {
     let id = create(&shared, None).await?;
     shared.emit(Event::GroupCreated(id));
@@ -99,7 +99,7 @@ pub(super) async fn create_group(shared: Shared) -> Result<(), ClientError> {
 }
 
 impl State {
-    /// A new MLS group with fresh keys.
+    /// Makes an MLS group with fresh keys.
     fn new_group(
         &mut self,
         id: &GroupId,
@@ -125,7 +125,8 @@ impl State {
     }
 }
 
-/// What holds for all members: required capabilities, roles, and the delivery service as external sender.
+/// Returns the group context's extensions: required capabilities, roles, and the delivery service as external
+/// sender.
 fn context_extensions(
     id: &GroupId,
     roles: &Roles,
@@ -148,7 +149,7 @@ fn context_extensions(
     .map_err(ClientError::mls)
 }
 
-/// The encoding of an MLS message.
+/// Encodes an MLS message.
 pub(super) fn message_bytes(message: &MlsMessageOut) -> Result<Vec<u8>, ClientError> {
     message.to_bytes().map_err(ClientError::mls)
 }

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §11 — the client as an application holds it.
+//! PROTOCOL.md §11 — the client as an application holds it: each method starts a procedure or shows the
+//! state.
 
 use super::{
     account,
@@ -17,86 +18,93 @@ use crate::{
     wire::queuing_service::Listen,
 };
 
-/// A client of one user. See the [module](crate::client) for how to drive it.
+/// A client of one user. The [module](crate::client) shows how to drive it.
+///
+/// A method that returns a [`TaskId`] starts a procedure, whose end is an [`Output::TaskDone`] of that id.
 pub struct Client {
     pub(super) shared: Shared,
     executor: Executor,
 }
 
 impl Client {
-    /// A client that is not registered yet. Its ids and keys are drawn from `seed`: 32 random bytes that no
-    /// other client may get.
+    /// Returns a client that is not registered. Its ids and keys are drawn from `seed`: 32 random bytes,
+    /// secret, and never used for another client.
     pub fn new(config: ClientConfig, seed: [u8; 32]) -> Self {
         let shared = Shared::new(State::new(config, seed));
         Self { executor: Executor::new(shared.clone()), shared }
     }
 
-    /// The user.
+    /// Returns the user's id, drawn from the seed.
     pub fn user_id(&self) -> UserId {
         self.client_id().user_id
     }
 
-    /// The client.
+    /// Returns the client's id, drawn from the seed.
     pub fn client_id(&self) -> ClientId {
         self.shared.with(|state| state.client_id.clone())
     }
 
-    /// The client's pseudonym at its queuing service, once it has one.
+    /// Returns the client's pseudonym at its queuing service, or `None` before registration has made one.
     pub fn qs_client(&self) -> Option<QsClientId> {
         self.shared.with(|state| state.queuing.as_ref().map(|queuing| queuing.client))
     }
 
-    /// How many entries of its fan-out queue the client has taken in. Each delivery is one, also one that was
-    /// delivered before and is dropped for that.
+    /// Returns how many entries of its fan-out queue the client has read, including repeats of deliveries,
+    /// which it drops.
     pub fn entries_read(&self) -> u64 {
         self.shared.with(|state| state.queuing.as_ref().map_or(0, |queuing| queuing.reader.next_sequence()))
     }
 
-    /// Sets everything up: account, queue, key packages. If that fails half-way, another call goes on there.
+    /// Registers the client: account, queue, key packages. [`Event::Registered`](super::Event::Registered)
+    /// follows. If a step fails, another call continues with it.
     pub fn register(&mut self, password: &[u8]) -> TaskId {
         let password = password.to_vec();
         self.start(|shared, _| Box::pin(account::register(shared, password)))
     }
 
-    /// Asks `user`, of whatever homeserver, for a connection. The procedure is over when it is asked;
-    /// [`Event::Connected`](crate::client::Event::Connected) follows when it has accepted.
+    /// Requests a connection with `user`, at any homeserver. The procedure ends when the request is in the
+    /// user's queue; [`Event::Connected`](super::Event::Connected) follows when the user has accepted.
     pub fn connect(&mut self, user: UserId) -> TaskId {
         self.start(|shared, _| Box::pin(connections::connect(shared, user)))
     }
 
-    /// Accepts the connection request of `user`, of which an [`Event::ConnectionRequested`](crate::client::Event::ConnectionRequested) told.
+    /// Accepts the connection request of `user`, which came as
+    /// [`Event::ConnectionRequested`](super::Event::ConnectionRequested).
     pub fn accept(&mut self, user: UserId) -> TaskId {
         self.start(|shared, _| Box::pin(connections::accept(shared, user)))
     }
 
-    /// Creates a group, which [`Event::GroupCreated`](crate::client::Event::GroupCreated) names.
+    /// Creates a group, which [`Event::GroupCreated`](super::Event::GroupCreated) names.
     pub fn create_group(&mut self) -> TaskId {
         self.start(|shared, _| Box::pin(groups::create_group(shared)))
     }
 
-    /// Adds contacts to a group.
+    /// Adds contacts to a group. Fails with [`ClientError::NotAContact`](super::ClientError::NotAContact) or
+    /// [`ClientError::AlreadyMember`](super::ClientError::AlreadyMember) if one of them cannot be added; then
+    /// none is.
     pub fn invite(&mut self, group: &GroupId, users: &[UserId]) -> TaskId {
         let (group, users) = (group.clone(), users.to_vec());
         self.start(|shared, _| Box::pin(membership::invite(shared, group, users)))
     }
 
-    /// Sends a message to a group.
+    /// Sends a message to a group. [`Event::MessageAcknowledged`](super::Event::MessageAcknowledged) follows
+    /// once it is ordered, even if the procedure ended without knowing.
     pub fn send(&mut self, group: &GroupId, text: &[u8]) -> TaskId {
         let (group, text) = (group.clone(), text.to_vec());
         self.start(|shared, task| Box::pin(membership::send(shared, task, group, text)))
     }
 
-    /// Renews the client's keys in a group, and commits what the delivery service has proposed.
+    /// Renews the client's keys in a group, and commits the proposals of the delivery service.
     pub fn update(&mut self, group: &GroupId) -> TaskId {
         let group = group.clone();
         self.start(|shared, _| Box::pin(membership::update(shared, group)))
     }
 
-    /// Reads direct and fan-out queue to their ends, and follows what is found: messages, commits, connection
-    /// requests, invitations. Requests and invitations go on after the procedure is over.
+    /// Reads direct and fan-out queue to their ends, and follows what they bring: messages, commits,
+    /// connection requests, invitations. Requests and invitations may take longer than this procedure.
     ///
-    /// While one reading is under way and another waits, this is the one that waits: it will see whatever is
-    /// there now.
+    /// If a reading waits for another to end, this returns the waiting one, which will read everything that
+    /// is in the queues now.
     pub fn read_queues(&mut self) -> TaskId {
         if let Some(waiting) = self.shared.with(|state| state.queued_reading) {
             return waiting;
@@ -111,32 +119,34 @@ impl Client {
         task
     }
 
-    /// Reads the fan-out queue alone, as [`Client::read_queues`] does: what a signal on the web socket asks for.
+    /// Reads only the fan-out queue, as [`Client::read_queues`] does. A signal on the web socket calls for
+    /// this.
     pub fn read_fan_out_queue(&mut self) -> TaskId {
         self.start(|shared, _| Box::pin(async move { fan_out_queue::read(&shared).await }))
     }
 
-    /// Fetches tokens of a homeserver until `count` are in stock, so that nothing waits for them later. By itself the
-    /// client fetches a batch when it has none left.
+    /// Fetches tokens of a homeserver until at least `count` are in stock, so that later requests need not
+    /// wait for them. Without this, the client fetches a batch when it has none left.
     pub fn stock_tokens(&mut self, domain: &Domain, count: usize) -> TaskId {
         let domain = domain.clone();
         self.start(move |shared, _| Box::pin(async move { shared.stock_tokens(&domain, count).await }))
     }
 
-    /// Whether deliveries to groups are kept as they are read, and followed only when this is called with `false`.
-    /// Reading and acknowledging a queue is cheap, following what it brought is not: a client can so catch up with
-    /// a long queue first. What is kept is in memory. At first nothing is.
+    /// With `true`, holds deliveries to groups back, in memory, as they are read; with `false`, follows them,
+    /// which is how a client starts. Reading a queue is cheap and following its deliveries is not, so a
+    /// client can read a long queue to its end first.
     pub fn hold_deliveries(&mut self, hold: bool) {
         fan_out_queue::hold_deliveries(&self.shared, hold);
     }
 
-    /// The bytes of a fresh, signed request to be told when the client's queue grows: what an embedder sends as
-    /// the first message of a web socket to the queuing service of the client's own homeserver. Every signal that
-    /// follows is a reason for [`Client::read_queues`]. `None` until the client has a queue.
+    /// Returns a fresh, signed request for signals when the client's queue grows, or `None` before the client
+    /// has a queue. The application sends the bytes as the first message of a web socket to the queuing
+    /// service of the client's own homeserver, and calls [`Client::read_queues`] on every signal that
+    /// follows.
     ///
-    /// Nothing is started and nothing waits for the answer, a [`ResponseEnvelope`] that carries [`Done`] or a
-    /// refusal. The request bears the time that the client was last told; after a long rest, poll it first, or the
-    /// homeserver takes the request for an old one.
+    /// This starts no procedure, and the client does not wait for the answer, a [`ResponseEnvelope`] that
+    /// carries [`Done`] or a refusal. The request bears the time of the latest call: after a long rest, poll
+    /// first, or the homeserver refuses the request as an old one.
     ///
     /// [`Done`]: crate::wire::message::Done
     /// [`ResponseEnvelope`]: crate::wire::envelope::ResponseEnvelope
@@ -148,12 +158,14 @@ impl Client {
         })
     }
 
-    /// The next thing to do or tell at `now`, if there is one.
+    /// Runs all procedures as far as they go at `now`. Returns the next output, or `None` if there is nothing
+    /// to do before another call or [`Client::next_wake`].
     pub fn poll(&mut self, now: Timestamp) -> Option<Output> {
         self.executor.poll(now)
     }
 
-    /// Tells what became of an [`Output::Request`]: the bytes of the answer, or that there is none.
+    /// Hands in the outcome of an [`Output::Request`]: the bytes of the answer, or that there is none.
+    /// Ignored if the client has given the exchange up.
     pub fn respond(&mut self, exchange: ExchangeId, answer: Result<Vec<u8>, PeerFailure>, now: Timestamp) {
         self.shared.with(|state| {
             state.now = state.now.max(now);
@@ -164,22 +176,23 @@ impl Client {
         });
     }
 
-    /// When to call [`Client::poll`] again though nothing happens.
+    /// Returns when to call [`Client::poll`] again even if nothing happens, or `None` if no procedure waits
+    /// for a time.
     pub fn next_wake(&self) -> Option<Timestamp> {
         self.shared.with(|state| if state.woken { Some(state.now) } else { state.next_wake })
     }
 
-    /// Whether no procedure is under way and nothing waits to be polled.
+    /// Whether no procedure is under way and no output waits to be polled.
     pub fn is_idle(&self) -> bool {
         self.executor.is_idle()
     }
 
-    /// The groups that the client is in, connections' included, by id.
+    /// Returns the groups that the client is in, by id, those of connections included.
     pub fn groups(&self) -> Vec<GroupView> {
         self.shared.with(|state| state.groups.values().map(Group::view).collect())
     }
 
-    /// The users that the client is connected with.
+    /// Returns the users that the client is connected with.
     pub fn contacts(&self) -> Vec<UserId> {
         self.shared.with(|state| state.contacts.keys().cloned().collect())
     }

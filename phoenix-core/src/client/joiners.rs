@@ -1,4 +1,4 @@
-//! PROTOCOL.md §7, §8, §11 — contacts' key packages: fetched, and verified before their leaves are added.
+//! PROTOCOL.md §11.11 — inviting: contacts' key packages, fetched and verified before their leaves are added.
 
 use openmls::prelude::{KeyPackage, KeyPackageIn, ProtocolVersion};
 use openmls_traits::OpenMlsProvider;
@@ -22,16 +22,16 @@ use crate::{
     },
 };
 
-/// A client of a contact, ready to be added.
+/// A client of a contact, verified and ready to be added.
 pub(super) struct Joiner {
     pub package: KeyPackage,
     pub member: Member,
-    /// Seals the attribution to the joiner.
+    /// Encrypts the Welcome attribution for the joiner.
     pub friendship_key: EarKey,
     pub batch: KeyPackageBatch,
 }
 
-/// Fetches key packages of a contact, one for each of its clients, and checks them.
+/// Fetches a contact's key packages, one for each of its clients, and verifies them.
 pub(super) async fn fetch_joiners(shared: &Shared, contact: &Contact) -> Result<Vec<Joiner>, ClientError> {
     let domain = contact.credential.client_id().user_id.domain.clone();
     let friendship = &contact.friendship;
@@ -50,19 +50,20 @@ pub(super) async fn fetch_joiners(shared: &Shared, contact: &Contact) -> Result<
     Ok(joiners)
 }
 
-/// A batch has to be the contact's queuing service's, and signed by it: the delivery service will look, too.
+/// Verifies that a batch is of the contact's queuing service and signed by it, as the delivery service will
+/// do.
 async fn check_batch(shared: &Shared, domain: &Domain, batch: &KeyPackageBatch) -> Result<(), ClientError> {
     if batch.content.domain != *domain {
-        return Err(ClientError::Dishonest("key packages vouched for by another homeserver"));
+        return Err(ClientError::Dishonest("a batch of another homeserver"));
     }
     let keys = shared.qs_keys(domain).await?;
     let key = keys.verifying_key(batch.content.key_id, shared.now());
-    let key = key.ok_or(ClientError::Dishonest("key packages vouched for with an unknown key"))?;
+    let key = key.ok_or(ClientError::Dishonest("a batch signed by an unknown key"))?;
     Ok(key.verify(&batch.content, &batch.signature)?)
 }
 
 impl State {
-    /// Checks an add package, but for the leaf's chain of credentials.
+    /// Verifies an add package except for its leaf's chain of credentials.
     fn joiner(
         &mut self,
         contact: &Contact,
@@ -74,7 +75,7 @@ impl State {
         let view = validate_key_package(crypto, bytes, self.now.seconds()).map_err(ClientError::mls)?;
         let leaf = leaf_credential(&view.credential)?;
         if *leaf.leaf.payload.verifying_key.0.as_slice() != view.signature_key.0 {
-            return Err(ClientError::Dishonest("a leaf of another key"));
+            return Err(ClientError::Dishonest("a leaf credential for another key than the leaf's"));
         }
         let identity = leaf.leaf.payload.identity;
         let opened =
@@ -86,10 +87,10 @@ impl State {
         }
         let config: ClientQueueConfig = decode(&view.queue_config)?;
         if config.domain != user.domain {
-            return Err(ClientError::Dishonest("a queue at another homeserver"));
+            return Err(ClientError::Dishonest("a queue configuration of another homeserver"));
         }
         if !batch.content.references.iter().any(|reference| reference.as_slice() == view.reference) {
-            return Err(ClientError::Dishonest("a key package that nobody vouches for"));
+            return Err(ClientError::Dishonest("a key package that is not in the batch"));
         }
         let package = KeyPackageIn::tls_deserialize(&mut &*bytes).map_err(ClientError::mls)?;
         let package = package.validate(crypto, ProtocolVersion::Mls10).map_err(ClientError::mls)?;

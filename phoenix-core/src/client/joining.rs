@@ -1,5 +1,5 @@
-//! PROTOCOL.md §8, §11 — joining a group from a Welcome: only from contacts, and only once every member's chain
-//! of credentials is verified.
+//! PROTOCOL.md §11.11 — joining a group from a Welcome: only a contact's, and only after the chain of
+//! credentials of every member is verified.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// A Welcome that was decrypted.
+/// A decrypted Welcome.
 struct Opened {
     invitation: Invitation,
     reference: Vec<u8>,
@@ -39,7 +39,7 @@ struct Opened {
     epoch: u64,
 }
 
-/// Follows an invitation, or declines it and says why.
+/// Follows an invitation, or declines it and reports why.
 pub(super) async fn join(shared: Shared, delivery: Delivery) -> Result<(), ClientError> {
     let id = delivery.group_id.clone();
     let lock = shared.lock(LockName::Group(id.clone())).await;
@@ -50,7 +50,7 @@ pub(super) async fn join(shared: Shared, delivery: Delivery) -> Result<(), Clien
         });
         return Ok(());
     }
-    // Deliveries find their way to the client only by its own configuration, before the key package's expires.
+    // Until then, deliveries come by the key package's configuration, which expires.
     let bound = update_queue_info(&shared, &id).await;
     drop(lock);
     processing::follow(&shared, &id).await?;
@@ -58,7 +58,7 @@ pub(super) async fn join(shared: Shared, delivery: Delivery) -> Result<(), Clien
     key_packages::replenish(&shared).await
 }
 
-/// Joins; an invitation that has overtaken the connection with who invites waits until that is made or has failed.
+/// Joins. An invitation that overtook the connection with its inviter waits until that is made or has failed.
 async fn join_once_connected(shared: &Shared, delivery: &Delivery) -> Result<(), ClientError> {
     let (patience, interval) =
         shared.with(|state| (state.now + state.config.request_window, state.config.poll_interval));
@@ -76,7 +76,7 @@ async fn join_once_connected(shared: &Shared, delivery: &Delivery) -> Result<(),
 
 async fn join_group(shared: &Shared, delivery: &Delivery) -> Result<(), ClientError> {
     let FanOutContent::Welcome(bundle) = &delivery.content else {
-        return Err(ClientError::Dishonest("no Welcome"));
+        return Err(ClientError::Dishonest("a delivery without a Welcome"));
     };
     let opened = shared.with(|state| state.open_welcome(&delivery.group_id, bundle))?;
     let access = GroupAccess {
@@ -109,8 +109,8 @@ async fn join_group(shared: &Shared, delivery: &Delivery) -> Result<(), ClientEr
     })
 }
 
-/// Fetches tree and credentials. The Welcome can be opened once only, so this does not give up on a homeserver
-/// that is down.
+/// Fetches tree and credentials. Repeats the request until it is answered, because the Welcome opens only
+/// once.
 async fn welcome_info(
     shared: &Shared,
     access: &GroupAccess,
@@ -127,7 +127,7 @@ async fn welcome_info(
     }
 }
 
-/// The Welcome must be of the member who signed the invitation.
+/// Checks that the member who sent the Welcome is the one who signed the invitation.
 fn check_inviter(
     staged: &StagedWelcome,
     members: &BTreeMap<u32, Member>,
@@ -138,11 +138,11 @@ fn check_inviter(
     if inviter == Some(&invitation.inviter) {
         Ok(())
     } else {
-        Err(ClientError::Dishonest("a Welcome of another than the inviter"))
+        Err(ClientError::Dishonest("a Welcome sent by another member than the inviter"))
     }
 }
 
-/// Has the group's messages sent to the client's own configuration.
+/// Binds the client's queue configuration in the group to the group.
 pub(super) async fn update_queue_info(shared: &Shared, id: &GroupId) -> Result<(), ClientError> {
     let to = shared.config_key().await?;
     let (body, identity) = shared.with(|state| {
@@ -152,7 +152,7 @@ pub(super) async fn update_queue_info(shared: &Shared, id: &GroupId) -> Result<(
     })?;
     loop {
         match shared.call(&id.domain, &body, Some(&identity)).await {
-            // Doing it twice does no harm.
+            // A second update does no harm.
             Err(ClientError::Unanswered { .. }) => {}
             result => return result.map(|_| ()),
         }
@@ -160,7 +160,7 @@ pub(super) async fn update_queue_info(shared: &Shared, id: &GroupId) -> Result<(
 }
 
 impl State {
-    /// Whether a connection with this user is asked for, or being accepted.
+    /// Whether a connection with this user is requested, or being accepted.
     fn is_connecting(&self, user: &UserId) -> bool {
         let asked = Some(Connection::Asked(user.clone()));
         self.accepting.contains(user) || self.groups.values().any(|group| group.connection == asked)
@@ -171,7 +171,7 @@ impl State {
         let opened = self.friendship_key.open(&welcome_attribution_binding(id), &bundle.attribution)?;
         let WelcomeAttribution { invitation, signature } = decode(&opened)?;
         if invitation.group_id != *id {
-            return Err(ClientError::Dishonest("an invitation into another group"));
+            return Err(ClientError::Dishonest("an invitation to another group"));
         }
         let inviter = &invitation.inviter;
         let contact = self.contacts.get(&inviter.user_id);
@@ -180,11 +180,12 @@ impl State {
         let signed = AttributedWelcome { invitation, welcome: bundle.welcome.clone() };
         contact.credential.verifying_key().verify(&signed, &signature)?;
         let references = welcome_references(bundle.welcome.as_slice()).map_err(ClientError::mls)?;
-        let ours = references.into_iter().find_map(|reference| {
+        let own = references.into_iter().find_map(|reference| {
             let package = self.key_packages.get(&reference)?.clone();
             Some((reference, package))
         });
-        let (reference, package) = ours.ok_or(ClientError::Dishonest("a Welcome for others"))?;
+        let (reference, package) =
+            own.ok_or(ClientError::Dishonest("a Welcome for none of the client's key packages"))?;
         let welcome = read_welcome(bundle)?;
         let processed = ProcessedWelcome::new_from_welcome(&self.provider, &join_config(), welcome);
         let processed = processed.map_err(ClientError::mls)?;
@@ -193,7 +194,7 @@ impl State {
         }
         let group_info = processed.unverified_group_info();
         if group_info.group_id().as_slice() != encode(id) {
-            return Err(ClientError::Dishonest("a Welcome into another group"));
+            return Err(ClientError::Dishonest("a Welcome to another group"));
         }
         let epoch = group_info.epoch().as_u64();
         Ok(Opened { invitation: signed.invitation, reference, package, processed, epoch })
@@ -203,6 +204,6 @@ impl State {
 fn read_welcome(bundle: &WelcomeBundle) -> Result<Welcome, ClientError> {
     match parse_message(bundle.welcome.as_slice()).map_err(ClientError::mls)?.extract() {
         MlsMessageBodyIn::Welcome(welcome) => Ok(welcome),
-        _ => Err(ClientError::Dishonest("no Welcome")),
+        _ => Err(ClientError::Dishonest("another MLS message than a Welcome")),
     }
 }

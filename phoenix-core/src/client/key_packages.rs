@@ -1,4 +1,4 @@
-//! PROTOCOL.md §7, §11 — the client's own key packages and queue configurations: making and publishing them.
+//! PROTOCOL.md §7.5, §7.6, §11.4 — the client's own key packages and queue configurations.
 
 use openmls::prelude::{Extension, Extensions, KeyPackage, UnknownExtension};
 use openmls_traits::OpenMlsProvider;
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Publishes fresh key packages in place of those before. Earlier ones that were handed out stay usable.
+/// Publishes fresh key packages in place of those before. Those that were handed out stay usable.
 pub(super) async fn publish(shared: &Shared) -> Result<(), ClientError> {
     let domain = shared.with(|state| state.config.domain.clone());
     let to = shared.config_key().await?;
@@ -38,14 +38,14 @@ pub(super) async fn publish(shared: &Shared) -> Result<(), ClientError> {
     Ok(())
 }
 
-/// Publishes fresh key packages once half of them are used.
+/// Publishes fresh key packages if half of them are used.
 pub(super) async fn replenish(shared: &Shared) -> Result<(), ClientError> {
     let few = shared.with(|state| state.used_packages * 2 >= state.config.key_packages.max(1));
     if few { publish(shared).await } else { Ok(()) }
 }
 
 impl State {
-    /// A key package, its private parts kept.
+    /// Makes a key package and keeps its private keys.
     fn key_package(&mut self, to: &PublishedHpkeKey, last_resort: bool) -> Result<AddPackage, ClientError> {
         let leaf = self.new_leaf()?;
         let config = self.queue_config(to, Binding::Unbound)?;
@@ -73,14 +73,14 @@ impl State {
         Ok(AddPackage { key_package: Bytes::new(bytes)?, encrypted_credential })
     }
 
-    /// A fresh queue configuration of this client.
+    /// Makes a queue configuration of this client.
     pub fn queue_config(
         &mut self,
         to: &PublishedHpkeKey,
         binding: Binding,
     ) -> Result<ClientQueueConfig, ClientError> {
         let lifetime = self.config.queue_config_lifetime;
-        // An unbound one serves for as long as its key package, and then as long again as a bound one.
+        // An unbound one is valid for as long as its key package, and for as long as a bound one after that.
         let extra =
             if binding == Binding::Unbound { self.config.key_package_lifetime } else { Default::default() };
         let not_after = self.now + lifetime + extra;
@@ -97,7 +97,7 @@ impl State {
         Ok(ClientQueueConfig::seal(&mut self.random, domain, to, content, &queuing.config_key)?)
     }
 
-    /// A queue configuration for one group.
+    /// Makes a queue configuration that is bound to one group.
     pub fn bound_config(
         &mut self,
         to: &PublishedHpkeKey,

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §4.5, §8, §11 — leaves of the client's own: key, credential and what they declare.
+//! PROTOCOL.md §4.5, §8.4 — the client's own leaves: keys, credential, lifetime and capabilities.
 
 use openmls::prelude::{Capabilities, Credential, CredentialType, CredentialWithKey, Lifetime};
 
@@ -12,7 +12,7 @@ use crate::{
     time::{DAY, ExpirationData, HOUR},
 };
 
-/// A leaf of ours to be: its key, its credential as MLS has it, and the key to its attribution.
+/// A leaf of this client that is in no group yet.
 pub(super) struct NewLeaf {
     pub key: SigningKey,
     pub credential: LeafCredential,
@@ -20,7 +20,7 @@ pub(super) struct NewLeaf {
 }
 
 impl NewLeaf {
-    /// Key and credential in the form that MLS takes.
+    /// Returns the key and the credential in the form that MLS takes.
     pub fn for_mls(&self) -> CredentialWithKey {
         let credential =
             Credential::new(CredentialType::Other(LEAF_CREDENTIAL_TYPE), encode(&self.credential));
@@ -29,7 +29,7 @@ impl NewLeaf {
 }
 
 impl State {
-    /// A fresh leaf of this client.
+    /// Makes a leaf with fresh keys.
     pub fn new_leaf(&mut self) -> Result<NewLeaf, ClientError> {
         let client_credential = self.credential()?.clone();
         let random = &mut self.random;
@@ -49,13 +49,13 @@ impl State {
         Ok(NewLeaf { key, credential, attribution_key })
     }
 
-    /// The MLS lifetime of what is made now.
+    /// Returns the MLS lifetime of a leaf that is made now.
     pub fn lifetime(&self) -> Lifetime {
         let end = self.now + self.config.key_package_lifetime;
         Lifetime::init((self.now - HOUR).seconds(), end.seconds())
     }
 
-    /// What every leaf of ours declares.
+    /// Returns the MLS capabilities that every leaf declares.
     pub fn capabilities() -> Capabilities {
         capabilities()
     }

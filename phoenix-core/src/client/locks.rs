@@ -1,10 +1,10 @@
-//! PROTOCOL.md §11 — what must not happen at the same time: first come, first served.
+//! PROTOCOL.md §11.12 — procedures that must not overlap wait for each other, first come, first served.
 
 use std::{future::poll_fn, task::Poll};
 
 use super::{shared::Shared, state::LockName};
 
-/// Gives the lock back when dropped.
+/// A lock that is held. Dropping the guard releases it.
 pub(super) struct Guard {
     shared: Shared,
     name: LockName,
@@ -21,7 +21,7 @@ impl Drop for Guard {
 }
 
 impl Shared {
-    /// Waits for its turn, and holds it until the guard is dropped.
+    /// Waits for its turn, and holds the lock until the guard is dropped.
     pub async fn lock(&self, name: LockName) -> Guard {
         let ticket = self.with(|state| state.locks.enter(&name));
         let guard = Guard { shared: self.clone(), name, ticket };

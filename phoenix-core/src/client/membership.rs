@@ -1,10 +1,9 @@
-//! PROTOCOL.md §8, §11 — commits of ours: inviting contacts, renewing the own leaf; and sending messages, which
-//! must wait for them.
+//! PROTOCOL.md §11.12 — committing and sending: inviting contacts, renewing the client's own leaf, messages.
 //!
-//! A commit that was made stays *pending* until its fate is known: merged when the answer or the receipt comes,
-//! dropped when it is refused or another's commit comes for the same epoch. While nobody knows, the next
-//! operation on the group sends it again, in a new request; the delivery service takes it once at most, for it
-//! is of one epoch.
+//! A commit is *pending* until its outcome is known: it is merged when the answer or the receipt comes, and
+//! dropped when it is refused or another member's commit comes for the same epoch. While the outcome is
+//! unknown, the next operation on the group sends the commit again in a new request; the delivery service
+//! takes it at most once, because it is of one epoch.
 
 use super::{
     error::ClientError,
@@ -21,7 +20,7 @@ use crate::{
     wire::delivery_service::CommitReply,
 };
 
-/// How often an operation begins anew after others were faster.
+/// How often an operation starts again after another member's commit came first.
 const MAX_REBASES: usize = 64;
 
 /// Adds contacts to a group.
@@ -52,7 +51,7 @@ pub(super) async fn invite(shared: Shared, group: GroupId, users: Vec<UserId>) -
     Err(ClientError::Contention)
 }
 
-/// Renews the client's own leaf, and commits what the delivery service has proposed.
+/// Renews the client's own leaf, and commits the proposals of the delivery service.
 pub(super) async fn update(shared: Shared, group: GroupId) -> Result<(), ClientError> {
     let _lock = shared.lock(LockName::Group(group.clone())).await;
     for _ in 0..MAX_REBASES {
@@ -97,7 +96,7 @@ pub(super) async fn send(
                 shared.with(forget);
                 catch_up(&shared, &group, &refusal, message.epoch).await?;
             }
-            // Whoever asks again for what may have been done, would do it twice.
+            // It may have been ordered: encrypting it again could send it twice.
             Err(ClientError::Unanswered { domain }) => return Err(ClientError::Unanswered { domain }),
             Err(error) => {
                 shared.with(forget);
@@ -108,7 +107,7 @@ pub(super) async fn send(
     Err(ClientError::Contention)
 }
 
-/// Finds out what became of a commit that nobody knows of, and makes sure that the group can go on.
+/// Resolves a pending commit of unknown outcome. An error says why the group cannot go on.
 async fn resolve_pending(shared: &Shared, group: &GroupId) -> Result<(), ClientError> {
     let (pending, healthy) = shared.with(|state| {
         let group = state.group(group)?;
@@ -123,7 +122,7 @@ async fn resolve_pending(shared: &Shared, group: &GroupId) -> Result<(), ClientE
     Ok(())
 }
 
-/// Commits what the delivery service has proposed, if it has. Whether the group is free of proposals now.
+/// Commits the proposals of the delivery service, if there are any. Returns whether none are left.
 async fn commit_proposals(shared: &Shared, group: &GroupId) -> Result<bool, ClientError> {
     if !shared.with(|state| state.group(group).map(|group| group.has_proposals()))? {
         return Ok(true);
@@ -132,7 +131,7 @@ async fn commit_proposals(shared: &Shared, group: &GroupId) -> Result<bool, Clie
     submit(shared, group).await
 }
 
-/// Sends the pending commit and waits until its fate is known. Whether it was merged.
+/// Sends the pending commit and waits until its outcome is known. Returns whether it was merged.
 async fn submit(shared: &Shared, id: &GroupId) -> Result<bool, ClientError> {
     let (request, identity, epoch) = shared.with(|state| {
         let group = state.group(id)?;
@@ -168,8 +167,8 @@ async fn submit(shared: &Shared, id: &GroupId) -> Result<bool, ClientError> {
     }
 }
 
-/// Reads the queue until the group is where the delivery service says that it is: what made it refuse is on its
-/// way.
+/// Reads the queue until the group has what made the delivery service refuse: the epoch that it named, or the
+/// proposals in the way.
 async fn catch_up(shared: &Shared, id: &GroupId, refusal: &Refusal, epoch: u64) -> Result<(), ClientError> {
     let (patience, poll_interval) =
         shared.with(|state| (state.now + state.config.request_window, state.config.poll_interval));

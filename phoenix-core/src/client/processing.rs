@@ -1,8 +1,7 @@
-//! PROTOCOL.md §8, §11 — following a group: its deliveries one after the other, by position.
+//! PROTOCOL.md §11.8 — following a group: its deliveries in the order of their positions.
 //!
-//! Every commit is checked beyond what MLS checks: whoever it brings in must be shown, by a chain of
-//! credentials, to be who the commit's additional data says. A commit that cannot be followed leaves the group
-//! where it is, in need of a resync.
+//! A commit is verified beyond what MLS verifies (`verification`). One that cannot be followed leaves the
+//! group in its epoch, and the group needs a resync.
 
 use openmls::prelude::{
     ContentType, ProcessedMessage, ProcessedMessageContent, ProtocolMessage, Sender, StagedCommit,
@@ -19,23 +18,24 @@ use super::{
     verification::VerifiedCommit,
 };
 use crate::{
+    credentials::ClientCredential,
     error::Advice,
     identifiers::{Domain, GroupId},
     mls::parse_message,
     wire::fan_out::{Delivery, FanOutContent, GapReason, Receipt},
 };
 
-/// What following one delivery came to.
+/// The outcome of following one entry of the inbox.
 enum Step {
-    /// Done with it.
+    /// It is followed or dropped.
     Done,
-    /// Nothing waits.
+    /// The inbox is empty.
     Nothing,
-    /// The credentials of this homeserver have to be fetched first.
+    /// The credentials of this homeserver's authentication service have to be fetched first.
     NeedsKeys(Domain),
 }
 
-/// Follows what has arrived of a group.
+/// Follows the deliveries that have arrived of a group.
 pub(super) async fn follow(shared: &Shared, id: &GroupId) -> Result<(), ClientError> {
     let _lock = shared.lock(LockName::Inbox(id.clone())).await;
     loop {
@@ -44,7 +44,7 @@ pub(super) async fn follow(shared: &Shared, id: &GroupId) -> Result<(), ClientEr
             Step::Nothing => return Ok(()),
             Step::NeedsKeys(domain) => match shared.fetch_as_credentials(&domain).await {
                 Ok(()) | Err(ClientError::Unanswered { .. }) => {}
-                // It will be back. Until then this group waits, and no other.
+                // The homeserver will be back. Until then this group waits, and no other.
                 Err(ClientError::Refused(refusal)) if matches!(refusal.advice(), Advice::Retry(_)) => {
                     let pause = shared.with(|state| state.config.backoff_limit);
                     shared.sleep(pause).await;
@@ -68,7 +68,7 @@ impl State {
         }
         if position > expected && group.last_position.is_some() {
             group.healthy = false;
-            // From here on it is only this one that is missing what was before.
+            // If this one has to wait for keys, the missing ones are not reported again.
             group.last_position = Some(position - 1);
             self.emit(Event::Missing { group: id.clone(), from: expected, to: position });
         }
@@ -97,7 +97,7 @@ impl State {
         }
     }
 
-    /// The next delivery cannot be verified, now or ever.
+    /// Drops the next delivery, which cannot be verified now or later.
     fn skip_next(&mut self, id: &GroupId, error: ClientError) {
         let next = self.inboxes.get(id).and_then(|inbox| inbox.front());
         let Some(position) = next.map(InboxEntry::position) else { return };
@@ -108,7 +108,7 @@ impl State {
         }
     }
 
-    /// The group cannot be followed any further, for a reason that is told once.
+    /// Marks the group as one that cannot be followed further, and reports the reason once.
     fn mark_unprocessable(&mut self, id: &GroupId, position: u64, reason: ClientError) {
         let Some(group) = self.groups.get_mut(id) else { return };
         if std::mem::replace(&mut group.healthy, false) {
@@ -131,23 +131,23 @@ impl State {
                 self.mark_gap(id, delivery.position, GapReason::Dropped);
                 Ok(())
             }
-            // A member needs no Welcome.
+            // The client is a member already.
             FanOutContent::Welcome(_) => Ok(()),
         }
     }
 
-    /// A receipt confirms a commit or message of ours, whether or not the answer came.
+    /// Follows a receipt, which confirms an own commit or message whether or not the answer came.
     fn follow_receipt(&mut self, id: &GroupId, position: u64, receipt: &Receipt) -> Result<(), Unverified> {
         let group = self.group(id)?;
-        let ours = |pending: &PendingCommit| pending.requests.contains(&receipt.request_id);
-        if group.pending.as_ref().is_some_and(ours) {
+        let is_own = |pending: &PendingCommit| pending.requests.contains(&receipt.request_id);
+        if group.pending.as_ref().is_some_and(is_own) {
             self.merge_pending(id)?;
         } else if let Some(unconfirmed) = group.unconfirmed.get(&receipt.request_id) {
             let task = unconfirmed.task;
             self.acknowledge(id, task, position);
         }
         if self.group(id)?.epoch() < receipt.epoch {
-            return Err(ClientError::Dishonest("a receipt for a commit that was not ours").into());
+            return Err(ClientError::Dishonest("a receipt for a commit of another client").into());
         }
         Ok(())
     }
@@ -187,7 +187,11 @@ impl State {
                     .ok()
                     .and_then(|leaf| group.users_by_identity.get(&leaf.leaf.payload.identity).cloned());
                 let Some(from) = name else {
-                    return self.unreadable(id, position, ClientError::Dishonest("a message of nobody"));
+                    return self.unreadable(
+                        id,
+                        position,
+                        ClientError::Dishonest("a message of an unknown sender"),
+                    );
                 };
                 self.emit(Event::Message { group: id.clone(), position, from, text: message.into_bytes() });
                 Ok(())
@@ -200,28 +204,32 @@ impl State {
             }
             ProcessedMessageContent::StagedCommitMessage(staged) => {
                 let group = self.groups.get(id).ok_or(ClientError::UnknownGroup)?;
-                let newcomers = self.verify_commit(group, &sender, &data, &staged)?;
-                Ok(self.merge_others(id, *staged, newcomers)?)
+                let verified = self.verify_commit(group, &sender, &data, &staged)?;
+                Ok(self.merge_others(id, *staged, verified)?)
             }
-            _ => self.unreadable(id, position, ClientError::Dishonest("neither message nor commit")),
+            _ => self.unreadable(
+                id,
+                position,
+                ClientError::Dishonest("neither an application message nor a commit"),
+            ),
         }
     }
 
-    /// A message that is of no use, but does the group no harm.
+    /// Reports a message that cannot be read, which does the group no harm.
     fn unreadable(&mut self, id: &GroupId, position: u64, reason: ClientError) -> Result<(), Unverified> {
-        // After a gap, what follows may be of epochs that were never reached.
+        // After a gap, messages may be of epochs that the client never reached.
         if self.group(id)?.healthy {
             self.emit(Event::MessageUnreadable { group: id.clone(), position, reason });
         }
         Ok(())
     }
 
-    /// Merges another's commit. One of ours for the same epoch has lost.
+    /// Merges another member's commit. An own commit for the same epoch has lost.
     fn merge_others(
         &mut self,
         id: &GroupId,
         staged: StagedCommit,
-        newcomers: VerifiedCommit,
+        verified: VerifiedCommit,
     ) -> Result<(), ClientError> {
         self.drop_pending(id)?;
         let removed = staged.self_removed();
@@ -229,17 +237,17 @@ impl State {
         let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
         group.mls.merge_staged_commit(provider, staged).map_err(ClientError::mls)?;
         if removed {
-            // Nothing stays that would stand in the way of another invitation.
+            // Anything that stayed could make another invitation fail.
             group.mls.delete(provider.storage()).map_err(ClientError::mls)?;
             self.groups.remove(id);
             self.inboxes.remove(id);
             self.emit(Event::Removed(id.clone()));
             return Ok(());
         }
-        let joiner = newcomers.members.first().cloned();
-        group.refresh_members(newcomers.members);
+        let joiner = verified.members.first().cloned();
+        group.refresh_members(verified.members);
         let changed = group.epoch_changed();
-        if let (Some(friendship), Some(joiner)) = (newcomers.friendship, joiner) {
+        if let (Some(friendship), Some(joiner)) = (verified.friendship, joiner) {
             group.connection = Some(Connection::Made);
             self.connected(joiner.credential.client_credential, friendship);
         }
@@ -248,12 +256,8 @@ impl State {
         Ok(())
     }
 
-    /// Notes a new contact.
-    pub fn connected(
-        &mut self,
-        credential: crate::credentials::ClientCredential,
-        friendship: FriendshipPackage,
-    ) {
+    /// Takes in a new contact.
+    pub fn connected(&mut self, credential: ClientCredential, friendship: FriendshipPackage) {
         let user = credential.client_id().user_id.clone();
         self.contacts.insert(user.clone(), Contact { credential, friendship });
         self.emit(Event::Connected(user));

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §11 — the state as the client's procedures share it.
+//! PROTOCOL.md §11 — how the client's procedures share its state.
 
 use std::{
     pin::Pin,
@@ -15,14 +15,14 @@ use crate::time::Timestamp;
 /// A procedure under way.
 pub(super) type Procedure = Pin<Box<dyn Future<Output = Result<(), ClientError>> + Send>>;
 
-/// A procedure and its name; one without a name is the client's own.
+/// A procedure, with an id if the application started it.
 pub(super) struct Task {
     pub id: Option<TaskId>,
     pub procedure: Procedure,
 }
 
-/// The state as procedures hold it, and the procedures that start with the next pass. Each lock is held for one
-/// closure at a time, never while waiting.
+/// The state, and the procedures that start with the next pass. A mutex is held for one closure at a time,
+/// never while a procedure waits.
 #[derive(Clone)]
 pub(super) struct Shared {
     state: Arc<Mutex<State>>,
@@ -34,7 +34,7 @@ impl Shared {
         Self { state: Arc::new(Mutex::new(state)), spawned: Arc::default() }
     }
 
-    /// Uses the state. `action` must not come back here.
+    /// Calls `action` with the state. `action` must not call any method of this type: it would deadlock.
     pub fn with<T>(&self, action: impl FnOnce(&mut State) -> T) -> T {
         action(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -53,17 +53,17 @@ impl Shared {
         self.with(|state| state.woken = true);
     }
 
-    /// Starts a procedure that only shows when it fails.
+    /// Starts a procedure of the client's own, which is reported only if it fails.
     pub fn spawn(&self, procedure: impl Future<Output = Result<(), ClientError>> + Send + 'static) {
         self.start(Task { id: None, procedure: Box::pin(procedure) });
     }
 
-    /// The procedures that have not started yet.
+    /// Removes and returns the procedures that have not started yet.
     pub fn take_spawned(&self) -> Vec<Task> {
         std::mem::take(&mut self.spawned.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether a procedure has not started yet.
+    /// Whether there are procedures that have not started yet.
     pub fn has_spawned(&self) -> bool {
         !self.spawned.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }

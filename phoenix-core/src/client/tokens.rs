@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, §11 — tokens in stock, for each homeserver: fetched in batches, each used in one request.
+//! PROTOCOL.md §11.6 — tokens: fetched in batches, each used in one request.
 
 use std::{future::Future, pin::Pin};
 
@@ -12,7 +12,8 @@ use crate::{
 };
 
 impl Shared {
-    /// A token of `domain`, from stock or fetched. In a box, for fetching tokens is a request itself.
+    /// Returns a token of `domain`, from stock or fetched. Boxed, because fetching tokens is itself a
+    /// request.
     pub fn take_token<'a>(
         &'a self,
         domain: &'a Domain,
@@ -28,7 +29,7 @@ impl Shared {
         })
     }
 
-    /// Fetches batches until there are `count` tokens.
+    /// Fetches batches until at least `count` tokens are in stock.
     pub async fn stock_tokens(&self, domain: &Domain, count: usize) -> Result<(), ClientError> {
         let _lock = self.lock(LockName::Tokens(domain.clone())).await;
         while self.with(|state| state.tokens.count(domain)) < count {

@@ -19,14 +19,14 @@ use crate::{
     wire::delivery_service::{CommitData, LeafProfile},
 };
 
-/// Who a commit brings in.
+/// The members that a commit adds or renews, verified.
 pub(super) struct VerifiedCommit {
     pub members: Vec<Member>,
-    /// From a user who accepts a connection.
+    /// The friendship package of a joiner who accepts a connection.
     pub friendship: Option<FriendshipPackage>,
 }
 
-/// Verifies who every member is.
+/// Verifies every member of a group that is joined. Returns them by leaf index.
 pub(super) async fn verify_members(
     shared: &Shared,
     group: &GroupId,
@@ -39,7 +39,7 @@ pub(super) async fn verify_members(
         let leaf = leaf_credential(credential.serialized_content())?;
         let identity = leaf.leaf.payload.identity;
         let profile = profiles.iter().find(|profile| profile.leaf == index.u32());
-        let profile = profile.ok_or(ClientError::Dishonest("a member without a credential"))?;
+        let profile = profile.ok_or(ClientError::Dishonest("a member without an encrypted credential"))?;
         let credential = open_credential(credential_key, group, &identity, &profile.encrypted_credential)?;
         shared.verified(|state| state.verify_leaf(&leaf, &credential)).await?;
         members.insert(index.u32(), Member { identity, credential });
@@ -48,7 +48,7 @@ pub(super) async fn verify_members(
 }
 
 impl State {
-    /// Checks who a commit brings in, and that whoever is renewed stays who it is.
+    /// Verifies each leaf that a commit adds or changes, and that a changed leaf stays the same user's.
     pub fn verify_commit(
         &self,
         group: &Group,
@@ -59,7 +59,7 @@ impl State {
         let data: CommitData = decode(data).map_err(ClientError::from)?;
         let leaves = new_leaves(&group.mls, sender, staged)?;
         if leaves.len() != data.encrypted_credentials.len() {
-            return Err(ClientError::Dishonest("not one credential for each new leaf").into());
+            return Err(ClientError::Dishonest("not one encrypted credential for each new leaf").into());
         }
         let mut members = Vec::new();
         for (leaf, sealed) in leaves.iter().zip(&data.encrypted_credentials) {
@@ -75,7 +75,7 @@ impl State {
                 _ => before.is_none(),
             };
             if !allowed {
-                return Err(ClientError::Dishonest("a leaf in another's name").into());
+                return Err(ClientError::Dishonest("a leaf under an identity that is not its own").into());
             }
             members.push(member);
         }
@@ -87,7 +87,7 @@ impl State {
     }
 }
 
-/// The leaves that a commit brings or changes, in the order in which their credentials come.
+/// Returns the leaves that a commit adds or changes, in the order of their encrypted credentials.
 fn new_leaves(
     group: &MlsGroup,
     sender: &Sender,
@@ -111,25 +111,27 @@ fn new_leaves(
     Ok(leaves)
 }
 
-/// The credential of a leaf, whose key it must name.
+/// Decodes the credential of a leaf, which must name the leaf's key.
 fn checked_leaf(leaf: &LeafNode) -> Result<LeafCredential, ClientError> {
     let credential = leaf_credential(leaf.credential().serialized_content())?;
     if credential.leaf.payload.verifying_key.0 != leaf.signature_key().as_slice() {
-        return Err(ClientError::Dishonest("a leaf of another key"));
+        return Err(ClientError::Dishonest("a leaf credential for another key than the leaf's"));
     }
     Ok(credential)
 }
 
-/// Whoever joins by external commit must be the one that was asked, and brings its friendship package.
+/// Checks that the joiner by external commit is the user that was asked, and decrypts its friendship package.
 fn verify_connection_joiner(
     group: &Group,
     joined: &[Member],
     data: &CommitData,
 ) -> Result<FriendshipPackage, ClientError> {
     let (Some(Connection::Asked(asked)), [joiner]) = (&group.connection, joined) else {
-        return Err(ClientError::Dishonest("an external join that nobody waits for"));
+        return Err(ClientError::Dishonest("an external commit to a group that awaits none"));
     };
     let sealed = data.friendship_package.as_ref().filter(|_| joiner.user() == asked);
-    let sealed = sealed.ok_or(ClientError::Dishonest("a connection with another than was asked"))?;
+    let sealed = sealed.ok_or(ClientError::Dishonest(
+        "a connection with another user than the one asked, or without a friendship package",
+    ))?;
     Ok(decode(&group.credential_key.open(&friendship_package_binding(&group.id), sealed)?)?)
 }

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §11 — how the client is known to its own homeserver, and as what it signs.
+//! PROTOCOL.md §11.1 — the client's records at its own homeserver, its key packages, and as what it signs.
 
 use crate::{
     crypto::{aead::EarKey, ratchet::QueueReader, sign::SigningKey},
@@ -10,7 +10,7 @@ use crate::{
 pub(crate) struct Queuing {
     pub user: QsUserId,
     pub client: QsClientId,
-    /// For changes of the user record.
+    /// Signs changes of the user record.
     #[expect(dead_code, reason = "user records are not changed yet")]
     pub user_key: SigningKey,
     pub client_key: SigningKey,
@@ -19,14 +19,14 @@ pub(crate) struct Queuing {
     pub reader: QueueReader,
 }
 
-/// A key package of ours that somebody may use.
+/// The private side of a published key package.
 #[derive(Clone)]
 pub(crate) struct OwnPackage {
     pub leaf_key: SigningKey,
     pub last_resort: bool,
 }
 
-/// Under which name and key requests are made.
+/// The sender of a request, and the key that signs for it.
 #[derive(Clone)]
 pub(crate) struct Identity {
     pub sender: Sender,

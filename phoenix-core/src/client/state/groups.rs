@@ -1,4 +1,4 @@
-//! PROTOCOL.md §8, §11 — a group as its member holds it.
+//! PROTOCOL.md §11.1 — a group as its member holds it.
 
 use std::collections::BTreeMap;
 
@@ -26,32 +26,32 @@ pub(crate) struct Group {
     pub leaf_key: SigningKey,
     pub group_key: EarKey,
     pub credential_key: EarKey,
-    /// By leaf.
+    /// By leaf index.
     pub members: BTreeMap<u32, Member>,
-    /// Everybody who ever was a member, by leaf identity.
+    /// Present and former members: messages of former ones may still arrive.
     pub users_by_identity: BTreeMap<LeafIdentity, UserId>,
     pub last_position: Option<u64>,
     pub healthy: bool,
-    /// A commit of ours that was made and is neither known to be ordered nor to be refused.
+    /// The client's own commit of unknown outcome.
     pub pending: Option<PendingCommit>,
-    /// Whether the last commit of ours was merged.
+    /// Whether the client's last own commit was merged.
     pub merged: bool,
-    /// Messages of ours that are not known to be ordered.
+    /// The client's own messages of unknown outcome, by the request that carried them.
     pub unconfirmed: BTreeMap<RequestId, UnconfirmedMessage>,
-    /// What the group is for, if it is a connection's.
+    /// Which connection the group is for, if it is for one.
     pub connection: Option<Connection>,
 }
 
-/// Who a connection's group connects with.
+/// The state of the connection that a group is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Connection {
     /// This user was asked, and has not joined yet.
     Asked(UserId),
-    /// Both are in.
+    /// Both users are members.
     Made,
 }
 
-/// A member, its chain of credentials verified.
+/// A member whose chain of credentials is verified.
 #[derive(Clone)]
 pub(crate) struct Member {
     pub identity: LeafIdentity,
@@ -59,29 +59,29 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Whose leaf it is.
+    /// Returns the user whose leaf it is.
     pub fn user(&self) -> &UserId {
         &self.credential.client_credential.client_id().user_id
     }
 }
 
-/// A commit on its way.
+/// A commit of unknown outcome.
 pub(crate) struct PendingCommit {
     pub request: CommitRequest,
-    /// Who joins by it.
+    /// The members that it adds.
     pub added: Vec<Member>,
-    /// The requests that it was sent in.
+    /// The requests that carried it.
     pub requests: Vec<RequestId>,
 }
 
-/// A commit as it is sent.
+/// A commit in the request that carries it.
 #[derive(Clone)]
 pub(crate) enum CommitRequest {
     AddUsers(AddUsers),
     Update(UpdateClient),
 }
 
-/// A message on its way.
+/// A message of unknown outcome.
 #[derive(Clone)]
 pub(crate) struct UnconfirmedMessage {
     pub task: TaskId,
@@ -89,7 +89,7 @@ pub(crate) struct UnconfirmedMessage {
 }
 
 impl Group {
-    /// A group that was just created or joined.
+    /// Returns a group that was just created or joined, without members.
     pub fn new(access: GroupAccess, credential_key: EarKey, mls: MlsGroup, leaf_key: SigningKey) -> Self {
         Self {
             id: access.group_id,
@@ -112,7 +112,7 @@ impl Group {
         GroupAccess { group_id: self.id.clone(), group_key: self.group_key.clone() }
     }
 
-    /// How the client signs as a member.
+    /// Returns the client as a sender that signs with its leaf key.
     pub fn identity(&self) -> Identity {
         let sender = Sender::Leaf(self.mls.own_leaf_index().u32());
         Identity { sender, key: self.leaf_key.clone() }
@@ -122,7 +122,7 @@ impl Group {
         self.mls.epoch().as_u64()
     }
 
-    /// Whether the delivery service has proposed what must be committed first.
+    /// Whether there are proposals of the delivery service, which have to be committed before anything else.
     pub fn has_proposals(&self) -> bool {
         self.mls.has_pending_proposals()
     }
@@ -131,10 +131,10 @@ impl Group {
         self.members.values().any(|member| member.user() == user)
     }
 
-    /// Rebuilds the list of members from the tree, after a commit; `added` are those that are new.
+    /// Rebuilds the list of members from the tree. `added` are those that a commit added or renewed.
     pub fn refresh_members(&mut self, added: Vec<Member>) {
         let old = std::mem::take(&mut self.members).into_values();
-        // Those that are new win over those of the same identity: a credential may have been renewed.
+        // An added one replaces one of the same identity: its credential was renewed.
         let known: BTreeMap<LeafIdentity, Member> =
             old.chain(added).map(|member| (member.identity, member)).collect();
         for leaf in self.mls.members() {

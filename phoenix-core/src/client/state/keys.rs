@@ -1,4 +1,4 @@
-//! PROTOCOL.md §9, §11 — the published keys of homeservers that the client has seen, and since when.
+//! PROTOCOL.md §11.5 — the published keys of homeservers, cached.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use crate::{
     time::Timestamp,
 };
 
-/// A set, and when it was fetched.
+/// A published set, validated, and when it was fetched.
 pub(crate) struct CachedSet<T> {
     pub set: T,
     pub fetched_at: Timestamp,
 }
 
-/// The published keys that the client has seen.
+/// The published keys that the client has fetched.
 #[derive(Default)]
 pub(crate) struct KeyCache {
     pub as_credentials: BTreeMap<Domain, CachedSet<ValidatedAsCredentials>>,

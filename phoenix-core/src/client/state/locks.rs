@@ -1,25 +1,25 @@
-//! PROTOCOL.md §11 — what is locked, and who waits for it.
+//! PROTOCOL.md §11.12 — which locks are held, and which procedures wait for them.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::identifiers::{Domain, GroupId};
 
-/// What is locked.
+/// What a lock is for: two procedures never do the same of these at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LockName {
-    /// Own operations on a group.
+    /// Changing this group, or sending to it.
     Group(GroupId),
-    /// Following a group's deliveries.
+    /// Following this group's deliveries.
     Inbox(GroupId),
-    /// Reading the queues.
+    /// Reading a queue.
     Queues,
-    /// Fetching tokens of a homeserver.
+    /// Taking and fetching tokens of this homeserver.
     Tokens(Domain),
-    /// Fetching keys of a homeserver.
+    /// Fetching the AS credentials of this homeserver.
     Keys(Domain),
 }
 
-/// Who holds or waits for what.
+/// The tickets of holders and waiters, by lock; the first one holds it.
 #[derive(Default)]
 pub(crate) struct Locks {
     next_ticket: u64,

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §11 — what a client knows: data, no procedure.
+//! PROTOCOL.md §11.1 — what a client knows: data, no procedures. [`State`] holds all of it.
 
 mod account;
 mod contacts;

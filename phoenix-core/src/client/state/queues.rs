@@ -1,11 +1,11 @@
-//! PROTOCOL.md §11 — what was read of the queues and is not followed yet.
+//! PROTOCOL.md §11.7 — queue entries that are decrypted but not followed yet.
 
 use crate::{
     time::Timestamp,
     wire::fan_out::{Delivery, Gap},
 };
 
-/// What waits to be followed, in its group's order.
+/// An entry of a group's inbox, which waits to be followed.
 #[derive(Clone)]
 pub(crate) enum InboxEntry {
     Delivery(Delivery),
@@ -21,7 +21,7 @@ impl InboxEntry {
     }
 }
 
-/// Where something was ordered.
+/// What a receipt says of a commit or message that was ordered.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Confirmation {
     pub position: u64,

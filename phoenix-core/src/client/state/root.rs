@@ -1,4 +1,4 @@
-//! PROTOCOL.md §11 — everything that a client knows, in one place that its procedures share.
+//! PROTOCOL.md §11.1 — everything that a client knows, in one place that its procedures share.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -41,16 +41,16 @@ pub(crate) struct State {
     pub provider: MlsProvider,
 
     pub outputs: VecDeque<Output>,
-    /// Whether a procedure may have become able to go on.
+    /// Whether a procedure may be able to go on, so that another pass is due.
     pub woken: bool,
-    /// The earliest time at which a waiting procedure goes on.
+    /// The earliest time for which a procedure waits.
     pub next_wake: Option<Timestamp>,
     pub locks: Locks,
     pub next_task: u64,
     pub next_exchange: u64,
-    /// What is asked, and once it is there, the answer.
+    /// The answer to each exchange under way, once it is there.
     pub exchanges: BTreeMap<ExchangeId, Option<Result<Vec<u8>, PeerFailure>>>,
-    /// Requests whose receipts are waited for, and once they are there, the receipts.
+    /// The receipt of each ordered request under way, once it is there.
     pub receipts: BTreeMap<RequestId, Option<Confirmation>>,
 
     pub client_id: ClientId,
@@ -61,25 +61,25 @@ pub(crate) struct State {
     pub friendship_token: FriendshipToken,
     pub friendship_key: EarKey,
     pub queuing: Option<Queuing>,
-    /// By MLS reference.
+    /// By MLS key package reference.
     pub key_packages: BTreeMap<Vec<u8>, OwnPackage>,
-    /// Key packages that were used since some were last published.
+    /// How many key packages were used since some were last published.
     pub used_packages: usize,
 
     pub tokens: TokenStock,
     pub key_cache: KeyCache,
 
     pub contacts: BTreeMap<UserId, Contact>,
-    /// Connection requests that wait for the user's decision.
+    /// Connection requests that wait for the user's decision, by requester.
     pub connection_requests: BTreeMap<UserId, ConnectionRequest>,
-    /// Whose connection requests are being accepted.
+    /// The users whose connection requests are being accepted.
     pub accepting: BTreeSet<UserId>,
     pub groups: BTreeMap<GroupId, Group>,
-    /// Deliveries of groups that are not processed yet.
+    /// Deliveries that are not followed yet. A group has an inbox from its invitation or creation on.
     pub inboxes: BTreeMap<GroupId, VecDeque<InboxEntry>>,
-    /// A reading of the queues that has not begun.
+    /// The reading of the queues that has not begun, if there is one.
     pub queued_reading: Option<TaskId>,
-    /// Whether deliveries are kept without being followed.
+    /// Whether deliveries are held back instead of followed.
     pub holding_deliveries: bool,
 }
 
@@ -128,13 +128,13 @@ impl State {
         self.outputs.push_back(Output::Event(event));
     }
 
-    /// A name for a procedure.
+    /// Returns an id for a procedure.
     pub fn task_id(&mut self) -> TaskId {
         self.next_task += 1;
         TaskId(self.next_task)
     }
 
-    /// Notes that somebody wants to go on at `due`.
+    /// Notes that a procedure waits for `due`.
     pub fn wake_at(&mut self, due: Timestamp) {
         self.next_wake = Some(self.next_wake.map_or(due, |earliest| earliest.min(due)));
     }
@@ -151,19 +151,19 @@ impl State {
         self.groups.get_mut(id).ok_or(ClientError::UnknownGroup)
     }
 
-    /// How the client signs as itself.
+    /// Returns the client as a sender that signs with its client key.
     pub fn client_identity(&self) -> Result<Identity, ClientError> {
         let sender = Sender::Client(self.credential()?.fingerprint());
         Ok(Identity { sender, key: self.client_key.clone() })
     }
 
-    /// How the client signs at its queuing service.
+    /// Returns the client as its queuing service knows it, by pseudonym.
     pub fn queuing_identity(&self) -> Result<Identity, ClientError> {
         let queuing = self.queuing()?;
         Ok(Identity { sender: Sender::QsClient(queuing.client), key: queuing.client_key.clone() })
     }
 
-    /// What the client's contacts get.
+    /// Returns what the client's contacts get.
     pub fn friendship_package(&self) -> Result<FriendshipPackage, ClientError> {
         Ok(FriendshipPackage {
             user: self.queuing()?.user,
@@ -172,7 +172,8 @@ impl State {
         })
     }
 
-    /// What other members of a group get of this client, with the key to its leaf's attribution.
+    /// Returns what other members of a group get: the client's credential and the key to its leaf's
+    /// attribution.
     pub fn member_credential(&self, attribution_key: EarKey) -> Result<MemberCredential, ClientError> {
         Ok(MemberCredential { client_credential: self.credential()?.clone(), attribution_key })
     }

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, §11 — the tokens in stock, for each homeserver.
+//! PROTOCOL.md §11.6 — the stock of tokens, for each homeserver.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ struct StockedToken {
     not_after: Timestamp,
 }
 
-/// What is left of the tokens of each homeserver.
+/// The unused tokens of each homeserver.
 #[derive(Default)]
 pub(crate) struct TokenStock {
     tokens: BTreeMap<Domain, Vec<StockedToken>>,
 }
 
 impl TokenStock {
-    /// Takes one that is still good.
+    /// Takes a token whose key is still in force.
     pub fn take(&mut self, domain: &Domain, now: Timestamp) -> Option<Token> {
         let stock = self.tokens.get_mut(domain)?;
         stock.retain(|stocked| now <= stocked.not_after);
@@ -33,7 +33,7 @@ impl TokenStock {
         self.tokens.get(domain).map_or(0, Vec::len)
     }
 
-    /// Drops all of a homeserver: their key is not in force any more.
+    /// Drops all tokens of a homeserver: it does not take them any more.
     pub fn forget(&mut self, domain: &Domain) {
         self.tokens.remove(domain);
     }
