@@ -169,7 +169,7 @@ impl Shared {
         let domain = self.with(|state| state.config.domain.clone());
         let keys = self.qs_keys(&domain).await?;
         let key = keys.current_config_key(self.now()).cloned();
-        key.ok_or(ClientError::Dishonest("no valid key for queue configurations"))
+        key.ok_or(ClientError::Dishonest("a key set without a valid key for queue configurations"))
     }
 
     /// Fetches the key with which the delivery service of `domain` signs its proposals.
@@ -178,6 +178,6 @@ impl Shared {
         let now = self.now();
         let keys = validate_ds_key_set(&reply.keys, domain, now)?;
         let key = keys.current_verifying_key(now).map(|key| key.verifying_key);
-        key.ok_or(ClientError::Dishonest("no valid key of the delivery service"))
+        key.ok_or(ClientError::Dishonest("a key set without a valid key of the delivery service"))
     }
 }

@@ -50,7 +50,7 @@ pub(super) async fn create(shared: &Shared, connection: Option<Connection>) -> R
     let to = shared.config_key().await?;
     let reserved = shared.call(&domain, &RequestGroupId {}, None).await?;
     if reserved.group_id.domain != domain {
-        return Err(ClientError::Dishonest("a group of another homeserver"));
+        return Err(ClientError::Dishonest("a group id of another homeserver"));
     }
     let id = reserved.group_id;
     let (group, leaf) = shared.with(|state| state.new_group(&id, &delivery_key))?;

@@ -119,8 +119,7 @@ impl Client {
         task
     }
 
-    /// Reads only the fan-out queue, as [`Client::read_queues`] does. A signal on the web socket calls for
-    /// this.
+    /// Reads only the fan-out queue, as [`Client::read_queues`] does.
     pub fn read_fan_out_queue(&mut self) -> TaskId {
         self.start(|shared, _| Box::pin(async move { fan_out_queue::read(&shared).await }))
     }
@@ -139,10 +138,10 @@ impl Client {
         fan_out_queue::hold_deliveries(&self.shared, hold);
     }
 
-    /// Returns a fresh, signed request for signals when the client's queue grows, or `None` before the client
-    /// has a queue. The application sends the bytes as the first message of a web socket to the queuing
-    /// service of the client's own homeserver, and calls [`Client::read_queues`] on every signal that
-    /// follows.
+    /// Returns a fresh, signed request for signals when the client's fan-out queue grows, or `None` before
+    /// the client has a queue. The application sends the bytes as the first message of a web socket to the
+    /// queuing service of the client's own homeserver, and calls [`Client::read_fan_out_queue`] on every
+    /// signal that follows.
     ///
     /// This starts no procedure, and the client does not wait for the answer, a [`ResponseEnvelope`] that
     /// carries [`Done`] or a refusal. The request bears the time of the latest call: after a long rest, poll

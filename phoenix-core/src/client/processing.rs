@@ -210,7 +210,7 @@ impl State {
             _ => self.unreadable(
                 id,
                 position,
-                ClientError::Dishonest("neither an application message nor a commit"),
+                ClientError::Dishonest("a proposal of another sender than the delivery service"),
             ),
         }
     }

@@ -59,7 +59,10 @@ impl State {
         let data: CommitData = decode(data).map_err(ClientError::from)?;
         let leaves = new_leaves(&group.mls, sender, staged)?;
         if leaves.len() != data.encrypted_credentials.len() {
-            return Err(ClientError::Dishonest("not one encrypted credential for each new leaf").into());
+            return Err(ClientError::Dishonest(
+                "a commit without exactly one encrypted credential for each new leaf",
+            )
+            .into());
         }
         let mut members = Vec::new();
         for (leaf, sealed) in leaves.iter().zip(&data.encrypted_credentials) {

@@ -98,8 +98,8 @@ fn a_connection_package_that_is_not_the_users_own_is_refused() {
     assert!(world.clients[users[0]].contacts().is_empty());
 }
 
-/// Invites the second while the key packages in the answer are changed. Returns the error; the group stays as it
-/// was.
+/// Invites the second while the key packages in the answer are changed. Returns the error; the group stays as
+/// it was.
 fn invite_with(
     world: &mut World,
     users: [usize; 3],
