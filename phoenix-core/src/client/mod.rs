@@ -50,8 +50,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Client::listen`] makes the request by which a homeserver signals that there is something to read;
-//! without it, the application calls [`Client::read_queues`] from time to time.
+//! A client reads its queues when the application calls [`Client::read_queues`], from time to time. After the
+//! request that [`Client::listen`] makes, its homeserver also signals when the fan-out queue has grown.
 //!
 //! # What the client ensures
 //!
