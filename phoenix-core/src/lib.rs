@@ -84,6 +84,7 @@ pub mod error;
 pub mod federation;
 #[cfg(any(feature = "forgery", test))]
 pub mod forgery;
+pub mod hex;
 pub mod homeserver;
 pub mod identifiers;
 pub mod keys;

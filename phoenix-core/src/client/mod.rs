@@ -26,7 +26,7 @@
 //!
 //! /// Sends one request. This network reaches no homeserver.
 //! fn send(_request: &Exchange) -> Result<Vec<u8>, PeerFailure> {
-//!     Err(PeerFailure)
+//!     Err(PeerFailure::NoAnswer)
 //! }
 //!
 //! let mut now = Timestamp::from_milliseconds(1_800_000_000_000);

@@ -203,7 +203,7 @@ mod tests {
         config::Config,
         error::{PeerFailure, Refusal},
         homeserver::Homeserver,
-        identifiers::{Domain, RequestId, UserId},
+        identifiers::{Domain, RequestId, UserId, UserUuid},
         keys::ServiceKeys,
         operation::{Ask, Report},
         rng::Random,
@@ -301,7 +301,7 @@ mod tests {
         };
         let keys = request(&node, &GetQsKeys {});
         assert_eq!(observed(keys.clone()).await, (Some(OperationKind::GetQsKeys), None));
-        let user_id = UserId { uuid: [7; 16], domain: domain() };
+        let user_id = UserId { uuid: UserUuid([7; 16]), domain: domain() };
         let package = request(&node, &GetConnectionPackage { user_id });
         let expected = (Some(OperationKind::GetConnectionPackage), Some(Refusal::TokenNeeded.code()));
         assert_eq!(observed(package).await, expected);
@@ -333,7 +333,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_refused_and_leaves_nothing_behind() {
         let (node, mut observations) = world(Difficult { panics: true, ..Difficult::default() }, 1);
-        let user_id = UserId { uuid: [7; 16], domain: domain() };
+        let user_id = UserId { uuid: UserUuid([7; 16]), domain: domain() };
         for _ in 0..3 {
             // Needs no row, so the defect does not touch it.
             let answer = node.serve(request(&node, &GetQsKeys {})).await;

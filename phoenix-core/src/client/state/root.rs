@@ -27,7 +27,7 @@ use crate::{
         sign::SigningKey,
     },
     error::PeerFailure,
-    identifiers::{ClientId, GroupId, RequestId, UserId},
+    identifiers::{ClientId, ClientUuid, GroupId, RequestId, UserId, UserUuid},
     rng::Random,
     time::Timestamp,
     wire::{envelope::Sender, queuing_service::FriendshipToken},
@@ -87,8 +87,8 @@ impl State {
     pub fn new(config: ClientConfig, seed: [u8; 32]) -> Self {
         let mut random = Random::derive(&seed, "client", &[]);
         let crypto = MlsCrypto::new(random.array());
-        let user_id = UserId { uuid: random.array(), domain: config.domain.clone() };
-        let client_id = ClientId { user_id, uuid: random.array() };
+        let user_id = UserId { uuid: UserUuid(random.array()), domain: config.domain.clone() };
+        let client_id = ClientId { user_id, uuid: ClientUuid(random.array()) };
         Self {
             now: Timestamp::default(),
             provider: MlsProvider::new(crypto),

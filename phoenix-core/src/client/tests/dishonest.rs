@@ -17,7 +17,7 @@ use crate::{
         sign::{InvalidSignature, SigningKey},
     },
     error::Refusal,
-    identifiers::GroupId,
+    identifiers::{GroupId, GroupUuid},
     wire::{
         auth_service::{ConnectionPackage, GetConnectionPackageReply},
         envelope::ResponseEnvelope,
@@ -222,7 +222,7 @@ fn request_with(
         let mut content = ConnectionRequestContent {
             sender: state.credential().unwrap().clone(),
             recipient: recipient.clone(),
-            group_id: GroupId { uuid: state.random.array(), domain: state.config.domain.clone() },
+            group_id: GroupId { uuid: GroupUuid(state.random.array()), domain: state.config.domain.clone() },
             group_key: EarKey::random(&mut state.random),
             credential_key: EarKey::random(&mut state.random),
             friendship: state.friendship_package().unwrap(),

@@ -6,7 +6,7 @@ use crate::{
     credentials::Fingerprint,
     crypto::aead::EarKey,
     error::Refusal,
-    identifiers::{Domain, QsUserId, RequestId},
+    identifiers::{Domain, GroupUuid, QsUserId, RequestId},
     wire::{
         delivery_service::JoinConnectionGroup,
         envelope::{RequestEnvelope, Sender, Signer},
@@ -113,7 +113,7 @@ fn group_key(case: &Case) {
     let other = EarKey::from_bytes([8; 32]);
     let bytes = with_body::<JoinConnectionGroup>(case, |body| body.group.group_key = other);
     case.refuses("another key", &bytes, &Refusal::NoSuchGroup);
-    let bytes = with_body::<JoinConnectionGroup>(case, |body| body.group.group_id.uuid = [1; 16]);
+    let bytes = with_body::<JoinConnectionGroup>(case, |body| body.group.group_id.uuid = GroupUuid([1; 16]));
     case.refuses("no such group", &bytes, &Refusal::NoSuchGroup);
     let elsewhere: Domain = "elsewhere.example".parse().unwrap();
     let bytes = with_body::<JoinConnectionGroup>(case, |body| body.group.group_id.domain = elsewhere);
