@@ -9,7 +9,6 @@
 //! | `certificate.pem`, `certificate-key.pem` | a self-signed certificate and its key, for development |
 
 use std::{
-    fmt::Write,
     fs, io,
     path::{Path, PathBuf},
 };
