@@ -11,7 +11,7 @@ use tls_codec::Serialize;
 
 use super::{
     ClientError, Event,
-    messages::associated,
+    messages::add_package_binding,
     state::{Identity, OwnPackage, Queuing, Shared, State},
 };
 use crate::{
@@ -220,7 +220,7 @@ impl State {
         let identity = leaf.credential.leaf.payload.identity;
         let member = encode(&self.member_credential(leaf.attribution_key.clone())?);
         let encrypted_credential =
-            self.friendship_key.seal(&mut self.random, &add_package_name(&identity), &member)?;
+            self.friendship_key.seal(&mut self.random, &add_package_binding(&identity), &member)?;
         self.key_packages.insert(reference, OwnPackage { leaf_key: leaf.key, last_resort });
         Ok(AddPackage { key_package: Bytes::new(bytes)?, encrypted_credential })
     }
@@ -257,9 +257,4 @@ impl State {
     ) -> Result<ClientQueueConfig, ClientError> {
         self.queue_config(to, Binding::Bound { ds_domain: group.domain.clone(), group_id: group.clone() })
     }
-}
-
-/// What the credential in an add package is bound to.
-pub(super) fn add_package_name(identity: &LeafIdentity) -> Vec<u8> {
-    associated("add package", &[&identity.0])
 }

@@ -4,9 +4,11 @@ use openmls_traits::OpenMlsProvider;
 
 use super::{
     ClientError,
-    groups::{CommitRequest, Group, Member, PendingCommit, message_bytes, seal_credential},
+    groups::{CommitRequest, Group, Member, PendingCommit, message_bytes},
     membership::Joiner,
-    messages::{AttributedWelcome, Invitation, WelcomeAttribution, associated},
+    messages::{
+        AttributedWelcome, Invitation, WelcomeAttribution, seal_credential, welcome_attribution_binding,
+    },
     state::State,
 };
 use crate::{
@@ -29,8 +31,8 @@ impl State {
         let Self { groups, provider, random, client_key, .. } = self;
         let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
         let credentials = joiners.iter().map(|joiner| {
-            let name = (id, &joiner.member.identity);
-            seal_credential(random, &group.credential_key, name, &joiner.member.credential)
+            let Member { identity, credential } = &joiner.member;
+            seal_credential(random, &group.credential_key, id, identity, credential)
         });
         let credentials: Result<Vec<_>, ClientError> = credentials.collect();
         let data = CommitData { encrypted_credentials: credentials?.try_into()?, friendship_package: None };
@@ -144,12 +146,7 @@ fn attributed(
     let signature = client_key.sign(&attributed);
     let AttributedWelcome { invitation, welcome } = attributed;
     let attribution = encode(&WelcomeAttribution { invitation, signature });
-    let name = attribution_name(&group.id);
+    let name = welcome_attribution_binding(&group.id);
     let sealed = joiners.iter().map(|joiner| joiner.friendship_key.seal(random, &name, &attribution));
     Ok((welcome, sealed.collect::<Result<Vec<_>, _>>()?.try_into()?))
-}
-
-/// What a joiner's attribution is bound to.
-pub(super) fn attribution_name(group: &GroupId) -> Vec<u8> {
-    associated("welcome attribution", &[&encode(group)])
 }

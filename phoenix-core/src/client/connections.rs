@@ -12,11 +12,14 @@ use tls_codec::Deserialize;
 
 use super::{
     ClientError, Event,
-    groups::{self, Connection, Group, Member, join_config, message_bytes, seal_credential},
+    groups::{self, Connection, Group, Member, join_config, message_bytes},
     inbox::{self, Waiting},
     joining::judge_members,
     locks::LockName,
-    messages::{ConnectionRequest, ConnectionRequestContent, associated},
+    messages::{
+        ConnectionRequest, ConnectionRequestContent, connection_request_binding, friendship_package_binding,
+        seal_credential,
+    },
     processing,
     state::{Shared, State},
 };
@@ -25,7 +28,7 @@ use crate::{
     credentials::{MemberCredential, PublishedHpkeKey},
     crypto::{hpke::HpkeCiphertext, labels::Label},
     error::{Advice, Refusal},
-    identifiers::{ClientId, GroupId, RequestId, UserId},
+    identifiers::{GroupId, RequestId, UserId},
     mls::{GroupInfoUpdate, parse_message},
     wire::{
         auth_service::{ConnectionPackage, EnqueueDirect, GetConnectionPackage},
@@ -64,8 +67,12 @@ pub(super) async fn connect(shared: Shared, user: UserId) -> Result<(), ClientEr
         let signature = state.client_key.sign(&content);
         let request = encode(&ConnectionRequest { content, signature });
         let key = package.content.encryption_key;
-        let sealed =
-            key.seal(&mut state.random, Label::SEAL_CONNECTION, &request_name(&recipient), &request)?;
+        let sealed = key.seal(
+            &mut state.random,
+            Label::SEAL_CONNECTION,
+            &connection_request_binding(&recipient),
+            &request,
+        )?;
         Ok::<_, ClientError>(EnqueueDirect { client_id: recipient.clone(), package: sealed })
     })?;
     shared.call(&user.domain, &body, None).await?;
@@ -80,16 +87,6 @@ async fn check_package(shared: &Shared, package: &ConnectionPackage) -> Result<(
         return Err(ClientError::Dishonest("a connection package that has expired"));
     }
     Ok(())
-}
-
-/// What a sealed connection request is bound to.
-pub(super) fn request_name(recipient: &ClientId) -> Vec<u8> {
-    associated("connection request", &[&encode(recipient)])
-}
-
-/// What a friendship package in a commit is bound to.
-pub(super) fn friendship_name(group: &GroupId) -> Vec<u8> {
-    associated("friendship package", &[&encode(group)])
 }
 
 /// Takes a connection request from the direct queue. What cannot be opened was sent by whoever knew no better.
@@ -266,7 +263,7 @@ async fn receipt(shared: &Shared, id: &GroupId, requests: &[RequestId]) -> Resul
 impl State {
     /// Opens a request with whichever of our connection packages it was sealed to.
     fn open_request(&self, sealed: &HpkeCiphertext) -> Option<ConnectionRequest> {
-        let name = request_name(&self.client_id);
+        let name = connection_request_binding(&self.client_id);
         let mut keys = self.connection_keys.iter();
         let opened = keys.find_map(|key| key.open(Label::SEAL_CONNECTION, &name, sealed).ok())?;
         let request: ConnectionRequest = decode(&opened).ok()?;
@@ -286,9 +283,9 @@ impl State {
         let identity = leaf.credential.leaf.payload.identity;
         let credential: MemberCredential = self.member_credential(leaf.attribution_key.clone())?;
         let key = &content.credential_key;
-        let sealed = seal_credential(&mut self.random, key, (id, &identity), &credential)?;
+        let sealed = seal_credential(&mut self.random, key, id, &identity, &credential)?;
         let friendship = encode(&self.friendship_package()?);
-        let friendship = key.seal(&mut self.random, &friendship_name(id), &friendship)?;
+        let friendship = key.seal(&mut self.random, &friendship_package_binding(id), &friendship)?;
         let data = CommitData {
             encrypted_credentials: vec![sealed].try_into()?,
             friendship_package: Some(friendship),

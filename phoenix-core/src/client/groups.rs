@@ -13,19 +13,18 @@ use tls_codec::Serialize;
 use super::{
     ClientError, Event, GroupView, TaskId,
     account::NewLeaf,
-    messages::associated,
+    messages::{leaf_credential, seal_credential},
     state::{Identity, Shared, State},
 };
 use crate::{
-    codec::{Flag, decode, encode},
-    credentials::{LeafCredential, MemberCredential},
+    codec::{Flag, encode},
+    credentials::MemberCredential,
     crypto::{
-        aead::{EarCiphertext, EarKey},
+        aead::EarKey,
         sign::{SigningKey, VerifyingKey},
     },
     identifiers::{GroupId, LeafIdentity, RequestId, UserId},
     mls::{CIPHERSUITE, LEAF_CREDENTIAL_TYPE, ROLES_EXTENSION, Roles},
-    rng::Random,
     wire::{
         delivery_service::{AddUsers, CreateGroup, GroupAccess, RequestGroupId, UpdateClient},
         envelope::Sender,
@@ -199,35 +198,6 @@ impl Group {
     }
 }
 
-/// The leaf credential in MLS's form of it.
-pub(super) fn leaf_credential(bytes: &[u8]) -> Result<LeafCredential, ClientError> {
-    Ok(decode(bytes)?)
-}
-
-/// What a member's encrypted credential is bound to.
-fn credential_name(group: &GroupId, identity: &LeafIdentity) -> Vec<u8> {
-    associated("member credential", &[&encode(group), &identity.0])
-}
-
-/// Encrypts a member's credential for the other members.
-pub(super) fn seal_credential(
-    random: &mut Random,
-    key: &EarKey,
-    (group, identity): (&GroupId, &LeafIdentity),
-    credential: &MemberCredential,
-) -> Result<EarCiphertext, ClientError> {
-    Ok(key.seal(random, &credential_name(group, identity), &encode(credential))?)
-}
-
-/// Decrypts a member's credential.
-pub(super) fn open_credential(
-    key: &EarKey,
-    (group, identity): (&GroupId, &LeafIdentity),
-    sealed: &EarCiphertext,
-) -> Result<MemberCredential, ClientError> {
-    Ok(decode(&key.open(&credential_name(group, identity), sealed)?)?)
-}
-
 /// Creates a group with this client as its only member.
 pub(super) async fn create(shared: &Shared, connection: Option<Connection>) -> Result<GroupId, ClientError> {
     let domain = shared.with(|state| state.config.domain.clone());
@@ -254,7 +224,8 @@ pub(super) async fn create(shared: &Shared, connection: Option<Connection>) -> R
             encrypted_credential: seal_credential(
                 &mut state.random,
                 &group.credential_key,
-                (&id, &identity),
+                &id,
+                &identity,
                 &credential,
             )?,
             queue_config: state.bound_config(&to, &id)?,

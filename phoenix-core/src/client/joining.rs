@@ -8,10 +8,12 @@ use tls_codec::Deserialize;
 
 use super::{
     ClientError, Event, account,
-    commits::attribution_name,
-    groups::{Connection, Group, Member, join_config, leaf_credential, open_credential},
+    groups::{Connection, Group, Member, join_config},
     locks::LockName,
-    messages::{AttributedWelcome, Invitation, WelcomeAttribution},
+    messages::{
+        AttributedWelcome, Invitation, WelcomeAttribution, leaf_credential, open_credential,
+        welcome_attribution_binding,
+    },
     processing,
     state::{Identity, OwnPackage, Shared, State},
 };
@@ -140,7 +142,7 @@ pub(super) async fn judge_members(
         let identity = leaf.leaf.payload.identity;
         let profile = profiles.iter().find(|profile| profile.leaf == *index);
         let profile = profile.ok_or(ClientError::Dishonest("a member without a credential"))?;
-        let credential = open_credential(credential_key, (id, &identity), &profile.encrypted_credential)?;
+        let credential = open_credential(credential_key, id, &identity, &profile.encrypted_credential)?;
         shared.judged(|state| state.judge_leaf(&leaf, &credential)).await?;
         members.push((*index, Member { identity, credential }));
     }
@@ -195,7 +197,7 @@ impl State {
 
     /// Opens the invitation, checks that a contact signed it, and decrypts the Welcome.
     fn open_welcome(&mut self, id: &GroupId, bundle: &WelcomeBundle) -> Result<Opened, ClientError> {
-        let opened = self.friendship_key.open(&attribution_name(id), &bundle.attribution)?;
+        let opened = self.friendship_key.open(&welcome_attribution_binding(id), &bundle.attribution)?;
         let WelcomeAttribution { invitation, signature } = decode(&opened)?;
         if invitation.group_id != *id {
             return Err(ClientError::Dishonest("an invitation into another group"));

@@ -12,9 +12,9 @@ use tls_codec::Deserialize;
 
 use super::{
     ClientError, Event, TaskId,
-    account::add_package_name,
-    groups::{CommitRequest, Member, Unconfirmed, leaf_credential, message_bytes},
+    groups::{CommitRequest, Member, Unconfirmed, message_bytes},
     locks::LockName,
+    messages::{add_package_binding, leaf_credential},
     state::{Contact, Identity, Shared, State},
 };
 use crate::{
@@ -278,7 +278,7 @@ impl State {
         }
         let identity = leaf.leaf.payload.identity;
         let opened =
-            contact.friendship.key.open(&add_package_name(&identity), &package.encrypted_credential)?;
+            contact.friendship.key.open(&add_package_binding(&identity), &package.encrypted_credential)?;
         let credential: MemberCredential = decode(&opened)?;
         let user = &contact.credential.client_id().user_id;
         if credential.client_credential.client_id().user_id != *user {

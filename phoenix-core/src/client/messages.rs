@@ -2,16 +2,18 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
+use super::ClientError;
 use crate::{
-    codec::Bytes,
-    credentials::ClientCredential,
+    codec::{Bytes, decode, encode},
+    credentials::{ClientCredential, LeafCredential, MemberCredential},
     crypto::{
-        aead::EarKey,
+        aead::{EarCiphertext, EarKey},
         labels::Label,
         sign::{Signable, Signature},
     },
-    identifiers::{ClientId, GroupId, QsUserId},
+    identifiers::{ClientId, GroupId, LeafIdentity, QsUserId},
     limits::MAX_MLS_MESSAGE,
+    rng::Random,
     wire::queuing_service::FriendshipToken,
 };
 
@@ -91,8 +93,60 @@ pub(super) struct WelcomeAttribution {
     pub signature: Signature,
 }
 
-/// Associated data that ties a ciphertext to one purpose and the names in `parts`.
-pub(super) fn associated(purpose: &str, parts: &[&[u8]]) -> Vec<u8> {
+/// Decodes a leaf's credential from the content that MLS carries.
+pub(super) fn leaf_credential(content: &[u8]) -> Result<LeafCredential, ClientError> {
+    Ok(decode(content)?)
+}
+
+/// Encrypts a member's credential for the other members.
+pub(super) fn seal_credential(
+    random: &mut Random,
+    key: &EarKey,
+    group: &GroupId,
+    identity: &LeafIdentity,
+    credential: &MemberCredential,
+) -> Result<EarCiphertext, ClientError> {
+    Ok(key.seal(random, &member_credential_binding(group, identity), &encode(credential))?)
+}
+
+/// Decrypts a member's credential.
+pub(super) fn open_credential(
+    key: &EarKey,
+    group: &GroupId,
+    identity: &LeafIdentity,
+    sealed: &EarCiphertext,
+) -> Result<MemberCredential, ClientError> {
+    Ok(decode(&key.open(&member_credential_binding(group, identity), sealed)?)?)
+}
+
+/// What a member's credential is bound to, encrypted for the other members.
+fn member_credential_binding(group: &GroupId, identity: &LeafIdentity) -> Vec<u8> {
+    binding("member credential", &[&encode(group), &identity.0])
+}
+
+/// What the credential in an [`AddPackage`](crate::wire::queuing_service::AddPackage) is bound to.
+pub(super) fn add_package_binding(identity: &LeafIdentity) -> Vec<u8> {
+    binding("add package", &[&identity.0])
+}
+
+/// What a sealed [`ConnectionRequest`] is bound to.
+pub(super) fn connection_request_binding(recipient: &ClientId) -> Vec<u8> {
+    binding("connection request", &[&encode(recipient)])
+}
+
+/// What the [`FriendshipPackage`] in an external commit is bound to.
+pub(super) fn friendship_package_binding(group: &GroupId) -> Vec<u8> {
+    binding("friendship package", &[&encode(group)])
+}
+
+/// What a [`WelcomeAttribution`] is bound to.
+pub(super) fn welcome_attribution_binding(group: &GroupId) -> Vec<u8> {
+    binding("welcome attribution", &[&encode(group)])
+}
+
+/// Associated data that ties a ciphertext to one purpose and the names in `parts`: each with its length before
+/// it, so that no two lists have the same bytes.
+fn binding(purpose: &str, parts: &[&[u8]]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for part in std::iter::once(purpose.as_bytes()).chain(parts.iter().copied()) {
         bytes.extend((part.len() as u64).to_be_bytes());

@@ -11,12 +11,11 @@ use openmls_traits::OpenMlsProvider;
 
 use super::{
     ClientError, Event,
-    connections::friendship_name,
     credentials::Judgement,
-    groups::{Connection, Group, Member, leaf_credential, open_credential},
+    groups::{Connection, Group, Member},
     inbox::Waiting,
     locks::LockName,
-    messages::FriendshipPackage,
+    messages::{FriendshipPackage, friendship_package_binding, leaf_credential, open_credential},
     state::{Contact, Shared, State},
 };
 use crate::{
@@ -244,7 +243,7 @@ impl State {
         let mut members = Vec::new();
         for (leaf, sealed) in leaves.iter().zip(&data.encrypted_credentials) {
             let identity = leaf.leaf.payload.identity;
-            let credential = open_credential(&group.credential_key, (&group.id, &identity), sealed)?;
+            let credential = open_credential(&group.credential_key, &group.id, &identity, sealed)?;
             self.judge_leaf(leaf, &credential)?;
             let member = Member { identity, credential };
             let before = group.members.values().find(|member| member.identity == identity);
@@ -354,5 +353,5 @@ fn judge_connection(
     };
     let sealed = data.friendship_package.as_ref().filter(|_| joiner.user() == asked);
     let sealed = sealed.ok_or(ClientError::Dishonest("a connection with another than was asked"))?;
-    Ok(decode(&group.credential_key.open(&friendship_name(&group.id), sealed)?)?)
+    Ok(decode(&group.credential_key.open(&friendship_package_binding(&group.id), sealed)?)?)
 }

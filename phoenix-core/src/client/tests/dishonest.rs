@@ -6,8 +6,8 @@ use super::{connect, create_group, joined, three_users, world::World};
 use crate::{
     client::{
         ClientError, Event,
-        connections::{receive, request_name},
-        messages::{ConnectionRequest, ConnectionRequestContent},
+        connections::receive,
+        messages::{ConnectionRequest, ConnectionRequestContent, connection_request_binding},
     },
     codec::{Codec, encode},
     credentials::ValidationError,
@@ -230,7 +230,8 @@ fn request_with(
     let shared = world.clients[second].shared.clone();
     let sealed = shared.with(|state| {
         let to = state.connection_keys[0].public_key();
-        to.seal(&mut state.random, Label::SEAL_CONNECTION, &request_name(&recipient), &request).unwrap()
+        to.seal(&mut state.random, Label::SEAL_CONNECTION, &connection_request_binding(&recipient), &request)
+            .unwrap()
     });
     receive(&shared, &sealed);
     let reason = declined(world, second, &group);
