@@ -49,7 +49,7 @@ pub enum Refusal {
     #[tls_codec(discriminant = 200)]
     Unauthenticated,
     /// The request's time lies outside the authentication window.
-    #[error("the request's time is outside the window; the homeserver's clock reads {now:?}")]
+    #[error("the request's time is outside the window; the homeserver's clock reads {now}")]
     #[tls_codec(discriminant = 201)]
     OutsideTimeWindow {
         /// The homeserver's clock.

@@ -34,7 +34,7 @@
 //! let keys = ServiceKeys::generate(&domain, &mut Random::from_seed([1; 32]), now);
 //! let homeserver = Homeserver::new(Config::new(domain.clone()), keys);
 //!
-//! let request = RequestEnvelope::new((domain, now, RequestId([7; 16])), &GetQsKeys {}, None, None)?;
+//! let request = RequestEnvelope::to(domain, now, RequestId([7; 16]), &GetQsKeys {}).unsigned()?;
 //! let mut operation = homeserver.accept(Input::Request(&encode(&request)), now, [2; 32]);
 //! // This one needs no row at all; for those that do, see the `in_memory` example.
 //! let Step::Done(outcome) = operation.poll() else { panic!("nothing to read") };
@@ -84,6 +84,7 @@ pub mod error;
 pub mod federation;
 #[cfg(any(feature = "forgery", test))]
 pub mod forgery;
+pub mod hex;
 pub mod homeserver;
 pub mod identifiers;
 pub mod keys;

@@ -1,14 +1,20 @@
 //! Time as it comes in from outside: milliseconds, never read from a clock (PROTOCOL.md §2).
 
-use std::time::Duration;
+use std::{
+    fmt,
+    str::FromStr,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-/// A point in time: milliseconds since the Unix epoch.
+/// A point in time: milliseconds since the Unix epoch. Written as in RFC 3339, in UTC.
 ///
 /// ```
 /// use phoenix_core::time::{Timestamp, HOUR};
 /// let now = Timestamp::from_milliseconds(1_800_000_000_000);
+/// assert_eq!(now.to_string(), "2027-01-15T08:00:00.000Z");
+/// assert_eq!("2027-01-15T08:00:00Z".parse(), Ok(now));
 /// assert_eq!((now + HOUR) - now, HOUR);
 /// ```
 #[derive(
@@ -78,6 +84,34 @@ impl Timestamp {
         Month((year * 12 + month - 1) as u32)
     }
 }
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Beyond the year 9999 there is no such text.
+        let shown = Duration::from_millis(self.0.min(MAX_SHOWN));
+        humantime::format_rfc3339_millis(UNIX_EPOCH + shown).fmt(formatter)
+    }
+}
+
+/// The last millisecond of the year 9999.
+const MAX_SHOWN: u64 = 253_402_300_799_999;
+
+/// A text that is not a time: see [`Timestamp`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a time is written as in RFC 3339, in UTC: 2027-01-15T08:00:00Z")]
+pub struct InvalidTimestamp;
+
+impl FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        let time = humantime::parse_rfc3339(text).map_err(|_| InvalidTimestamp)?;
+        let since = time.duration_since(UNIX_EPOCH).map_err(|_| InvalidTimestamp)?;
+        Ok(Self(u64::try_from(since.as_millis()).map_err(|_| InvalidTimestamp)?))
+    }
+}
+
+crate::identifiers::text::as_text!(Timestamp);
 
 impl std::ops::Add<Duration> for Timestamp {
     type Output = Self;

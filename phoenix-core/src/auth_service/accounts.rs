@@ -6,7 +6,7 @@ use crate::{
     codec::{Bytes, List},
     credentials::ClientCredential,
     error::Refusal,
-    identifiers::{ClientId, UserId},
+    identifiers::{ClientId, ClientUuid, UserId},
     limits::MAX_CLIENTS,
     operation::{Interrupt, Transaction},
     request::Call,
@@ -20,7 +20,7 @@ pub(super) struct User {
     /// What OPAQUE keeps instead of a password.
     pub password_file: Bytes<1024>,
     /// The user's clients.
-    pub clients: List<[u8; 16], MAX_CLIENTS>,
+    pub clients: List<ClientUuid, MAX_CLIENTS>,
 }
 
 impl Record for User {

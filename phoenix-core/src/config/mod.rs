@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    identifiers::Domain,
+    identifiers::{Domain, NodeId},
     time::{DAY, HOUR, MINUTE},
 };
 
@@ -20,7 +20,7 @@ pub struct Config {
     /// The domain that this homeserver owns.
     pub domain: Domain,
     /// Names this node among those that share one store; unique among them.
-    pub node: [u8; 16],
+    pub node: NodeId,
     /// Who may register (PROTOCOL.md §6).
     #[serde(default)]
     pub registration: RegistrationPolicy,
@@ -46,7 +46,7 @@ impl Config {
     pub fn new(domain: Domain) -> Self {
         Self {
             domain,
-            node: [0; 16],
+            node: NodeId([0; 16]),
             registration: RegistrationPolicy::default(),
             federation: Policy::default(),
             times: Times::default(),

@@ -11,7 +11,7 @@ use crate::{
     codec::{List, encode},
     crypto::provider::MlsCrypto,
     error::Refusal,
-    identifiers::{GroupId, LeafIdentity},
+    identifiers::{GroupId, GroupUuid, LeafIdentity},
     mls::{self, GroupInfoBytes, LeafView, Roles},
     operation::{Context, Interrupt, Lane, Transaction},
     request::{Call, Serve},
@@ -32,7 +32,7 @@ struct GroupReservation {
 }
 
 impl Record for GroupReservation {
-    type Name = Expiring<[u8; 16]>;
+    type Name = Expiring<GroupUuid>;
     const KIND: RecordKind = RecordKind::GroupReservation;
 }
 
@@ -43,7 +43,8 @@ impl Serve for RequestGroupId {
         call: &Call<'_, Self>,
     ) -> Result<RequestGroupIdReply, Interrupt> {
         call.redeem(transaction)?;
-        let group_id = GroupId { uuid: transaction.random().array(), domain: transaction.domain().clone() };
+        let group_id =
+            GroupId { uuid: GroupUuid(transaction.random().array()), domain: transaction.domain().clone() };
         let reserved_until = transaction.now() + transaction.config().times.group_reservation;
         transaction.put(
             &Expiring { hour: reserved_until.hour(), name: group_id.uuid },

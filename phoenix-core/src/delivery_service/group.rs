@@ -14,7 +14,7 @@ use crate::{
         padding,
     },
     error::Refusal,
-    identifiers::GroupId,
+    identifiers::{GroupId, GroupUuid},
     mls,
     operation::{Context, Interrupt, Transaction},
     request::Call,
@@ -40,7 +40,7 @@ pub(super) struct GroupHead {
 }
 
 impl Record for GroupHead {
-    type Name = [u8; 16];
+    type Name = GroupUuid;
     const KIND: RecordKind = RecordKind::GroupHead;
 }
 

@@ -10,7 +10,7 @@ use crate::{
     codec::{Bytes, List},
     crypto::{aead::EarCiphertext, kdf::Hash, sign::VerifyingKey},
     error::Refusal,
-    identifiers::LeafIdentity,
+    identifiers::{GroupUuid, LeafIdentity},
     limits::{MAX_ADDS, MAX_MEMBER_SECRET, MAX_MEMBERS},
     mls::Roles,
     store::{Record, RecordKind},
@@ -29,7 +29,7 @@ pub(super) struct GroupSection(pub EarCiphertext);
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct SectionName {
     /// The group.
-    pub group: [u8; 16],
+    pub group: GroupUuid,
     /// Which section.
     pub section: Section,
 }

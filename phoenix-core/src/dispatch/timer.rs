@@ -14,6 +14,7 @@ use crate::{
     error::Refusal,
     federation::outbox,
     homeserver::Homeserver,
+    identifiers::NodeId,
     operation::{Effect, Handler, Interrupt, Lane, Operation, Timer, Transaction},
     store::{Record, RecordKind},
     time::Timestamp,
@@ -22,7 +23,7 @@ use crate::{
 /// Which node works on a shard of timers.
 #[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct Lease {
-    node: [u8; 16],
+    node: NodeId,
     until: Timestamp,
 }
 

@@ -95,6 +95,5 @@ pub fn frame_request(
     request_id: RequestId,
     frame: Frame,
 ) -> Result<Vec<u8>, DecodeError> {
-    let about = (domain.clone(), now, request_id);
-    Ok(encode(&RequestEnvelope::new(about, &EnqueueFederated { frame }, None, None)?))
+    Ok(encode(&RequestEnvelope::to(domain.clone(), now, request_id, &EnqueueFederated { frame }).unsigned()?))
 }

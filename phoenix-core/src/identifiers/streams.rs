@@ -2,13 +2,12 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::domain::Domain;
+use super::{domain::Domain, names::GroupUuid, random::random_identifier};
 
-/// Names a stream between two homeservers.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes,
-)]
-pub struct StreamId(pub [u8; 16]);
+random_identifier! {
+    /// Names a stream between two homeservers.
+    StreamId
+}
 
 /// One of the streams to a homeserver: its groups are spread over a few.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
@@ -25,7 +24,7 @@ pub struct StreamName {
 pub enum LogId {
     /// The messages of a group of ours, by its uuid.
     #[tls_codec(discriminant = 1)]
-    Group([u8; 16]),
+    Group(GroupUuid),
     /// The messages that came in a stream.
     #[tls_codec(discriminant = 2)]
     Stream {

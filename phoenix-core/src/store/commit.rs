@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{key::Key, keyspace::RecordKind};
-use crate::{codec::encode, identifiers::HexId, time::Hour};
+use crate::{codec::encode, hex::Hex, time::Hour};
 
 /// The version of a row: drawn at random for each commit attempt, so that it tells nothing of the order of
 /// events.
@@ -12,7 +12,7 @@ pub struct Version(pub [u8; 16]);
 
 impl fmt::Debug for Version {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", HexId(&self.0[..4]))
+        write!(formatter, "{}", Hex(&self.0[..4]))
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use super::keyspace::RecordKind;
 use crate::{
     codec::{Codec, encode},
-    identifiers::HexId,
+    hex::Hex,
 };
 
 /// A kind of record.
@@ -56,7 +56,7 @@ impl Key {
 
 impl fmt::Debug for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:?}({})", self.kind, HexId(&self.name))
+        write!(formatter, "{:?}({})", self.kind, Hex(&self.name))
     }
 }
 

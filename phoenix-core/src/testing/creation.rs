@@ -7,6 +7,7 @@ use crate::{
     codec::{Flag, decode, encode},
     crypto::sign::SigningKey,
     error::Refusal,
+    identifiers::GroupUuid,
     limits::MAX_FIRST_STATE,
     store::{Key, RecordKind},
     wire::{delivery_service::CreateGroup, envelope::Sender, message::Done},
@@ -32,7 +33,7 @@ fn without_reservation_signature_or_token_mls_is_not_troubled() {
     let spoiled = changed(&sample, spoil_group_info);
     assert_eq!(fixture.answer::<Done>(&spoiled), Err(Refusal::InvalidGroupState));
 
-    let unreserved = changed(&spoiled, |body| body.group.group_id.uuid = [9; 16]);
+    let unreserved = changed(&spoiled, |body| body.group.group_id.uuid = GroupUuid([9; 16]));
     assert_eq!(fixture.answer::<Done>(&unreserved), Err(Refusal::NotReserved));
     let stranger = Some((Sender::Leaf(0), SigningKey::from_bytes(&[9; 32])));
     let elsewhere = Some((Sender::Leaf(1), group.leaf.key.clone()));

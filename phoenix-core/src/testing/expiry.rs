@@ -8,7 +8,7 @@ use crate::{
     codec::{Flag, decode, encode},
     config::Times,
     error::Refusal,
-    identifiers::LogId,
+    identifiers::{GroupUuid, LogId, NodeId},
     operation::{Effect, Timer},
     rng::Random,
     store::RecordKind,
@@ -122,7 +122,7 @@ fn switch_node(fixture: &mut Fixture, node: u8) {
     let (home, now) = (fixture.home.clone(), fixture.world.now);
     let same =
         homeserver(&mut Random::from_seed([77; 32]), &home, Timestamp::default() + 20_000 * DAY, &|c| {
-            c.node = [node; 16];
+            c.node = NodeId([node; 16]);
         });
     fixture.world.add(same);
     assert_eq!(fixture.world.now, now);
@@ -132,7 +132,7 @@ fn switch_node(fixture: &mut Fixture, node: u8) {
 fn another_node_leaves_timers_alone_until_the_lease_is_over() {
     let mut fixture = Fixture::new();
     let home = fixture.home.clone();
-    let timer = Timer::Distribute(LogId::Group([1; 16]));
+    let timer = Timer::Distribute(LogId::Group(GroupUuid([1; 16])));
     let lease = Times::default().lease;
     switch_node(&mut fixture, 1);
     let first = fixture.world.timer(&home, &timer);
@@ -164,7 +164,7 @@ fn a_lease_from_a_time_that_is_yet_to_come_counts_for_nothing() {
     for (ahead, holds) in [(lease, true), (lease + millisecond, false), (400 * DAY, false)] {
         let mut fixture = Fixture::new();
         let home = fixture.home.clone();
-        let timer = Timer::Distribute(LogId::Group([1; 16]));
+        let timer = Timer::Distribute(LogId::Group(GroupUuid([1; 16])));
         let now = fixture.world.now;
         switch_node(&mut fixture, 1);
         fixture.world.now = now + ahead;
@@ -185,7 +185,7 @@ fn a_lease_from_a_time_that_is_yet_to_come_counts_for_nothing() {
 fn a_lease_is_renewed_at_half_and_not_before() {
     let mut fixture = Fixture::new();
     let home = fixture.home.clone();
-    let timer = Timer::Distribute(LogId::Group([1; 16]));
+    let timer = Timer::Distribute(LogId::Group(GroupUuid([1; 16])));
     let lease = Times::default().lease;
     fixture.world.timer(&home, &timer);
     fixture.world.now = fixture.world.now + lease / 2 - std::time::Duration::from_millis(1);

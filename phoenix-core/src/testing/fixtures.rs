@@ -27,7 +27,7 @@ use crate::{
             ConnectionPackage, FinishRegistration, GetTokenKeys, GetTokenKeysReply, InitRegistration,
             InitRegistrationReply, IssueTokens, IssueTokensReply,
         },
-        envelope::{PROTOCOL_VERSION, RequestEnvelope, Sender},
+        envelope::{PROTOCOL_VERSION, RequestEnvelope, Sender, Signer},
         message::Done,
         operations::{OperationKind, RequestBody, TokenRule},
         queuing_service::{AddPackage, CreateUserRecord, CreateUserRecordReply, PublishKeyPackages},
@@ -72,7 +72,7 @@ impl Sample {
     /// Signs `envelope` as it is now, in the name of who is to sign it.
     pub fn sign(&self, envelope: &mut RequestEnvelope) {
         if let Some((sender, key)) = &self.signer {
-            envelope.sign(sender, key);
+            envelope.sign(Signer { sender, key });
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::{
         tokens::{BlindedToken, Token, TokenKeyId, TokenPublicKey, TokenResponse, TokenScope},
     },
     identifiers::{
-        ClientId, Domain, GroupId, LeafIdentity, LogId, QsClientId, QsUserId, RequestId, StreamId,
-        StreamName, UserId,
+        ClientId, ClientUuid, Domain, GroupId, GroupUuid, LeafIdentity, LogId, QsClientId, QsUserId,
+        RequestId, StreamId, StreamName, UserId, UserUuid,
     },
     mls::{GroupInfoUpdate, Roles},
     operation::Timer,
@@ -121,7 +121,7 @@ macro_rules! newtypes {
 }
 newtypes! {
     Fingerprint Signature VerifyingKey HpkePublicKey KeyId TokenKeyId BlindedToken StreamId LeafIdentity QsUserId
-    QsClientId RequestId FriendshipToken
+    QsClientId RequestId FriendshipToken UserUuid ClientUuid GroupUuid
 }
 
 macro_rules! structures {

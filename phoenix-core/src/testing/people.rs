@@ -16,7 +16,9 @@ use crate::{
         provider::{MlsCrypto, MlsProvider},
         sign::SigningKey,
     },
-    identifiers::{ClientId, Domain, GroupId, LeafIdentity, QsClientId, QsUserId, UserId},
+    identifiers::{
+        ClientId, ClientUuid, Domain, GroupId, LeafIdentity, QsClientId, QsUserId, UserId, UserUuid,
+    },
     mls::{self, CIPHERSUITE, LEAF_CREDENTIAL_TYPE, QUEUE_CONFIG_EXTENSION},
     rng::Random,
     time::{DAY, ExpirationData, Timestamp},
@@ -75,9 +77,9 @@ pub struct Person {
 impl Person {
     /// Somebody at `domain` who is not registered yet.
     pub fn new(random: &mut Random, domain: &Domain, config_to: PublishedHpkeKey) -> Self {
-        let user_id = UserId { uuid: random.array(), domain: domain.clone() };
+        let user_id = UserId { uuid: UserUuid(random.array()), domain: domain.clone() };
         Self {
-            client_id: ClientId { user_id, uuid: random.array() },
+            client_id: ClientId { user_id, uuid: ClientUuid(random.array()) },
             key: SigningKey::generate(random),
             credential: None,
             direct_queue: HpkePrivateKey::generate(random),

@@ -20,7 +20,7 @@ use crate::{
     wire::{
         auth_service::IssueTokens,
         delivery_service::SendMessage,
-        envelope::RequestEnvelope,
+        envelope::{RequestEnvelope, Signer},
         operations::{OperationKind, TokenRule},
     },
 };
@@ -312,7 +312,7 @@ fn a_client_of_another_homeserver_is_told_the_same_refusals() {
     let fixture_world = fixture.world.clone();
     let mut forged: RequestEnvelope = decode(&bytes).unwrap();
     let sender = sample.signer.as_ref().unwrap().0.clone();
-    forged.sign(&sender, &SigningKey::from_bytes(&[1; 32]));
+    forged.sign(Signer { sender: &sender, key: &SigningKey::from_bytes(&[1; 32]) });
     let refused = fixture.world.request(&away, &encode(&forged));
     assert_eq!(refused.refusal(), Some(Refusal::Unauthenticated));
     assert_eq!(fixture.world.store(&away), fixture_world.store(&away));

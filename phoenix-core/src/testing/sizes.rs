@@ -10,7 +10,7 @@ use crate::{
     credentials::MemberCredential,
     crypto::aead::{EarCiphertext, EarKey},
     error::Refusal,
-    identifiers::{Domain, GroupId},
+    identifiers::{Domain, GroupId, GroupUuid},
     limits::{MAX_ADDS, MAX_MEMBER_SECRET, MAX_MLS_MESSAGE, MAX_SEALED_CONFIG, MAX_WELCOMES},
     store::RecordKind,
     time::DAY,
@@ -40,7 +40,7 @@ fn long_secret() -> EarCiphertext {
 fn what_clients_make_for_the_longest_domains_is_within_the_bounds() {
     let mut fixture = Fixture::new();
     let longest: Domain = [63, 63, 63, 61].map(|length| "a".repeat(length)).join(".").parse().unwrap();
-    let group = GroupId { uuid: [0; 16], domain: longest.clone() };
+    let group = GroupId { uuid: GroupUuid([0; 16]), domain: longest.clone() };
     fixture.alice.client_id.user_id.domain = longest;
     let config = fixture.alice.bound(&mut fixture.random, &group, fixture.world.now);
     assert_eq!(config.check_length(), Ok(()));

@@ -96,34 +96,85 @@ pub struct Signer<'a> {
     pub key: &'a SigningKey,
 }
 
-impl RequestEnvelope {
-    /// A request for `body` to the homeserver `service_domain`.
-    pub fn new<B: RequestBody>(
-        (service_domain, timestamp, request_id): (Domain, Timestamp, RequestId),
-        body: &B,
-        token: Option<Token>,
-        signer: Option<Signer<'_>>,
-    ) -> Result<Self, DecodeError> {
-        let mut envelope = Self {
-            version: PROTOCOL_VERSION,
-            operation: B::KIND.code(),
-            service_domain,
-            timestamp,
-            request_id,
-            token,
-            authentication: None,
-            body: Bytes::new(encode(body))?,
-        };
-        envelope.authentication = signer.map(|Signer { sender, key }| Authentication {
-            sender: sender.clone(),
-            signature: key.sign(&envelope.request_auth(sender)),
-        });
+/// A request that is being made: see [`RequestEnvelope::to`].
+#[must_use = "a request is made by `signed` or `unsigned`"]
+pub struct NewRequest<'a, B> {
+    service_domain: Domain,
+    timestamp: Timestamp,
+    request_id: RequestId,
+    token: Option<Token>,
+    body: &'a B,
+}
+
+impl<B: RequestBody> NewRequest<'_, B> {
+    /// Adds the token to redeem. The signature will cover it.
+    pub fn token(self, token: impl Into<Option<Token>>) -> Self {
+        Self { token: token.into(), ..self }
+    }
+
+    /// The request, signed.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the body is larger than any request may be.
+    pub fn signed(self, signer: Signer<'_>) -> Result<RequestEnvelope, DecodeError> {
+        let mut envelope = self.unsigned()?;
+        envelope.sign(signer);
         Ok(envelope)
     }
 
-    /// Signs the request as it is now: for tests of what a signature is worth elsewhere.
-    #[cfg(all(test, feature = "client"))]
-    pub(crate) fn sign(&mut self, sender: &Sender, key: &SigningKey) {
+    /// The request without a signature, for operations that ask for none.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the body is larger than any request may be.
+    pub fn unsigned(self) -> Result<RequestEnvelope, DecodeError> {
+        Ok(RequestEnvelope {
+            version: PROTOCOL_VERSION,
+            operation: B::KIND.code(),
+            service_domain: self.service_domain,
+            timestamp: self.timestamp,
+            request_id: self.request_id,
+            token: self.token,
+            authentication: None,
+            body: Bytes::new(encode(self.body))?,
+        })
+    }
+}
+
+impl RequestEnvelope {
+    /// Begins a request for `body` to the homeserver `service_domain`. `request_id` names it: 16 random bytes, the same
+    /// in each repetition, so that a repetition changes nothing.
+    ///
+    /// ```
+    /// # use phoenix_core::{codec::encode, crypto::sign::SigningKey, identifiers::{QsClientId, RequestId}, time::Timestamp};
+    /// use phoenix_core::wire::{
+    ///     envelope::{RequestEnvelope, Sender, Signer},
+    ///     queues::DequeueRange,
+    ///     queuing_service::{Dequeue, GetQsKeys},
+    /// };
+    ///
+    /// # let (now, key) = (Timestamp::from_milliseconds(1_800_000_000_000), SigningKey::from_bytes(&[1; 32]));
+    /// # let domain: phoenix_core::identifiers::Domain = "example.com".parse()?;
+    /// let question = RequestEnvelope::to(domain.clone(), now, RequestId([7; 16]), &GetQsKeys {}).unsigned()?;
+    ///
+    /// let sender = Sender::QsClient(QsClientId([3; 16]));
+    /// let body = Dequeue { range: DequeueRange { first: 0, maximum: 100, generation: 0, last: None } };
+    /// let request = RequestEnvelope::to(domain, now, RequestId([8; 16]), &body)
+    ///     .signed(Signer { sender: &sender, key: &key })?;
+    /// let bytes = encode(&request);
+    /// # assert!(encode(&question).len() < bytes.len());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn to<B: RequestBody>(
+        service_domain: Domain,
+        timestamp: Timestamp,
+        request_id: RequestId,
+        body: &B,
+    ) -> NewRequest<'_, B> {
+        NewRequest { service_domain, timestamp, request_id, token: None, body }
+    }
+
+    /// Signs the request as it is now.
+    pub(crate) fn sign(&mut self, Signer { sender, key }: Signer<'_>) {
         let signature = key.sign(&self.request_auth(sender));
         self.authentication = Some(Authentication { sender: sender.clone(), signature });
     }

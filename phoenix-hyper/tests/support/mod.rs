@@ -156,7 +156,7 @@ pub fn reach<'a>(targets: impl IntoIterator<Item = (&'a Domain, Override)>) -> R
 /// An encoded request.
 pub fn envelope<B: RequestBody>(domain: &Domain, body: &B) -> Vec<u8> {
     let now = World(None).now();
-    encode(&RequestEnvelope::new((domain.clone(), now, RequestId([3; 16])), body, None, None).unwrap())
+    encode(&RequestEnvelope::to(domain.clone(), now, RequestId([3; 16]), body).unsigned().unwrap())
 }
 
 /// A request that every queuing service answers.

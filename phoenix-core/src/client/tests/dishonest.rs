@@ -6,7 +6,7 @@ use super::{connect, create_group, joined, three_users, world::World};
 use crate::{
     client::{
         ClientError, Event,
-        connections::receive,
+        connections::receive_request,
         messages::{ConnectionRequest, ConnectionRequestContent, connection_request_binding},
     },
     codec::{Codec, encode},
@@ -17,7 +17,7 @@ use crate::{
         sign::{InvalidSignature, SigningKey},
     },
     error::Refusal,
-    identifiers::GroupId,
+    identifiers::{GroupId, GroupUuid},
     wire::{
         auth_service::{ConnectionPackage, GetConnectionPackageReply},
         envelope::ResponseEnvelope,
@@ -32,7 +32,7 @@ fn world(seed: u8) -> (World, [usize; 3]) {
     (world, users)
 }
 
-/// Has every reply to `kind` changed.
+/// Has every reply to `kind` changed on its way.
 fn tamper<R: Codec + 'static>(
     world: &mut World,
     kind: OperationKind,
@@ -47,7 +47,7 @@ fn tamper<R: Codec + 'static>(
     }));
 }
 
-/// What `user` gets if its homeserver answers a request for a connection package like this.
+/// Requests a connection while the connection package in the answer is changed. Returns the error.
 fn ask_with(
     world: &mut World,
     users: [usize; 3],
@@ -77,9 +77,13 @@ fn a_connection_package_that_is_not_the_users_own_is_refused() {
     });
     assert_eq!(exchanged, ClientError::Signature(InvalidSignature), "another key in it");
     let forged = ask_with(&mut world, users, |package| package.content.credential.signature.0[1] ^= 1);
-    assert_eq!(forged, ClientError::Invalid(ValidationError::BadSignature), "nobody's credential");
+    assert_eq!(
+        forged,
+        ClientError::Invalid(ValidationError::BadSignature),
+        "a credential that its authority did not sign"
+    );
 
-    // A genuine one, of somebody else.
+    // A genuine package, of another user.
     let third = Arc::new(Mutex::new(None));
     let (seen, foreign) = (third.clone(), third);
     tamper(&mut world, OperationKind::GetConnectionPackage, move |reply: &mut GetConnectionPackageReply| {
@@ -94,10 +98,12 @@ fn a_connection_package_that_is_not_the_users_own_is_refused() {
     assert!(world.clients[users[0]].contacts().is_empty());
 }
 
-/// Invites the second while its homeserver answers with other key packages; the group stays as it was.
+/// Invites the second while the key packages in the answer are changed. Returns the error; the group stays as
+/// it was.
 fn invite_with(
     world: &mut World,
-    (users, group): ([usize; 3], &GroupId),
+    users: [usize; 3],
+    group: &GroupId,
     change: impl FnMut(&mut AddPackage) + 'static,
 ) -> ClientError {
     let [first, second, _] = users;
@@ -120,7 +126,7 @@ fn invite_with(
 fn a_key_package_that_is_not_the_contacts_own_is_not_added() {
     let (mut world, users) = world(22);
     connect(&mut world, users);
-    // A genuine one of the third.
+    // A genuine key package of the third.
     let seen = Arc::new(Mutex::new(None));
     let keep = seen.clone();
     tamper(&mut world, GetKeyPackage::KIND, move |reply: &mut GetKeyPackageReply| {
@@ -135,19 +141,19 @@ fn a_key_package_that_is_not_the_contacts_own_is_not_added() {
 
     let group = create_group(&mut world, users[0]);
     let whole = foreign.clone();
-    let refused = invite_with(&mut world, (users, &group), move |package| *package = whole.clone());
+    let refused = invite_with(&mut world, users, &group, move |package| *package = whole.clone());
     assert!(matches!(refused, ClientError::Undecryptable(_)), "{refused:?}");
     let key_package = foreign.key_package.clone();
-    let refused = invite_with(&mut world, (users, &group), move |package| {
+    let refused = invite_with(&mut world, users, &group, move |package| {
         package.key_package = key_package.clone();
     });
     assert!(matches!(refused, ClientError::Undecryptable(_)), "the credential is bound to its package");
     let credential = foreign.encrypted_credential;
-    let refused = invite_with(&mut world, (users, &group), move |package| {
+    let refused = invite_with(&mut world, users, &group, move |package| {
         package.encrypted_credential = credential.clone();
     });
     assert!(matches!(refused, ClientError::Undecryptable(_)), "{refused:?}");
-    let refused = invite_with(&mut world, (users, &group), |package| {
+    let refused = invite_with(&mut world, users, &group, |package| {
         let mut bytes = package.key_package.as_slice().to_vec();
         *bytes.last_mut().unwrap() ^= 1;
         package.key_package = bytes.try_into().unwrap();
@@ -155,7 +161,7 @@ fn a_key_package_that_is_not_the_contacts_own_is_not_added() {
     assert!(matches!(refused, ClientError::Mls(_)), "{refused:?}");
 }
 
-/// Why the second declined what it was sent, once it has read it.
+/// Waits until `user` has declined to join `group`. Returns the reason.
 fn declined(world: &mut World, user: usize, group: &GroupId) -> ClientError {
     let reason = |event: &Event| match event {
         Event::Declined { group: of, reason } if of == group => Some(reason.clone()),
@@ -174,7 +180,7 @@ fn an_invitation_that_is_not_the_contacts_own_is_declined() {
     connect(&mut world, users);
     let invited = [world.user(second)];
 
-    // Signed by somebody who has the contact's keys to the group, but not its credential's.
+    // Signed with another key than the credential's, by a holder of the group's keys.
     let group = create_group(&mut world, first);
     let genuine = world.clients[first]
         .shared
@@ -203,8 +209,8 @@ fn an_invitation_that_is_not_the_contacts_own_is_declined() {
     world.settle(|world| joined(world, second, &group));
 }
 
-/// Sends the second a request for a connection in the name of the first, changed and then signed with `key`; gives
-/// the reason why it is declined.
+/// Sends the second a request for a connection in the name of the first, changed and then signed with `key`.
+/// Returns the reason why it is declined.
 fn request_with(
     world: &mut World,
     [first, second, _]: [usize; 3],
@@ -216,7 +222,7 @@ fn request_with(
         let mut content = ConnectionRequestContent {
             sender: state.credential().unwrap().clone(),
             recipient: recipient.clone(),
-            group_id: GroupId { uuid: state.random.array(), domain: state.config.domain.clone() },
+            group_id: GroupId { uuid: GroupUuid(state.random.array()), domain: state.config.domain.clone() },
             group_key: EarKey::random(&mut state.random),
             credential_key: EarKey::random(&mut state.random),
             friendship: state.friendship_package().unwrap(),
@@ -233,7 +239,7 @@ fn request_with(
         to.seal(&mut state.random, Label::SEAL_CONNECTION, &connection_request_binding(&recipient), &request)
             .unwrap()
     });
-    receive(&shared, &sealed);
+    receive_request(&shared, &sealed);
     let reason = declined(world, second, &group);
     assert!(world.clients[second].contacts().is_empty());
     reason

@@ -13,7 +13,7 @@ use crate::{
     wire::{envelope::ResponseEnvelope, message::Done, operations::OperationKind},
 };
 
-/// Three registered users, the first two at one homeserver, the third at another.
+/// Returns three registered users: two at one homeserver, the third at another.
 fn three_users(world: &mut World) -> [usize; 3] {
     let users = ["one.example", "one.example", "two.example"].map(|domain| world.client(domain, |_| {}));
     for user in users {
@@ -25,7 +25,7 @@ fn three_users(world: &mut World) -> [usize; 3] {
     users
 }
 
-/// The first is connected with both others.
+/// Connects the first with both others.
 fn connect(world: &mut World, [first, second, third]: [usize; 3]) {
     for other in [second, third] {
         let user = world.user(other);
@@ -38,7 +38,7 @@ fn connect(world: &mut World, [first, second, third]: [usize; 3]) {
     });
 }
 
-/// A group of the first.
+/// Has `creator` create a group.
 fn create_group(world: &mut World, creator: usize) -> GroupId {
     let task = world.clients[creator].create_group();
     world.finish(creator, task).unwrap();
@@ -53,7 +53,7 @@ fn joined(world: &World, client: usize, group: &GroupId) -> bool {
     world.events[client].contains(&Event::Joined(group.clone()))
 }
 
-/// All hold the same secret at the same epoch, are healthy and see the same members.
+/// Asserts that all hold the same secret in the same epoch, are healthy and see the same members.
 fn assert_agreement(world: &World, clients: &[usize], group: &GroupId) {
     world.assert_untroubled();
     let views: Vec<_> = clients
@@ -226,7 +226,7 @@ fn lost_requests_and_answers_lose_nothing_and_double_nothing() {
 }
 
 #[test]
-fn a_homeserver_that_is_down_holds_up_nobody_else_and_catches_up() {
+fn a_homeserver_that_is_down_holds_up_no_one_else_and_catches_up() {
     let mut world = World::new(7, &["one.example", "two.example"]);
     let users = three_users(&mut world);
     let [first, second, third] = users;
@@ -248,7 +248,7 @@ fn a_homeserver_that_is_down_holds_up_nobody_else_and_catches_up() {
     world.finish(second, task).unwrap();
     assert_eq!(world.messages(second, &group).len(), 2);
 
-    // Longer than a request is valid: what asks the homeserver fails, visibly.
+    // Down for longer than a request is valid: reading fails, visibly.
     let reading = world.clients[third].read_queues();
     assert!(world.finish(third, reading).is_err());
     world.servers.down.clear();
@@ -322,9 +322,9 @@ fn what_cannot_be_done_says_so() {
     assert_eq!(world.finish(users[1], task), Err(ClientError::AlreadyMember(creator)));
 }
 
-/// Longer without an answer than any request is valid: whether it was carried out is known only afterwards.
+/// No answer comes for as long as a request is valid, so its outcome is known only afterwards.
 #[test]
-fn what_nobody_knows_is_found_out_and_never_done_twice() {
+fn an_unknown_outcome_is_found_out_and_nothing_is_done_twice() {
     for outage in [Outage::Requests, Outage::Answers] {
         let mut world = World::new(12, &["one.example", "two.example"]);
         let users = three_users(&mut world);

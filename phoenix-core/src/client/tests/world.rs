@@ -30,25 +30,25 @@ pub(super) enum Outage {
     Answers,
 }
 
-/// What becomes of an answer.
+/// Changes an answer to an operation.
 pub(super) type Tampering = Box<dyn FnMut(OperationKind, Vec<u8>) -> Vec<u8>>;
 
 /// Homeservers and clients.
 pub(super) struct World {
     pub now: Timestamp,
     random: Random,
-    /// The homeservers and what is between them.
+    /// The homeservers and the network between them.
     pub servers: driver::World,
     pub clients: Vec<Client>,
     pub events: Vec<Vec<Event>>,
     pub done: Vec<BTreeMap<TaskId, Result<(), ClientError>>>,
-    /// Of every hundred requests of clients, and of their answers, so many are lost.
+    /// How many of every hundred requests of clients are lost, and of their answers.
     pub loss: u64,
     /// Whether no request of a client arrives, or no answer.
     pub outage: Option<Outage>,
     /// Changes what homeservers answer to clients.
     pub dishonest: Option<Tampering>,
-    /// Whom homeservers have granted to hear of their queues.
+    /// The clients whose requests for signals homeservers have granted.
     pub listening: Vec<QsClientId>,
     /// How many requests and answers were lost.
     pub lost: usize,
@@ -92,7 +92,7 @@ impl World {
         }
     }
 
-    /// A client at `domain`; what it hears of comes to `events` at its number.
+    /// Adds a client at `domain`. Returns its index in `clients`, `events` and `done`.
     pub fn client(&mut self, domain: &str, change: impl FnOnce(&mut ClientConfig)) -> usize {
         let mut config = ClientConfig::new(domain.parse().unwrap());
         config.password_hashing = PasswordHashing::CHEAP;
@@ -110,7 +110,7 @@ impl World {
         self.clients[client].user_id()
     }
 
-    /// Carries on until `task` is over.
+    /// Goes on until `task` has ended. Returns its result.
     pub fn finish(&mut self, client: usize, task: TaskId) -> Result<(), ClientError> {
         self.run_until(|world| world.done[client].contains_key(&task));
         self.done[client][&task].clone()
@@ -132,7 +132,7 @@ impl World {
         panic!("the clients do not settle: {:#?}", self.events);
     }
 
-    /// Lets so many milliseconds pass.
+    /// Lets this many milliseconds pass.
     pub fn pass(&mut self, milliseconds: u64) {
         let end = Timestamp::from_milliseconds(self.now.milliseconds() + milliseconds);
         self.run_until(|world| world.now >= end);
@@ -150,7 +150,7 @@ impl World {
         panic!("no end in sight: {:#?}", self.events);
     }
 
-    /// Does what can be done now. Whether there was anything.
+    /// Does what can be done now. Returns whether there was anything to do.
     fn step(&mut self) -> bool {
         let mut busy = false;
         for number in 0..self.clients.len() {
@@ -188,7 +188,7 @@ impl World {
         self.made.get(&kind).copied().unwrap_or_default()
     }
 
-    /// On to the next moment at which something is due: a tenth of a second at least, ten at most.
+    /// Goes on to the next time at which something is due, in 0.1 to 10 seconds.
     fn advance(&mut self) {
         let wakes = self.clients.iter().filter_map(Client::next_wake);
         let next = self.servers.next_due().into_iter().chain(wakes).min();
@@ -197,7 +197,7 @@ impl World {
         self.now = Timestamp::from_milliseconds(next.clamp(now + 100, now + 10_000));
     }
 
-    /// What the homeserver answers.
+    /// Returns what the homeserver answers, or `None` if it is down.
     pub fn ask(&mut self, domain: &Domain, request: &[u8]) -> Option<Vec<u8>> {
         if self.servers.down.contains(domain) || !self.servers.servers.contains_key(domain) {
             return None;
@@ -216,7 +216,7 @@ impl World {
         }
     }
 
-    /// Nobody heard of anything being lost, refused or unreadable.
+    /// Asserts that no client reported anything lost, refused or unreadable.
     pub fn assert_untroubled(&self) {
         for event in self.events.iter().flatten() {
             let trouble = matches!(
@@ -234,7 +234,7 @@ impl World {
         }
     }
 
-    /// The messages of `group` that `client` has seen, own ones included, by position.
+    /// Returns the messages of `group` that `client` has seen, including its own, by position.
     pub fn messages(&self, client: usize, group: &GroupId) -> Vec<(u64, Vec<u8>)> {
         let mut messages: Vec<(u64, Vec<u8>)> = self.events[client]
             .iter()

@@ -21,7 +21,7 @@ fn a_request_is_for_this_homeserver_in_time_and_by_the_keys_holder() {
     assert_eq!(check("example.com", past, |_| ()), Err(ValidationError::Expired));
     let future = ExpirationData { not_before: NOW + HOUR, not_after: NOW + DAY };
     assert_eq!(check("example.com", future, |_| ()), Err(ValidationError::NotYetValid));
-    let renamed = check("example.com", lifetime(1), |request| request.payload.client_id.uuid[0] ^= 1);
+    let renamed = check("example.com", lifetime(1), |request| request.payload.client_id.uuid.0[0] ^= 1);
     assert_eq!(renamed, Err(ValidationError::BadSelfSignature));
 }
 

@@ -9,7 +9,7 @@ use super::{validation::*, *};
 use crate::{
     codec::{Codec, List, encode},
     crypto::{aead::EarKey, sign::SigningKey},
-    identifiers::{ClientId, Domain, LeafIdentity, UserId},
+    identifiers::{ClientId, ClientUuid, Domain, LeafIdentity, UserId, UserUuid},
     rng::Random,
     time::{DAY, ExpirationData, HOUR, MINUTE, Timestamp},
 };
@@ -36,7 +36,10 @@ fn lifetime(days: u32) -> ExpirationData {
 }
 
 fn client_id(random: &mut Random, domain: &Domain) -> ClientId {
-    ClientId { user_id: UserId { uuid: random.array(), domain: domain.clone() }, uuid: random.array() }
+    ClientId {
+        user_id: UserId { uuid: UserUuid(random.array()), domain: domain.clone() },
+        uuid: ClientUuid(random.array()),
+    }
 }
 
 impl World {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::Rule,
-    identifiers::LogId,
+    identifiers::{GroupUuid, LogId},
     operation::{Report, Timer},
     queuing_service::tests::client::{LONG, TestClient},
     store::RecordKind,
@@ -254,7 +254,7 @@ fn what_is_appended_while_a_question_is_under_way_does_not_disturb_it() {
     assert!(pair.net.settle(LONG));
     let before = pair.frames().len();
     pair.send(1);
-    pair.net.timer(&domain(A), &Timer::Distribute(LogId::Group([1; 16])));
+    pair.net.timer(&domain(A), &Timer::Distribute(LogId::Group(GroupUuid([1; 16]))));
     let next = pair.next();
     pair.net.faults.meanwhile = Some(next);
     assert!(pair.net.settle(LONG));

@@ -204,9 +204,15 @@ fn a_sender_with_a_wrong_clock_hears_by_how_much() {
         let entries = sender.entries(&group("a.example", 1), 0..1, &[]);
         sender.sign(sender.batch(0, entries, NOW + 20 * MINUTE))
     };
-    let about = (domain("b.example"), NOW + 20 * MINUTE, crate::identifiers::RequestId([0; 16]));
     let body = crate::wire::federation::EnqueueFederated { frame };
-    let request = crate::wire::envelope::RequestEnvelope::new(about, &body, None, None).unwrap();
+    let request = crate::wire::envelope::RequestEnvelope::to(
+        domain("b.example"),
+        NOW + 20 * MINUTE,
+        crate::identifiers::RequestId([0; 16]),
+        &body,
+    )
+    .unsigned()
+    .unwrap();
     let answer = net.request(&domain("b.example"), &encode(&request)).reply.unwrap();
     let reply = crate::wire::envelope::ResponseEnvelope::read::<crate::wire::federation::EnqueueFederatedReply>(
         &answer,

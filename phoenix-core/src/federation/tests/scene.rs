@@ -5,7 +5,7 @@ use crate::{
     collections::log::{self},
     config::Config,
     homeserver::Homeserver,
-    identifiers::{Domain, GroupId, LogId},
+    identifiers::{Domain, GroupId, GroupUuid, LogId},
     keys::ServiceKeys,
     rng::Random,
     testing::driver::{Server, World},
@@ -23,7 +23,7 @@ pub fn domain(name: &str) -> Domain {
 
 /// A group of `owner`.
 pub fn group(owner: &str, number: u8) -> GroupId {
-    GroupId { uuid: [number; 16], domain: domain(owner) }
+    GroupId { uuid: GroupUuid([number; 16]), domain: domain(owner) }
 }
 
 /// An encrypted application message of `group`, as far as a server can see.

@@ -124,8 +124,9 @@ impl TestSender {
 
 /// What `at` answers to the frame.
 pub fn deliver(net: &mut World, at: &str, frame: Frame) -> Result<u64, Refusal> {
-    let about = (domain(at), net.now, RequestId([0; 16]));
-    let request = RequestEnvelope::new(about, &EnqueueFederated { frame }, None, None).unwrap();
+    let request = RequestEnvelope::to(domain(at), net.now, RequestId([0; 16]), &EnqueueFederated { frame })
+        .unsigned()
+        .unwrap();
     let answer = net.request(&domain(at), &encode(&request)).reply.unwrap();
     let reply = ResponseEnvelope::read::<EnqueueFederatedReply>(&answer).unwrap();
     reply.map(|reply| reply.accepted_through)

@@ -106,8 +106,9 @@ impl TestClient {
         let body = Dequeue { range: DequeueRange { first, maximum: 500, generation: 0, last: None } };
         let sender = Sender::QsClient(self.id);
         let signer = Signer { sender: &sender, key: &self.key };
-        let about = (self.domain.clone(), net.now, RequestId([1; 16]));
-        let request = RequestEnvelope::new(about, &body, None, Some(signer)).unwrap();
+        let request = RequestEnvelope::to(self.domain.clone(), net.now, RequestId([1; 16]), &body)
+            .signed(signer)
+            .unwrap();
         let (chaos, crash_at) = (std::mem::take(&mut net.faults.chaos), net.faults.crash_at.take());
         let answer = net.request(&self.domain, &encode(&request)).reply.unwrap();
         (net.faults.chaos, net.faults.crash_at) = (chaos, crash_at);

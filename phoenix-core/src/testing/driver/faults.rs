@@ -6,7 +6,7 @@ use super::World;
 use crate::{
     codec::{decode, encode},
     error::PeerFailure,
-    identifiers::{Domain, LogId},
+    identifiers::{Domain, GroupUuid, LogId},
     operation::{Ask, Timer},
     rng::Random,
     store::{Commit, Settlement},
@@ -86,7 +86,7 @@ impl World {
         self.asks.push(ask.clone());
         if let Some(message) = self.faults.meanwhile.take() {
             self.send(message);
-            self.timer(from, &Timer::Distribute(LogId::Group([1; 16])));
+            self.timer(from, &Timer::Distribute(LogId::Group(GroupUuid([1; 16]))));
         }
         if let Some(answer) = self.impostors.get(&ask.domain) {
             return Ok(answer.clone());

@@ -6,10 +6,10 @@ use crate::{
     credentials::Fingerprint,
     crypto::aead::EarKey,
     error::Refusal,
-    identifiers::{Domain, QsUserId, RequestId},
+    identifiers::{Domain, GroupUuid, QsUserId, RequestId},
     wire::{
         delivery_service::JoinConnectionGroup,
-        envelope::{RequestEnvelope, Sender},
+        envelope::{RequestEnvelope, Sender, Signer},
         federation::EnqueueFederated,
         operations::{AuthenticationMode, OperationKind},
         queuing_service::{FriendshipToken, GetKeyPackage},
@@ -52,11 +52,19 @@ fn signatures(case: &Case, stranger: &Sender, strange: &Refusal) {
     let (sender, key) = case.sample.signer.as_ref().unwrap();
     let none = Refusal::Unauthenticated;
     case.refuses_changed("not signed", |envelope| envelope.authentication = None, &none);
-    case.refuses_changed("foreign key", |envelope| envelope.sign(sender, &case.other_key), &none);
-    case.refuses_changed("another's name", |envelope| envelope.sign(stranger, key), strange);
+    case.refuses_changed(
+        "foreign key",
+        |envelope| envelope.sign(Signer { sender, key: &case.other_key }),
+        &none,
+    );
+    case.refuses_changed(
+        "another's name",
+        |envelope| envelope.sign(Signer { sender: stranger, key }),
+        strange,
+    );
     case.refuses_changed(
         "a name of another kind",
-        |e| e.sign(&Sender::QsUser(QsUserId([2; 16])), key),
+        |e| e.sign(Signer { sender: &Sender::QsUser(QsUserId([2; 16])), key }),
         &none,
     );
 
@@ -105,7 +113,7 @@ fn group_key(case: &Case) {
     let other = EarKey::from_bytes([8; 32]);
     let bytes = with_body::<JoinConnectionGroup>(case, |body| body.group.group_key = other);
     case.refuses("another key", &bytes, &Refusal::NoSuchGroup);
-    let bytes = with_body::<JoinConnectionGroup>(case, |body| body.group.group_id.uuid = [1; 16]);
+    let bytes = with_body::<JoinConnectionGroup>(case, |body| body.group.group_id.uuid = GroupUuid([1; 16]));
     case.refuses("no such group", &bytes, &Refusal::NoSuchGroup);
     let elsewhere: Domain = "elsewhere.example".parse().unwrap();
     let bytes = with_body::<JoinConnectionGroup>(case, |body| body.group.group_id.domain = elsewhere);

@@ -1,22 +1,23 @@
-//! PROTOCOL.md §11 — everything that a client knows, in one place that its procedures share.
+//! PROTOCOL.md §11.1 — everything that a client knows, in one place that its procedures share.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
-    ClientConfig, ClientError, Event, ExchangeId, Output, TaskId,
-    credentials::KnownKeys,
+    account::{Identity, OwnPackage, Queuing},
+    contacts::Contact,
     groups::Group,
-    inbox::Waiting,
+    keys::KeyCache,
     locks::Locks,
-    messages::{ConnectionRequest, FriendshipPackage},
+    queues::{Confirmation, InboxEntry},
     tokens::TokenStock,
 };
 use crate::{
+    client::{
+        config::ClientConfig,
+        error::ClientError,
+        event::{Event, ExchangeId, Output, TaskId},
+        messages::{ConnectionRequest, FriendshipPackage},
+    },
     credentials::{ClientCredential, MemberCredential},
     crypto::{
         aead::EarKey,
@@ -26,36 +27,31 @@ use crate::{
         sign::SigningKey,
     },
     error::PeerFailure,
-    identifiers::{ClientId, GroupId, QsClientId, QsUserId, RequestId, UserId},
+    identifiers::{ClientId, ClientUuid, GroupId, RequestId, UserId, UserUuid},
     rng::Random,
     time::Timestamp,
     wire::{envelope::Sender, queuing_service::FriendshipToken},
 };
 
-/// A procedure under way.
-pub(super) type Procedure = Pin<Box<dyn Future<Output = Result<(), ClientError>> + Send>>;
-
 /// Everything that a client knows.
-pub(super) struct State {
+pub(crate) struct State {
     pub config: ClientConfig,
     pub now: Timestamp,
     pub random: Random,
     pub provider: MlsProvider,
 
     pub outputs: VecDeque<Output>,
-    /// Procedures that start with the next pass; those without a name are the client's own.
-    pub spawned: Vec<(Option<TaskId>, Procedure)>,
-    /// Whether a procedure may have become able to go on.
-    pub stirred: bool,
-    /// The earliest time at which a waiting procedure goes on.
+    /// Whether a procedure may be able to go on, so that another pass is due.
+    pub woken: bool,
+    /// The earliest time for which a procedure waits.
     pub next_wake: Option<Timestamp>,
     pub locks: Locks,
     pub next_task: u64,
     pub next_exchange: u64,
-    /// What is asked, and once it is there, the answer.
+    /// The answer to each exchange under way, once it is there.
     pub exchanges: BTreeMap<ExchangeId, Option<Result<Vec<u8>, PeerFailure>>>,
-    /// Requests whose receipts are waited for, and once they are there, the receipts.
-    pub receipts: BTreeMap<RequestId, Option<Ordered>>,
+    /// The receipt of each ordered request under way, once it is there.
+    pub receipts: BTreeMap<RequestId, Option<Confirmation>>,
 
     pub client_id: ClientId,
     pub client_key: SigningKey,
@@ -65,82 +61,39 @@ pub(super) struct State {
     pub friendship_token: FriendshipToken,
     pub friendship_key: EarKey,
     pub queuing: Option<Queuing>,
-    /// By MLS reference.
+    /// By MLS key package reference.
     pub key_packages: BTreeMap<Vec<u8>, OwnPackage>,
-    /// Key packages that were used since some were last published.
+    /// How many key packages were used since some were last published.
     pub used_packages: usize,
 
     pub tokens: TokenStock,
-    pub known_keys: KnownKeys,
+    pub key_cache: KeyCache,
 
     pub contacts: BTreeMap<UserId, Contact>,
-    /// Connection requests that wait for the user's decision.
-    pub requests: BTreeMap<UserId, ConnectionRequest>,
-    /// Whose connection requests are being accepted.
+    /// Connection requests that wait for the user's decision, by requester.
+    pub connection_requests: BTreeMap<UserId, ConnectionRequest>,
+    /// The users whose connection requests are being accepted.
     pub accepting: BTreeSet<UserId>,
     pub groups: BTreeMap<GroupId, Group>,
-    /// Deliveries of groups that are not processed yet.
-    pub inboxes: BTreeMap<GroupId, VecDeque<Waiting>>,
-    /// A reading of the queues that has not begun.
-    pub reading_asked: Option<TaskId>,
-    /// Whether deliveries are kept without being followed.
-    pub holding: bool,
-}
-
-/// Where something was ordered.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ordered {
-    pub position: u64,
-    pub epoch: u64,
-    pub sent_at: Timestamp,
-}
-
-/// The client's records at its queuing service.
-pub(super) struct Queuing {
-    pub user: QsUserId,
-    pub client: QsClientId,
-    /// For changes of the user record.
-    #[expect(dead_code, reason = "user records are not changed yet")]
-    pub user_key: SigningKey,
-    pub client_key: SigningKey,
-    pub config_key: SigningKey,
-    pub list_key: EarKey,
-    pub reader: QueueReader,
-}
-
-/// A key package of ours that somebody may use.
-#[derive(Clone)]
-pub(super) struct OwnPackage {
-    pub leaf_key: SigningKey,
-    pub last_resort: bool,
-}
-
-/// A user that we are connected with.
-#[derive(Clone)]
-pub(super) struct Contact {
-    pub credential: ClientCredential,
-    pub friendship: FriendshipPackage,
-}
-
-/// Under which name and key requests are made.
-#[derive(Clone)]
-pub(super) struct Identity {
-    pub sender: Sender,
-    pub key: SigningKey,
+    /// Deliveries that are not followed yet. A group has an inbox from its invitation or creation on.
+    pub inboxes: BTreeMap<GroupId, VecDeque<InboxEntry>>,
+    /// The reading of the queues that has not begun, if there is one.
+    pub queued_reading: Option<TaskId>,
+    /// Whether deliveries are held back instead of followed.
+    pub holding_deliveries: bool,
 }
 
 impl State {
     pub fn new(config: ClientConfig, seed: [u8; 32]) -> Self {
         let mut random = Random::derive(&seed, "client", &[]);
         let crypto = MlsCrypto::new(random.array());
-        let user_id = UserId { uuid: random.array(), domain: config.domain.clone() };
-        let client_id = ClientId { user_id, uuid: random.array() };
+        let user_id = UserId { uuid: UserUuid(random.array()), domain: config.domain.clone() };
+        let client_id = ClientId { user_id, uuid: ClientUuid(random.array()) };
         Self {
             now: Timestamp::default(),
             provider: MlsProvider::new(crypto),
             outputs: VecDeque::new(),
-            spawned: Vec::new(),
-            stirred: false,
+            woken: false,
             next_wake: None,
             locks: Locks::default(),
             next_task: 0,
@@ -158,14 +111,14 @@ impl State {
             key_packages: BTreeMap::new(),
             used_packages: 0,
             tokens: TokenStock::default(),
-            known_keys: KnownKeys::default(),
+            key_cache: KeyCache::default(),
             contacts: BTreeMap::new(),
             accepting: BTreeSet::new(),
-            requests: BTreeMap::new(),
+            connection_requests: BTreeMap::new(),
             groups: BTreeMap::new(),
             inboxes: BTreeMap::new(),
-            reading_asked: None,
-            holding: false,
+            queued_reading: None,
+            holding_deliveries: false,
             config,
             random,
         }
@@ -175,13 +128,13 @@ impl State {
         self.outputs.push_back(Output::Event(event));
     }
 
-    /// A name for a procedure.
+    /// Returns an id for a procedure.
     pub fn task_id(&mut self) -> TaskId {
         self.next_task += 1;
         TaskId(self.next_task)
     }
 
-    /// Notes that somebody wants to go on at `due`.
+    /// Notes that a procedure waits for `due`.
     pub fn wake_at(&mut self, due: Timestamp) {
         self.next_wake = Some(self.next_wake.map_or(due, |earliest| earliest.min(due)));
     }
@@ -198,19 +151,19 @@ impl State {
         self.groups.get_mut(id).ok_or(ClientError::UnknownGroup)
     }
 
-    /// How the client signs as itself.
+    /// Returns the client as a sender that signs with its client key.
     pub fn client_identity(&self) -> Result<Identity, ClientError> {
         let sender = Sender::Client(self.credential()?.fingerprint());
         Ok(Identity { sender, key: self.client_key.clone() })
     }
 
-    /// How the client signs at its queuing service.
+    /// Returns the client as its queuing service knows it, by pseudonym.
     pub fn queuing_identity(&self) -> Result<Identity, ClientError> {
         let queuing = self.queuing()?;
         Ok(Identity { sender: Sender::QsClient(queuing.client), key: queuing.client_key.clone() })
     }
 
-    /// What the client's contacts get.
+    /// Returns what the client's contacts get.
     pub fn friendship_package(&self) -> Result<FriendshipPackage, ClientError> {
         Ok(FriendshipPackage {
             user: self.queuing()?.user,
@@ -219,31 +172,9 @@ impl State {
         })
     }
 
-    /// What other members of a group get of this client, with the key to its leaf's attribution.
+    /// Returns what other members of a group get: the client's credential and the key to its leaf's
+    /// attribution.
     pub fn member_credential(&self, attribution_key: EarKey) -> Result<MemberCredential, ClientError> {
         Ok(MemberCredential { client_credential: self.credential()?.clone(), attribution_key })
-    }
-}
-
-/// The state as procedures hold it. The lock is held for one closure at a time, never while waiting.
-#[derive(Clone)]
-pub(super) struct Shared(Arc<Mutex<State>>);
-
-impl Shared {
-    pub fn new(state: State) -> Self {
-        Self(Arc::new(Mutex::new(state)))
-    }
-
-    /// Uses the state. `action` must not come back here.
-    pub fn with<T>(&self, action: impl FnOnce(&mut State) -> T) -> T {
-        action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub fn now(&self) -> Timestamp {
-        self.with(|state| state.now)
-    }
-
-    pub fn emit(&self, event: Event) {
-        self.with(|state| state.emit(event));
     }
 }
