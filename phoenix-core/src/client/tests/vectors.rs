@@ -9,7 +9,7 @@ use crate::{
     codec::{decode, encode},
     credentials::MemberCredential,
     crypto::{aead::EarKey, hpke::HpkePrivateKey, labels::Label},
-    identifiers::{ClientId, GroupId, LeafIdentity, QsUserId, UserId},
+    identifiers::{ClientId, ClientUuid, GroupId, GroupUuid, LeafIdentity, QsUserId, UserId, UserUuid},
     rng::Random,
     testing::vectors::{Vector, check, credentials::Chain},
     wire::queuing_service::FriendshipToken,
@@ -21,7 +21,7 @@ const CREDENTIAL: EarKey = EarKey::from_bytes([0x33; 32]);
 const IDENTITY: LeafIdentity = LeafIdentity([3; 16]);
 
 fn group_id() -> GroupId {
-    GroupId { uuid: [5; 16], domain: "example.com".parse().unwrap() }
+    GroupId { uuid: GroupUuid([5; 16]), domain: "example.com".parse().unwrap() }
 }
 
 fn friendship_package() -> FriendshipPackage {
@@ -61,7 +61,8 @@ fn attribution(chain: &Chain) -> Vector {
 
 fn connection_request(chain: &Chain) -> Vector {
     let domain = "b.example".parse().unwrap();
-    let recipient = ClientId { user_id: UserId { uuid: [7; 16], domain }, uuid: [8; 16] };
+    let recipient =
+        ClientId { user_id: UserId { uuid: UserUuid([7; 16]), domain }, uuid: ClientUuid([8; 16]) };
     let content = ConnectionRequestContent {
         sender: chain.client.clone(),
         recipient: recipient.clone(),

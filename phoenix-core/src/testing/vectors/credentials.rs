@@ -14,7 +14,9 @@ use crate::{
         },
     },
     crypto::{aead::EarKey, hpke::HpkePrivateKey, labels::Label, sign::SigningKey},
-    identifiers::{ClientId, Domain, GroupId, LeafIdentity, QsClientId, UserId},
+    identifiers::{
+        ClientId, ClientUuid, Domain, GroupId, GroupUuid, LeafIdentity, QsClientId, UserId, UserUuid,
+    },
     rng::Random,
     time::{DAY, ExpirationData, Timestamp},
     wire::{
@@ -63,7 +65,10 @@ impl Chain {
         let [root_key, key, client_key] = [&ROOT, &INTERMEDIATE, &CLIENT].map(SigningKey::from_bytes);
         let root = AsCredential::create(&root_key, domain(), lasting(3650));
         let intermediate = AsIntermediateCredential::create(&key, &root_key, &root, lasting(730)).unwrap();
-        let client_id = ClientId { user_id: UserId { uuid: [1; 16], domain: domain() }, uuid: [2; 16] };
+        let client_id = ClientId {
+            user_id: UserId { uuid: UserUuid([1; 16]), domain: domain() },
+            uuid: ClientUuid([2; 16]),
+        };
         let request = ClientCredentialRequest::create(&client_key, client_id, lasting(365));
         let validated = validate_client_credential_request(&request, &domain(), NOW).unwrap();
         let client = ClientCredential::issue(&validated, &key, &intermediate, &lasting(90)).unwrap();
@@ -186,7 +191,7 @@ fn key_sets() -> [Vector; 2] {
 }
 
 fn queue_config() -> Vector {
-    let group_id = GroupId { uuid: [5; 16], domain: domain() };
+    let group_id = GroupId { uuid: GroupUuid([5; 16]), domain: domain() };
     let content = QueueConfigContent {
         client: QsClientId([6; 16]),
         push_token_key: None,

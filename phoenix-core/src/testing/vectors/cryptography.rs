@@ -12,7 +12,7 @@ use crate::{
         sign::{SigningKey, VerifyingKey},
         tests::vectors::hex,
     },
-    identifiers::{Domain, GroupId, QsClientId, RequestId},
+    identifiers::{Domain, GroupId, GroupUuid, QsClientId, RequestId},
     rng::Random,
     wire::{
         envelope::{RequestEnvelope, Sender, Signer},
@@ -28,9 +28,8 @@ fn signed_request(key: &SigningKey) -> Vector {
     let domain: Domain = DOMAIN.parse().unwrap();
     let sender = Sender::QsClient(QsClientId([2; 16]));
     let body = Dequeue { range: DequeueRange { first: 5, maximum: 100, generation: 0, last: None } };
-    let about = (domain, NOW, RequestId([7; 16]));
     let signer = Signer { sender: &sender, key };
-    let envelope = RequestEnvelope::new(about, &body, None, Some(signer)).unwrap();
+    let envelope = RequestEnvelope::to(domain, NOW, RequestId([7; 16]), &body).signed(signer).unwrap();
     assert_eq!(envelope.verify(&key.verifying_key()), Ok(()));
     let body_hash = hash(Label::REQUEST_BODY, &[&encode(&envelope.token), envelope.body.as_slice()]);
     Vector::new("request authentication, accepted")
@@ -110,7 +109,7 @@ fn hashes() {
     let parts: [&[u8]; 2] = [b"one", b"three"];
     let token = FriendshipToken(EarKey::from_bytes([1; 32]));
     let domain: Domain = DOMAIN.parse().unwrap();
-    let group = GroupId { uuid: [5; 16], domain: domain.clone() };
+    let group = GroupId { uuid: GroupUuid([5; 16]), domain: domain.clone() };
     let context = encode(&(domain, group));
     let vectors = [
         Vector::new("hash of two parts")

@@ -7,7 +7,7 @@ use crate::{
     crypto::hpke::HpkePrivateKey,
     forgery::{FrameHeader, frame_request},
     homeserver::Homeserver,
-    identifiers::{Domain, GroupId, RequestId},
+    identifiers::{Domain, GroupId, GroupUuid, RequestId},
     keys::{DatedKey, QueuingKey, ServiceKeys},
     rng::Random,
     testing::driver::World,
@@ -46,7 +46,7 @@ fn frames() {
     let QueuingKey { id: key_id, key } = source_keys.queuing_key().unwrap();
     let key = key.clone();
 
-    let group_id = GroupId { uuid: [5; 16], domain: source.clone() };
+    let group_id = GroupId { uuid: GroupUuid([5; 16]), domain: source.clone() };
     let receipt = Receipt { request_id: RequestId([6; 16]), epoch: 3 };
     let message = FanOutMessage {
         group_id: group_id.clone(),

@@ -13,7 +13,7 @@ mod tokens;
 
 use std::fmt::Write as _;
 
-use crate::{codec::encode, identifiers::HexId, time::Timestamp};
+use crate::{codec::encode, hex::Hex, time::Timestamp};
 
 /// The time of all vectors: 2027-01-15 08:00 UTC.
 pub(crate) const NOW: Timestamp = Timestamp::from_milliseconds(1_800_000_000_000);
@@ -43,7 +43,7 @@ impl Vector {
 
     /// Adds bytes, which are written in hexadecimal digits.
     pub(crate) fn bytes(self, name: &str, value: &[u8]) -> Self {
-        self.text(name, &HexId(value).to_string())
+        self.text(name, &Hex(value).to_string())
     }
 
     /// Adds the encoding of a structure.

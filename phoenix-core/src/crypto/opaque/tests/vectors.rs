@@ -10,7 +10,7 @@ use super::super::{
 use crate::{
     codec::encode,
     crypto::tests::vectors::{Script, hex},
-    identifiers::UserId,
+    identifiers::{UserId, UserUuid},
     testing::vectors::{Vector, check},
 };
 
@@ -18,7 +18,7 @@ const PASSWORD: &[u8] = b"correct horse battery staple";
 
 #[test]
 fn registration() {
-    let user = UserId { uuid: [1; 16], domain: "example.com".parse().unwrap() };
+    let user = UserId { uuid: UserUuid([1; 16]), domain: "example.com".parse().unwrap() };
     let blind = hex("76cfbfe758db884bebb33582331ba9f159720ca8784a2a070a265d9c2d6abe01");
     let nonce = vec![3; 32];
     // A scalar is drawn as 64 bytes, reduced.
