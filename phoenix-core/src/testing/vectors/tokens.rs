@@ -60,7 +60,7 @@ fn tokens() {
                 .bytes("input", &input)
                 .bytes("blind", &state[..32])
                 .encoded("blinded", &blinded[number])
-                .bytes("evaluated", response.evaluated.iter().nth(number).unwrap())
+                .bytes("evaluated", response.evaluated.get(number).unwrap())
                 .bytes("output", &token.output)
                 .encoded("token", token)
                 .bytes("nullifier", &token.nullifier()),
