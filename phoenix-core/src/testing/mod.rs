@@ -5,6 +5,7 @@
 //! * `refusals`: each operation against every way to ask wrongly.
 //! * `exactness`: which records an operation reads and writes, and what it has done.
 //! * `generate` and `wire`: random values of every message, and their encoding.
+//! * `vectors`: the test vectors of the specification.
 //! * the others: one behaviour of the protocol each.
 
 #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "what only tests with clients need"))]
@@ -14,6 +15,7 @@ mod store;
 
 mod core;
 mod generate;
+pub(crate) mod vectors;
 mod wire;
 
 #[cfg(feature = "client")]
