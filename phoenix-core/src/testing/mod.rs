@@ -1,6 +1,6 @@
 //! Tests that drive whole operations: homeservers in one process, over a store in memory.
 //!
-//! * `store` and `driver`: what an embedder brings, small and exact, with faults at will.
+//! * `driver`: what an embedder brings, small and exact, with faults at will.
 //! * `fixtures`, `people`, `groups` and `samples`: users, tokens, records and groups made with real cryptography.
 //! * `refusals`: each operation against every way to ask wrongly.
 //! * `exactness`: which records an operation reads and writes, and what it has done.
@@ -9,8 +9,6 @@
 
 #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "what only tests with clients need"))]
 pub(crate) mod driver;
-#[cfg_attr(not(feature = "client"), expect(dead_code, reason = "what only tests with clients need"))]
-mod store;
 
 mod core;
 mod generate;

@@ -206,12 +206,11 @@ fn a_user_all_of_whose_packages_have_expired_cannot_be_asked() {
 mod pools {
     use std::sync::{Arc, Mutex};
 
-    use super::super::store::MemoryStore;
     use crate::{
         collections::pool::{self, PackageName},
         identifiers::QsClientId,
         operation::{Interrupt, Step, Transaction},
-        store::{Record, RecordKind},
+        store::{MemoryStore, Record, RecordKind},
         testing::{body::operation, driver::World},
         time::Timestamp,
     };

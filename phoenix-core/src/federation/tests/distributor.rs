@@ -101,7 +101,7 @@ fn a_damaged_record_concerns_its_owner_alone() {
         for lost in [false, true] {
             let (mut net, mut members) = scene(3);
             let key = net.server(A).store.keys_of(kind)[0].clone();
-            let row = net.server(A).store[&key].clone();
+            let row = net.server(A).store.get(&key).unwrap().clone();
             if lost {
                 net.server(A).store.remove(&key);
             } else {

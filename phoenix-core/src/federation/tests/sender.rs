@@ -1,7 +1,5 @@
 //! A hand-made sender of frames: everything about a frame can be wrong.
 
-use std::collections::BTreeMap;
-
 use super::scene::{domain, keys, message, mls_message};
 use crate::{
     codec::encode,
@@ -14,7 +12,7 @@ use crate::{
     federation::stream::{Chain, StreamContext},
     identifiers::{Domain, GroupId, RequestId, StreamId},
     rng::Random,
-    store::{Key, RecordKind, Row},
+    store::{MemoryStore, RecordKind},
     testing::driver::World,
     time::Timestamp,
     wire::{
@@ -150,7 +148,7 @@ pub fn refused(net: &mut World, at: &str, frame: Frame) -> Refusal {
             | Refusal::TooManyStreams
             | Refusal::Malformed
     );
-    let rows = |store: &BTreeMap<Key, Row>| {
+    let rows = |store: &MemoryStore| {
         let mut rows = store.clone();
         rows.retain(|key, _| {
             let charged = authenticated && key.kind() == RecordKind::InboundSource;

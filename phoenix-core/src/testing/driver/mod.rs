@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::faults::Faults;
 pub use self::recorded::Recorded;
-use super::{body, store::MemoryStore};
+use super::body;
 use crate::{
     dispatch::Input,
     homeserver::Homeserver,
     identifiers::Domain,
     operation::{Ask, Effect, Interrupt, Operation, Outcome, Report, Step, Timer, Transaction},
-    store::{Commit, RecordKind},
+    store::{Commit, MemoryStore, RecordKind},
     time::Timestamp,
     wire::operations::OperationKind,
 };
