@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::fixtures::{Fixture, Sample, homeserver};
+use super::{
+    fixtures::{Fixture, Sample},
+    world::homeserver,
+};
 use crate::{error::Refusal, identifiers::Domain, time::DAY};
 
 const MILLISECOND: Duration = Duration::from_millis(1);

@@ -1,8 +1,9 @@
 //! PROTOCOL.md §8 — commits that MLS has nothing against, and the delivery service has.
 
 use super::{
-    fixtures::{Fixture, Sample, homeserver},
+    fixtures::{Fixture, Sample},
     people::Leaf,
+    world::homeserver,
 };
 use crate::{
     codec::{Flag, List, decode, encode},

@@ -1,8 +1,9 @@
 //! PROTOCOL.md §10 and leases — what goes when, how much at once, and who does it.
 
 use super::{
-    fixtures::{Fixture, Sample, homeserver},
+    fixtures::{Fixture, Sample},
     samples::sample_request,
+    world::homeserver,
 };
 use crate::{
     codec::{Flag, decode, encode},

@@ -1,9 +1,9 @@
 //! PROTOCOL.md §2, Idempotency — the same bytes never take effect twice, on any number of nodes.
 
 use super::{
-    driver::{World, faults::Trouble},
     fixtures::Fixture,
     samples::sample_request,
+    world::{Trouble, World},
 };
 use crate::{
     codec::encode,

@@ -1,8 +1,9 @@
 //! PROTOCOL.md §9, Key distribution — what is known is kept, and strangers cannot make us ask without limit.
 
 use super::{
-    fixtures::{Fixture, Sample, homeserver},
+    fixtures::{Fixture, Sample},
     samples::sample_request,
+    world::homeserver,
 };
 use crate::{
     codec::{decode, encode},

@@ -1,6 +1,6 @@
 //! Tests that drive whole operations: homeservers in one process, over a store in memory.
 //!
-//! * `driver`: what an embedder brings, small and exact, with faults at will.
+//! * `world`: what an embedder brings, small and exact, with faults at will.
 //! * `fixtures`, `people`, `groups` and `samples`: users, tokens, records and groups made with real cryptography.
 //! * `refusals`: each operation against every way to ask wrongly.
 //! * `exactness`: which records an operation reads and writes, and what it has done.
@@ -8,10 +8,11 @@
 //! * the others: one behaviour of the protocol each.
 
 #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "what only tests with clients need"))]
-pub(crate) mod driver;
+pub(crate) mod world;
 
 mod core;
 mod generate;
+pub(crate) mod messages;
 mod wire;
 
 #[cfg(feature = "client")]

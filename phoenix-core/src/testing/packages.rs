@@ -211,7 +211,7 @@ mod pools {
         identifiers::QsClientId,
         operation::{Interrupt, Step, Transaction},
         store::{MemoryStore, Record, RecordKind},
-        testing::{body::operation, driver::World},
+        testing::{body::operation, world::World},
         time::Timestamp,
     };
 

@@ -124,7 +124,7 @@ fn a_closed_homeserver_registers_nobody() {
     let sample = super::samples::sample_request(&mut fixture, OperationKind::InitRegistration);
     let home = fixture.home.clone();
     let now = fixture.world.now;
-    let closed = super::fixtures::homeserver(&mut fixture.random, &home, now, &|config| {
+    let closed = super::world::homeserver(&mut fixture.random, &home, now, &|config| {
         config.registration = RegistrationPolicy::Closed;
     });
     fixture.world.add(closed);

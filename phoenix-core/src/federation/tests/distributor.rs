@@ -1,13 +1,15 @@
 //! PROTOCOL.md §8, Atomicity — the distributor: each recipient exactly once and in order, whatever happens.
 
-use super::scene::{domain, group, message, mls_message};
 use crate::{
     crypto::aead::EarKey,
     identifiers::LogId,
     operation::Report,
     queuing_service::tests::client::{LONG, TestClient},
     store::{Key, RecordKind},
-    testing::driver::World,
+    testing::{
+        messages::{group, message, mls_message},
+        world::{World, domain},
+    },
     wire::fan_out::{ClientQueueConfig, QueueMessage},
 };
 

@@ -6,6 +6,5 @@ mod outages;
 mod outbox;
 mod receiver;
 mod receiver_streams;
-pub(crate) mod scene;
 mod schedules;
 mod sender;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::scene::{domain, group, message, mls_message};
 use crate::{
     crypto::hpke::HpkePrivateKey,
     dispatch::Input,
@@ -13,7 +12,10 @@ use crate::{
     queuing_service::tests::client::{LONG, TestClient},
     rng::Random,
     store::{Commit, RecordKind},
-    testing::driver::World,
+    testing::{
+        messages::{group, message, mls_message},
+        world::{World, domain},
+    },
     time::{DAY, HOUR},
     wire::{
         envelope::RequestEnvelope,

@@ -1,6 +1,5 @@
 //! A hand-made sender of frames: everything about a frame can be wrong.
 
-use super::scene::{domain, keys, message, mls_message};
 use crate::{
     codec::encode,
     crypto::{
@@ -13,7 +12,10 @@ use crate::{
     identifiers::{Domain, GroupId, RequestId, StreamId},
     rng::Random,
     store::{MemoryStore, RecordKind},
-    testing::driver::World,
+    testing::{
+        messages::{message, mls_message},
+        world::{World, domain, keys},
+    },
     time::Timestamp,
     wire::{
         envelope::{RequestEnvelope, ResponseEnvelope},
@@ -86,7 +88,7 @@ impl TestSender {
     /// What a batch of these entries says, at this time.
     pub fn batch(&self, first: u64, entries: Vec<RatchetCiphertext>, timestamp: Timestamp) -> FrameContent {
         let keys = keys(self.destination.as_str());
-        let set = keys.qs_key_set(&self.destination, super::scene::NOW, crate::time::DAY).unwrap();
+        let set = keys.qs_key_set(&self.destination, crate::testing::world::NOW, crate::time::DAY).unwrap();
         let batch = FederatedBatch {
             epoch: self.epoch,
             seed_key_id: set.content.stream_keys[0].id,

@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    driver::{Recorded, World},
     fixtures::{Fixture, Sample},
     samples::sample_request,
+    world::{Recorded, World},
 };
 use crate::{
     codec::{Bytes, decode, encode},

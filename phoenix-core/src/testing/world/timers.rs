@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Recorded, World};
+use super::{recorded::Recorded, state::World};
 use crate::{
     codec::{decode, encode},
     identifiers::{Domain, LogId, StreamName},
