@@ -20,8 +20,8 @@ use phoenix_core::{
     time::Timestamp,
 };
 
-/// Homeservers with their stores, clients, timers, and the time, which stands still.
-struct World {
+/// Drives homeservers and clients while the time stands still.
+struct Driver {
     homeservers: BTreeMap<Domain, (Homeserver, MemoryStore)>,
     clients: [Client; 2],
     timers: Vec<(Domain, Timer, Timestamp)>,
@@ -29,7 +29,7 @@ struct World {
     now: Timestamp,
 }
 
-impl World {
+impl Driver {
     /// Drives one operation of one homeserver to its end.
     fn serve(&mut self, domain: &Domain, input: Input<'_>) -> Result<Vec<u8>, PeerFailure> {
         let (homeserver, _) = self.homeservers.get(domain).ok_or(PeerFailure::NoAnswer)?;
@@ -95,22 +95,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         (domain.clone(), (Homeserver::new(Config::new(domain), keys), MemoryStore::default()))
     });
     let clients = domains.map(|domain| Client::new(ClientConfig::new(domain), random.array()));
-    let mut world = World { homeservers: homeservers.into(), clients, timers: Vec::new(), random, now };
+    let mut driver = Driver { homeservers: homeservers.into(), clients, timers: Vec::new(), random, now };
 
-    for client in &mut world.clients {
+    for client in &mut driver.clients {
         client.register(b"correct horse battery staple");
     }
-    world.run()?;
+    driver.run()?;
 
     // Alice, at a.example, asks Bob, at b.example, for a connection, which his client accepts.
-    let bob = world.clients[1].user_id();
-    world.clients[0].connect(bob.clone());
-    world.run()?;
+    let bob = driver.clients[1].user_id();
+    driver.clients[0].connect(bob.clone());
+    driver.run()?;
 
     // A connection is a group of two, which carries messages at once.
-    let connection = world.clients[0].groups().remove(0).group_id;
-    world.clients[0].send(&connection, b"hello across homeservers");
-    for event in world.run()? {
+    let connection = driver.clients[0].groups().remove(0).group_id;
+    driver.clients[0].send(&connection, b"hello across homeservers");
+    for event in driver.run()? {
         if let Event::Message { from, text, .. } = event {
             println!("{bob} reads {:?} from {from}", String::from_utf8_lossy(&text));
         }

@@ -7,7 +7,10 @@
 //! * `generate` and `wire`: random values of every message, and their encoding.
 //! * the others: one behaviour of the protocol each.
 
-#[cfg_attr(not(feature = "client"), expect(dead_code, reason = "what only tests with clients need"))]
+#[cfg_attr(
+    not(feature = "client"),
+    expect(dead_code, unused_imports, reason = "what only tests with clients need")
+)]
 pub(crate) mod world;
 
 mod core;
