@@ -2,6 +2,8 @@
 
 mod distributor;
 mod first_contact;
+#[cfg(feature = "client")]
+mod key_cache;
 mod outages;
 mod outbox;
 mod receiver;

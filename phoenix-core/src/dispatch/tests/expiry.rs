@@ -1,10 +1,5 @@
 //! PROTOCOL.md §10 and leases — what goes when, how much at once, and who does it.
 
-use super::{
-    fixtures::{Fixture, Sample},
-    samples::sample_request,
-    world::homeserver,
-};
 use crate::{
     codec::{Flag, decode, encode},
     config::Times,
@@ -13,6 +8,11 @@ use crate::{
     operation::{Effect, Timer},
     rng::Random,
     store::RecordKind,
+    testing::{
+        fixtures::{Fixture, Sample},
+        samples::sample_request,
+        world::homeserver,
+    },
     time::{DAY, HOUR, MINUTE, Timestamp},
     wire::{delivery_service::CreateGroup, message::Done, operations::OperationKind},
 };

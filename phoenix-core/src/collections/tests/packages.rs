@@ -2,10 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    fixtures::{Fixture, Sample},
-    people::Leaf,
-};
 use crate::{
     codec::{decode, encode},
     crypto::hpke::HpkePublicKey,
@@ -13,6 +9,10 @@ use crate::{
     error::Refusal,
     keys::QueuingKey,
     store::RecordKind,
+    testing::{
+        fixtures::{Fixture, Sample},
+        people::Leaf,
+    },
     time::{DAY, ExpirationData},
     wire::{
         auth_service::{

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::body::{self, REFUSED, UNAVAILABLE};
 use crate::{
     config::Config,
     error::Refusal,
@@ -15,6 +14,7 @@ use crate::{
     operation::{Ask, Effect, Interrupt, Operation, Outcome, Step, Timer, Transaction},
     rng::Random,
     store::{Commit, Key, MemoryStore, Record, RecordKind, Settlement, Version},
+    testing::body::{self, REFUSED, UNAVAILABLE},
     time::Timestamp,
     wire::operations::Service,
 };
