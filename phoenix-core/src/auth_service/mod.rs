@@ -6,4 +6,6 @@ pub(crate) mod direct_queue;
 pub(crate) mod keys;
 mod password;
 pub(crate) mod registration;
+#[cfg(test)]
+mod tests;
 pub mod tokens;

@@ -15,4 +15,6 @@ pub(crate) mod keys;
 pub(crate) mod membership;
 pub(crate) mod message;
 mod sections;
+#[cfg(test)]
+mod tests;
 pub(crate) mod welcome;

@@ -3,6 +3,8 @@
 pub(crate) mod distributor;
 mod request;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 use crate::{

@@ -26,6 +26,8 @@ mod loaded;
 pub mod single_flight;
 mod snapshot;
 mod step;
+#[cfg(test)]
+mod tests;
 pub mod timers;
 mod transaction;
 

@@ -94,9 +94,12 @@ pub(super) fn verify(
 mod tests {
     use super::*;
     use crate::{
-        federation::tests::scene::{domain, group, keys},
         queuing_service::tests::client::TestClient,
-        testing::driver::World,
+        testing::world::World,
+        testing::{
+            messages::group,
+            world::{domain, keys},
+        },
     };
 
     /// Anybody can seal to the published key: what strangers seal drives out nothing that a client has signed.

@@ -8,6 +8,7 @@
 //! * [`key`]: how rows are named.
 //! * [`record`]: how rows are written, sealed and read back.
 //! * [`commit`]: what is asked of the store.
+//! * [`MemoryStore`]: a store in memory, for tests and trials.
 //!
 //! What an operation sees of all this is a [`Transaction`](crate::operation::Transaction).
 
@@ -15,10 +16,12 @@ pub mod commit;
 mod expiring;
 pub mod key;
 pub mod keyspace;
+mod memory;
 pub mod record;
 
 pub use commit::{Commit, Expectation, Reads, Row, Scan, Settlement, Version, Write};
 pub use expiring::Expiring;
 pub use key::{Key, Record};
 pub use keyspace::{Protection, RecordKind};
+pub use memory::MemoryStore;
 pub use record::{Stored, StoredDataError};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{driver::Recorded, fixtures::Fixture, samples::sample_request};
+use super::{fixtures::Fixture, samples::sample_request, world::Recorded};
 use crate::{
     dispatch::Input,
     identifiers::LogId,

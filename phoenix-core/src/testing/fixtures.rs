@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    driver::{Recorded, World},
     people::{Leaf, Person, noon},
+    world::{Recorded, World, homeserver},
 };
 use crate::{
     codec::{Codec, encode},
@@ -16,9 +16,7 @@ use crate::{
         tokens::{Token, TokenRequest, TokenScope},
     },
     error::Refusal,
-    homeserver::Homeserver,
     identifiers::{Domain, RequestId},
-    keys::ServiceKeys,
     mls::key_package_reference,
     rng::Random,
     time::{DAY, ExpirationData, Timestamp},
@@ -264,19 +262,6 @@ pub fn record_request(person: &Person) -> Sample {
         queue_key: person.queue.public_key(),
     };
     Sample::new(person.domain(), &body, None)
-}
-
-/// A homeserver with keys of its own.
-pub fn homeserver(
-    random: &mut Random,
-    domain: &Domain,
-    now: Timestamp,
-    settings: &impl Fn(&mut Config),
-) -> Homeserver {
-    let keys = ServiceKeys::generate(domain, random, now);
-    let mut config = Config::new(domain.clone());
-    settings(&mut config);
-    Homeserver::new(config, keys)
 }
 
 fn person(random: &mut Random, world: &World, domain: &Domain) -> Person {

@@ -1,10 +1,10 @@
 //! A valid request for every operation.
 
 use super::{
-    driver::World,
     fixtures::{Fixture, Sample, record_request},
     groups::as_leaf,
     people::Leaf,
+    world::World,
 };
 use crate::{
     codec::{Flag, decode},

@@ -1,13 +1,15 @@
 //! PROTOCOL.md §8, Atomicity — the distributor: each recipient exactly once and in order, whatever happens.
 
-use super::scene::{domain, group, message, mls_message};
 use crate::{
     crypto::aead::EarKey,
     identifiers::LogId,
     operation::Report,
     queuing_service::tests::client::{LONG, TestClient},
     store::{Key, RecordKind},
-    testing::driver::World,
+    testing::{
+        messages::{group, message, mls_message},
+        world::{World, domain},
+    },
     wire::fan_out::{ClientQueueConfig, QueueMessage},
 };
 
@@ -101,7 +103,7 @@ fn a_damaged_record_concerns_its_owner_alone() {
         for lost in [false, true] {
             let (mut net, mut members) = scene(3);
             let key = net.server(A).store.keys_of(kind)[0].clone();
-            let row = net.server(A).store[&key].clone();
+            let row = net.server(A).store.get(&key).unwrap().clone();
             if lost {
                 net.server(A).store.remove(&key);
             } else {

@@ -1,14 +1,14 @@
 //! PROTOCOL.md §9, Key distribution — strangers can name any domain: what that may cost, and what stays of it.
 
-use super::{
-    scene::{NOW, domain, group},
-    sender::{TestSender, deliver, refused},
-};
+use super::sender::{TestSender, deliver, refused};
 use crate::{
     error::Refusal,
     operation::timers,
     store::RecordKind,
-    testing::driver::World,
+    testing::{
+        messages::group,
+        world::{NOW, World, domain},
+    },
     time::{DAY, HOUR, MINUTE},
     wire::federation::Frame,
 };

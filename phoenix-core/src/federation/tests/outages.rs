@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::{
     outbox::{A, B, pair},
-    scene::{NOW, domain, group, message, mls_message},
     sender::{TestSender, deliver},
 };
 use crate::{
@@ -13,7 +12,10 @@ use crate::{
     operation::{Report, Timer},
     queuing_service::tests::client::{LONG, TestClient},
     store::RecordKind,
-    testing::driver::World,
+    testing::{
+        messages::{group, message, mls_message},
+        world::{NOW, World, domain},
+    },
     time::{DAY, HOUR},
     wire::fan_out::{FanOutContent, GapReason},
 };

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::scene::{domain, group, message, mls_message};
 use crate::{
     crypto::hpke::HpkePrivateKey,
     dispatch::Input,
@@ -12,8 +11,11 @@ use crate::{
     operation::{Report, Step, Timer},
     queuing_service::tests::client::{LONG, TestClient},
     rng::Random,
-    store::{Commit, RecordKind, commit::Rows},
-    testing::driver::World,
+    store::{Commit, RecordKind},
+    testing::{
+        messages::{group, message, mls_message},
+        world::{World, domain},
+    },
     time::{DAY, HOUR},
     wire::{
         envelope::RequestEnvelope,
@@ -300,8 +302,8 @@ fn damaged_rows_do_not_hold_up_others() {
         pair.send(5);
         pair.net.settle(Duration::from_secs(1));
         let store = &mut pair.net.server(A).store;
-        let entries = store.iter_mut().filter(|(key, _)| key.kind() == RecordKind::OutboundEntry);
-        entries.map(|(_, row)| row).nth(damaged).unwrap().bytes[20] ^= 1;
+        let key = &store.keys_of(RecordKind::OutboundEntry)[damaged];
+        store.get_mut(key).unwrap().bytes[20] ^= 1;
         pair.net.down.clear();
         assert!(pair.net.settle(LONG));
         let others = (0..5).filter(|position| *position != damaged as u64);
@@ -319,9 +321,7 @@ fn delivery(pair: &mut Pair) -> (usize, Commit) {
         match operation.poll() {
             Step::Read(reads) => {
                 entries += reads.keys.iter().filter(|key| key.kind() == RecordKind::OutboundEntry).count();
-                let store = &pair.net.server(A).store;
-                let rows = reads.keys.into_iter().map(|key| (key.clone(), store.get(&key).cloned()));
-                operation.supply(Rows { rows: rows.collect(), scans: Vec::new() });
+                operation.supply(pair.net.server(A).store.read(&reads));
             }
             Step::Ask(ask) => {
                 operation.answer(Ok(pair.net.request(&ask.domain, &ask.request).reply.unwrap()))

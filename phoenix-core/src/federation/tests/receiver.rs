@@ -3,10 +3,7 @@
 
 use std::time::Duration;
 
-use super::{
-    scene::{NOW, domain, group, keys},
-    sender::{TestSender, deliver, refused},
-};
+use super::sender::{TestSender, deliver, refused};
 use crate::{
     codec::{List, decode, encode},
     config::{Config, Rule},
@@ -18,7 +15,10 @@ use crate::{
     peer_keys::{Caller, queuing_keys},
     queuing_service::tests::client::TestClient,
     store::RecordKind,
-    testing::driver::World,
+    testing::{
+        messages::group,
+        world::{NOW, World, domain, keys},
+    },
     time::MINUTE,
     wire::federation::{DroppedMessage, Frame, FramePayload, Skip},
 };
@@ -99,7 +99,7 @@ fn a_source_over_its_rate_waits_as_told_and_others_do_not() {
     let refusal = refused(&mut net, "b.example", frame.clone());
     assert_eq!(refusal, Refusal::RateLimited { retry_after_milliseconds: 3000 });
     let mut other = TestSender::new("c.example", "b.example", 1, 0);
-    let entries = other.entries(&super::scene::group("c.example", 1), 0..1, &[]);
+    let entries = other.entries(&crate::testing::messages::group("c.example", 1), 0..1, &[]);
     assert_eq!(deliver(&mut net, "b.example", other.sign(other.batch(0, entries, NOW))), Ok(1));
     net.now = NOW + Duration::from_secs(3);
     assert_eq!(deliver(&mut net, "b.example", frame), Ok(51));

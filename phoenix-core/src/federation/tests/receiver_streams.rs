@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::{
-    scene::{NOW, domain, group, message, mls_message},
-    sender::{TestSender, deliver, refused},
-};
+use super::sender::{TestSender, deliver, refused};
 use crate::{
     error::Refusal,
     identifiers::{GroupId, StreamId},
     operation::Timer,
     queuing_service::tests::client::{LONG, TestClient},
     store::RecordKind,
-    testing::driver::World,
+    testing::{
+        messages::{group, message, mls_message},
+        world::{NOW, World, domain},
+    },
     time::{DAY, HOUR},
     wire::{fan_out::ClientQueueConfig, federation::FramePayload},
 };

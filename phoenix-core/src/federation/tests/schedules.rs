@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::scene::{domain, group, message, mls_message};
 use crate::{
     queuing_service::tests::client::{LONG, TestClient},
     rng::Random,
     store::RecordKind,
-    testing::driver::World,
+    testing::{
+        messages::{group, message, mls_message},
+        world::{World, domain},
+    },
     time::DAY,
     wire::fan_out::ClientQueueConfig,
 };

@@ -1,8 +1,5 @@
 //! A hand-made sender of frames: everything about a frame can be wrong.
 
-use std::collections::BTreeMap;
-
-use super::scene::{domain, keys, message, mls_message};
 use crate::{
     codec::encode,
     crypto::{
@@ -14,8 +11,11 @@ use crate::{
     federation::stream::{Chain, StreamContext},
     identifiers::{Domain, GroupId, RequestId, StreamId},
     rng::Random,
-    store::{Key, RecordKind, Row},
-    testing::driver::World,
+    store::{MemoryStore, RecordKind},
+    testing::{
+        messages::{message, mls_message},
+        world::{World, domain, keys},
+    },
     time::Timestamp,
     wire::{
         envelope::{RequestEnvelope, ResponseEnvelope},
@@ -88,7 +88,7 @@ impl TestSender {
     /// What a batch of these entries says, at this time.
     pub fn batch(&self, first: u64, entries: Vec<RatchetCiphertext>, timestamp: Timestamp) -> FrameContent {
         let keys = keys(self.destination.as_str());
-        let set = keys.qs_key_set(&self.destination, super::scene::NOW, crate::time::DAY).unwrap();
+        let set = keys.qs_key_set(&self.destination, crate::testing::world::NOW, crate::time::DAY).unwrap();
         let batch = FederatedBatch {
             epoch: self.epoch,
             seed_key_id: set.content.stream_keys[0].id,
@@ -150,7 +150,7 @@ pub fn refused(net: &mut World, at: &str, frame: Frame) -> Refusal {
             | Refusal::TooManyStreams
             | Refusal::Malformed
     );
-    let rows = |store: &BTreeMap<Key, Row>| {
+    let rows = |store: &MemoryStore| {
         let mut rows = store.clone();
         rows.retain(|key, _| {
             let charged = authenticated && key.kind() == RecordKind::InboundSource;

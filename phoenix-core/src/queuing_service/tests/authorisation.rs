@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use super::client::{LONG, TestClient};
 use crate::{
     crypto::{aead::EarKey, sign::SigningKey},
-    federation::tests::scene::{NOW, domain, group, message, mls_message},
     identifiers::{GroupId, RequestId},
     queuing_service::records::{Pin, QsClient},
     rng::Random,
-    testing::driver::World,
+    testing::{
+        messages::{group, message, mls_message},
+        world::{NOW, World, domain},
+    },
     time::{DAY, HOUR},
     wire::fan_out::{
         Binding, ClientQueueConfig, FanOutContent, GapReason, QueueMessage, Receipt, WelcomeBundle,

@@ -5,11 +5,10 @@ use std::time::Duration;
 use crate::{
     codec::{List, decode, encode},
     crypto::{aead::EarKey, hpke::HpkePrivateKey, ratchet::QueueReader, sign::SigningKey},
-    federation::tests::scene::{NOW, domain, keys},
     identifiers::{Domain, GroupId, QsClientId, QsUserId, RequestId},
     queuing_service::{fan_out_queue, records::QsClient},
     rng::Random,
-    testing::driver::World,
+    testing::world::{NOW, World, domain, keys},
     time::{DAY, Timestamp},
     wire::{
         envelope::{RequestEnvelope, ResponseEnvelope, Sender, Signer},

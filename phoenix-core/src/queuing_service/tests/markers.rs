@@ -2,9 +2,11 @@
 
 use super::client::{LONG, TestClient};
 use crate::{
-    federation::tests::scene::{NOW, group, message, mls_message},
     identifiers::GroupId,
-    testing::driver::World,
+    testing::{
+        messages::{group, message, mls_message},
+        world::{NOW, World},
+    },
     time::MINUTE,
     wire::fan_out::{ClientQueueConfig, FanOutContent, GapReason},
 };

@@ -10,7 +10,7 @@ use crate::{
     identifiers::{Domain, GroupId, GroupUuid, RequestId},
     keys::{DatedKey, QueuingKey, ServiceKeys},
     rng::Random,
-    testing::driver::World,
+    testing::world::World,
     wire::{
         fan_out::{FanOutContent, FanOutMessage, Receipt, Recipient},
         federation::{DroppedMessage, EnqueueFederatedReply, Frame, FrameContent, FramePayload, Skip},

@@ -14,9 +14,9 @@ use crate::{
     identifiers::{Domain, RequestId},
     rng::Random,
     testing::{
-        driver::World,
-        fixtures::{PASSWORD, Sample, homeserver},
+        fixtures::{PASSWORD, Sample},
         people::Person,
+        world::{World, homeserver},
     },
     time::{DAY, ExpirationData},
     wire::{

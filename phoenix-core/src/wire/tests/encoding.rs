@@ -5,11 +5,11 @@ use std::fmt::Debug;
 
 use proptest::prelude::*;
 
-use super::generate::Generate;
 use crate::{
     codec::{Codec, DecodeError, decode, encode},
     error::Refusal,
     rng::Random,
+    testing::generate::Generate,
     wire::envelope::{ResponseEnvelope, ResponseOutcome},
 };
 

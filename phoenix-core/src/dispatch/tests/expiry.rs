@@ -1,9 +1,5 @@
 //! PROTOCOL.md §10 and leases — what goes when, how much at once, and who does it.
 
-use super::{
-    fixtures::{Fixture, Sample, homeserver},
-    samples::sample_request,
-};
 use crate::{
     codec::{Flag, decode, encode},
     config::Times,
@@ -12,6 +8,11 @@ use crate::{
     operation::{Effect, Timer},
     rng::Random,
     store::RecordKind,
+    testing::{
+        fixtures::{Fixture, Sample},
+        samples::sample_request,
+        world::homeserver,
+    },
     time::{DAY, HOUR, MINUTE, Timestamp},
     wire::{delivery_service::CreateGroup, message::Done, operations::OperationKind},
 };
@@ -203,7 +204,7 @@ fn a_timer_that_meets_a_damaged_row_comes_back_and_changes_nothing() {
     assert_eq!(fixture.send(&message).refusal(), None);
     let home = fixture.home.clone();
     let row = fixture.world.store(&home).keys_of(RecordKind::FanOutProgress)[0].clone();
-    fixture.world.store_mut(&home).damage(&row, vec![1, 2, 3]);
+    fixture.world.store_mut(&home).get_mut(&row).unwrap().bytes = vec![1, 2, 3];
     let before = fixture.world.store(&home).clone();
     let timer = Timer::Distribute(LogId::Group(group.access.group_id.uuid));
     let recorded = fixture.world.timer(&home, &timer);

@@ -1,16 +1,16 @@
 //! PROTOCOL.md §2, Idempotency — the same bytes never take effect twice, on any number of nodes.
 
-use super::{
-    driver::{World, faults::Trouble},
-    fixtures::Fixture,
-    samples::sample_request,
-};
 use crate::{
     codec::encode,
     dispatch::Input,
     error::Refusal,
     identifiers::Domain,
     store::{RecordKind, Settlement},
+    testing::{
+        fixtures::Fixture,
+        samples::sample_request,
+        world::{Trouble, World},
+    },
     wire::operations::OperationKind,
 };
 

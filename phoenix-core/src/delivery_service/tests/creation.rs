@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::fixtures::{Fixture, Sample};
 use crate::{
     codec::{Flag, decode, encode},
     crypto::sign::SigningKey,
@@ -10,6 +9,7 @@ use crate::{
     identifiers::GroupUuid,
     limits::MAX_FIRST_STATE,
     store::{Key, RecordKind},
+    testing::fixtures::{Fixture, Sample},
     wire::{delivery_service::CreateGroup, envelope::Sender, message::Done},
 };
 

@@ -1,10 +1,13 @@
 //! PROTOCOL.md §6, Tokens — a token is spent once, at its homeserver, within its time.
 
-use super::{fixtures::Fixture, samples::sample_request};
 use crate::{
     codec::{decode, encode},
     error::Refusal,
     store::RecordKind,
+    testing::{
+        fixtures::{Fixture, Sample},
+        samples::sample_request,
+    },
     time::DAY,
     wire::{
         auth_service::{GetTokenKeys, GetTokenKeysReply, IssueTokens},
@@ -81,8 +84,7 @@ fn nobody_is_issued_tokens_of_the_other_scope_or_of_a_key_that_is_over() {
     let mut fixture = Fixture::new();
     let home = fixture.home.clone();
     let (_, sample) = fixture.token_request(false, &home, 1);
-    let keys: GetTokenKeysReply =
-        fixture.answer(&super::fixtures::Sample::new(&home, &GetTokenKeys {}, None)).unwrap();
+    let keys: GetTokenKeysReply = fixture.answer(&Sample::new(&home, &GetTokenKeys {}, None)).unwrap();
     let body: IssueTokens = decode(&sample.body).unwrap();
     let other = keys.keys.iter().find(|key| key.id != body.key_id).unwrap();
     let mut wrong = sample.clone();

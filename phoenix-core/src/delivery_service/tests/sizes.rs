@@ -1,10 +1,5 @@
 //! PROTOCOL.md §2, §8 — what members choose the length of is bounded by what it can honestly be.
 
-use super::{
-    fixtures::{Fixture, Sample},
-    people::Leaf,
-    samples::sample_request,
-};
 use crate::{
     codec::{Flag, decode, encode},
     credentials::MemberCredential,
@@ -13,6 +8,11 @@ use crate::{
     identifiers::{Domain, GroupId, GroupUuid},
     limits::{MAX_ADDS, MAX_MEMBER_SECRET, MAX_MLS_MESSAGE, MAX_SEALED_CONFIG, MAX_WELCOMES},
     store::RecordKind,
+    testing::{
+        fixtures::{Fixture, Sample},
+        people::Leaf,
+        samples::sample_request,
+    },
     time::DAY,
     wire::{
         delivery_service::{AddUsers, CommitData, CreateGroup, JoinConnectionGroup, UpdateQueueInfo},

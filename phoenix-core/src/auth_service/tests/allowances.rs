@@ -2,8 +2,15 @@
 
 use std::time::Duration;
 
-use super::fixtures::{Fixture, Sample, homeserver};
-use crate::{error::Refusal, identifiers::Domain, time::DAY};
+use crate::{
+    error::Refusal,
+    identifiers::Domain,
+    testing::{
+        fixtures::{Fixture, Sample},
+        world::homeserver,
+    },
+    time::DAY,
+};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 

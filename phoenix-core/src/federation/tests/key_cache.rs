@@ -1,15 +1,16 @@
 //! PROTOCOL.md §9, Key distribution — what is known is kept, and strangers cannot make us ask without limit.
 
-use super::{
-    fixtures::{Fixture, Sample, homeserver},
-    samples::sample_request,
-};
 use crate::{
     codec::{decode, encode},
     config::{Policy, Times},
     credentials::{Fingerprint, KeyId},
     crypto::sign::VERIFICATIONS,
     error::Refusal,
+    testing::{
+        fixtures::{Fixture, Sample},
+        samples::sample_request,
+        world::homeserver,
+    },
     time::{DAY, MINUTE},
     wire::{
         auth_service::{GetAsCredentialsReply, IssueTokens},

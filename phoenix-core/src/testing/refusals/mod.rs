@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    driver::{Recorded, World},
     fixtures::{Fixture, Sample},
     samples::sample_request,
+    world::{Recorded, World},
 };
 use crate::{
     codec::{Bytes, decode, encode},
@@ -297,7 +297,7 @@ fn another_key_is_refused_without_a_look_at_the_groups_state() {
     let guessed = Sample { body: encode(&body), ..message.clone() };
     // A state that is noticed to be damaged by whoever looks at it.
     for key in fixture.world.store(&message.domain).keys_of(RecordKind::GroupSection) {
-        fixture.world.store_mut(&message.domain).damage(&key, vec![1, 2, 3]);
+        fixture.world.store_mut(&message.domain).get_mut(&key).unwrap().bytes = vec![1, 2, 3];
     }
     assert_eq!(fixture.send(&guessed).refusal(), Some(Refusal::NoSuchGroup));
     assert!(matches!(fixture.send(&message).refusal(), Some(Refusal::StoredData { .. })));

@@ -2,10 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    fixtures::{Fixture, Sample},
-    people::Leaf,
-};
 use crate::{
     codec::{decode, encode},
     crypto::hpke::HpkePublicKey,
@@ -13,6 +9,10 @@ use crate::{
     error::Refusal,
     keys::QueuingKey,
     store::RecordKind,
+    testing::{
+        fixtures::{Fixture, Sample},
+        people::Leaf,
+    },
     time::{DAY, ExpirationData},
     wire::{
         auth_service::{
@@ -206,13 +206,12 @@ fn a_user_all_of_whose_packages_have_expired_cannot_be_asked() {
 mod pools {
     use std::sync::{Arc, Mutex};
 
-    use super::super::store::MemoryStore;
     use crate::{
         collections::pool::{self, PackageName},
         identifiers::QsClientId,
         operation::{Interrupt, Step, Transaction},
-        store::{Record, RecordKind},
-        testing::{body::operation, driver::World},
+        store::{MemoryStore, Record, RecordKind},
+        testing::{body::operation, world::World},
         time::Timestamp,
     };
 

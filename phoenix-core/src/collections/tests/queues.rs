@@ -1,20 +1,20 @@
 //! PROTOCOL.md §7 — queues: in order, without gaps, bounded; what does not fit leaves a marker.
 
-use super::{
-    fixtures::{Fixture, Sample},
-    groups::Group,
-    samples::sample_request,
-};
 use crate::{
     auth_service::direct_queue::{Direct, DirectQueue},
     codec::{Flag, decode},
-    collections::queue::{self},
+    collections::queue,
     crypto::{hpke::HpkePrivateKey, labels::Label, ratchet::QueueReader},
     dispatch::Input,
     error::Refusal,
     limits::MAX_ACKNOWLEDGED,
     operation::Effect,
     store::{Key, RecordKind},
+    testing::{
+        fixtures::{Fixture, Sample},
+        groups::Group,
+        samples::sample_request,
+    },
     time::{DAY, MINUTE},
     wire::{
         auth_service::{DequeueDirect, EnqueueDirect},

@@ -1,6 +1,5 @@
 //! PROTOCOL.md §6 — registration: races, half-way ends, wrong messages.
 
-use super::fixtures::{Fixture, Sample};
 use crate::{
     codec::{decode, encode},
     config::RegistrationPolicy,
@@ -9,6 +8,11 @@ use crate::{
     error::Refusal,
     operation::Timer,
     store::RecordKind,
+    testing::{
+        fixtures::{Fixture, Sample},
+        samples::sample_request,
+        world::homeserver,
+    },
     time::{HOUR, MINUTE},
     wire::{
         auth_service::{FinishRegistration, GetAsCredentials, GetAsCredentialsReply},
@@ -121,10 +125,10 @@ fn a_finished_registration_cannot_be_finished_again() {
 #[test]
 fn a_closed_homeserver_registers_nobody() {
     let mut fixture = Fixture::new();
-    let sample = super::samples::sample_request(&mut fixture, OperationKind::InitRegistration);
+    let sample = sample_request(&mut fixture, OperationKind::InitRegistration);
     let home = fixture.home.clone();
     let now = fixture.world.now;
-    let closed = super::fixtures::homeserver(&mut fixture.random, &home, now, &|config| {
+    let closed = homeserver(&mut fixture.random, &home, now, &|config| {
         config.registration = RegistrationPolicy::Closed;
     });
     fixture.world.add(closed);

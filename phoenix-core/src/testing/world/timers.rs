@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Recorded, World};
+use super::{recorded::Recorded, state::World};
 use crate::{
     codec::{decode, encode},
     identifiers::{Domain, LogId, StreamName},
@@ -115,6 +115,6 @@ impl World {
         };
         let key = [&[RecordKind::Timer as u8][..], &encode(&timer)].concat();
         let key = Key::from_bytes(&key).unwrap();
-        assert!(self.servers[at].store.contains_key(&key), "{timer:?} has no row");
+        assert!(self.servers[at].store.get(&key).is_some(), "{timer:?} has no row");
     }
 }

@@ -4,10 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{
-    body::{self, REFUSED, UNAVAILABLE},
-    store::MemoryStore,
-};
 use crate::{
     config::Config,
     error::Refusal,
@@ -17,7 +13,8 @@ use crate::{
     limits::MAX_ATTEMPTS,
     operation::{Ask, Effect, Interrupt, Operation, Outcome, Step, Timer, Transaction},
     rng::Random,
-    store::{Commit, Key, Record, RecordKind, Settlement, Version},
+    store::{Commit, Key, MemoryStore, Record, RecordKind, Settlement, Version},
+    testing::body::{self, REFUSED, UNAVAILABLE},
     time::Timestamp,
     wire::operations::Service,
 };
@@ -123,7 +120,7 @@ fn a_poisoned_pass_reads_and_asks_no_more() {
 #[test]
 fn a_damaged_row_refuses_even_where_the_body_does_not_care() {
     let mut store = store_with(1, 1);
-    store.damage(&key(1), vec![1, 2, 3]);
+    store.get_mut(&key(1)).unwrap().bytes = vec![1, 2, 3];
     let mut operation = operation(|transaction| {
         let _ = transaction.get::<Number>(&1);
         transaction.put(&2, &Number(1));

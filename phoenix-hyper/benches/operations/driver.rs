@@ -22,8 +22,8 @@ use phoenix_core::{
 };
 use phoenix_hyper::store::Store;
 
-/// Homeservers, each on a store of its own, in virtual time.
-pub struct World<S> {
+/// Drives homeservers, each on a store of its own, and clients in virtual time.
+pub struct TimedDriver<S> {
     homeservers: BTreeMap<Domain, (Homeserver, S)>,
     timers: Vec<(Domain, Timer, Timestamp)>,
     random: Random,
@@ -46,7 +46,7 @@ pub enum Kind {
     Sweep,
 }
 
-impl<S: Store> World<S> {
+impl<S: Store> TimedDriver<S> {
     /// Creates homeservers named a, b and so on, each on a store that `open` returns. Rates do not limit
     /// them.
     pub fn new(count: u8, open: impl Fn(&Domain) -> S) -> Self {

@@ -1,15 +1,16 @@
 //! PROTOCOL.md §8 — commits that MLS has nothing against, and the delivery service has.
 
-use super::{
-    fixtures::{Fixture, Sample, homeserver},
-    people::Leaf,
-};
 use crate::{
     codec::{Flag, List, decode, encode},
     error::Refusal,
     identifiers::Domain,
     keys::QueuingKey,
     limits::MAX_ADDED_DOMAINS,
+    testing::{
+        fixtures::{Fixture, Sample},
+        people::Leaf,
+        world::homeserver,
+    },
     wire::{
         delivery_service::{AddUsers, CommitReply},
         queuing_service::{KeyPackageBatch, KeyPackageBatchContent},

@@ -1,25 +1,12 @@
-//! Homeservers, groups and messages that tests of the way between them are about.
+//! Groups and messages as homeservers see them, without the members' cryptography.
 
+use super::world::{NOW, World, domain};
 use crate::{
     codec::encode,
-    collections::log::{self},
-    config::Config,
-    homeserver::Homeserver,
-    identifiers::{Domain, GroupId, GroupUuid, LogId},
-    keys::ServiceKeys,
-    rng::Random,
-    testing::driver::{Server, World},
-    time::Timestamp,
+    collections::log,
+    identifiers::{GroupId, GroupUuid, LogId},
     wire::fan_out::{ClientQueueConfig, FanOutContent, FanOutMessage, Recipient},
 };
-
-/// When tests begin.
-pub const NOW: Timestamp = Timestamp::from_milliseconds(1_800_000_000_000);
-
-/// The domain with this name.
-pub fn domain(name: &str) -> Domain {
-    name.parse().unwrap()
-}
 
 /// A group of `owner`.
 pub fn group(owner: &str, number: u8) -> GroupId {
@@ -54,28 +41,6 @@ pub fn message(
 }
 
 impl World {
-    /// Homeservers of these names.
-    pub fn of(names: &[&str]) -> Self {
-        let mut world = Self::new(NOW);
-        for name in names {
-            world.install(name, |_, _| ());
-        }
-        world
-    }
-
-    /// Sets `name` up, again if it is there: the same keys and rows, with what `change` makes of the settings.
-    pub fn install(&mut self, name: &str, change: impl FnOnce(&mut Config, &mut ServiceKeys)) {
-        let mut keys = keys(name);
-        let mut config = Config::new(domain(name));
-        change(&mut config, &mut keys);
-        self.add(Homeserver::new(config, keys));
-    }
-
-    /// The homeserver of this name.
-    pub fn server(&mut self, name: &str) -> &mut Server {
-        self.servers.get_mut(&domain(name)).unwrap()
-    }
-
     /// Appends `message` to the log of its group, as the delivery service does.
     pub fn send(&mut self, message: FanOutMessage) {
         let owner = message.group_id.domain.clone();
@@ -85,11 +50,4 @@ impl World {
             Ok(())
         });
     }
-}
-
-/// The keys of the homeserver with this name: always the same ones.
-pub fn keys(name: &str) -> ServiceKeys {
-    let mut seed = [0; 32];
-    seed[..name.len()].copy_from_slice(name.as_bytes());
-    ServiceKeys::generate(&domain(name), &mut Random::from_seed(seed), NOW)
 }

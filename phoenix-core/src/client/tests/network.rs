@@ -1,22 +1,19 @@
-//! Homeservers over rows in memory, clients, and time that passes when nothing else happens.
+//! Clients, the homeservers that they talk to, and time that passes when nothing else happens.
 
 use std::collections::BTreeMap;
 
 use super::super::{Client, ClientConfig, ClientError, Event, Output, TaskId};
 use crate::{
-    config::Config,
     crypto::{
         kdf::{self, Hash},
         labels::Label,
         opaque::PasswordHashing,
     },
     error::PeerFailure,
-    homeserver::Homeserver,
     identifiers::{Domain, GroupId, QsClientId, UserId},
-    keys::ServiceKeys,
-    operation::Effect,
+    operation::{Effect, timers},
     rng::Random,
-    testing::driver,
+    testing::world::{World, homeserver},
     time::Timestamp,
     wire::{envelope::RequestEnvelope, operations::OperationKind},
 };
@@ -33,12 +30,11 @@ pub(super) enum Outage {
 /// Changes an answer to an operation.
 pub(super) type Tampering = Box<dyn FnMut(OperationKind, Vec<u8>) -> Vec<u8>>;
 
-/// Homeservers and clients.
-pub(super) struct World {
-    pub now: Timestamp,
+/// Clients, and the way between them and the homeservers of a world.
+pub(super) struct Network {
+    /// The homeservers, their clock, and the way between them.
+    pub world: World,
     random: Random,
-    /// The homeservers and the network between them.
-    pub servers: driver::World,
     pub clients: Vec<Client>,
     pub events: Vec<Vec<Event>>,
     pub done: Vec<BTreeMap<TaskId, Result<(), ClientError>>>,
@@ -58,27 +54,25 @@ pub(super) struct World {
     made: BTreeMap<OperationKind, usize>,
 }
 
-impl World {
+impl Network {
     pub fn new(seed: u8, domains: &[&str]) -> Self {
         Self::starting(system_time(), seed, domains)
     }
 
-    /// A world that begins at `now`.
+    /// A network that begins at `now`.
     pub fn starting(now: Timestamp, seed: u8, domains: &[&str]) -> Self {
         let mut random = Random::from_seed([seed; 32]);
-        let mut servers = driver::World::new(now);
-        servers.seed = random.array();
+        let mut world = World::new(now);
+        world.seed = random.array();
         for name in domains {
             let domain: Domain = name.parse().unwrap();
-            let keys = ServiceKeys::generate(&domain, &mut random, now);
-            servers.add(Homeserver::new(Config::new(domain.clone()), keys));
-            servers.timer(&domain, &crate::operation::timers::SWEEP);
+            world.add(homeserver(&mut random, &domain, now, &|_| {}));
+            world.timer(&domain, &timers::SWEEP);
         }
         let (clients, events, done) = (Vec::new(), Vec::new(), Vec::new());
         Self {
-            now,
+            world,
             random,
-            servers,
             clients,
             events,
             done,
@@ -112,7 +106,7 @@ impl World {
 
     /// Goes on until `task` has ended. Returns its result.
     pub fn finish(&mut self, client: usize, task: TaskId) -> Result<(), ClientError> {
-        self.run_until(|world| world.done[client].contains_key(&task));
+        self.run_until(|network| network.done[client].contains_key(&task));
         self.done[client][&task].clone()
     }
 
@@ -123,7 +117,7 @@ impl World {
             for (client, task) in tasks.into_iter().enumerate() {
                 self.finish(client, task).unwrap();
             }
-            self.run_until(|world| world.clients.iter().all(Client::is_idle));
+            self.run_until(|network| network.clients.iter().all(Client::is_idle));
             if condition(self) {
                 return;
             }
@@ -134,8 +128,8 @@ impl World {
 
     /// Lets this many milliseconds pass.
     pub fn pass(&mut self, milliseconds: u64) {
-        let end = Timestamp::from_milliseconds(self.now.milliseconds() + milliseconds);
-        self.run_until(|world| world.now >= end);
+        let end = Timestamp::from_milliseconds(self.world.now.milliseconds() + milliseconds);
+        self.run_until(|network| network.world.now >= end);
     }
 
     fn run_until(&mut self, condition: impl Fn(&Self) -> bool) {
@@ -154,7 +148,7 @@ impl World {
     fn step(&mut self) -> bool {
         let mut busy = false;
         for number in 0..self.clients.len() {
-            while let Some(output) = self.clients[number].poll(self.now) {
+            while let Some(output) = self.clients[number].poll(self.world.now) {
                 busy = true;
                 match output {
                     Output::Request(exchange) => {
@@ -167,9 +161,13 @@ impl World {
                             if request_lost { None } else { self.ask(&exchange.domain, &exchange.request) };
                         self.lost += usize::from(request_lost || answer_lost);
                         if let Some(answer) = answer.filter(|_| !answer_lost) {
-                            self.clients[number].respond(exchange.id, Ok(answer), self.now);
+                            self.clients[number].respond(exchange.id, Ok(answer), self.world.now);
                         } else if self.random.below(2) == 0 {
-                            self.clients[number].respond(exchange.id, Err(PeerFailure::NoAnswer), self.now);
+                            self.clients[number].respond(
+                                exchange.id,
+                                Err(PeerFailure::NoAnswer),
+                                self.world.now,
+                            );
                         }
                     }
                     Output::Event(event) => self.events[number].push(event),
@@ -179,8 +177,7 @@ impl World {
                 }
             }
         }
-        self.servers.now = self.now;
-        busy | !self.servers.round().is_empty()
+        busy | !self.world.round().is_empty()
     }
 
     /// How many requests of a kind clients have made.
@@ -191,19 +188,18 @@ impl World {
     /// Goes on to the next time at which something is due, in 0.1 to 10 seconds.
     fn advance(&mut self) {
         let wakes = self.clients.iter().filter_map(Client::next_wake);
-        let next = self.servers.next_due().into_iter().chain(wakes).min();
-        let now = self.now.milliseconds();
-        let next = next.unwrap_or(self.now).milliseconds();
-        self.now = Timestamp::from_milliseconds(next.clamp(now + 100, now + 10_000));
+        let next = self.world.next_due().into_iter().chain(wakes).min();
+        let now = self.world.now.milliseconds();
+        let next = next.unwrap_or(self.world.now).milliseconds();
+        self.world.now = Timestamp::from_milliseconds(next.clamp(now + 100, now + 10_000));
     }
 
     /// Returns what the homeserver answers, or `None` if it is down.
     pub fn ask(&mut self, domain: &Domain, request: &[u8]) -> Option<Vec<u8>> {
-        if self.servers.down.contains(domain) || !self.servers.servers.contains_key(domain) {
+        if self.world.down.contains(domain) || !self.world.servers.contains_key(domain) {
             return None;
         }
-        self.servers.now = self.now;
-        let recorded = self.servers.request(domain, request);
+        let recorded = self.world.request(domain, request);
         self.listening.extend(recorded.effects.iter().filter_map(|effect| match effect {
             Effect::Listening(client) => Some(*client),
             Effect::Wake { .. } | Effect::Signal(_) | Effect::Report(_) => None,
@@ -253,8 +249,8 @@ impl World {
     }
 }
 
-/// openmls compares lifetimes with the system's clock, so the world begins at its time.
-#[expect(clippy::disallowed_methods, reason = "only where the world begins")]
+/// openmls compares lifetimes with the system's clock, so the network begins at its time.
+#[expect(clippy::disallowed_methods, reason = "only where the network begins")]
 pub(super) fn system_time() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     Timestamp::from_milliseconds(u64::try_from(since.as_millis()).unwrap())
