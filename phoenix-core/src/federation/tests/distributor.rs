@@ -1,4 +1,5 @@
-//! PROTOCOL.md §8, Atomicity — the distributor: each recipient exactly once and in order, whatever happens.
+//! PROTOCOL.md §8, Atomicity — the distributor serves each recipient exactly once and in order, under every
+//! fault.
 
 use crate::{
     crypto::aead::EarKey,
@@ -15,7 +16,7 @@ use crate::{
 
 const A: &str = "a.example";
 
-/// Five members at three homeservers.
+/// Sets up five members at three homeservers.
 fn members(net: &mut World) -> Vec<TestClient> {
     let homes = [A, A, A, "b.example", "c.example"];
     homes.iter().zip(1..).map(|(home, number)| TestClient::new(net, home, number)).collect()
@@ -70,7 +71,7 @@ fn conflicts_and_unknown_outcomes_change_nothing() {
     }
 }
 
-/// As many homeservers as one commit serves are read for in a handful of rounds.
+/// Reads for as many homeservers as one commit serves take a handful of rounds.
 #[test]
 fn members_on_fifty_homeservers() {
     let names: Vec<String> = (0..50).map(|number| format!("h{number}.example")).collect();
@@ -81,7 +82,7 @@ fn members_on_fifty_homeservers() {
         names.iter().zip(1..).map(|(name, number)| TestClient::new(&mut net, name, number)).collect();
     let group = group(A, 1);
     let configs: Vec<_> = members.iter_mut().map(|member| member.bound(&group)).collect();
-    // Over the bound too.
+    // Each outbox is over its bound, too.
     net.install(A, |config, _| (config.sizes.outbox_entries, config.sizes.stream_shards) = (2, 1));
     net.down = names.iter().map(|name| domain(name)).collect();
     for position in 0..6 {
@@ -96,7 +97,7 @@ fn members_on_fifty_homeservers() {
     }
 }
 
-/// What concerns one recipient does not hold up the others.
+/// The trouble of one recipient does not hold up the others.
 #[test]
 fn a_damaged_record_concerns_its_owner_alone() {
     for kind in [RecordKind::QsClient, RecordKind::FanOutQueue] {
@@ -119,7 +120,7 @@ fn a_damaged_record_concerns_its_owner_alone() {
     }
 }
 
-/// Changes one byte of the row, in whatever is stored of it.
+/// Changes the byte of the row at `place`, or its last.
 fn damage(net: &mut World, key: &Key, place: usize) {
     let bytes = &mut net.server(A).store.get_mut(key).unwrap().bytes;
     let place = place.min(bytes.len() - 1);
@@ -150,7 +151,7 @@ fn a_damaged_message_is_reported_and_those_behind_it_arrive() {
     }
 }
 
-/// The last of a log: there is nothing that it could hold up, until there is.
+/// The last message of a log holds nothing up, until there is one behind it.
 #[test]
 fn a_damaged_message_with_nothing_behind_it_waits_until_there_is_something() {
     let (mut net, mut members) = scene(3);

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §9, Key distribution — strangers can name any domain: what that may cost, and what stays of it.
+//! PROTOCOL.md §9, Key distribution — what it costs that strangers can name any domain, and what stays of it.
 
 use super::sender::{TestSender, deliver, refused};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 
 const B: &str = "b.example";
 
-/// A frame that names a homeserver as its source.
+/// Returns a frame that names `source`.
 fn frame(net: &World, source: &str) -> Frame {
     let mut sender = TestSender::new(source, B, 1, 0);
     let entries = sender.entries(&group(source, 1), 0..1, &[]);

@@ -84,7 +84,7 @@ fn entries_that_are_too_old_become_markers() {
     assert_eq!(pair.client.reasons(), [GapReason::Dropped]);
 }
 
-/// Also what nobody ever comes to fetch.
+/// Even if the peer never comes back.
 #[test]
 fn what_waits_for_a_dead_peer_goes_with_time() {
     let mut pair = pair();
@@ -310,7 +310,8 @@ fn an_answer_that_brings_nothing_forward_is_waited_after() {
     assert_eq!(client.positions(&mut pair.net, &group), [3]);
 }
 
-/// What a wrong clock has noted of a peer's next attempt, and of who tries for the others, does not outlive it.
+/// What a wrong clock has noted of a peer's next attempt, and of who tries for the others, does not outlive
+/// it.
 #[test]
 fn a_peer_is_not_given_up_until_a_time_that_is_yet_to_come() {
     for failures in [1, 10] {

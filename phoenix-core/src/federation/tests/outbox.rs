@@ -27,7 +27,7 @@ use crate::{
 pub const A: &str = "a.example";
 pub const B: &str = "b.example";
 
-/// A group at one homeserver with a member at another.
+/// A group of one homeserver with a member at another.
 pub struct Pair {
     pub net: World,
     pub client: TestClient,
@@ -62,7 +62,7 @@ impl Pair {
         self.client.positions(&mut self.net, &self.group)
     }
 
-    /// The frames sent so far.
+    /// Returns the frames sent so far.
     pub fn frames(&self) -> Vec<FrameContent> {
         let read = |ask: &crate::operation::Ask| {
             let (_, envelope) = RequestEnvelope::read(&ask.request).unwrap();
@@ -80,7 +80,7 @@ impl Pair {
         self.net.reports.iter().filter_map(of).collect()
     }
 
-    /// Nothing is left of what was delivered, but the current epoch.
+    /// Asserts that nothing is left of what was delivered but the current epoch.
     fn assert_drained(&self) {
         for kind in [RecordKind::OutboundEntry, RecordKind::FanOutRow, RecordKind::Timer] {
             assert_eq!(self.net.count(A, kind), 0, "{kind:?}");
@@ -217,8 +217,8 @@ fn a_sender_restored_from_a_backup_notices_and_tells() {
     pair.assert_drained();
 }
 
-/// What it appends before its first delivery reaches beyond what the peer has: the peer must not take the part
-/// that has the same numbers for a repeat, whether one frame holds all of it or not.
+/// What it appends before its first delivery reaches beyond what the peer has: the peer must not take the
+/// part that has the same numbers for a repeat, whether one frame holds all of it or not.
 #[test]
 fn a_sender_restored_from_a_backup_loses_nothing_silently_however_much_it_appends() {
     for (appended, batch) in [(5, 256), (6, 256), (20, 256), (5, 2), (6, 2), (20, 2)] {
@@ -311,7 +311,7 @@ fn damaged_rows_do_not_hold_up_others() {
     }
 }
 
-/// One delivery, step by step: how many entries it reads, and what it commits on.
+/// Makes one delivery step by step. Returns how many entries it reads, and its commit.
 fn delivery(pair: &mut Pair) -> (usize, Commit) {
     let timer = Timer::Deliver(StreamName { destination: domain(B), shard: 0 });
     let now = pair.net.now;

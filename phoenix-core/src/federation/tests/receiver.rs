@@ -64,7 +64,7 @@ fn a_blocked_domain_is_refused_and_nothing_is_asked_of_it() {
     );
 }
 
-/// Whatever keys are needed for: those of a blocked domain are out of use at once, also where they are known.
+/// The keys of a blocked domain are out of use at once and for every purpose, even where they are known.
 #[test]
 fn the_keys_of_a_blocked_domain_are_out_of_use_even_if_they_are_known() {
     let (mut net, mut sender) = net();
@@ -105,7 +105,8 @@ fn a_source_over_its_rate_waits_as_told_and_others_do_not() {
     assert_eq!(deliver(&mut net, "b.example", frame), Ok(51));
 }
 
-/// What a source sends costs it by the work that it makes, also if it is refused once its signature was checked.
+/// What a source sends costs it by the work that it makes, also if it is refused once its signature was
+/// checked.
 #[test]
 fn recipients_and_frames_in_vain_count_against_the_rate() {
     let over = Refusal::RateLimited { retry_after_milliseconds: 3000 };

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §9 — the receiver's checks from the position on: what a frame of an authenticated source may do.
+//! PROTOCOL.md §9 — the receiver's checks from the position on: what a frame of an authenticated source may
+//! do.
 
 use std::time::Duration;
 
@@ -253,7 +254,7 @@ fn each_source_has_streams_of_its_own() {
     assert_eq!(deliver(&mut set.net, B, frame), Ok(1));
 }
 
-/// Has `B` sweep until nothing more goes; gives how many streams and sources are left.
+/// Has `B` sweep until nothing more goes. Returns how many streams and sources are left.
 fn sweep(net: &mut World) -> (usize, usize) {
     for _ in 0..10 {
         net.timer(&domain(B), &Timer::Sweep);
@@ -282,6 +283,6 @@ fn a_stream_that_is_silent_for_long_goes_and_its_source_with_the_last_one() {
     assert_eq!(send(&mut net, &mut busy), Ok(3));
     net.now = net.now + 91 * DAY;
     assert_eq!(sweep(&mut net), (0, 0));
-    // Whoever comes back, goes on where it was.
+    // A source that comes back goes on where it was.
     assert_eq!((send(&mut net, &mut busy), send(&mut net, &mut silent)), (Ok(4), Ok(2)));
 }

@@ -18,7 +18,7 @@ use crate::{
 
 const NAMES: [&str; 3] = ["a.example", "b.example", "c.example"];
 
-/// Groups of two homeservers, each with a member at every homeserver.
+/// Sets up groups of two homeservers, each with a member at every homeserver.
 fn scene(seed: u64, outbox: u64) -> (World, Vec<TestClient>, Vec<Vec<ClientQueueConfig>>) {
     let mut net = World::of(&NAMES);
     net.seed = Random::derive(&[5; 32], "schedule", &[&seed.to_be_bytes()]).array();
@@ -38,7 +38,8 @@ fn scene(seed: u64, outbox: u64) -> (World, Vec<TestClient>, Vec<Vec<ClientQueue
     (net, clients, configs.to_vec())
 }
 
-/// Runs `steps`: appends, outages, waiting, with faults all along; then peace. How many messages each group had.
+/// Runs `steps` (messages, outages, waiting) with faults all along, then has peace. Returns how many messages
+/// each group had.
 fn run(net: &mut World, configs: &[Vec<ClientQueueConfig>], steps: &[u8]) -> [u64; 2] {
     let mut sent = [0, 0];
     for step in steps {
@@ -83,7 +84,7 @@ proptest! {
         }
     }
 
-    /// With outboxes that overflow: what is missing is marked.
+    /// Outboxes overflow, so messages are missing: each is marked.
     #[test]
     fn in_order_or_marked(seed in any::<u64>(), steps in proptest::collection::vec(0_u8..14, 0..60)) {
         let (mut net, mut clients, configs) = scene(seed, 8);
@@ -100,7 +101,7 @@ proptest! {
     }
 }
 
-/// A long outage of everybody, many messages, then all at once.
+/// A long outage of all homeservers, many messages, then all come back at once.
 #[test]
 fn all_catch_up_after_a_long_silence() {
     let (mut net, mut clients, configs) = scene(1, 10_000);

@@ -35,7 +35,7 @@ fn scene() -> Scene {
 }
 
 impl Scene {
-    /// Has `group`'s homeserver deliver `content`; gives what the client finds then.
+    /// Has `group`'s homeserver deliver `content`. Returns what the client finds then.
     fn deliver(
         &mut self,
         group: &GroupId,
@@ -49,7 +49,7 @@ impl Scene {
         self.client.dequeue(&mut self.net)
     }
 
-    /// What became of a message of `group`.
+    /// Returns what becomes of a message of `group`.
     fn outcome(&mut self, group: &GroupId, config: &ClientQueueConfig) -> Outcome {
         let content = mls_message(group);
         Outcome::of(&self.deliver(group, content, config))

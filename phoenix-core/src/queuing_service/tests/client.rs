@@ -1,4 +1,4 @@
-//! A client of a queuing service: its record, its configurations, and its queue as it reads it.
+//! A client of a queuing service, with its record, its configurations, and its queue as it reads it.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub struct TestClient {
 }
 
 impl TestClient {
-    /// A client at `home` with an empty queue.
+    /// Sets up a client at `home` with an empty queue.
     pub fn new(net: &mut World, home: &str, number: u8) -> Self {
         let mut random = Random::from_seed([number; 32]);
         let owner = HpkePrivateKey::generate(&mut random);
@@ -74,14 +74,14 @@ impl TestClient {
         ClientQueueConfig::seal(&mut self.random, self.domain.clone(), &to, content, key).unwrap()
     }
 
-    /// A configuration for the messages of `group`.
+    /// Makes a configuration for the messages of `group`.
     pub fn bound(&mut self, group: &GroupId) -> ClientQueueConfig {
         let binding = Binding::Bound { ds_domain: group.domain.clone(), group_id: group.clone() };
         let (content, key) = (self.content(binding, NOW + 365 * DAY), self.config_key.clone());
         self.seal(content, &key)
     }
 
-    /// A configuration as in a key package.
+    /// Makes a configuration as in a key package.
     pub fn unbound(&mut self) -> ClientQueueConfig {
         let (content, key) = (self.content(Binding::Unbound, NOW + 365 * DAY), self.config_key.clone());
         self.seal(content, &key)
@@ -99,7 +99,7 @@ impl TestClient {
         });
     }
 
-    /// Reads what is new in the queue, once, and gives it.
+    /// Reads the queue once. Returns what is new in it.
     pub fn dequeue(&mut self, net: &mut World) -> Vec<QueueMessage> {
         let first = self.reader.next_sequence();
         let body = Dequeue { range: DequeueRange { first, maximum: 500, generation: 0, last: None } };
@@ -122,7 +122,7 @@ impl TestClient {
         new
     }
 
-    /// Reads everything; gives the positions of what was delivered for `group`, in order.
+    /// Reads everything. Returns the positions of what was delivered for `group`, in order.
     pub fn positions(&mut self, net: &mut World, group: &GroupId) -> Vec<u64> {
         while !self.dequeue(net).is_empty() {}
         let of = |message: &QueueMessage| match message {
@@ -132,18 +132,18 @@ impl TestClient {
         self.read.iter().filter_map(of).collect()
     }
 
-    /// The markers read so far.
+    /// Returns the markers read so far.
     pub fn gaps(&self) -> Vec<&Gap> {
         let of = |message: &QueueMessage| matches!(message, QueueMessage::Gap(_));
         let gaps = self.read.iter().filter(|message| of(message));
         gaps.map(|message| if let QueueMessage::Gap(gap) = message { gap } else { unreachable!() }).collect()
     }
 
-    /// Their reasons.
+    /// Returns the reasons of the markers read so far.
     pub fn reasons(&self) -> Vec<GapReason> {
         self.gaps().iter().map(|gap| gap.reason).collect()
     }
 }
 
-/// Long enough for whatever a peer's absence of a few minutes delays.
+/// Longer than a peer's absence of a few minutes delays anything.
 pub const LONG: Duration = Duration::from_secs(3 * 60 * 60);

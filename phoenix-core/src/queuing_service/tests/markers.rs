@@ -1,4 +1,5 @@
-//! PROTOCOL.md §7 — markers in place of what is refused for a single client's sake: never too few, never many.
+//! PROTOCOL.md §7 — markers in place of what is refused for a single client's sake: never too few, never
+//! many.
 
 use super::client::{LONG, TestClient};
 use crate::{
@@ -64,7 +65,7 @@ fn rates_are_held_for_each_membership_and_altogether() {
     assert_eq!(client.positions(&mut net, &first), [0, 1, 2, 6]);
 }
 
-/// The client has read a marker and caught up: what goes missing after that must not hide behind it.
+/// What goes missing after the client has read a marker and caught up does not hide behind that marker.
 #[test]
 fn what_goes_missing_after_a_marker_was_read_is_marked_again() {
     let mut net = World::of(&[B]);
@@ -98,7 +99,7 @@ fn a_flood_through_two_memberships_leaves_two_markers() {
     assert_eq!(client.reasons(), [GapReason::Dropped; 2]);
 }
 
-/// A stolen configuration fills nobody's queue.
+/// A stolen configuration fills no queue.
 #[test]
 fn what_is_refused_to_strangers_is_bounded() {
     let mut net = World::of(&[B]);
