@@ -9,11 +9,13 @@
 //! * `generate`: random values of every message.
 //! * `refusals`: each operation against every way to ask wrongly.
 //! * `exactness`: which records an operation reads and writes, and what it has done.
+//! * `vectors`: the test vectors of the specification.
 //! * `damage`: damaged rows under each operation that reads them.
 
 pub(crate) mod body;
 pub(crate) mod generate;
 pub(crate) mod messages;
+pub(crate) mod vectors;
 #[cfg_attr(
     not(feature = "client"),
     expect(dead_code, unused_imports, reason = "what only tests with clients need")

@@ -10,16 +10,11 @@ use openmls::prelude::{
 use crate::{
     codec::encode,
     credentials::{ClientCredential, LeafCredential, PublishedHpkeKey},
-    crypto::{
-        aead::EarKey,
-        hpke::HpkePrivateKey,
-        provider::{MlsCrypto, MlsProvider},
-        sign::SigningKey,
-    },
+    crypto::{aead::EarKey, hpke::HpkePrivateKey, provider::MlsCrypto, sign::SigningKey},
     identifiers::{
         ClientId, ClientUuid, Domain, GroupId, LeafIdentity, QsClientId, QsUserId, UserId, UserUuid,
     },
-    mls::{self, CIPHERSUITE, LEAF_CREDENTIAL_TYPE, QUEUE_CONFIG_EXTENSION},
+    mls::{self, CIPHERSUITE, LEAF_CREDENTIAL_TYPE, MlsProvider, MlsRecords, QUEUE_CONFIG_EXTENSION},
     rng::Random,
     time::{DAY, ExpirationData, Timestamp},
     wire::{
@@ -188,7 +183,7 @@ impl Leaf {
         let credential = Credential::new(CredentialType::Other(LEAF_CREDENTIAL_TYPE), content);
         let signature_key = key.verifying_key().0.as_slice().into();
         Self {
-            provider: MlsProvider::new(MlsCrypto::new(random.array())),
+            provider: MlsProvider::new(MlsCrypto::new(random.array()), MlsRecords::default()),
             key,
             identity,
             credential: CredentialWithKey { credential, signature_key },

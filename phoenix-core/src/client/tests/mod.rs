@@ -2,6 +2,7 @@
 
 mod dishonest;
 mod network;
+mod vectors;
 
 use self::network::{Network, Outage};
 use super::{Client, ClientError, Event};
