@@ -123,11 +123,11 @@ impl TestSender {
 }
 
 /// Delivers the frame to `at`. Returns what it answers.
-pub fn deliver(net: &mut World, at: &str, frame: Frame) -> Result<u64, Refusal> {
-    let request = RequestEnvelope::to(domain(at), net.now, RequestId([0; 16]), &EnqueueFederated { frame })
+pub fn deliver(world: &mut World, at: &str, frame: Frame) -> Result<u64, Refusal> {
+    let request = RequestEnvelope::to(domain(at), world.now, RequestId([0; 16]), &EnqueueFederated { frame })
         .unsigned()
         .unwrap();
-    let answer = net.request(&domain(at), &encode(&request)).reply.unwrap();
+    let answer = world.request(&domain(at), &encode(&request)).reply.unwrap();
     let reply = ResponseEnvelope::read::<EnqueueFederatedReply>(&answer).unwrap();
     reply.map(|reply| reply.accepted_through)
 }
@@ -138,9 +138,9 @@ const KEY_CACHE: [RecordKind; 4] =
 
 /// Delivers a frame that is refused. Asserts that this changes nothing but the cache of keys and, if the
 /// source is authenticated by then, what is left of its rate. Returns the refusal.
-pub fn refused(net: &mut World, at: &str, frame: Frame) -> Refusal {
-    let before = net.server(at).store.clone();
-    let refusal = deliver(net, at, frame).unwrap_err();
+pub fn refused(world: &mut World, at: &str, frame: Frame) -> Refusal {
+    let before = world.server(at).store.clone();
+    let refusal = deliver(world, at, frame).unwrap_err();
     let authenticated = matches!(
         refusal,
         Refusal::StreamPosition { .. }
@@ -158,7 +158,7 @@ pub fn refused(net: &mut World, at: &str, frame: Frame) -> Refusal {
         });
         rows
     };
-    let after = &net.server(at).store;
+    let after = &world.server(at).store;
     assert_eq!(rows(after), rows(&before), "refused with {refusal:?}, but rows changed");
     refusal
 }

@@ -32,14 +32,14 @@ pub struct TestClient {
 
 impl TestClient {
     /// Sets up a client at `home` with an empty queue.
-    pub fn new(net: &mut World, home: &str, number: u8) -> Self {
+    pub fn new(world: &mut World, home: &str, number: u8) -> Self {
         let mut random = Random::from_seed([number; 32]);
         let owner = HpkePrivateKey::generate(&mut random);
         let id = QsClientId([number; 16]);
         let (key, config_key) = (SigningKey::generate(&mut random), SigningKey::generate(&mut random));
         let (public, verifying, config_verifying) =
             (owner.public_key(), key.verifying_key(), config_key.verifying_key());
-        net.perform(&domain(home), move |transaction| {
+        world.perform(&domain(home), move |transaction| {
             fan_out_queue::create(transaction, id, public)?;
             let record = QsClient {
                 user: QsUserId([number; 16]),
@@ -88,10 +88,10 @@ impl TestClient {
     }
 
     /// Has the queuing service refuse deliveries for `group`.
-    pub fn block(&self, net: &mut World, group: &GroupId) {
+    pub fn block(&self, world: &mut World, group: &GroupId) {
         let entry = self.content(Binding::Unbound, NOW).list_entry(&group.domain, group);
         let id = self.id;
-        net.perform(&self.domain, move |transaction| {
+        world.perform(&self.domain, move |transaction| {
             let mut record: QsClient = transaction.get(&id)?.unwrap();
             record.blocked.push(entry).unwrap();
             transaction.put(&id, &record);
@@ -100,17 +100,17 @@ impl TestClient {
     }
 
     /// Reads the queue once. Returns what is new in it.
-    pub fn dequeue(&mut self, net: &mut World) -> Vec<QueueMessage> {
+    pub fn dequeue(&mut self, world: &mut World) -> Vec<QueueMessage> {
         let first = self.reader.next_sequence();
         let body = Dequeue { range: DequeueRange { first, maximum: 500, generation: 0, last: None } };
         let sender = Sender::QsClient(self.id);
         let signer = Signer { sender: &sender, key: &self.key };
-        let request = RequestEnvelope::to(self.domain.clone(), net.now, RequestId([1; 16]), &body)
+        let request = RequestEnvelope::to(self.domain.clone(), world.now, RequestId([1; 16]), &body)
             .signed(signer)
             .unwrap();
-        let (chaos, crash_at) = (std::mem::take(&mut net.faults.chaos), net.faults.crash_at.take());
-        let answer = net.request(&self.domain, &encode(&request)).reply.unwrap();
-        (net.faults.chaos, net.faults.crash_at) = (chaos, crash_at);
+        let (chaos, crash_at) = (std::mem::take(&mut world.faults.chaos), world.faults.crash_at.take());
+        let answer = world.request(&self.domain, &encode(&request)).reply.unwrap();
+        (world.faults.chaos, world.faults.crash_at) = (chaos, crash_at);
         let reply = ResponseEnvelope::read::<crate::wire::queues::DequeueReply>(&answer).unwrap().unwrap();
         let mut new = Vec::new();
         for entry in &reply.entries {
@@ -123,8 +123,8 @@ impl TestClient {
     }
 
     /// Reads everything. Returns the positions of what was delivered for `group`, in order.
-    pub fn positions(&mut self, net: &mut World, group: &GroupId) -> Vec<u64> {
-        while !self.dequeue(net).is_empty() {}
+    pub fn positions(&mut self, world: &mut World, group: &GroupId) -> Vec<u64> {
+        while !self.dequeue(world).is_empty() {}
         let of = |message: &QueueMessage| match message {
             QueueMessage::Delivery(delivery) if delivery.group_id == *group => Some(delivery.position),
             _ => None,
