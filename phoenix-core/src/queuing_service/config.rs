@@ -105,10 +105,10 @@ mod tests {
     /// Anybody can seal to the published key: what strangers seal drives out nothing that a client has signed.
     #[test]
     fn strangers_do_not_drive_out_what_clients_signed() {
-        let mut net = World::of(&["b.example"]);
-        let mut client = TestClient::new(&mut net, "b.example", 1);
-        let homeserver = net.server("b.example").homeserver.clone();
-        let context = Context::new(homeserver.clone(), net.now);
+        let mut world = World::of(&["b.example"]);
+        let mut client = TestClient::new(&mut world, "b.example", 1);
+        let homeserver = world.server("b.example").homeserver.clone();
+        let context = Context::new(homeserver.clone(), world.now);
         let sealed = client.bound(&group("a.example", 1));
         let name = |sealed: &ClientQueueConfig| kdf::hash(Label::SEALED_CONFIGURATION, &[&encode(sealed)]);
         let known = |name| homeserver.with_opened_configs(|cache| cache.get(&name)).is_some();

@@ -14,13 +14,14 @@ use super::{
 
 /// All rows of one homeserver, in memory. Nothing outlives the process.
 ///
-/// Reads and commits are those of the [calling contract](crate::operation). A clone is a snapshot: it costs one
-/// reference count, and the rows are copied when the store or its clone changes next.
+/// Reads and commits are those of the [calling contract](crate::operation). A clone is a snapshot: it costs
+/// one reference count, and the rows are copied when the store or its clone changes next.
 ///
 /// # Example
 ///
-/// Here is an operation that is driven to its end. A sweep asks no other homeserver; an operation that does gets
-/// [`Step::Ask`](crate::operation::Step::Ask) answered with what the peer said, or with the failure to reach it.
+/// Here is an operation that is driven to its end. A sweep asks no other homeserver; an operation that does
+/// gets [`Step::Ask`](crate::operation::Step::Ask) answered with what the peer said, or with the failure to
+/// reach it.
 ///
 /// ```
 /// use phoenix_core::{
@@ -70,8 +71,8 @@ impl MemoryStore {
         Rows { rows: rows.collect(), scans: scans.collect() }
     }
 
-    /// Applies the commit whole if every expectation [holds](Self::holds), and changes nothing otherwise. Never
-    /// returns [`Settlement::Unknown`].
+    /// Applies the commit whole if every expectation [holds](Self::holds), and changes nothing otherwise.
+    /// Never returns [`Settlement::Unknown`].
     pub fn apply(&mut self, commit: &Commit) -> Settlement {
         if !self.holds(&commit.expect) {
             return Settlement::Conflict;
@@ -96,7 +97,8 @@ impl MemoryStore {
 
     /// Returns the keys that `scan` finds, in the order of their bytes.
     pub fn scan(&self, scan: &Scan) -> Vec<Key> {
-        // Keys sort like their bytes. Where no kind of record has the first byte, the search begins at the start.
+        // Keys sort like their bytes. Where no kind of record has the first byte, the search begins at the
+        // start.
         let start = Key::from_bytes(&scan.first).map_or(Bound::Unbounded, Bound::Included);
         let keys = self.rows.range((start, Bound::Unbounded)).map(|(key, _)| key);
         let found =
@@ -137,7 +139,8 @@ impl MemoryStore {
 
 /// To change rows behind the homeserver's back, as a damaged disk or an old backup does.
 impl MemoryStore {
-    /// Returns the row with this key, to be changed. Damage changes the bytes of a row and leaves its version.
+    /// Returns the row with this key, to be changed. Damage changes the bytes of a row and leaves its
+    /// version.
     pub fn get_mut(&mut self, key: &Key) -> Option<&mut Row> {
         Arc::make_mut(&mut self.rows).get_mut(key)
     }

@@ -8,12 +8,12 @@ use crate::{
     wire::fan_out::{ClientQueueConfig, FanOutContent, FanOutMessage, Recipient},
 };
 
-/// A group of `owner`.
+/// Returns the id of a group of `owner`.
 pub fn group(owner: &str, number: u8) -> GroupId {
     GroupId { uuid: GroupUuid([number; 16]), domain: domain(owner) }
 }
 
-/// An encrypted application message of `group`, as far as a server can see.
+/// Returns an encrypted application message of `group`, as far as a homeserver can see.
 pub fn mls_message(group: &GroupId) -> FanOutContent {
     fn vector(bytes: &[u8]) -> Vec<u8> {
         encode(&crate::codec::Bytes::<1000>::new(bytes.to_vec()).unwrap())
@@ -23,7 +23,7 @@ pub fn mls_message(group: &GroupId) -> FanOutContent {
     FanOutContent::Message(bytes.try_into().unwrap())
 }
 
-/// `content` for these recipients.
+/// Returns `content` on its way to these recipients.
 pub fn message(
     group: &GroupId,
     position: u64,

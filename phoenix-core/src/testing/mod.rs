@@ -1,11 +1,11 @@
-//! What tests of whole operations share, and the tests of all operations at once. The tests of one room are in its
-//! own `tests` folder.
+//! What tests of whole operations share, and the tests of all operations at once. The tests of one room are
+//! in its own `tests` folder.
 //!
 //! * `world`: homeservers in one process over stores in memory, one clock, and faults at will.
 //! * `body`: an operation made of a closure.
 //! * `messages`: groups and messages as far as homeservers see them.
-//! * `fixtures`, `people`, `groups` and `samples`: users, tokens, records, groups and valid requests, made with real
-//!   cryptography.
+//! * `fixtures`, `people`, `groups` and `samples`: users, tokens, records, groups and valid requests, made
+//!   with real cryptography.
 //! * `generate`: random values of every message.
 //! * `refusals`: each operation against every way to ask wrongly.
 //! * `exactness`: which records an operation reads and writes, and what it has done.

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, Allowance — so many tokens for a client, a domain, and all new domains together.
+//! PROTOCOL.md §6, Allowance — the bounds on tokens for a client, a domain, and all new domains together.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn ask(fixture: &mut Fixture, seller: &Domain, count: usize) -> Option<Refusal> 
     fixture.send(&sample).refusal()
 }
 
-/// The wait that a refusal names.
+/// Returns the wait that a refusal names.
 fn wait(refusal: Option<Refusal>) -> Duration {
     let Some(Refusal::RateLimited { retry_after_milliseconds }) = refusal else {
         panic!("not limited: {refusal:?}");
@@ -28,8 +28,8 @@ fn wait(refusal: Option<Refusal>) -> Duration {
     Duration::from_millis(retry_after_milliseconds)
 }
 
-/// From now on, Alice is somebody new at `domain`, which has a homeserver.
-fn become_somebody_at(fixture: &mut Fixture, domain: &str) {
+/// Has Alice be a new user of `domain`, which has a homeserver from now on.
+fn become_new_user_at(fixture: &mut Fixture, domain: &str) {
     let domain: Domain = domain.parse().unwrap();
     if !fixture.world.servers.contains_key(&domain) {
         let now = fixture.world.now;
@@ -68,7 +68,7 @@ fn clocks_that_differ_grant_no_allowance_twice_and_a_wrong_one_takes_none_away()
         wait(ask(&mut fixture, &home, 4));
     }
     assert_eq!(ask(&mut fixture, &home, 3), None);
-    // A clock that was far ahead.
+    // What a clock noted that was far ahead.
     fixture.world.now = after + 5 * DAY;
     assert_eq!(ask(&mut fixture, &home, 103), None);
     fixture.world.now = after;
@@ -96,12 +96,12 @@ fn a_homeserver_full_of_fresh_users_gets_no_more_than_its_domain_and_more_each_d
     for day in 0..4 {
         let mut left = allowed.next().unwrap();
         while left > 0 {
-            become_somebody_at(&mut fixture, "home.example");
+            become_new_user_at(&mut fixture, "home.example");
             let some = left.min(100);
             assert_eq!(ask(&mut fixture, &away, some), None, "day {day}");
             left -= some;
         }
-        become_somebody_at(&mut fixture, "home.example");
+        become_new_user_at(&mut fixture, "home.example");
         let told = wait(ask(&mut fixture, &away, 1));
         fixture.world.now = fixture.world.now + told;
     }
@@ -112,12 +112,12 @@ fn subdomains_are_no_new_identities() {
     let mut fixture = Fixture::with(|config| config.rates.domain_first_day = 110);
     let away = fixture.away.clone();
     for (name, count) in [("a.third.example", 60), ("b.third.example", 50)] {
-        become_somebody_at(&mut fixture, name);
+        become_new_user_at(&mut fixture, name);
         assert_eq!(ask(&mut fixture, &away, count), None);
     }
-    become_somebody_at(&mut fixture, "c.third.example");
+    become_new_user_at(&mut fixture, "c.third.example");
     wait(ask(&mut fixture, &away, 1));
-    become_somebody_at(&mut fixture, "fourth.example");
+    become_new_user_at(&mut fixture, "fourth.example");
     assert_eq!(ask(&mut fixture, &away, 110), None);
 }
 
@@ -125,17 +125,17 @@ fn subdomains_are_no_new_identities() {
 fn new_domains_share_one_pool_and_never_starve_an_established_one() {
     let mut fixture = Fixture::with(|config| config.rates.new_domains = 150);
     let away = fixture.away.clone();
-    become_somebody_at(&mut fixture, "third.example");
+    become_new_user_at(&mut fixture, "third.example");
     assert_eq!(ask(&mut fixture, &away, 50), None, "Alice's homeserver had 100 of the pool");
-    become_somebody_at(&mut fixture, "fourth.example");
+    become_new_user_at(&mut fixture, "fourth.example");
     wait(ask(&mut fixture, &away, 1));
 
     // A week later the first two are established; the pool is for newcomers alone.
     fixture.world.now = fixture.world.now + 7 * DAY;
-    become_somebody_at(&mut fixture, "fifth.example");
+    become_new_user_at(&mut fixture, "fifth.example");
     assert_eq!(ask(&mut fixture, &away, 128), None);
     assert_eq!(ask(&mut fixture, &away, 22), None);
     wait(ask(&mut fixture, &away, 1));
-    become_somebody_at(&mut fixture, "home.example");
+    become_new_user_at(&mut fixture, "home.example");
     assert_eq!(ask(&mut fixture, &away, 128), None, "established");
 }

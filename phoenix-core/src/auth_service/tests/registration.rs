@@ -21,9 +21,9 @@ use crate::{
     },
 };
 
-/// Two registrations under way for one user name, by two people.
+/// Returns the last steps of two registrations for one user name, by two people.
 fn rivals(fixture: &mut Fixture) -> [Sample; 2] {
-    let (mut one, mut other) = (fixture.somebody(), fixture.somebody());
+    let (mut one, mut other) = (fixture.unregistered(), fixture.unregistered());
     other.client_id.user_id = one.client_id.user_id.clone();
     [&mut one, &mut other].map(|person| fixture.registration(person).unwrap().0)
 }
@@ -58,7 +58,7 @@ fn of_two_registrations_that_finish_at_once_one_has_the_name() {
 #[test]
 fn a_name_that_is_taken_cannot_be_asked_for() {
     let mut fixture = Fixture::new();
-    let mut person = fixture.somebody();
+    let mut person = fixture.unregistered();
     person.client_id.user_id = fixture.alice.client_id.user_id.clone();
     let refusal = fixture.registration(&mut person).err();
     assert_eq!(refusal, Some(Refusal::UserExists));
@@ -68,7 +68,7 @@ fn a_name_that_is_taken_cannot_be_asked_for() {
 fn an_abandoned_registration_is_over_after_its_time_and_goes_with_the_sweep() {
     let mut fixture = Fixture::new();
     let home = fixture.home.clone();
-    let mut person = fixture.somebody();
+    let mut person = fixture.unregistered();
     let (finish, reply) = fixture.registration(&mut person).unwrap();
     assert_eq!(fixture.world.store(&home).count(RecordKind::PendingRegistration), 1);
     fixture.world.now = reply.expires_at + MINUTE;
@@ -84,7 +84,7 @@ fn an_abandoned_registration_is_over_after_its_time_and_goes_with_the_sweep() {
 #[test]
 fn nobody_can_give_a_registration_more_time() {
     let mut fixture = Fixture::new();
-    let mut person = fixture.somebody();
+    let mut person = fixture.unregistered();
     let (finish, reply) = fixture.registration(&mut person).unwrap();
     let mut body: FinishRegistration = decode(&finish.body).unwrap();
     body.expires_at = reply.expires_at + 5 * MINUTE;
@@ -98,7 +98,7 @@ fn nobody_can_give_a_registration_more_time() {
 fn a_wrong_password_message_creates_nothing() {
     let mut fixture = Fixture::new();
     let home = fixture.home.clone();
-    let mut person = fixture.somebody();
+    let mut person = fixture.unregistered();
     let (finish, _) = fixture.registration(&mut person).unwrap();
     let body: FinishRegistration = decode(&finish.body).unwrap();
     let before = fixture.world.store(&home).clone();
@@ -116,7 +116,7 @@ fn a_wrong_password_message_creates_nothing() {
 #[test]
 fn a_finished_registration_cannot_be_finished_again() {
     let mut fixture = Fixture::new();
-    let mut person = fixture.somebody();
+    let mut person = fixture.unregistered();
     let (finish, _) = fixture.registration(&mut person).unwrap();
     assert_eq!(fixture.answer::<Done>(&finish), Ok(Done));
     assert_eq!(fixture.answer::<Done>(&finish), Err(Refusal::NoSuchRegistration));
@@ -143,7 +143,7 @@ fn registrations_that_are_too_many_in_a_minute_wait_for_the_next_one() {
     let mut begun = 0;
     let mut told = None;
     for _ in 0..40 {
-        let person = fixture.somebody();
+        let person = fixture.unregistered();
         let (_, init) = fixture.init_registration(&person);
         let recorded = fixture.send(&init);
         match recorded.refusal() {

@@ -54,7 +54,7 @@ fn rotation_voids_hoards_after_one_period_of_grace() {
     fixture.world.now = fixture.world.now + 7 * DAY;
     let too_late = bytes(&mut fixture);
     assert_eq!(fixture.world.request(&sample.domain, &too_late).refusal(), Some(Refusal::TokenNeeded));
-    // And what was spent is forgotten no sooner than the key is.
+    // What was spent is forgotten once the key is, and no sooner.
     let home = fixture.home.clone();
     let nullifiers = fixture.world.store(&home).count(RecordKind::Nullifier);
     assert!(nullifiers > 0);

@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// Publishes so many ordinary key packages and a last resort; gives the references, the last resort's last.
+/// Publishes `ordinary` key packages and a last resort. Returns their references, the last resort's last.
 fn publish(fixture: &mut Fixture, ordinary: usize) -> Vec<Vec<u8>> {
     let leaf = Leaf::new(&mut fixture.random, &fixture.alice, fixture.world.now);
     let (sample, references) = fixture.key_packages(false, &leaf, ordinary);
@@ -37,13 +37,13 @@ fn fetch_request(fixture: &Fixture) -> Sample {
     Sample::new(&fixture.home, &body, None)
 }
 
-/// Fetches a key package; gives its reference.
+/// Fetches a key package. Returns its reference.
 fn fetch(fixture: &mut Fixture) -> Vec<u8> {
     let reply: GetKeyPackageReply = fixture.answer(&fetch_request(fixture)).unwrap();
     reference(fixture, &reply)
 }
 
-/// The reference that a reply vouches for, once everything about it is checked.
+/// Checks everything about a reply. Returns the reference of its package.
 fn reference(fixture: &Fixture, reply: &GetKeyPackageReply) -> Vec<u8> {
     assert_eq!((reply.packages.len(), reply.batch.content.references.len()), (1, 1));
     let QueuingKey { id, key } =
@@ -141,7 +141,7 @@ fn connection_packages_are_each_handed_out_once_and_the_last_again_and_again() {
     assert_eq!((keys[3], keys[4]), (keys[2], keys[2]));
 }
 
-/// Publishes connection packages that end after so many days each, in this order.
+/// Publishes connection packages, in this order, which end after `days`. Returns their keys.
 fn publish_ending(fixture: &mut Fixture, days: &[u32]) -> Vec<HpkePublicKey> {
     let now = fixture.world.now;
     let packages: Vec<ConnectionPackage> = days
@@ -161,7 +161,7 @@ fn publish_ending(fixture: &mut Fixture, days: &[u32]) -> Vec<HpkePublicKey> {
     keys
 }
 
-/// Which of `keys` is handed out.
+/// Fetches a connection package. Returns which of `keys` it has.
 fn fetch_connection(fixture: &mut Fixture, keys: &[HpkePublicKey]) -> Result<usize, Refusal> {
     let user_id = fixture.alice.client_id.user_id.clone();
     let sample = Sample::new(&fixture.home, &GetConnectionPackage { user_id }, None);
@@ -228,7 +228,7 @@ mod pools {
         Numbers, QsClientId, ConnectionPackagePool, Number
     }
 
-    /// Runs `body` over `store` to its end: what it comes to, and the rounds of reading that it took.
+    /// Runs `body` over `store` to its end. Returns what it comes to, and in how many rounds it read.
     fn run<T: Send + 'static>(
         store: &mut MemoryStore,
         body: impl Fn(&mut Transaction<'_>) -> Result<T, Interrupt> + Send + 'static,

@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// Reads a queue as its owner does.
+/// The owner of a queue, who reads it.
 struct Owner {
     by_bob: bool,
     reader: QueueReader,
@@ -46,7 +46,7 @@ impl Owner {
         fixture.answer(&sample)
     }
 
-    /// Everything new, decrypted; acknowledges what was read before.
+    /// Returns everything new, decrypted, and acknowledges what was read before.
     fn read(&mut self, fixture: &mut Fixture) -> Vec<QueueMessage> {
         let reply = self.dequeue(fixture, self.reader.next_sequence(), 500).unwrap();
         let person = if self.by_bob { &fixture.bob } else { &fixture.alice };
@@ -137,7 +137,7 @@ fn an_expired_configuration_delivers_nothing_but_a_marker() {
     let mut fixture = Fixture::new();
     let mut group = fixture.group(Flag::No);
     fixture.world.now = fixture.world.now + 61 * DAY;
-    // The token keys are other ones by now.
+    // The token keys have rotated by now.
     let (request, sample) = fixture.token_request(false, &fixture.home.clone(), 1);
     let reply: crate::wire::auth_service::IssueTokensReply = fixture.answer(&sample).unwrap();
     let token = request.finish(&reply.response).unwrap().pop();
@@ -188,8 +188,8 @@ fn dequeueing_is_repeatable_until_it_is_acknowledged() {
     assert_eq!(rows(&fixture), 0);
 }
 
-/// Fills Alice's direct queue with `count` requests of so many bytes, and reads it from the start: what came, and how
-/// many entries were loaded in each round.
+/// Fills Alice's direct queue with `count` requests of `length` bytes and reads it from the start. Returns
+/// the reply, and how many entries were loaded in each round.
 fn direct_queue_of(count: usize, length: usize) -> (DequeueReply, Vec<usize>) {
     let mut fixture = Fixture::new();
     let client_id = fixture.alice.client_id.clone();
@@ -314,7 +314,7 @@ fn the_answer_to_a_restoration_can_be_lost() {
     assert_eq!(positions(&owner.read(&mut fixture)), [(6, None)]);
 }
 
-/// Puts so many entries into Alice's direct queue, in one commit.
+/// Puts `count` entries into Alice's direct queue, in one commit.
 fn fill_direct_queue(fixture: &mut Fixture, count: u64) {
     let (home, client) = (fixture.home.clone(), fixture.alice.client_id.clone());
     fixture.world.perform(&home, move |transaction| {

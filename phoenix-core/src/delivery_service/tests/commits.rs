@@ -1,4 +1,4 @@
-//! PROTOCOL.md §8 — commits that MLS has nothing against, and the delivery service has.
+//! PROTOCOL.md §8 — commits that MLS accepts and the delivery service refuses.
 
 use crate::{
     codec::{Flag, List, decode, encode},
@@ -35,7 +35,7 @@ fn who_adds_users_does_not_change_its_own_key_or_credential_by_it() {
     assert!(fixture.answer::<CommitReply>(&add).is_ok(), "and a fresh path is welcome");
 }
 
-/// A batch of no packages, of a homeserver that was not heard of before.
+/// Returns an empty batch, signed by a homeserver that is new.
 fn batch_from_elsewhere(fixture: &mut Fixture, number: usize) -> KeyPackageBatch {
     let domain: Domain = format!("elsewhere-{number}.example").parse().unwrap();
     let stranger = homeserver(&mut fixture.random, &domain, fixture.world.now, &|_| {});

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §8 — creating a group: who asks for it without right is turned away before MLS looks at anything.
+//! PROTOCOL.md §8 — creating a group: a caller without the right to is refused before MLS looks at anything.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ fn changed(sample: &Sample, change: impl FnOnce(&mut CreateGroup)) -> Sample {
     Sample { body: encode(&body), ..sample.clone() }
 }
 
-/// A GroupInfo that only MLS can tell from a good one.
+/// Makes the GroupInfo one that only MLS can tell from a good one.
 fn spoil_group_info(body: &mut CreateGroup) {
     let mut group_info = body.group_info.as_slice().to_vec();
     *group_info.last_mut().unwrap() ^= 1;

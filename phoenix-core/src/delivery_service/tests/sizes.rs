@@ -1,4 +1,5 @@
-//! PROTOCOL.md §2, §8 — what members choose the length of is bounded by what it can honestly be.
+//! PROTOCOL.md §2, §8 — values whose length members choose are bounded by the longest that an honest member
+//! makes.
 
 use crate::{
     codec::{Flag, decode, encode},
@@ -65,7 +66,7 @@ fn no_queue_configuration_is_taken_that_is_longer_than_one_can_be() {
     for sample in [create, join, update] {
         assert_eq!(fixture.send(&sample).refusal(), Some(Refusal::InvalidQueueConfig), "{:?}", sample.kind);
     }
-    // Nor is one published, which whoever adds the client could do nothing with.
+    // Nor is one published: a member who adds the client could not use it.
     let leaf = Leaf::new(&mut fixture.random, &fixture.alice, fixture.world.now);
     let mut config = fixture.alice.unbound(&mut fixture.random, fixture.world.now + DAY);
     lengthen(&mut config);

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §10 and leases — what goes when, how much at once, and who does it.
+//! PROTOCOL.md §10 — what a sweep drops and when, and leases: which node runs a timer.
 
 use crate::{
     codec::{Flag, decode, encode},
@@ -24,7 +24,7 @@ const EXPIRING: [RecordKind; 4] = [
     RecordKind::GroupReservation,
 ];
 
-/// A homeserver with something of every kind that expires.
+/// Sets up a homeserver with a record of every kind that expires.
 fn busy(settings: impl Fn(&mut crate::config::Config)) -> Fixture {
     let mut fixture = Fixture::with(settings);
     for kind in
@@ -71,7 +71,7 @@ fn a_sweep_is_bounded_and_comes_back_at_once_for_the_rest() {
     let full: usize = counts(&fixture).iter().sum();
     let swept = fixture.world.timer(&home, &Timer::Sweep);
     let deleted = swept.commit().writes.iter().filter(|write| write.bytes.is_none()).count();
-    // With a key set goes the row that says when; and there are two kinds that go when they are not used.
+    // The row that says when a key set goes, goes with it; two more kinds go when they are not used.
     assert!((1..=2 * (EXPIRING.len() + 3)).contains(&deleted) && deleted < full);
     assert_eq!(swept.effects, [Effect::Wake { timer: Timer::Sweep, due: fixture.world.now }]);
     fixture.world.run_until_idle();
@@ -118,7 +118,7 @@ fn a_group_id_is_good_for_one_group() {
     assert_eq!(fixture.answer::<Done>(&sample), Err(Refusal::NotReserved));
 }
 
-/// Two nodes of one homeserver, as different as nodes are; the store is theirs together.
+/// Puts another node of the homeserver in place of this one, on the same store.
 fn switch_node(fixture: &mut Fixture, node: u8) {
     let (home, now) = (fixture.home.clone(), fixture.world.now);
     let same =
@@ -157,7 +157,7 @@ fn another_node_leaves_timers_alone_until_the_lease_is_over() {
     assert_eq!(first.effects, [Effect::Wake { timer, due: until + lease }], "now the first one waits");
 }
 
-/// A lease that was taken while a clock was wrong keeps nobody off.
+/// A lease that was taken while a clock was wrong keeps no node off.
 #[test]
 fn a_lease_from_a_time_that_is_yet_to_come_counts_for_nothing() {
     let lease = Times::default().lease;
@@ -175,7 +175,7 @@ fn a_lease_from_a_time_that_is_yet_to_come_counts_for_nothing() {
         let second = fixture.world.timer(&home, &timer);
         assert_eq!(second.written_kinds().contains(&RecordKind::Lease), !holds, "{ahead:?} ahead");
         if !holds {
-            // It is this node's from now on, for as long as a lease lasts.
+            // From now on the lease is this node's, for as long as a lease lasts.
             fixture.world.now = now + lease / 2;
             assert!(fixture.world.timer(&home, &timer).written_kinds().contains(&RecordKind::Lease));
         }
@@ -242,7 +242,7 @@ fn the_allowance_of_a_client_goes_with_its_time_frame() {
     assert_eq!(rows(&fixture), 0);
 }
 
-/// However many there are, and whatever their names, each is looked at in its turn.
+/// Each is looked at in its turn, for any number of records and any names.
 #[test]
 fn a_sweep_goes_all_around() {
     let mut fixture = Fixture::with(|config| config.sizes.sweep_batch = 3);
@@ -256,7 +256,7 @@ fn a_sweep_goes_all_around() {
     let old = fixture.world.store(&home).keys_of(RecordKind::ClientAllowance);
     assert_eq!(old.len(), 10);
     fixture.world.now = fixture.world.now + DAY;
-    // What is in use stands in the way of nothing.
+    // A record in use stands in the way of no other.
     (0..2).for_each(|_| somebody_new(&mut fixture));
     for _ in 0..10 {
         fixture.world.timer(&home, &Timer::Sweep);

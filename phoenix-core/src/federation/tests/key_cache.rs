@@ -1,4 +1,5 @@
-//! PROTOCOL.md §9, Key distribution — what is known is kept, and strangers cannot make us ask without limit.
+//! PROTOCOL.md §9, Key distribution — known keys are kept, and strangers cannot have a homeserver ask without
+//! limit.
 
 use crate::{
     codec::{decode, encode},
@@ -20,14 +21,14 @@ use crate::{
     },
 };
 
-/// Bob's homeserver, asked for tokens by Alice: what it answers.
+/// Asks Bob's homeserver for tokens, as Alice. Returns its refusal, if it refuses.
 fn ask(fixture: &mut Fixture) -> Option<Refusal> {
     let away = fixture.away.clone();
     let (_, sample) = fixture.token_request(false, &away, 1);
     fixture.send(&sample).refusal()
 }
 
-/// As [`ask`], by somebody whose credential names an issuer that nobody knows.
+/// As [`ask`], with a credential that names an unknown issuer.
 fn ask_under_unknown_issuer(fixture: &mut Fixture, number: u8) -> Option<Refusal> {
     let away = fixture.away.clone();
     let (_, sample) = fixture.token_request(false, &away, 1);
@@ -68,7 +69,7 @@ fn one_fetch_serves_until_it_is_time_to_refresh() {
     assert_eq!(fetches(&fixture), 2);
 }
 
-/// A homeserver's set can hold thousands of signatures, and whoever asks is a stranger: those of a set that is
+/// A homeserver's set can hold thousands of signatures, and the caller is a stranger: those of a set that is
 /// kept are not checked again, and the caller's own once, however many rows are read.
 #[test]
 fn a_request_for_tokens_costs_its_own_signatures_once() {
@@ -146,7 +147,7 @@ fn unknown_issuers_cannot_make_us_ask_without_limit() {
     assert_eq!(fetches(&fixture), 3);
 }
 
-/// A frame from Alice's homeserver to Bob's.
+/// Returns a frame from Alice's homeserver to Bob's.
 fn frame(fixture: &mut Fixture) -> (Sample, EnqueueFederated) {
     let sample = sample_request(fixture, OperationKind::EnqueueFederated);
     let body = decode(&sample.body).unwrap();

@@ -1,4 +1,4 @@
-//! The calling contract of [`crate::operation`], with bodies made for the purpose.
+//! The calling contract, with bodies made for the purpose.
 
 use std::sync::{Arc, Mutex};
 
@@ -62,7 +62,7 @@ fn to_commit(operation: &mut Operation, store: &MemoryStore) -> Commit {
     }
 }
 
-/// Drives to the end, over commits that apply.
+/// Drives to the end, with commits that apply.
 fn finish(operation: &mut Operation, store: &mut MemoryStore) -> Outcome {
     let commit = to_commit(operation, store);
     operation.settle(store.apply(&commit));

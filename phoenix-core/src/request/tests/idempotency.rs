@@ -14,7 +14,7 @@ use crate::{
     wire::operations::OperationKind,
 };
 
-/// How many rows there are of each kind.
+/// Returns how many rows there are of each kind.
 fn census(world: &World, domain: &Domain) -> Vec<(RecordKind, usize)> {
     let kinds = RecordKind::DECLARATIONS.iter().map(|declaration| declaration.kind);
     kinds.map(|kind| (kind, world.store(domain).count(kind))).collect()

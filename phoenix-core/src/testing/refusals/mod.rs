@@ -1,4 +1,4 @@
-//! PROTOCOL.md §2, §3 — every operation, asked in every wrong way there is.
+//! PROTOCOL.md §2, §3 — every operation, requested wrongly in every way.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -29,7 +29,7 @@ mod senders;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// One operation, with a valid request for it in a world where it succeeds.
+/// An operation, with a valid request for it and a world in which it succeeds.
 struct Case {
     kind: OperationKind,
     sample: Sample,
@@ -59,8 +59,8 @@ impl Case {
         case
     }
 
-    /// Keys of other homeservers that serving the request fetches are kept whatever becomes of it: have them
-    /// there before, so that what is compared is the request's doing.
+    /// Fetches the keys of other homeservers that the request needs. They are kept even if it is refused, so
+    /// they must not count among what it changed.
     fn warm_key_caches(&mut self) {
         let mut trial = self.world.clone();
         trial.request(&self.sample.domain, &encode(&self.envelope));
@@ -70,7 +70,7 @@ impl Case {
         }
     }
 
-    /// Serves `bytes` in a world of its own; gives what it did, and the kinds of records that it changed.
+    /// Serves `bytes` in a copy of the world. Returns what it did, and the kinds of records that it changed.
     fn serve(&self, bytes: &[u8]) -> (Recorded, BTreeSet<RecordKind>) {
         let mut world = self.world.clone();
         let recorded = world.request(&self.sample.domain, bytes);
@@ -83,7 +83,7 @@ impl Case {
         assert_eq!(recorded.refusal(), None, "{:?}, {how}", self.kind);
     }
 
-    /// The request is refused for this reason, and has changed nothing.
+    /// Asserts that the request is refused for this reason and changes nothing.
     fn refuses(&self, how: &str, bytes: &[u8], expected: &Refusal) -> Recorded {
         let (recorded, changed) = self.serve(bytes);
         assert_eq!(recorded.refusal().as_ref(), Some(expected), "{:?}, {how}", self.kind);
@@ -112,7 +112,7 @@ impl Case {
     }
 }
 
-/// Runs `check` for every operation there is.
+/// Runs `check` for every operation.
 fn for_every_operation(check: impl Fn(&Case)) {
     let mut fixture = Fixture::new();
     for kind in OperationKind::ALL {
@@ -133,7 +133,7 @@ fn every_operation_serves_a_valid_request_and_refuses_every_other() {
     });
 }
 
-/// What is wrong before anybody looks at who sent it.
+/// What is wrong before the sender is looked at.
 fn envelopes(case: &Case) {
     let bytes = encode(&case.envelope);
     let limit = case.kind.rules().size_limit;
@@ -169,7 +169,7 @@ fn envelopes(case: &Case) {
     case.refuses_signed("for another homeserver", other, &Refusal::WrongHomeserver);
 }
 
-/// Too old, or from the future: for whatever is signed or remembered.
+/// Too old, or from the future: for requests that are signed or remembered.
 fn times(case: &Case) {
     let rules = case.kind.rules();
     let now = case.world.now;
@@ -245,7 +245,7 @@ fn repetition(case: &Case) {
     assert_eq!(again.reply, first.reply, "{:?}: the same bytes, the same answer", case.kind);
     let changed = world.store(domain).changed_kinds(&before);
     if case.kind == OperationKind::EnqueueFederated {
-        // What is counted and sealed afresh; nothing is handed to the distributor again.
+        // Records that are counted or sealed afresh change; nothing is handed to the distributor again.
         assert!(!changed.contains(&RecordKind::FanOutRow), "{changed:?}");
         return;
     }
@@ -260,7 +260,7 @@ fn repetition(case: &Case) {
         let recorded = world.request(domain, &later);
         if case.kind.rules().token != TokenRule::None {
             let refusal = match case.kind {
-                // The id that is used up is looked for before anything that costs more.
+                // The id that is used up is looked up before anything that costs more.
                 OperationKind::CreateGroup => Refusal::NotReserved,
                 _ => Refusal::TokenSpent,
             };
@@ -295,7 +295,7 @@ fn another_key_is_refused_without_a_look_at_the_groups_state() {
     let mut body: SendMessage = decode(&message.body).unwrap();
     body.group.group_key = EarKey::from_bytes([8; 32]);
     let guessed = Sample { body: encode(&body), ..message.clone() };
-    // A state that is noticed to be damaged by whoever looks at it.
+    // Every operation that reads the state finds it damaged.
     for key in fixture.world.store(&message.domain).keys_of(RecordKind::GroupSection) {
         fixture.world.store_mut(&message.domain).get_mut(&key).unwrap().bytes = vec![1, 2, 3];
     }

@@ -18,23 +18,23 @@ pub struct Running {
     pub recorded: Recorded,
 }
 
-/// More steps than any operation here takes.
+/// More steps than any operation of a test takes.
 const MAX_STEPS: usize = 10_000;
 
 impl World {
-    /// Serves a request to the end.
+    /// Serves a request to its end.
     pub fn request(&mut self, domain: &Domain, bytes: &[u8]) -> Recorded {
         let running = self.begin(domain, Input::Request(bytes));
         self.finish(running)
     }
 
-    /// Serves a timer to the end.
+    /// Serves a timer to its end.
     pub fn timer(&mut self, domain: &Domain, timer: &Timer) -> Recorded {
         let running = self.begin(domain, Input::Timer(timer));
         self.finish(running)
     }
 
-    /// Runs `body` as an operation, undisturbed.
+    /// Runs `body` as an operation, without faults by chance.
     pub fn perform(
         &mut self,
         at: &Domain,
@@ -49,13 +49,13 @@ impl World {
         self.faults.chaos = chaos;
     }
 
-    /// Begins an operation, without a step.
+    /// Begins an operation without making a step.
     pub fn begin(&mut self, domain: &Domain, input: Input<'_>) -> Running {
         let seed = self.draw().array();
         Running::new(domain, self.servers[domain].homeserver.accept(input, self.now, seed))
     }
 
-    /// Goes on until the operation wants to commit; `None` if it is over, or was dropped.
+    /// Goes on until the operation commits, and returns its commit; `None` if it is over or was dropped.
     pub fn until_commit(&mut self, running: &mut Running) -> Option<Commit> {
         for _ in 0..MAX_STEPS {
             if running.dropped {
@@ -93,7 +93,7 @@ impl World {
         panic!("the operation never ends");
     }
 
-    /// Gives the commit to the store.
+    /// Carries the commit to the store, and the settlement to the operation.
     pub fn settle_commit(&mut self, running: &mut Running, commit: Commit) {
         let settlement = self.commit(&running.domain, &commit);
         running.recorded.commits.push((commit, settlement));
@@ -104,7 +104,7 @@ impl World {
         }
     }
 
-    /// Goes on to the end.
+    /// Goes on to the end of the operation.
     pub fn finish(&mut self, mut running: Running) -> Recorded {
         while let Some(commit) = self.until_commit(&mut running) {
             self.settle_commit(&mut running, commit);

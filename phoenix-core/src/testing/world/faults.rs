@@ -1,37 +1,37 @@
-//! What goes wrong.
+//! The faults that a test can ask for.
 
 use std::collections::VecDeque;
 
 use crate::wire::{fan_out::FanOutMessage, operations::OperationKind};
 
-/// What becomes of a commit, where it is not simply what the store makes of it.
+/// What becomes of a commit that the store does not simply apply.
 #[derive(Debug, Clone, Copy)]
 pub enum Trouble {
-    /// Another node was first.
+    /// It conflicts, as if another node was first.
     Conflict,
-    /// Applied, and the answer lost.
+    /// It is applied, and the settlement is unknown.
     UnknownApplied,
-    /// Lost altogether.
+    /// It is lost, and the settlement is unknown.
     UnknownLost,
 }
 
-/// What goes wrong.
+/// The faults of a world.
 #[derive(Clone, Default)]
 pub struct Faults {
-    /// What becomes of the next commits.
+    /// The troubles of the next commits, one for each.
     pub troubles: VecDeque<Trouble>,
-    /// An operation that gets no answer, whoever is asked for it.
+    /// The operation of which no homeserver gets an answer from another.
     pub intercepted: Option<OperationKind>,
-    /// The entry with this number is changed on its way, by one who has the source's signing key.
+    /// The number of the entry that is changed on its way, by an attacker who has the source's signing key.
     pub corrupted: Option<u64>,
-    /// So many answers are lost on the way back.
+    /// How many answers are lost on the way back.
     pub lost_answers: u32,
-    /// What is appended to the asking homeserver's log while its next question is under way.
+    /// The message that the asking homeserver appends and distributes while its next question is under way.
     pub meanwhile: Option<FanOutMessage>,
-    /// Operations are dropped at this step, counted over all of them.
+    /// The step at which an operation is dropped, counted over all operations.
     pub crash_at: Option<u64>,
-    /// So many steps were made.
+    /// How many steps were made.
     pub steps: u64,
-    /// In so many of a thousand steps, something goes wrong.
+    /// In how many of a thousand steps something goes wrong.
     pub chaos: u64,
 }

@@ -6,16 +6,16 @@ use crate::{
     time::Timestamp,
 };
 
-/// When tests begin.
+/// The time at which tests begin.
 pub const NOW: Timestamp = Timestamp::from_milliseconds(1_800_000_000_000);
 
-/// The domain with this name.
+/// Returns the domain with this name.
 pub fn domain(name: &str) -> Domain {
     name.parse().unwrap()
 }
 
 impl World {
-    /// Homeservers of these names.
+    /// Sets up homeservers of these names.
     pub fn of(names: &[&str]) -> Self {
         let mut world = Self::new(NOW);
         for name in names {
@@ -24,7 +24,8 @@ impl World {
         world
     }
 
-    /// Sets `name` up, again if it is there: the same keys and rows, with what `change` makes of the settings.
+    /// Sets the homeserver `name` up, or up again: with the same keys and rows, and the settings as `change`
+    /// leaves them.
     pub fn install(&mut self, name: &str, change: impl FnOnce(&mut Config, &mut ServiceKeys)) {
         let mut keys = keys(name);
         let mut config = Config::new(domain(name));
@@ -32,20 +33,20 @@ impl World {
         self.add(Homeserver::new(config, keys));
     }
 
-    /// The homeserver of this name.
+    /// Returns the homeserver of this name.
     pub fn server(&mut self, name: &str) -> &mut Server {
         self.servers.get_mut(&domain(name)).unwrap()
     }
 }
 
-/// The keys of the homeserver with this name: always the same ones.
+/// Returns the keys of the homeserver with this name: always the same ones.
 pub fn keys(name: &str) -> ServiceKeys {
     let mut seed = [0; 32];
     seed[..name.len()].copy_from_slice(name.as_bytes());
     ServiceKeys::generate(&domain(name), &mut Random::from_seed(seed), NOW)
 }
 
-/// A homeserver with keys of its own.
+/// Makes a homeserver with keys of its own.
 pub fn homeserver(
     random: &mut Random,
     domain: &Domain,

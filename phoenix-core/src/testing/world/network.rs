@@ -1,4 +1,4 @@
-//! How the world has things go wrong: with steps, commits and questions to others.
+//! Steps, commits and questions to other homeservers, with the faults that are asked for.
 
 use super::{faults::Trouble, state::World};
 use crate::{
@@ -15,13 +15,13 @@ use crate::{
 };
 
 impl World {
-    /// Whether the operation under way is dropped here.
+    /// Counts a step. Returns whether the operation is dropped at it.
     pub(super) fn crashes(&mut self) -> bool {
         self.faults.steps += 1;
         self.faults.crash_at == Some(self.faults.steps) || self.chance(8000) < self.faults.chaos
     }
 
-    /// Gives the commit to the store of `at`.
+    /// Applies the commit to the store of `at`, or has it meet its trouble.
     pub(super) fn commit(&mut self, at: &Domain, commit: &Commit) -> Settlement {
         let chance = self.chance(1000);
         let chaos = self.faults.chaos;
@@ -45,7 +45,7 @@ impl World {
         }
     }
 
-    /// What `from` is answered.
+    /// Returns what `from` is answered.
     pub(super) fn ask(&mut self, from: &Domain, ask: &Ask) -> Result<Vec<u8>, PeerFailure> {
         self.asks.push(ask.clone());
         if let Some(message) = self.faults.meanwhile.take() {
@@ -90,13 +90,13 @@ impl World {
         Some(encode(&envelope))
     }
 
-    /// Randomness that nothing else gets.
+    /// Returns randomness that no other call gets.
     pub(super) fn draw(&mut self) -> Random {
         self.draws += 1;
         Random::derive(&self.seed, "driver", &[&self.draws.to_be_bytes()])
     }
 
-    /// A number below `bound`; the highest while nothing is to go wrong by chance.
+    /// Draws a number below `bound`; returns `bound` while there are no faults by chance.
     fn chance(&mut self, bound: u64) -> u64 {
         if self.faults.chaos == 0 { bound } else { self.draw().below(bound) }
     }

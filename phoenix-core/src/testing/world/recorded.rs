@@ -1,4 +1,4 @@
-//! All that an operation has done, for tests to look at.
+//! The record of an operation.
 
 use std::collections::BTreeSet;
 
@@ -13,51 +13,51 @@ use crate::{
 /// All that one operation has done.
 #[derive(Debug, Default)]
 pub struct Recorded {
-    /// What it asked the store for, round by round.
+    /// What it read, round by round.
     pub reads: Vec<Reads>,
-    /// What it asked of others.
+    /// What it asked of other homeservers.
     pub asks: Vec<Ask>,
-    /// What it committed, attempt by attempt, and what came of it.
+    /// What it committed, attempt by attempt, and how that was settled.
     pub commits: Vec<(Commit, Settlement)>,
-    /// The encoded answer; none if the operation was dropped.
+    /// The encoded answer; `None` if the operation was dropped.
     pub reply: Option<Vec<u8>>,
-    /// What it wants to happen.
+    /// The effects that it came to.
     pub effects: Vec<Effect>,
 }
 
 impl Recorded {
-    /// The answer, read.
+    /// Returns the answer.
     pub fn answer<R: Codec>(&self) -> Result<R, Refusal> {
         ResponseEnvelope::read(self.reply.as_ref().unwrap()).unwrap()
     }
 
-    /// Why it was refused.
+    /// Returns the refusal, if it was refused.
     pub fn refusal(&self) -> Option<Refusal> {
         ResponseEnvelope::refusal(self.reply.as_ref()?)
     }
 
-    /// The keys that were read, over all rounds.
+    /// Returns the keys that were read in all rounds.
     pub fn read_keys(&self) -> BTreeSet<Key> {
         self.reads.iter().flat_map(|reads| reads.keys.clone()).collect()
     }
 
-    /// The kinds of records that were read.
+    /// Returns the kinds of records that were read.
     pub fn read_kinds(&self) -> BTreeSet<RecordKind> {
         self.read_keys().iter().map(Key::kind).collect()
     }
 
-    /// The last commit.
+    /// Returns the last commit.
     pub fn commit(&self) -> &Commit {
         &self.commits.last().unwrap().0
     }
 
-    /// The kinds of records that the last commit writes.
+    /// Returns the kinds of records that the last commit writes.
     pub fn written_kinds(&self) -> BTreeSet<RecordKind> {
         let writes = self.commit().writes.iter().filter(|write| write.bytes.is_some());
         writes.map(|write| write.key.kind()).collect()
     }
 
-    /// The kinds of records that the last commit deletes.
+    /// Returns the kinds of records that the last commit deletes.
     pub fn deleted_kinds(&self) -> BTreeSet<RecordKind> {
         let writes = self.commit().writes.iter().filter(|write| write.bytes.is_none());
         writes.map(|write| write.key.kind()).collect()

@@ -15,30 +15,30 @@ use crate::{
 /// A homeserver and its rows.
 #[derive(Clone)]
 pub struct Server {
-    /// The homeserver.
+    /// The settings and keys.
     pub homeserver: Homeserver,
-    /// Its rows.
+    /// The rows that it keeps.
     pub store: MemoryStore,
 }
 
-/// Homeservers that reach each other, and one clock.
+/// Homeservers that reach each other, under one clock.
 #[derive(Clone)]
 pub struct World {
-    /// The time.
+    /// The time, for all homeservers.
     pub now: Timestamp,
     /// The homeservers.
     pub servers: BTreeMap<Domain, Server>,
-    /// Who reaches nobody and is reached by nobody.
+    /// The homeservers that reach no other and are reached by none.
     pub down: BTreeSet<Domain>,
-    /// What is answered in a homeserver's place.
+    /// What an impostor answers in a homeserver's place.
     pub impostors: BTreeMap<Domain, Vec<u8>>,
     /// Every question that was asked, answered or not.
     pub asks: Vec<Ask>,
-    /// What operators were told.
+    /// What was reported to operators.
     pub reports: Vec<Report>,
-    /// What goes wrong.
+    /// The faults of the network, the stores and the processes.
     pub faults: Faults,
-    /// Decides what the homeservers draw, and what goes wrong when.
+    /// The seed of what the homeservers draw and of what goes wrong by chance.
     pub seed: [u8; 32],
     pub(super) draws: u64,
     /// Timers that wait longer than their rows say.
@@ -46,7 +46,7 @@ pub struct World {
 }
 
 impl World {
-    /// No homeserver yet.
+    /// A world without homeservers.
     pub fn new(now: Timestamp) -> Self {
         Self {
             now,
@@ -62,29 +62,29 @@ impl World {
         }
     }
 
-    /// Adds a homeserver with an empty store, or with the store that its predecessor has left.
+    /// Adds a homeserver with an empty store, or in place of the one of its domain, with that one's store.
     pub fn add(&mut self, homeserver: Homeserver) {
         let domain = homeserver.domain().clone();
         let store = self.servers.remove(&domain).map(|server| server.store).unwrap_or_default();
         self.servers.insert(domain, Server { homeserver, store });
     }
 
-    /// The rows of a homeserver.
+    /// Returns the rows of a homeserver.
     pub fn store(&self, domain: &Domain) -> &MemoryStore {
         &self.servers[domain].store
     }
 
-    /// The rows of a homeserver, to change them behind its back.
+    /// Returns the rows of a homeserver, to change them behind its back.
     pub fn store_mut(&mut self, domain: &Domain) -> &mut MemoryStore {
         &mut self.servers.get_mut(domain).unwrap().store
     }
 
-    /// How many rows of this kind the homeserver of this name has.
+    /// Returns how many rows of this kind the homeserver of this name has.
     pub fn count(&self, name: &str, kind: RecordKind) -> usize {
         self.store(&name.parse().unwrap()).count(kind)
     }
 
-    /// How often an operation was asked of a homeserver by others.
+    /// Returns how often other homeservers asked an operation of this one.
     pub fn asked_for(&self, domain: &Domain, kind: OperationKind) -> usize {
         let code = kind.code().to_be_bytes();
         self.asks.iter().filter(|ask| ask.domain == *domain && ask.request[2..4] == code).count()

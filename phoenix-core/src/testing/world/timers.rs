@@ -1,4 +1,4 @@
-//! Timers as a node that has just started finds them: in the rows.
+//! Timers as a node finds them that has just started: in the rows.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::{
     time::{HOUR, Timestamp},
 };
 
-/// More rounds of timers than any test takes.
+/// More rounds of timers than any test needs.
 const MAX_ROUNDS: usize = 20_000;
 
 impl World {
-    /// All timers, found from rows, with the time at which each is due.
+    /// Returns all timers that have a row, with the time at which each is due.
     pub fn timers(&self) -> Vec<(Domain, Timer, Timestamp)> {
         let mut timers = Vec::new();
         for (domain, server) in &self.servers {
@@ -30,19 +30,19 @@ impl World {
         timers
     }
 
-    /// The next time at which a timer is due.
+    /// Returns the next time at which a timer is due.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.timers().into_iter().map(|(_, _, due)| due).min()
     }
 
-    /// Runs every timer that is due, once. What they did.
+    /// Runs every timer that is due, once. Returns what they did.
     pub fn round(&mut self) -> Vec<Recorded> {
         let now = self.now;
         let due: Vec<_> = self.timers().into_iter().filter(|(_, _, due)| *due <= now).collect();
         due.iter().map(|(domain, timer, _)| self.timer(domain, timer)).collect()
     }
 
-    /// Runs timers that are due until none is. What they did.
+    /// Runs timers that are due until none is. Returns what they did.
     pub fn run_until_idle(&mut self) -> Vec<Recorded> {
         let mut all = Vec::new();
         for _ in 0..MAX_ROUNDS {
@@ -55,7 +55,7 @@ impl World {
         panic!("timers never come to rest");
     }
 
-    /// Lets at most `longest` pass, and less if there is nothing left to do. Whether that is so.
+    /// Lets at most `longest` pass, and less if nothing is left to do. Returns whether nothing is.
     pub fn settle(&mut self, longest: Duration) -> bool {
         let end = self.now + longest;
         for _ in 0..MAX_ROUNDS {
@@ -72,7 +72,7 @@ impl World {
         panic!("work that never ends");
     }
 
-    /// Notes which timers are to wait longer than their rows say: a lease or a damaged row is in the way.
+    /// Notes which timers wait longer than their rows say, because a lease or a damaged row is in the way.
     pub(super) fn postpone(&mut self, at: &Domain, effects: &[Effect]) {
         for effect in effects {
             if let Effect::Wake { timer, due } = effect {
@@ -81,7 +81,7 @@ impl World {
         }
     }
 
-    /// What must hold after every commit: nothing waits without a timer, and no timer is far away.
+    /// Asserts what holds after every commit: nothing waits without a timer, and no timer is far away.
     pub(super) fn check(&mut self, at: &Domain, commit: &Commit) {
         for write in commit.writes.iter().filter(|write| write.key.kind() == RecordKind::Timer) {
             let timer = decode::<Timer>(write.key.name()).unwrap();

@@ -13,7 +13,7 @@ use crate::{
     wire::envelope::{ResponseEnvelope, ResponseOutcome},
 };
 
-/// What holds of every message.
+/// Checks what holds of every message.
 fn check<T: Generate + Codec + PartialEq + Debug>(seed: [u8; 32]) -> Result<(), TestCaseError> {
     let mut random = Random::from_seed(seed);
     let value = T::generate(&mut random);
