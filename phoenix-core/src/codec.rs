@@ -266,9 +266,9 @@ impl<T: DeserializeBytes, const MAX: usize> DeserializeBytes for List<T, MAX> {
 )]
 #[repr(u8)]
 pub enum Flag {
-    /// It does not hold.
+    /// What is asked does not hold.
     No = 0,
-    /// It holds.
+    /// What is asked holds.
     Yes = 1,
 }
 

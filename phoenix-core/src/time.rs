@@ -39,11 +39,11 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 )]
 pub struct Timestamp(u64);
 
-/// One minute.
+/// One minute, of 60 seconds.
 pub const MINUTE: Duration = Duration::from_secs(60);
-/// One hour.
+/// One hour, of 60 minutes.
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
-/// One day of 24 hours.
+/// One day, of 24 hours.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Timestamp {

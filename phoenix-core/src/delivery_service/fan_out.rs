@@ -54,7 +54,7 @@ impl FanOut {
         self.recipients.push(recipient).map_err(|_| Refusal::GroupFull)
     }
 
-    /// Gives it the next position in the group's order, and returns the position. The row is part of the
+    /// Appends it at the next position in the group's order, and returns the position. The row is part of the
     /// operation's commit.
     pub fn append(self, transaction: &mut Transaction<'_>, group: &mut Group) -> u64 {
         let position = group.next_position();

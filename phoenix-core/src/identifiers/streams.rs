@@ -51,7 +51,7 @@ impl LogId {
 /// The name of a row of a log.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct LogPosition {
-    /// The log.
+    /// The log that the row is of.
     pub log: LogId,
     /// The row's place in the log: from 0, without gaps.
     pub position: u64,

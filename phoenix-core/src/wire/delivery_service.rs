@@ -99,7 +99,7 @@ message! {
     /// Asks for what an external commit needs, from a member, or from the user that a group awaits (§8,
     /// Joining by external commit).
     pub struct ExternalCommitInfo {
-        /// The group.
+        /// The group to join.
         pub group: GroupAccess,
     }
 
@@ -130,7 +130,7 @@ message! {
 
     /// Adds users, from an admin (§8, Adding users).
     pub struct AddUsers {
-        /// The group.
+        /// The group to add users to.
         pub group: GroupAccess,
         /// The commit, with Adds by value only, in an MLSMessage. Its additional authenticated data is a
         /// [`CommitData`].
@@ -147,7 +147,7 @@ message! {
 
     /// Updates the leaf of the member that sends it, and commits all pending proposals (§8, Updating a leaf).
     pub struct UpdateClient {
-        /// The group.
+        /// The sender's group.
         pub group: GroupAccess,
         /// The commit, in an MLSMessage. Its additional authenticated data is a [`CommitData`], with one
         /// encrypted credential if and only if the commit changes the leaf's credential.
@@ -168,7 +168,7 @@ message! {
 
     /// Sends an application message, from a member (§8, Application messages).
     pub struct SendMessage {
-        /// The group.
+        /// The group to send to.
         pub group: GroupAccess,
         /// A PrivateMessage of the current epoch, in an MLSMessage.
         pub message: Bytes<MAX_MLS_MESSAGE>,
@@ -185,7 +185,7 @@ message! {
     /// Replaces the queue configuration of the member that sends it (§8, Queue configurations of members).
     /// From a joiner it also says that the joiner has fetched what [`WelcomeInfo`] returns.
     pub struct UpdateQueueInfo {
-        /// The group.
+        /// The sender's group.
         pub group: GroupAccess,
         /// The new way to the sender's queue, at the same homeserver as before.
         pub queue_config: ClientQueueConfig,

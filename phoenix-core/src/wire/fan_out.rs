@@ -180,7 +180,7 @@ message! {
     pub struct Delivery {
         /// The homeserver that delivered it. The queuing service has authenticated it.
         pub source: Domain,
-        /// The group.
+        /// The group that the message is of.
         pub group_id: GroupId,
         /// The message's position in the group's order.
         pub position: u64,
@@ -193,7 +193,7 @@ message! {
     /// A gap marker, in place of what was not delivered (§7, Gap markers). Further losses of the same group
     /// may add none until it is read.
     pub struct Gap {
-        /// The group.
+        /// The group that something was lost of.
         pub group_id: GroupId,
         /// The position that was not delivered; where a stream dropped several, the last one.
         pub position: u64,

@@ -87,7 +87,7 @@ message! {
 
     /// A message that was dropped, and its recipients at the destination (§9, QS-to-QS delivery).
     pub struct DroppedMessage {
-        /// The group.
+        /// The group that the message is of.
         pub group_id: GroupId,
         /// The message's position in the group's order.
         pub position: u64,
