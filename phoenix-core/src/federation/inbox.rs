@@ -357,7 +357,8 @@ fn accept_skip(
     stream: &mut InboundStream,
     skip: &Skip,
 ) -> Result<u64, Interrupt> {
-    if skip.dropped.len() as u64 > skip.to.saturating_sub(skip.from) {
+    let passed_over = skip.to.checked_sub(skip.from).ok_or(Refusal::Malformed)?;
+    if skip.dropped.len() as u64 > passed_over {
         return Err(Refusal::Malformed.into());
     }
     if skip.from > stream.next {
