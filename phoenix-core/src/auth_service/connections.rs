@@ -1,17 +1,15 @@
 //! PROTOCOL.md §6 — connection packages: how strangers get to ask a user for a connection.
 
-use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
-
 use super::accounts::{self, User};
 use crate::{
     codec::encode,
-    collections::pool::{self, PackageName},
+    collections::pool::{self, Pool},
     credentials::ClientCredential,
     error::Refusal,
     identifiers::ClientId,
     operation::{Interrupt, Lane, Transaction},
     request::{Call, Serve},
-    store::{Record, RecordKind},
+    store::RecordKind,
     wire::{
         auth_service::{
             ConnectionPackage, GetConnectionPackage, GetConnectionPackageReply, PublishConnectionPackages,
@@ -21,18 +19,15 @@ use crate::{
     },
 };
 
-/// A package as it was published.
-#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct StoredConnectionPackage(ConnectionPackage);
+/// A client's connection packages.
+enum ConnectionPackages {}
 
-impl Record for StoredConnectionPackage {
-    type Name = PackageName<ClientId>;
-    const KIND: RecordKind = RecordKind::ConnectionPackage;
-}
+impl Pool for ConnectionPackages {
+    type Name = ClientId;
+    type Content = ConnectionPackage;
 
-pool::pool! {
-    /// A client's connection packages.
-    ConnectionPackages, ClientId, ConnectionPackagePool, StoredConnectionPackage
+    const HEAD: RecordKind = RecordKind::ConnectionPackagePool;
+    const PACKAGE: RecordKind = RecordKind::ConnectionPackage;
 }
 
 /// `publish_connection_packages`: replaces those of the client.
@@ -67,9 +62,12 @@ pub(super) fn replace(
             return Err(Refusal::InvalidConnectionPackage.into());
         }
     }
-    pool::replace::<ConnectionPackages, _>(transaction, &client, packages, |_, _, package| {
-        Ok(StoredConnectionPackage(package.clone()))
-    })
+    pool::replace::<ConnectionPackages, _>(
+        transaction,
+        &client,
+        packages,
+        |_, _, package| Ok(package.clone()),
+    )
 }
 
 /// `get_connection_package`: the next one, consumed unless it is the last.
@@ -88,8 +86,8 @@ impl Serve for GetConnectionPackage {
         let uuid = *user.clients.first().ok_or(Refusal::NotFound)?;
         let client = ClientId { user_id: user_id.clone(), uuid };
         let now = transaction.now();
-        let package = pool::take::<ConnectionPackages, _>(transaction, &client, |_, stored| {
-            Ok(Some(stored.0).filter(|package| package.content.expiration.contains(now)))
+        let package = pool::take::<ConnectionPackages, _>(transaction, &client, |_, package| {
+            Ok(Some(package).filter(|package| package.content.expiration.contains(now)))
         })?;
         Ok(GetConnectionPackageReply { package: package.ok_or(Refusal::NotFound)? })
     }

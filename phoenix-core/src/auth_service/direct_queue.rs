@@ -3,21 +3,31 @@
 use super::accounts;
 use crate::{
     codec::encode,
-    collections::queue,
+    collections::queue::{self, Head, Queue},
     crypto::hpke::HpkePublicKey,
     error::Refusal,
     identifiers::ClientId,
     operation::{Interrupt, Lane, Transaction},
     request::{Call, Serve},
+    store::RecordKind,
     wire::{
         auth_service::{DequeueDirect, EnqueueDirect},
         envelope::RequestEnvelope,
         message::Done,
-        queues::DequeueReply,
+        queues::{DIRECT_QUEUE, DequeueReply},
     },
 };
 
-queue::queue!(Direct, ClientId, DirectQueue, DirectQueueEntry, crate::wire::queues::DIRECT_QUEUE);
+/// The direct queues.
+pub(crate) enum Direct {}
+
+impl Queue for Direct {
+    type Name = ClientId;
+
+    const HEAD: RecordKind = RecordKind::DirectQueue;
+    const ENTRY: RecordKind = RecordKind::DirectQueueEntry;
+    const LABEL: &'static str = DIRECT_QUEUE;
+}
 
 /// Creates a client's queue.
 pub(super) fn create(
@@ -25,7 +35,7 @@ pub(super) fn create(
     client: &ClientId,
     owner: HpkePublicKey,
 ) -> Result<(), Refusal> {
-    queue::create::<Direct>(transaction, client, owner)
+    Head::<Direct>::create(transaction, client, owner)
 }
 
 /// `enqueue_direct`: puts a sealed connection request into a client's queue.
@@ -37,11 +47,11 @@ impl Serve for EnqueueDirect {
     fn serve(transaction: &mut Transaction<'_>, call: &Call<'_, Self>) -> Result<Done, Interrupt> {
         call.redeem(transaction)?;
         let client = &call.body.client_id;
-        let mut head = transaction.get::<DirectQueue>(client)?.ok_or(Refusal::NotFound)?;
-        if head.as_mut().length() >= transaction.config().sizes.direct_queue {
+        let mut head = transaction.get::<Head<Direct>>(client)?.ok_or(Refusal::NotFound)?;
+        if head.length() >= transaction.config().sizes.direct_queue {
             return Err(Refusal::QueueFull.into());
         }
-        queue::append::<Direct>(transaction, client, &mut head, &encode(&call.body.package))?;
+        head.append(transaction, client, &encode(&call.body.package))?;
         Ok(Done)
     }
 }

@@ -2,19 +2,31 @@
 
 use crate::{
     codec::encode,
-    collections::queue,
+    collections::queue::{Head, MAX_MARKED, Queue},
     crypto::{hpke::HpkePublicKey, kdf::Hash},
     error::Refusal,
     identifiers::QsClientId,
     operation::{Context, Effect, Interrupt, Transaction},
-    store::Key,
-    wire::fan_out::{Gap, GapReason, QueueMessage},
+    store::{Key, RecordKind},
+    wire::{
+        fan_out::{Gap, GapReason, QueueMessage},
+        queues::FAN_OUT_QUEUE,
+    },
 };
 
-queue::queue!(FanOut, QsClientId, FanOutQueue, FanOutQueueEntry, crate::wire::queues::FAN_OUT_QUEUE);
+/// The fan-out queues.
+pub(crate) enum FanOut {}
+
+impl Queue for FanOut {
+    type Name = QsClientId;
+
+    const HEAD: RecordKind = RecordKind::FanOutQueue;
+    const ENTRY: RecordKind = RecordKind::FanOutQueueEntry;
+    const LABEL: &'static str = FAN_OUT_QUEUE;
+}
 
 /// Markers may exceed the queue's limit by so many: they say that it was full. Every membership finds room.
-const ROOM_FOR_MARKERS: u64 = queue::MAX_MARKED as u64;
+const ROOM_FOR_MARKERS: u64 = MAX_MARKED as u64;
 
 /// So many memberships can be marked by deliveries that the client did not authorise.
 const UNAUTHORISED_MARKERS: usize = 64;
@@ -25,37 +37,32 @@ pub(super) fn create(
     client: QsClientId,
     owner: HpkePublicKey,
 ) -> Result<(), Refusal> {
-    queue::create::<FanOut>(transaction, &client, owner)
+    Head::<FanOut>::create(transaction, &client, owner)
 }
 
 /// The row that every delivery to the client reads.
 pub(super) fn row(client: &QsClientId) -> Key {
-    Key::of::<FanOutQueue>(client)
+    Key::of::<Head<FanOut>>(client)
 }
 
 /// The queue's head. `None` if it is lost or damaged: that concerns its owner alone.
 pub(super) fn head(
     transaction: &mut Transaction<'_>,
     client: &QsClientId,
-) -> Result<Option<FanOutQueue>, Interrupt> {
-    Ok(transaction.read::<FanOutQueue>(client)?.intact())
+) -> Result<Option<Head<FanOut>>, Interrupt> {
+    Ok(transaction.read::<Head<FanOut>>(client)?.intact())
 }
 
-impl FanOutQueue {
+impl Head<FanOut> {
     /// Whether nothing more fits.
-    pub(super) fn is_full(&mut self, context: &Context) -> bool {
-        self.as_mut().length() >= context.config().sizes.fan_out_queue
+    pub(super) fn is_full(&self, context: &Context) -> bool {
+        self.length() >= context.config().sizes.fan_out_queue
     }
 
     /// Counts a delivery, unless it is one too many for the client or the membership.
     pub(super) fn admit(&mut self, context: &Context, membership: &Hash) -> bool {
         let rates = &context.config().rates;
-        self.as_mut().window.admit(
-            context.now(),
-            membership,
-            rates.client_per_minute,
-            rates.membership_per_minute,
-        )
+        self.window.admit(context.now(), membership, rates.client_per_minute, rates.membership_per_minute)
     }
 
     /// Appends a delivery.
@@ -65,7 +72,7 @@ impl FanOutQueue {
         client: &QsClientId,
         message: &QueueMessage,
     ) -> Result<(), Refusal> {
-        queue::append::<FanOut>(transaction, client, &mut self, &encode(message))
+        self.append(transaction, client, &encode(message))
     }
 
     /// Appends a gap marker for a membership, unless one waits already, or there is no room even for it.
@@ -79,14 +86,13 @@ impl FanOutQueue {
         // Strangers cannot use up the queue by what is refused to them.
         let most = match gap.reason {
             GapReason::NotAuthorised | GapReason::Expired => UNAUTHORISED_MARKERS,
-            GapReason::QueueFull | GapReason::Rate | GapReason::Dropped => queue::MAX_MARKED,
+            GapReason::QueueFull | GapReason::Rate | GapReason::Dropped => MAX_MARKED,
         };
-        let head = self.as_mut();
-        if head.marked.contains(&membership) || head.marked.len() >= most || head.length() >= limit {
+        if self.marked.contains(&membership) || self.marked.len() >= most || self.length() >= limit {
             return Ok(());
         }
-        let _ = head.marked.push(membership);
-        queue::append::<FanOut>(transaction, client, &mut self, &encode(&QueueMessage::Gap(gap)))?;
+        let _ = self.marked.push(membership);
+        self.append(transaction, client, &encode(&QueueMessage::Gap(gap)))?;
         transaction.effect(Effect::Signal(*client));
         Ok(())
     }

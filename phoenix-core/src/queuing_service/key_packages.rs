@@ -8,7 +8,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use super::records::{self, QsUser};
 use crate::{
     codec::{List, decode, encode},
-    collections::pool::{self, PackageName},
+    collections::pool::{self, PackageName, Pool},
     crypto::{
         aead::{EarCiphertext, EarKey},
         kdf::Hash,
@@ -21,7 +21,7 @@ use crate::{
     mls,
     operation::{Context, Interrupt, Lane, Transaction},
     request::{Call, Serve},
-    store::{Key, Record, RecordKind},
+    store::RecordKind,
     wire::{
         envelope::RequestEnvelope,
         fan_out::ClientQueueConfig,
@@ -33,20 +33,19 @@ use crate::{
     },
 };
 
-/// A package and its reference, encrypted under a key derived from the friendship token.
-#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct StoredKeyPackage(EarCiphertext);
+/// A client's key packages; the last resort is the last. Each is stored with its reference, encrypted under a key
+/// derived from the friendship token.
+enum KeyPackages {}
 
-impl Record for StoredKeyPackage {
-    type Name = PackageName<QsClientId>;
-    const KIND: RecordKind = RecordKind::KeyPackage;
+impl Pool for KeyPackages {
+    type Name = QsClientId;
+    type Content = EarCiphertext;
+
+    const HEAD: RecordKind = RecordKind::KeyPackagePool;
+    const PACKAGE: RecordKind = RecordKind::KeyPackage;
 }
 
-pool::pool! {
-    /// A client's key packages; the last resort is the last.
-    KeyPackages, QsClientId, KeyPackagePool, StoredKeyPackage
-}
-
+/// A stored key package, decrypted.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct Content {
     reference: Hash,
@@ -69,7 +68,7 @@ impl Serve for PublishKeyPackages {
         let contents = validated(transaction, &call.body.packages)?;
         let key = call.body.friendship_token.add_package_key();
         pool::replace::<KeyPackages, _>(transaction, &client, &contents, |random, name, content| {
-            Ok(StoredKeyPackage(key.seal(random, &associated(name), &encode(content))?))
+            Ok(key.seal(random, &associated(name), &encode(content))?)
         })?;
         Ok(Done)
     }
@@ -109,8 +108,9 @@ fn check_friend(user: &QsUser, hash: &Hash) -> Result<(), Refusal> {
     if bool::from(user.friendship_hash.ct_eq(hash)) { Ok(()) } else { Err(Refusal::NoFriend) }
 }
 
+/// What a stored package is bound to: its row.
 fn associated(name: &PackageName<QsClientId>) -> Vec<u8> {
-    Key::of::<StoredKeyPackage>(name).to_bytes()
+    pool::package_row::<KeyPackages>(name).to_bytes()
 }
 
 /// `get_key_package`: one for each client of the user, and the batch that vouches for them.
@@ -152,7 +152,7 @@ fn take(
     client: &QsClientId,
 ) -> Result<Option<Content>, Interrupt> {
     let now = transaction.now().seconds();
-    pool::take::<KeyPackages, Content>(transaction, client, |name, StoredKeyPackage(sealed)| {
+    pool::take::<KeyPackages, Content>(transaction, client, |name, sealed| {
         let damaged = Refusal::StoredData { kind: RecordKind::KeyPackage as u8 };
         let plain = key.open(&associated(name), &sealed).map_err(|_| damaged.clone())?;
         let content: Content = decode(&plain).map_err(|_| damaged)?;
