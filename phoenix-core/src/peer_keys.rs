@@ -20,7 +20,7 @@ use crate::{
     identifiers::{Domain, RequestId},
     keys::NoValidKey,
     operation::{Ask, Context, Interrupt, Transaction},
-    rates::{Bucket, Rate},
+    rates::{Bucket, Rate, StoredTime},
     store::{Expiring, Key, Record, RecordKind},
     time::{Hour, Timestamp},
     wire::{
@@ -69,7 +69,7 @@ pub(crate) fn expired(key: &Key) -> Option<Key> {
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct VainFetch {
     /// Not to be asked for again before.
-    retry_at: Timestamp,
+    retry_at: StoredTime,
 }
 
 impl Record for VainFetch {
@@ -275,7 +275,10 @@ pub(crate) fn current<K: Published>(
         fetched.and_then(|set| K::validate(&set, domain, now, known.as_ref()).map_err(Failure::Invalid));
     if !fetched.as_ref().is_ok_and(suffices) {
         let retry_at = now + times.key_retry;
-        transaction.put(&Expiring { hour: retry_at.hour(), name: name.clone() }, &VainFetch { retry_at });
+        transaction.put(
+            &Expiring { hour: retry_at.hour(), name: name.clone() },
+            &VainFetch { retry_at: StoredTime::new(retry_at) },
+        );
     }
     if let Ok(keys) = &fetched {
         keep(transaction, now, name, (keys, known.as_ref()));
@@ -301,12 +304,12 @@ fn keep<K: Published>(
 
 /// When the set may be asked for again, if that is not now.
 fn not_before(transaction: &mut Transaction<'_>, name: &SetName) -> Result<Option<Timestamp>, Interrupt> {
-    let longest = longest_wait(transaction.context());
+    let (now, longest) = (transaction.now(), transaction.config().times.key_retry);
     let names = vain_fetches(transaction.context(), name);
     transaction.snapshot().load(&names.iter().map(Key::of::<VainFetch>).collect::<Vec<_>>())?;
     for name in names {
-        let retry_at = transaction.snapshot().read::<VainFetch>(&name)?.intact().map(|row| row.retry_at);
-        if let Some(retry_at) = retry_at.filter(|at| transaction.now() < *at && *at <= longest) {
+        let row = transaction.snapshot().read::<VainFetch>(&name)?.intact();
+        if let Some(retry_at) = row.and_then(|row| row.retry_at.pending(now, longest)) {
             return Ok(Some(retry_at));
         }
     }
@@ -315,13 +318,9 @@ fn not_before(transaction: &mut Transaction<'_>, name: &SetName) -> Result<Optio
 
 /// The names that a row of a vain fetch can have now: it lies in the hour of its end.
 fn vain_fetches(context: &Context, name: &SetName) -> Vec<Expiring<SetName>> {
-    let hours = context.now().hour().0..=longest_wait(context).hour().0;
+    let (now, longest) = (context.now(), context.config().times.key_retry);
+    let hours = now.hour().0..=(now + longest).hour().0;
     hours.map(|hour| Expiring { hour: Hour(hour), name: name.clone() }).collect()
-}
-
-/// No end is further ahead. One that is, was noted while the clock was wrong.
-fn longest_wait(context: &Context) -> Timestamp {
-    context.now() + context.config().times.key_retry
 }
 
 /// Whoever is not authenticated can name any domain: so each costs something of what all of them together have.

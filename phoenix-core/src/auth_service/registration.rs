@@ -15,9 +15,10 @@ use crate::{
     identifiers::UserId,
     keys::IntermediateKey,
     operation::{Interrupt, Lane, Transaction},
+    rates::Window,
     request::{Call, Serve},
     store::{Expiring, Record, RecordKind},
-    time::{ExpirationData, Timestamp},
+    time::{ExpirationData, MINUTE, Timestamp},
     wire::{
         auth_service::{FinishRegistration, InitRegistration, InitRegistrationReply},
         envelope::{RequestEnvelope, Sender},
@@ -41,10 +42,7 @@ impl Record for PendingRegistration {
 /// Registrations begun in a minute. Anybody can ask, and each leaves a row: so there is a limit, kept in several
 /// rows so that they are not all one after the other.
 #[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct RegistrationRate {
-    minute: u64,
-    count: u32,
-}
+struct RegistrationRate(Window<u32>);
 
 impl Record for RegistrationRate {
     type Name = u8;
@@ -60,15 +58,11 @@ pub(crate) fn shard(user_id: &UserId) -> u8 {
 
 /// Counts a registration, unless it is one too many in this minute.
 fn count(transaction: &mut Transaction<'_>, user_id: &UserId) -> Result<(), Interrupt> {
-    let (shard, minute) = (shard(user_id), transaction.now().seconds() / 60);
+    let shard = shard(user_id);
     let limit = (transaction.config().rates.registrations_per_minute / u32::from(SHARDS)).max(1);
-    let rate = transaction.get::<RegistrationRate>(&shard)?.unwrap_or_default();
-    let count = if rate.minute == minute { rate.count } else { 0 };
-    if count >= limit {
-        let next = Timestamp::from_milliseconds((minute + 1).saturating_mul(60_000));
-        return Err(Refusal::rate_limited(next - transaction.now()).into());
-    }
-    transaction.put(&shard, &RegistrationRate { minute, count: count + 1 });
+    let RegistrationRate(mut begun) = transaction.get(&shard)?.unwrap_or_default();
+    begun.take(transaction.now(), MINUTE, 1, limit.into()).map_err(Refusal::rate_limited)?;
+    transaction.put(&shard, &RegistrationRate(begun));
     Ok(())
 }
 

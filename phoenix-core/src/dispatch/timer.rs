@@ -15,6 +15,7 @@ use crate::{
     federation::outbox,
     homeserver::Homeserver,
     operation::{Effect, Handler, Interrupt, Lane, Operation, Timer, Transaction},
+    rates::StoredTime,
     store::{Record, RecordKind},
     time::Timestamp,
 };
@@ -23,7 +24,7 @@ use crate::{
 #[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct Lease {
     node: [u8; 16],
-    until: Timestamp,
+    until: StoredTime,
 }
 
 impl Record for Lease {
@@ -75,21 +76,21 @@ const AFTER_TROUBLE: Duration = Duration::from_secs(5);
 /// Whether this node may work on `timer`: takes or renews the lease of its shard where that is possible, else
 /// comes back when the other node's lease is over.
 fn hold_lease(transaction: &mut Transaction<'_>, timer: &Timer) -> Result<bool, Interrupt> {
-    let config = transaction.config();
+    let (now, config) = (transaction.now(), transaction.config());
     let shard = kdf::hash(Label::ROW_NAME, &[&encode(timer)])[0] % LEASE_SHARDS;
-    let lease: Option<Lease> = transaction.get(&shard)?;
-    // A lease that lasts longer than any does was taken while a clock was wrong.
-    let longest = transaction.now() + 2 * config.times.lease;
-    if let Some(lease) = lease.filter(|lease| lease.until <= longest) {
-        if lease.node != config.node && lease.until > transaction.now() {
-            transaction.effect(Effect::Wake { timer: timer.clone(), due: lease.until });
+    if let Some(lease) = transaction.get::<Lease>(&shard)?
+        && let Some(until) = lease.until.pending(now, 2 * config.times.lease)
+    {
+        if lease.node != config.node {
+            transaction.effect(Effect::Wake { timer: timer.clone(), due: until });
             return Ok(false);
         }
-        if lease.node == config.node && lease.until > transaction.now() + config.times.lease / 2 {
+        if until > now + config.times.lease / 2 {
             return Ok(true);
         }
     }
-    transaction.put(&shard, &Lease { node: config.node, until: transaction.now() + config.times.lease });
+    let until = StoredTime::new(now + config.times.lease);
+    transaction.put(&shard, &Lease { node: config.node, until });
     Ok(true)
 }
 

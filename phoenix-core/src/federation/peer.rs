@@ -7,6 +7,7 @@ use crate::{
     codec::List,
     identifiers::{Domain, StreamName},
     operation::{Interrupt, Timer, Transaction},
+    rates::StoredTime,
     store::{Key, Record, RecordKind},
     time::Timestamp,
 };
@@ -19,7 +20,7 @@ pub(super) struct PeerState {
     /// When the first of them was.
     pub since: Timestamp,
     /// Not to be tried before.
-    retry_at: Timestamp,
+    retry_at: StoredTime,
     /// The stream that alone may try while the breaker is open, and until when it may.
     probe: Option<Probe>,
     /// Streams that wait for the peer.
@@ -29,7 +30,7 @@ pub(super) struct PeerState {
 #[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct Probe {
     stream: StreamName,
-    until: Timestamp,
+    until: StoredTime,
 }
 
 impl Record for PeerState {
@@ -64,24 +65,24 @@ pub(super) fn permission(
         return Ok(Permission::Go);
     };
     let now = transaction.now();
-    // A time that lies further ahead than any wait was noted while the clock was wrong.
-    if now < state.retry_at && state.retry_at <= now + transaction.config().times.backoff_limit {
-        let retry_at = state.retry_at;
+    let times = &transaction.config().times;
+    if let Some(retry_at) = state.retry_at.pending(now, times.backoff_limit) {
         wait_for_peer(transaction, stream, state);
         return Ok(Permission::Wait(retry_at));
     }
     if state.failures < BREAKER_OPENS {
         return Ok(Permission::Go);
     }
-    let lease = transaction.config().times.lease;
-    match state.probe.clone().filter(|probe| probe.until > now && probe.until <= now + lease) {
-        Some(probe) if probe.stream == *stream => Ok(Permission::Go),
-        Some(probe) => {
+    let is_probe = state.probe.as_ref().is_some_and(|probe| probe.stream == *stream);
+    match state.probe.as_ref().and_then(|probe| probe.until.pending(now, times.lease)) {
+        Some(_) if is_probe => Ok(Permission::Go),
+        Some(until) => {
             wait_for_peer(transaction, stream, state);
-            Ok(Permission::Wait(probe.until))
+            Ok(Permission::Wait(until))
         }
         None => {
-            state.probe = Some(Probe { stream: stream.clone(), until: now + lease });
+            let until = StoredTime::new(now + times.lease);
+            state.probe = Some(Probe { stream: stream.clone(), until });
             transaction.put(&stream.destination, &state);
             Ok(Permission::Probe)
         }
@@ -102,16 +103,16 @@ pub(super) fn failed(transaction: &mut Transaction<'_>, stream: &StreamName) -> 
     let mut state = state.unwrap_or(PeerState {
         failures: 0,
         since: now,
-        retry_at: now,
+        retry_at: StoredTime::new(now),
         probe: None,
         waiting: List::default(),
     });
     state.failures = state.failures.saturating_add(1);
-    let times = transaction.config().times.clone();
-    state.retry_at =
-        now + backoff::wait(transaction.random(), state.failures, times.backoff_first, times.backoff_limit);
+    let times = &transaction.config().times;
+    let wait = backoff::wait(transaction.random(), state.failures, times.backoff_first, times.backoff_limit);
+    let retry_at = now + wait;
+    state.retry_at = StoredTime::new(retry_at);
     state.probe = None;
-    let retry_at = state.retry_at;
     if !state.waiting.contains(stream) {
         let _ = state.waiting.push(stream.clone());
     }

@@ -8,6 +8,7 @@ use crate::{
     identifiers::QsClientId,
     operation::{Context, Effect, Interrupt, Transaction},
     store::{Key, RecordKind},
+    time::MINUTE,
     wire::{
         fan_out::{Gap, GapReason, QueueMessage},
         queues::FAN_OUT_QUEUE,
@@ -62,7 +63,8 @@ impl Head<FanOut> {
     /// Counts a delivery, unless it is one too many for the client or the membership.
     pub(super) fn admit(&mut self, context: &Context, membership: &Hash) -> bool {
         let rates = &context.config().rates;
-        self.window.admit(context.now(), membership, rates.client_per_minute, rates.membership_per_minute)
+        let deliveries = self.window.present(context.now(), MINUTE);
+        deliveries.admit(membership, rates.client_per_minute, rates.membership_per_minute)
     }
 
     /// Appends a delivery.

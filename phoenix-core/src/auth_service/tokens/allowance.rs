@@ -11,46 +11,20 @@ use crate::{
     error::Refusal,
     identifiers::{ClientId, Domain},
     operation::{Context, Interrupt, Transaction},
+    rates::Window,
     store::{Key, Record, RecordKind},
-    time::Timestamp,
 };
 
 /// Tokens issued in a time frame.
-#[derive(Debug, Default, Clone, Copy, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Issued {
-    frame: u64,
-    count: u64,
+type Issued = Window<u64>;
+
+/// Counts `count` tokens, unless that makes more than `limit` in this time frame.
+fn count_issued(context: &Context, issued: &mut Issued, count: u64, limit: u64) -> Result<(), Refusal> {
+    let frame = context.config().rates.token_time_frame;
+    issued.take(context.now(), frame, count, limit).map_err(Refusal::rate_limited)
 }
 
-impl Issued {
-    /// The present time frame.
-    fn frame(context: &Context) -> u64 {
-        context.now().seconds() / frame_length(context)
-    }
-
-    /// Adds `count`, unless that is more than `limit` in this time frame.
-    fn take(&mut self, context: &Context, count: u64, limit: u64) -> Result<(), Refusal> {
-        let (frame, length) = (Self::frame(context), frame_length(context));
-        // A clock that is a little behind another node's still counts into that one's frame. What lies further
-        // ahead was noted while a clock was wrong.
-        if frame > self.frame || self.frame > frame + 1 {
-            *self = Self { frame, count: 0 };
-        }
-        if self.count.saturating_add(count) > limit {
-            let next = (self.frame + 1).saturating_mul(length).saturating_mul(1000);
-            let next = Timestamp::from_milliseconds(next);
-            return Err(Refusal::rate_limited(next - context.now()));
-        }
-        self.count += count;
-        Ok(())
-    }
-}
-
-/// In seconds.
-fn frame_length(context: &Context) -> u64 {
-    context.config().rates.token_time_frame.as_secs().max(1)
-}
-
+/// What was issued to one client.
 #[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct ClientAllowance(Issued);
 
@@ -99,7 +73,7 @@ pub(super) fn take(
     let rates = &transaction.config().rates;
     let name = client_row(client);
     let ClientAllowance(mut issued) = transaction.get(&name)?.unwrap_or_default();
-    issued.take(transaction.context(), count, rates.token_allowance)?;
+    count_issued(transaction.context(), &mut issued, count, rates.token_allowance)?;
     let domain = &client.user_id.domain;
     if domain != transaction.domain() {
         take_from_domain(transaction, &domain.registrable(), count)?;
@@ -111,8 +85,8 @@ pub(super) fn take(
 /// Whether the client's allowance has no bearing on the present time frame.
 pub(crate) fn is_over(transaction: &mut Transaction<'_>, key: &Key) -> Result<bool, Interrupt> {
     let Ok(name) = decode::<Hash>(key.name()) else { return Ok(false) };
-    let present = Issued::frame(transaction.context());
-    let over = |row: Option<ClientAllowance>| row.is_some_and(|row| row.0.frame < present);
+    let (now, frame) = (transaction.now(), transaction.config().rates.token_time_frame);
+    let over = |row: Option<ClientAllowance>| row.is_some_and(|row| row.0.is_over(now, frame));
     if !over(transaction.snapshot().read(&name)?.intact()) {
         return Ok(false);
     }
@@ -128,10 +102,10 @@ fn take_from_domain(transaction: &mut Transaction<'_>, domain: &Domain, count: u
     let mut row = row.unwrap_or(DomainAllowance { since: today, issued: Issued::default() });
     let days = u64::from(today.saturating_sub(row.since));
     let limit = rates.domain_first_day.saturating_mul(days + 1).min(rates.domain_limit);
-    row.issued.take(transaction.context(), count, limit)?;
+    count_issued(transaction.context(), &mut row.issued, count, limit)?;
     if days < NEW_FOR_DAYS {
         let NewDomainAllowance(mut shared) = transaction.get(&())?.unwrap_or_default();
-        shared.take(transaction.context(), count, rates.new_domains)?;
+        count_issued(transaction.context(), &mut shared, count, rates.new_domains)?;
         transaction.put(&(), &NewDomainAllowance(shared));
     }
     transaction.put(domain, &row);

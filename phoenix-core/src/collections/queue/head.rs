@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
+use super::deliveries::Deliveries;
 use crate::{
     codec::{Codec, Flag, List},
     crypto::{
@@ -15,8 +16,8 @@ use crate::{
     error::Refusal,
     limits::MAX_LISTED_GROUPS,
     operation::{Interrupt, Transaction},
+    rates::Window,
     store::{Key, Record, RecordKind},
-    time::Timestamp,
     wire::queues::queue_name,
 };
 
@@ -52,7 +53,7 @@ pub(crate) struct Head<Q: Queue> {
     /// The memberships for which a gap marker waits that the owner has not read: one is enough.
     pub marked: List<Hash, MAX_MARKED>,
     /// What came in this minute.
-    pub window: Window,
+    pub window: Window<Deliveries>,
     kind: PhantomData<Q>,
 }
 
@@ -179,62 +180,3 @@ pub(super) const FIRST_CHUNK: u64 = 8;
 
 /// How many memberships can have a gap marker waiting in one queue.
 pub(crate) const MAX_MARKED: usize = MAX_LISTED_GROUPS;
-
-/// How much came in one minute, altogether and by membership. Bounded: memberships beyond the limit are
-/// held to the overall count only.
-#[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-pub(crate) struct Window {
-    minute: u64,
-    total: u32,
-    memberships: List<Count, 64>,
-}
-
-#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Count {
-    membership: Hash,
-    count: u32,
-}
-
-impl Window {
-    /// Counts one delivery to `membership`, unless it is one too many.
-    pub fn admit(&mut self, now: Timestamp, membership: &Hash, per_client: u32, per_membership: u32) -> bool {
-        let minute = now.seconds() / 60;
-        // A clock that is a little behind another node's still counts into that one's minute. What lies further
-        // ahead was noted while a clock was wrong.
-        if minute > self.minute || self.minute > minute + 1 {
-            *self = Self { minute, total: 0, memberships: List::default() };
-        }
-        if self.total >= per_client {
-            return false;
-        }
-        match self.memberships.iter_mut().find(|count| count.membership == *membership) {
-            Some(count) if count.count >= per_membership => return false,
-            Some(count) => count.count += 1,
-            None => {
-                let _ = self.memberships.push(Count { membership: *membership, count: 1 });
-            }
-        }
-        self.total += 1;
-        true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Two nodes whose clocks differ by seconds, either side of a minute's border.
-    #[test]
-    fn clocks_that_differ_admit_nothing_twice_and_a_wrong_one_locks_nobody_out() {
-        let at = |seconds: u64| Timestamp::from_milliseconds(seconds * 1000);
-        let (mut window, one) = (Window::default(), [1; 32]);
-        let mut admitted = 0;
-        for _ in 0..10 {
-            admitted += u32::from(window.admit(at(601), &one, 100, 3));
-            admitted += u32::from(window.admit(at(599), &one, 100, 3));
-        }
-        assert_eq!(admitted, 3);
-        window = Window { minute: 1_000_000, total: 100, memberships: List::default() };
-        assert!(window.admit(at(601), &one, 100, 3));
-    }
-}

@@ -5,9 +5,11 @@
 //! reads from a position and thereby acknowledges all before it.
 //!
 //! * `head`: the rows; entries are appended here.
+//! * `deliveries`: how many come in a minute.
 //! * `dequeue`: entries are read and acknowledged.
 //! * `restore`: the queue was restored from a backup, and its owner has read what it does not have.
 
+mod deliveries;
 mod dequeue;
 mod head;
 mod restore;

@@ -9,6 +9,7 @@ use crate::{
     identifiers::{StreamId, StreamName},
     limits::MAX_STREAM_EPOCH,
     operation::{Effect, Interrupt, Report, Timer, Transaction},
+    rates::StoredTime,
     wire::federation::EnqueueFederatedReply,
 };
 
@@ -177,9 +178,10 @@ fn wait_for(
     name: &StreamName,
     (start, wait): (&mut OutboundStart, Duration),
 ) {
-    start.wait_until = transaction.now() + wait;
+    let wait_until = transaction.now() + wait;
+    start.wait_until = StoredTime::new(wait_until);
     transaction.put(name, &*start);
-    transaction.schedule(Timer::Deliver(name.clone()), start.wait_until);
+    transaction.schedule(Timer::Deliver(name.clone()), wait_until);
 }
 
 /// Nothing was delivered, and nothing would be in other streams: tries again later.

@@ -67,9 +67,9 @@ pub(crate) fn deliver(transaction: &mut Transaction<'_>, name: &StreamName) -> R
     }
     // Once a question is out, its answer counts, whatever else became known of the peer meanwhile.
     if !transaction.has_asked() {
-        let longest = transaction.now() + transaction.config().times.backoff_limit;
-        if transaction.now() < start.wait_until && start.wait_until <= longest {
-            transaction.schedule(timer, start.wait_until);
+        let longest = transaction.config().times.backoff_limit;
+        if let Some(wait_until) = start.wait_until.pending(transaction.now(), longest) {
+            transaction.schedule(timer, wait_until);
             return Ok(());
         }
         match peer::permission(transaction, name)? {

@@ -13,6 +13,7 @@ use crate::{
     federation::stream::Chain,
     identifiers::{Domain, StreamId, StreamName},
     operation::{Context, Interrupt, Transaction},
+    rates::StoredTime,
     store::{Record, RecordKind},
     time::Timestamp,
     wire::{fan_out::FanOutMessage, federation::DroppedMessage},
@@ -63,7 +64,7 @@ pub(super) struct OutboundStart {
     /// How many answers in a row brought nothing forward.
     pub stalled: u32,
     /// Not to be delivered before: the peer limits our rate, or makes no sense.
-    pub wait_until: Timestamp,
+    pub wait_until: StoredTime,
 }
 
 impl Record for OutboundStart {
