@@ -67,14 +67,14 @@ pub(crate) fn expired(key: &Key) -> Option<Key> {
 
 /// A set was asked for in vain, or what came was not enough.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct VainFetch {
+struct FailedFetch {
     /// Not to be asked for again before.
     retry_at: StoredTime,
 }
 
-impl Record for VainFetch {
+impl Record for FailedFetch {
     type Name = Expiring<SetName>;
-    const KIND: RecordKind = RecordKind::VainFetch;
+    const KIND: RecordKind = RecordKind::FailedFetch;
 }
 
 /// How often strangers lately had us ask homeservers that we know nothing of: one row for all of them.
@@ -217,7 +217,7 @@ pub(crate) fn rows<K: Published>(domain: &Domain) -> Vec<Key> {
 
 /// The rows that it will read besides if the keys are not known, or old.
 pub(crate) fn rows_before_asking<K: Published>(context: &Context, domain: &Domain) -> Vec<Key> {
-    vain_fetches(context, &K::name(domain)).iter().map(Key::of::<VainFetch>).collect()
+    failed_fetches(context, &K::name(domain)).iter().map(Key::of::<FailedFetch>).collect()
 }
 
 /// The queuing keys of `domain`, which may be our own. With `wanted`, a set that lacks it is refreshed once.
@@ -227,7 +227,8 @@ pub(crate) fn rows_before_asking<K: Published>(context: &Context, domain: &Domai
 pub(crate) fn queuing_keys(
     transaction: &mut Transaction<'_>,
     domain: &Domain,
-    (wanted, caller): (Option<KeyId>, Caller),
+    wanted: Option<KeyId>,
+    caller: Caller,
 ) -> Result<ValidatedQsKeys, Interrupt> {
     let now = transaction.now();
     let suffices = |keys: &ValidatedQsKeys| wanted.is_none_or(|id| keys.verifying_key(id, now).is_some());
@@ -277,7 +278,7 @@ pub(crate) fn current<K: Published>(
         let retry_at = now + times.key_retry;
         transaction.put(
             &Expiring { hour: retry_at.hour(), name: name.clone() },
-            &VainFetch { retry_at: StoredTime::new(retry_at) },
+            &FailedFetch { retry_at: StoredTime::new(retry_at) },
         );
     }
     if let Ok(keys) = &fetched {
@@ -305,10 +306,10 @@ fn keep<K: Published>(
 /// When the set may be asked for again, if that is not now.
 fn not_before(transaction: &mut Transaction<'_>, name: &SetName) -> Result<Option<Timestamp>, Interrupt> {
     let (now, longest) = (transaction.now(), transaction.config().times.key_retry);
-    let names = vain_fetches(transaction.context(), name);
-    transaction.snapshot().load(&names.iter().map(Key::of::<VainFetch>).collect::<Vec<_>>())?;
+    let names = failed_fetches(transaction.context(), name);
+    transaction.snapshot().load(&names.iter().map(Key::of::<FailedFetch>).collect::<Vec<_>>())?;
     for name in names {
-        let row = transaction.snapshot().read::<VainFetch>(&name)?.intact();
+        let row = transaction.snapshot().read::<FailedFetch>(&name)?.intact();
         if let Some(retry_at) = row.and_then(|row| row.retry_at.pending(now, longest)) {
             return Ok(Some(retry_at));
         }
@@ -317,7 +318,7 @@ fn not_before(transaction: &mut Transaction<'_>, name: &SetName) -> Result<Optio
 }
 
 /// The names that a row of a vain fetch can have now: it lies in the hour of its end.
-fn vain_fetches(context: &Context, name: &SetName) -> Vec<Expiring<SetName>> {
+fn failed_fetches(context: &Context, name: &SetName) -> Vec<Expiring<SetName>> {
     let (now, longest) = (context.now(), context.config().times.key_retry);
     let hours = now.hour().0..=(now + longest).hour().0;
     hours.map(|hour| Expiring { hour: Hour(hour), name: name.clone() }).collect()

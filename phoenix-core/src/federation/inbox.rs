@@ -159,8 +159,8 @@ fn check_time(context: &Context, content: &FrameContent) -> Result<(), Refusal> 
 /// The key by its id, fetched if it is not known; then the signature.
 fn check_signature(transaction: &mut Transaction<'_>, frame: &Frame) -> Result<(), Interrupt> {
     let content = &frame.content;
-    let wanted = (Some(content.key_id), Caller::Stranger);
-    let keys = peer_keys::queuing_keys(transaction, &content.source, wanted)?;
+    let wanted = Some(content.key_id);
+    let keys = peer_keys::queuing_keys(transaction, &content.source, wanted, Caller::Stranger)?;
     let key = keys.verifying_key(content.key_id, transaction.now()).ok_or(Refusal::UnknownFrameKey)?;
     if transaction.planted(Plant::SkipSignature) {
         return Ok(());

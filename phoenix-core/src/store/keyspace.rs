@@ -76,8 +76,8 @@ record_kinds! {
     Timer = 1, "core", "timer", Plain, "when nothing is left to do";
     /// Which node works on a shard of timers.
     Lease = 2, "core", "shard", Plain, "30 s after the last renewal";
-    /// Where the look at records without an hour of expiry goes on.
-    Patrol = 9, "core", "kind of record", Plain, "never";
+    /// Where the sweep of records without an hour of expiry goes on.
+    SweepCursor = 9, "core", "kind of record", Plain, "never";
     /// The answer given to a request.
     RememberedAnswer = 3, "core", "hour of expiry, hash of the request", Caller, "with the authentication window";
     /// A spent token.
@@ -86,9 +86,9 @@ record_kinds! {
     PeerKeys = 5, "federation", "domain, operation that it is asked for with", Plain, "at the set's valid_until";
     /// When a set of another homeserver's keys goes.
     PeerKeysExpiry = 6, "federation", "hour of expiry, domain, operation", Plain, "with the set";
-    /// That another homeserver's keys were asked for in vain.
-    VainFetch = 7, "federation", "hour of expiry, domain, operation", Plain, "when they may be asked for again";
-    /// How often homeservers were asked that nothing is known of.
+    /// That another homeserver's keys were asked for and not obtained (negative cache entry).
+    FailedFetch = 7, "federation", "hour of expiry, domain, operation", Plain, "when they may be asked for again";
+    /// How often unknown homeservers were asked lately.
     FirstContacts = 8, "federation", "(one row)", Plain, "never";
 
     /// A registered user: password file, clients.

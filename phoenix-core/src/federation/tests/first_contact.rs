@@ -61,10 +61,10 @@ fn what_was_asked_for_in_vain_leaves_nothing_behind() {
         assert!(matches!(refused(&mut net, B, junk), Refusal::PeerUnavailable { .. }));
     }
     assert_eq!(net.count(B, RecordKind::PeerKeys), 0);
-    assert_eq!(net.count(B, RecordKind::VainFetch), 4);
+    assert_eq!(net.count(B, RecordKind::FailedFetch), 4);
     net.now = NOW + 2 * HOUR;
     net.timer(&domain(B), &timers::SWEEP);
-    assert_eq!(net.count(B, RecordKind::VainFetch), 0);
+    assert_eq!(net.count(B, RecordKind::FailedFetch), 0);
 }
 
 #[test]

@@ -133,7 +133,7 @@ pub fn deliver(net: &mut World, at: &str, frame: Frame) -> Result<u64, Refusal> 
 
 /// What the cache of keys consists of.
 const KEY_CACHE: [RecordKind; 4] =
-    [RecordKind::PeerKeys, RecordKind::PeerKeysExpiry, RecordKind::VainFetch, RecordKind::FirstContacts];
+    [RecordKind::PeerKeys, RecordKind::PeerKeysExpiry, RecordKind::FailedFetch, RecordKind::FirstContacts];
 
 /// As [`deliver`]; refused, it must have changed nothing but the cache of keys, and if the source was
 /// authenticated by then, how much of its rate is left.
