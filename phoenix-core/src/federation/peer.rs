@@ -1,4 +1,4 @@
-//! PROTOCOL.md §9, Outbox — what is known of a peer's reachability: backoff and circuit breaker.
+//! PROTOCOL.md §9, Outbox — whether a peer is reachable: backoff and circuit breaker.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -12,7 +12,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// How deliveries to a peer go. There is no row while all is well.
+/// What deliveries to a failing peer wait for. There is no row while deliveries succeed.
 #[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct PeerState {
     /// Failures in a row.
@@ -21,7 +21,7 @@ pub(super) struct PeerState {
     pub since: Timestamp,
     /// Not to be tried before.
     retry_at: StoredTime,
-    /// The stream that alone may try while the breaker is open, and until when it may.
+    /// The one stream that may try while the breaker is open.
     probe: Option<Probe>,
     /// Streams that wait for the peer.
     waiting: List<StreamName, 256>,
@@ -43,20 +43,20 @@ pub(super) fn row(domain: &Domain) -> Key {
     Key::of::<PeerState>(domain)
 }
 
-/// From so many failures on, the breaker is open: one stream tries for all.
+/// The number of failures in a row from which on the breaker is open: one stream tries for all.
 const BREAKER_OPENS: u32 = 5;
 
 /// Whether a stream may try now.
 pub(super) enum Permission {
-    /// Yes.
+    /// It may try.
     Go,
-    /// Not before.
+    /// It may not try before this time.
     Wait(Timestamp),
     /// It is to try for all others, once that is committed.
     Probe,
 }
 
-/// Asks whether `stream` may be delivered now.
+/// Whether `stream` may be delivered now.
 pub(super) fn permission(
     transaction: &mut Transaction<'_>,
     stream: &StreamName,
@@ -89,14 +89,14 @@ pub(super) fn permission(
     }
 }
 
-/// Notes that `stream` waits, so that it is woken when the peer is back.
+/// Notes that `stream` waits, so that it is woken when the peer is reachable again.
 fn wait_for_peer(transaction: &mut Transaction<'_>, stream: &StreamName, mut state: PeerState) {
     if !state.waiting.contains(stream) && state.waiting.push(stream.clone()).is_ok() {
         transaction.put(&stream.destination, &state);
     }
 }
 
-/// Notes a failure; gives the time of the next attempt.
+/// Notes a failure. Returns the time of the next attempt.
 pub(super) fn failed(transaction: &mut Transaction<'_>, stream: &StreamName) -> Result<Timestamp, Interrupt> {
     let now = transaction.now();
     let state = transaction.get::<PeerState>(&stream.destination)?;
@@ -120,7 +120,7 @@ pub(super) fn failed(transaction: &mut Transaction<'_>, stream: &StreamName) -> 
     Ok(retry_at)
 }
 
-/// Notes that the peer is there: it answered, or it delivered something authenticated. All that waits goes on.
+/// Notes that the peer is reachable: it answered, or delivered something authenticated. All that waits goes on.
 pub(super) fn reachable(transaction: &mut Transaction<'_>, domain: &Domain) -> Result<(), Interrupt> {
     let Some(state) = transaction.get::<PeerState>(domain)? else { return Ok(()) };
     transaction.delete::<PeerState>(domain);
@@ -130,7 +130,7 @@ pub(super) fn reachable(transaction: &mut Transaction<'_>, domain: &Domain) -> R
     Ok(())
 }
 
-/// Since when deliveries to the peer fail, if they do.
+/// Since when deliveries to the peer have been failing; `None` if they are not.
 pub(super) fn failing_since(
     transaction: &mut Transaction<'_>,
     domain: &Domain,
