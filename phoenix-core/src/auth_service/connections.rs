@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6 — connection packages: how strangers get to ask a user for a connection.
+//! PROTOCOL.md §6, Connection packages — what strangers need to ask a user for a connection.
 
 use super::accounts::{self, User};
 use crate::{
@@ -30,7 +30,7 @@ impl Pool for ConnectionPackages {
     const PACKAGE: RecordKind = RecordKind::ConnectionPackage;
 }
 
-/// `publish_connection_packages`: replaces those of the client.
+/// `publish_connection_packages`: replaces all of a client's packages.
 impl Serve for PublishConnectionPackages {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
         Lane::Of(encode(&self.client_id.user_id))
@@ -45,6 +45,9 @@ impl Serve for PublishConnectionPackages {
 }
 
 /// Replaces the packages of the client whose credential this is, all or none.
+///
+/// # Errors
+/// [`Interrupt`]; refuses with [`Refusal::InvalidConnectionPackage`] if there is none, or one is not valid.
 pub(super) fn replace(
     transaction: &mut Transaction<'_>,
     credential: &ClientCredential,
@@ -70,7 +73,7 @@ pub(super) fn replace(
     )
 }
 
-/// `get_connection_package`: the next one, consumed unless it is the last.
+/// `get_connection_package`: the user's next package, consumed unless it is the last.
 impl Serve for GetConnectionPackage {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
         Lane::Of(encode(&self.user_id))

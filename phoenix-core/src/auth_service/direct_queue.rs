@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6 — the direct queue: where connection requests wait for a client.
+//! PROTOCOL.md §6, Direct queue — where connection requests wait for a client.
 
 use super::accounts;
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The direct queues.
+/// Direct queues: one for each client of the authentication service.
 pub(crate) enum Direct {}
 
 impl Queue for Direct {
@@ -58,7 +58,7 @@ impl Serve for EnqueueDirect {
 
 /// `dequeue_direct`: entries from a position on; those before it are dropped.
 impl Serve for DequeueDirect {
-    // Not with the callers who fill the queue: however many they are, its owner does not wait behind them.
+    // Apart from the callers that fill the queue: however many they are, its owner does not wait behind them.
     fn lane(&self, _: &RequestEnvelope) -> Lane {
         Lane::of(&[b"direct reading", &encode(&self.client_id)])
     }

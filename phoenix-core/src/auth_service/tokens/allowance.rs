@@ -33,9 +33,10 @@ impl Record for ClientAllowance {
     const KIND: RecordKind = RecordKind::ClientAllowance;
 }
 
+/// What was issued to the clients of a registrable domain.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct DomainAllowance {
-    /// The day it was first seen.
+    /// The day on which the domain was first seen.
     since: u32,
     issued: Issued,
 }
@@ -45,6 +46,7 @@ impl Record for DomainAllowance {
     const KIND: RecordKind = RecordKind::DomainAllowance;
 }
 
+/// What was issued to the clients of all domains that are new.
 #[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct NewDomainAllowance(Issued);
 
@@ -53,7 +55,7 @@ impl Record for NewDomainAllowance {
     const KIND: RecordKind = RecordKind::NewDomainAllowance;
 }
 
-/// What [`take`] will read.
+/// The rows that [`take`] reads.
 pub(super) fn rows(context: &Context, client: &ClientId) -> Vec<Key> {
     let mut rows = vec![Key::of::<ClientAllowance>(&client_row(client))];
     let domain = &client.user_id.domain;
@@ -64,7 +66,10 @@ pub(super) fn rows(context: &Context, client: &ClientId) -> Vec<Key> {
     rows
 }
 
-/// Takes `count` tokens off what `client`, and if it is not ours its domain, may have; or off nothing.
+/// Takes `count` tokens off the allowance of `client` and, if it is a client of another homeserver, of its domain.
+///
+/// # Errors
+/// Refuses with [`Refusal::RateLimited`] if one of them does not suffice; then nothing is taken.
 pub(super) fn take(
     transaction: &mut Transaction<'_>,
     client: &ClientId,
@@ -82,7 +87,7 @@ pub(super) fn take(
     Ok(())
 }
 
-/// Whether the client's allowance has no bearing on the present time frame.
+/// Whether the time frame that the client's allowance counts in is over.
 pub(crate) fn is_over(transaction: &mut Transaction<'_>, key: &Key) -> Result<bool, Interrupt> {
     let Ok(name) = decode::<Hash>(key.name()) else { return Ok(false) };
     let (now, frame) = (transaction.now(), transaction.config().rates.token_time_frame);
@@ -93,8 +98,8 @@ pub(crate) fn is_over(transaction: &mut Transaction<'_>, key: &Key) -> Result<bo
     Ok(over(transaction.read(&name)?.intact()))
 }
 
-/// Slow start: a domain's allowance grows with the days it is known. In its first days it also shares a pool
-/// with all others that are new, so that newcomers, however many, never starve the established.
+/// Slow start: a domain's allowance grows with the days for which it is known. In its first days it also shares a pool
+/// with all others that are new, so that newcomers, however many, never starve the established domains.
 fn take_from_domain(transaction: &mut Transaction<'_>, domain: &Domain, count: u64) -> Result<(), Interrupt> {
     let rates = &transaction.config().rates;
     let today = transaction.now().day();
@@ -115,7 +120,7 @@ fn take_from_domain(transaction: &mut Transaction<'_>, domain: &Domain, count: u
 /// How long a domain counts as new.
 const NEW_FOR_DAYS: u64 = 7;
 
-/// A name for a client's row that does not name the client.
+/// Names a client's row without telling which client it is.
 fn client_row(client: &ClientId) -> Hash {
     kdf::hash(Label::ROW_NAME, &[&encode(client)])
 }
