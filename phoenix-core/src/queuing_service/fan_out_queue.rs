@@ -1,4 +1,4 @@
-//! PROTOCOL.md §7 — the fan-out queue of a client.
+//! PROTOCOL.md §7, Enqueue — the fan-out queue of a client, and the gap markers in it.
 
 use crate::{
     codec::encode,
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// The fan-out queues.
+/// Fan-out queues: one for each client of the queuing service.
 pub(crate) enum FanOut {}
 
 impl Queue for FanOut {
@@ -26,10 +26,10 @@ impl Queue for FanOut {
     const LABEL: &'static str = FAN_OUT_QUEUE;
 }
 
-/// Markers may exceed the queue's limit by so many: they say that it was full. Every membership finds room.
+/// The number of markers that may exceed the queue's limit: they say that it was full. Every membership finds room.
 const ROOM_FOR_MARKERS: u64 = MAX_MARKED as u64;
 
-/// So many memberships can be marked by deliveries that the client did not authorise.
+/// The number of memberships that deliveries can mark which the client did not authorise.
 const UNAUTHORISED_MARKERS: usize = 64;
 
 /// Creates a client's queue.
@@ -55,7 +55,7 @@ pub(super) fn head(
 }
 
 impl Head<FanOut> {
-    /// Whether nothing more fits.
+    /// Whether the queue has no room for another delivery.
     pub(super) fn is_full(&self, context: &Context) -> bool {
         self.length() >= context.config().sizes.fan_out_queue
     }
@@ -68,6 +68,9 @@ impl Head<FanOut> {
     }
 
     /// Appends a delivery.
+    ///
+    /// # Errors
+    /// A refusal if the message is too long for an entry.
     pub(super) fn deliver(
         mut self,
         transaction: &mut Transaction<'_>,
@@ -78,11 +81,15 @@ impl Head<FanOut> {
     }
 
     /// Appends a gap marker for a membership, unless one waits already, or there is no room even for it.
+    ///
+    /// # Errors
+    /// A refusal if the marker cannot be sealed.
     pub(super) fn mark(
         mut self,
         transaction: &mut Transaction<'_>,
         client: &QsClientId,
-        (membership, gap): (Hash, Gap),
+        membership: Hash,
+        gap: Gap,
     ) -> Result<(), Refusal> {
         let limit = transaction.config().sizes.fan_out_queue.saturating_add(ROOM_FOR_MARKERS);
         // Strangers cannot use up the queue by what is refused to them.

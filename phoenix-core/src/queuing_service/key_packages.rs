@@ -1,4 +1,4 @@
-//! PROTOCOL.md §7 — key packages: published by a client, handed out to its friends, each once.
+//! PROTOCOL.md §7, Key packages — published by a client, handed out to its friends, each once.
 
 use std::collections::BTreeSet;
 
@@ -113,7 +113,7 @@ fn associated(name: &PackageName<QsClientId>) -> Vec<u8> {
     pool::package_row::<KeyPackages>(name).to_bytes()
 }
 
-/// `get_key_package`: one for each client of the user, and the batch that vouches for them.
+/// `get_key_package`: one for each client of the user, and a signed batch of their references.
 impl Serve for GetKeyPackage {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
         Lane::Of(encode(&self.user))
@@ -123,7 +123,7 @@ impl Serve for GetKeyPackage {
         transaction: &mut Transaction<'_>,
         call: &Call<'_, Self>,
     ) -> Result<GetKeyPackageReply, Interrupt> {
-        // No such user and no friend of the user are one answer.
+        // The answer does not tell a user that does not exist from one that the caller is no friend of.
         let user: QsUser = transaction.get(&call.body.user)?.ok_or(Refusal::NoFriend)?;
         check_friend(&user, &call.body.friendship_token.hash())?;
         call.accept_proof(transaction);
