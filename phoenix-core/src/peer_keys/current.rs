@@ -55,7 +55,7 @@ pub(crate) fn queuing_keys(
 ///
 /// # Errors
 /// Leaves to ask; refuses with [`Refusal::NotFederated`] if `domain` is not to be asked for anything, with
-/// [`Refusal::PeerUnavailable`] if there is no valid set to be had, with [`Refusal::RateLimited`] if too
+/// [`Refusal::PeerUnavailable`] if no valid set can be obtained, with [`Refusal::RateLimited`] if too
 /// many strangers want unknown homeservers asked.
 pub(crate) fn current<K: Published>(
     transaction: &mut Transaction<'_>,
