@@ -79,7 +79,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout();
     let hello = fetch(address, Request::get("/hello").body(Full::default())?).await?;
     out.write_all(&hello)?;
-    let question = RequestEnvelope::new((domain, now(), RequestId([1; 16])), &GetQsKeys {}, None, None)?;
+    let question = RequestEnvelope::to(domain, now(), RequestId([1; 16]), &GetQsKeys {}).unsigned()?;
     let request = Request::post("/").header("host", "qs.example.com").header("content-type", MEDIA_TYPE);
     let answer = fetch(address, request.body(Full::from(encode(&question)))?).await?;
     let keys = ResponseEnvelope::read::<GetQsKeysReply>(&answer)??.keys.content;

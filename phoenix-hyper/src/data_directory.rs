@@ -9,12 +9,14 @@
 //! | `certificate.pem`, `certificate-key.pem` | a self-signed certificate and its key, for development |
 
 use std::{
-    fmt::Write,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use phoenix_core::identifiers::Domain;
+use phoenix_core::{
+    identifiers::{Domain, NodeId},
+    rng::Random,
+};
 
 use crate::{
     environment::seed,
@@ -91,14 +93,13 @@ impl DataDirectory {
     ///
     /// # Errors
     /// [`DataError::NodeId`] if the file is damaged, [`DataError::Io`] if it cannot be read or written.
-    pub fn node_id(&self) -> Result<[u8; 16], DataError> {
+    pub fn node_id(&self) -> Result<NodeId, DataError> {
         let path = self.0.join("node");
         match fs::read_to_string(&path) {
-            Ok(text) => parse_hex(text.trim()).ok_or(DataError::NodeId { path }),
+            Ok(text) => text.trim().parse().map_err(|_| DataError::NodeId { path }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut id = [0; 16];
-                id.copy_from_slice(&seed()[..16]);
-                private_file::create(&path, hex(&id).as_bytes()).map_err(at(&path))?;
+                let id = NodeId::random(&mut Random::from_seed(seed()));
+                private_file::create(&path, id.to_string().as_bytes()).map_err(at(&path))?;
                 Ok(id)
             }
             Err(error) => Err(at(&path)(error)),
@@ -124,19 +125,6 @@ impl DataDirectory {
         private_file::replace(&path, identity.certificate_pem().as_bytes()).map_err(at(&path))?;
         Ok((identity, true))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn parse_hex(text: &str) -> Option<[u8; 16]> {
-    let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    digits.then(|| u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)).flatten()
 }
 
 #[cfg(test)]

@@ -197,8 +197,12 @@ impl Homeserver {
 
     async fn answers(&self, peers: &Peers) -> bool {
         let Place { domain, .. } = &self.place;
-        let about = (domain.clone(), environment::now(), RequestId([0; 16]));
-        let Ok(request) = RequestEnvelope::new(about, &GetQsKeys {}, None, None) else { return false };
+        let Ok(request) =
+            RequestEnvelope::to(domain.clone(), environment::now(), RequestId([0; 16]), &GetQsKeys {})
+                .unsigned()
+        else {
+            return false;
+        };
         peers.send(domain, Service::Queuing, encode(&request)).await.is_ok()
     }
 

@@ -4,7 +4,7 @@
 
 mod sites;
 
-use phoenix_core::identifiers::GroupId;
+use phoenix_core::identifiers::{GroupId, GroupUuid, UserUuid};
 use phoenix_hyper::{
     demo::people::{Comparison, Message, Person},
     peers::Peers,
@@ -124,9 +124,9 @@ async fn errors_say_what_is_wrong() {
     let (sites, peers) = sites(["a.localhost"]).await;
     let domain = sites[0].domain.clone();
     let alice = Person::register("alice", &domain, peers, "password").await.unwrap().client;
-    let nowhere = GroupId { uuid: [1; 16], domain: domain.clone() };
+    let nowhere = GroupId { uuid: GroupUuid([1; 16]), domain: domain.clone() };
     assert_eq!(alice.send(&nowhere, b"text").await, Err(ClientError::Protocol(Protocol::UnknownGroup)));
-    let stranger = UserId { uuid: [1; 16], domain };
+    let stranger = UserId { uuid: UserUuid([1; 16]), domain };
     let group = alice.create_group().await.unwrap();
     let refused = alice.invite(&group, std::slice::from_ref(&stranger)).await;
     assert_eq!(refused, Err(ClientError::Protocol(Protocol::NotAContact(stranger.clone()))));

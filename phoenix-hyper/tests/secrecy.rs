@@ -195,11 +195,11 @@ async fn logs_contain_nothing_of_what_users_do() {
 
     for client in [&alice, &bob] {
         client.exchanges.iter().for_each(|bytes| secrets.add(bytes));
-        secrets.add(&client.core.user_id().uuid);
-        secrets.add(&client.core.client_id().uuid);
+        secrets.add(&client.core.user_id().uuid.0);
+        secrets.add(&client.core.client_id().uuid.0);
         secrets.add(&client.core.qs_client().unwrap().0);
     }
-    secrets.add(&group.uuid);
+    secrets.add(&group.uuid.0);
     for homeserver in &homeservers {
         let data = DataDirectory::open(&homeserver.data()).unwrap();
         let keys = key_file::read_for(&data.keys(), &homeserver.place.domain).unwrap();

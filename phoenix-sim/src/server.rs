@@ -1,7 +1,11 @@
 //! A homeserver of a world: what its processes share and what outlives them.
 
 use phoenix_core::{
-    config::Config, homeserver::Homeserver, identifiers::Domain, keys::ServiceKeys, rng::Random,
+    config::Config,
+    homeserver::Homeserver,
+    identifiers::{Domain, NodeId},
+    keys::ServiceKeys,
+    rng::Random,
 };
 
 use crate::{
@@ -48,7 +52,7 @@ impl Server {
     /// Returns what process `number` of this homeserver runs. Processes differ in the node's name only.
     pub fn homeserver(&self, number: usize) -> Homeserver {
         let mut config = self.config.clone();
-        config.node = [number as u8 + 1; 16];
+        config.node = NodeId([number as u8 + 1; 16]);
         Homeserver::new(config, self.keys())
     }
 }

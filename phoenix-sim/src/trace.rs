@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use phoenix_core::{identifiers::HexId, time::Timestamp};
+use phoenix_core::{hex::Hex, time::Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::{clock::START, schedule::EventNumber};
@@ -74,7 +74,7 @@ impl Trace {
 
     /// Returns the hash of everything so far, in hexadecimal digits.
     pub fn hash(&self) -> String {
-        HexId(&self.hash.clone().finalize()).to_string()
+        Hex(&self.hash.clone().finalize()).to_string()
     }
 
     /// Returns the texts of an event and of its causes, the first cause first. Of a long chain, only the last

@@ -6,7 +6,7 @@ use crate::{
     codec::{Bytes, List},
     credentials::ClientCredential,
     error::Refusal,
-    identifiers::{ClientId, UserId},
+    identifiers::{ClientId, ClientUuid, UserId},
     limits::MAX_CLIENTS,
     operation::{Interrupt, Transaction},
     request::Call,
@@ -19,8 +19,8 @@ use crate::{
 pub(super) struct User {
     /// OPAQUE's record of the password, which does not reveal it.
     pub password_file: Bytes<1024>,
-    /// The uuids of the user's clients.
-    pub clients: List<[u8; 16], MAX_CLIENTS>,
+    /// The user's clients.
+    pub clients: List<ClientUuid, MAX_CLIENTS>,
 }
 
 impl Record for User {

@@ -13,3 +13,6 @@ mod keys;
 mod password;
 mod registration;
 pub(crate) mod tokens;
+
+#[cfg(test)]
+mod tests;

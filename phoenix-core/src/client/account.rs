@@ -1,54 +1,52 @@
-//! PROTOCOL.md §6, §7, §11 — setting a client up: account, queue, key packages.
+//! PROTOCOL.md §11.4 — registration: account, records at the queuing service, key packages.
 //!
-//! Each step leaves its result in the state, so that a set-up that failed half-way is taken up where it ended.
-
-use openmls::prelude::{
-    Capabilities, CredentialWithKey, Extension, Extensions, KeyPackage, Lifetime, UnknownExtension,
-};
-use openmls::prelude::{Credential, CredentialType};
-use openmls_traits::OpenMlsProvider;
-use tls_codec::Serialize;
+//! Each step leaves its result in the state: a registration that failed half-way continues with the step that
+//! failed.
 
 use super::{
-    ClientError, Event,
-    messages::associated,
-    state::{Identity, OwnPackage, Queuing, Shared, State},
+    error::ClientError,
+    event::Event,
+    key_packages,
+    shared::Shared,
+    state::{Identity, Queuing, State},
 };
 use crate::{
-    codec::{Bytes, encode},
-    credentials::{ClientCredentialRequest, LeafCredential, PublishedHpkeKey},
+    credentials::{ClientCredential, ClientCredentialRequest},
     crypto::{
         aead::EarKey, hpke::HpkePrivateKey, opaque::ClientRegistration, ratchet::QueueReader,
         sign::SigningKey,
     },
-    identifiers::{GroupId, LeafIdentity},
-    mls::{CIPHERSUITE, LEAF_CREDENTIAL_TYPE, QUEUE_CONFIG_EXTENSION, capabilities},
-    time::{DAY, ExpirationData, HOUR},
+    rng::Random,
+    time::{DAY, ExpirationData},
     wire::{
         auth_service::{ConnectionPackage, ConnectionPackageContent, FinishRegistration, InitRegistration},
         envelope::Sender,
-        fan_out::{Binding, ClientQueueConfig, Notify, QueueConfigContent},
-        queuing_service::{AddPackage, CreateUserRecord, PublishKeyPackages},
+        queuing_service::CreateUserRecord,
     },
 };
 
-/// A leaf of ours to be: its key, its credential as MLS has it, and the key to its attribution.
-pub(super) struct NewLeaf {
-    pub key: SigningKey,
-    pub credential: LeafCredential,
-    pub attribution_key: EarKey,
+/// The keys of the client's records at its queuing service, before the records exist.
+struct RecordKeys {
+    user: SigningKey,
+    client: SigningKey,
+    config: SigningKey,
+    queue: HpkePrivateKey,
+    list: EarKey,
 }
 
-impl NewLeaf {
-    /// Key and credential in the form that MLS takes.
-    pub fn for_mls(&self) -> CredentialWithKey {
-        let credential =
-            Credential::new(CredentialType::Other(LEAF_CREDENTIAL_TYPE), encode(&self.credential));
-        CredentialWithKey { credential, signature_key: self.key.verifying_key().0.as_slice().into() }
+impl RecordKeys {
+    fn generate(random: &mut Random) -> Self {
+        Self {
+            user: SigningKey::generate(random),
+            client: SigningKey::generate(random),
+            config: SigningKey::generate(random),
+            queue: HpkePrivateKey::generate(random),
+            list: EarKey::random(random),
+        }
     }
 }
 
-/// The whole set-up.
+/// Registers, or continues a registration.
 pub(super) async fn register(shared: Shared, password: Vec<u8>) -> Result<(), ClientError> {
     if shared.with(|state| state.credential.is_none()) {
         create_account(&shared, &password).await?;
@@ -56,7 +54,7 @@ pub(super) async fn register(shared: Shared, password: Vec<u8>) -> Result<(), Cl
     if shared.with(|state| state.queuing.is_none()) {
         create_records(&shared).await?;
     }
-    publish_key_packages(&shared).await?;
+    key_packages::publish(&shared).await?;
     shared.emit(Event::Registered);
     Ok(())
 }
@@ -75,7 +73,7 @@ async fn create_account(shared: &Shared, password: &[u8]) -> Result<(), ClientEr
     let credential = reply.credential;
     let asked = &body.credential_request;
     if credential.content.request != *asked {
-        return Err(ClientError::Dishonest("a credential that was not asked for"));
+        return Err(ClientError::Dishonest("a credential for another request"));
     }
     shared.validate_client(&credential).await?;
     let (finish, identity) = shared.with(|state| {
@@ -101,10 +99,7 @@ async fn create_account(shared: &Shared, password: &[u8]) -> Result<(), ClientEr
     Ok(())
 }
 
-fn connection_package(
-    state: &mut State,
-    credential: &crate::credentials::ClientCredential,
-) -> ConnectionPackage {
+fn connection_package(state: &mut State, credential: &ClientCredential) -> ConnectionPackage {
     let key = HpkePrivateKey::generate(&mut state.random);
     let encryption_key = key.public_key();
     state.connection_keys.push(key);
@@ -117,149 +112,28 @@ fn connection_package(
 
 async fn create_records(shared: &Shared) -> Result<(), ClientError> {
     let domain = shared.with(|state| state.config.domain.clone());
-    let (user_key, client_key, config_key, queue_key, list_key, body) = shared.with(|state| {
-        let random = &mut state.random;
-        let user_key = SigningKey::generate(random);
-        let client_key = SigningKey::generate(random);
-        let config_key = SigningKey::generate(random);
-        let queue_key = HpkePrivateKey::generate(random);
-        let list_key = EarKey::random(random);
+    let (keys, body) = shared.with(|state| {
+        let keys = RecordKeys::generate(&mut state.random);
         let body = CreateUserRecord {
-            user_key: user_key.verifying_key(),
+            user_key: keys.user.verifying_key(),
             friendship_hash: state.friendship_token.hash(),
-            client_key: client_key.verifying_key(),
-            config_key: config_key.verifying_key(),
-            queue_key: queue_key.public_key(),
+            client_key: keys.client.verifying_key(),
+            config_key: keys.config.verifying_key(),
+            queue_key: keys.queue.public_key(),
         };
-        (user_key, client_key, config_key, queue_key, list_key, body)
+        (keys, body)
     });
     let reply = shared.call(&domain, &body, None).await?;
     shared.with(|state| {
         state.queuing = Some(Queuing {
             user: reply.user,
             client: reply.client,
-            user_key,
-            client_key,
-            config_key,
-            list_key,
-            reader: QueueReader::new(queue_key),
+            user_key: keys.user,
+            client_key: keys.client,
+            config_key: keys.config,
+            list_key: keys.list,
+            reader: QueueReader::new(keys.queue),
         });
     });
     Ok(())
-}
-
-/// Publishes fresh key packages in place of those before. Earlier ones that were handed out stay usable.
-pub(super) async fn publish_key_packages(shared: &Shared) -> Result<(), ClientError> {
-    let domain = shared.with(|state| state.config.domain.clone());
-    let to = shared.config_key().await?;
-    let (body, identity) = shared.with(|state| {
-        let ordinary = state.config.key_packages;
-        let packages: Result<Vec<_>, ClientError> =
-            (0..=ordinary).map(|number| state.key_package(&to, number == ordinary)).collect();
-        state.used_packages = 0;
-        let friendship_token = state.friendship_token.clone();
-        let body = PublishKeyPackages { friendship_token, packages: packages?.try_into()? };
-        Ok::<_, ClientError>((body, state.queuing_identity()?))
-    })?;
-    shared.call(&domain, &body, Some(&identity)).await?;
-    Ok(())
-}
-
-impl State {
-    /// A fresh leaf of this client.
-    pub fn new_leaf(&mut self) -> Result<NewLeaf, ClientError> {
-        let client_credential = self.credential()?.clone();
-        let random = &mut self.random;
-        let key = SigningKey::generate(random);
-        let attribution_key = EarKey::random(random);
-        let identity = LeafIdentity::random(random);
-        let expiration = ExpirationData::starting(self.now, 365 * DAY);
-        let credential = LeafCredential::create(
-            random,
-            &key,
-            &self.client_key,
-            &client_credential,
-            &attribution_key,
-            identity,
-            expiration,
-        )?;
-        Ok(NewLeaf { key, credential, attribution_key })
-    }
-
-    /// The MLS lifetime of what is made now.
-    pub fn lifetime(&self) -> Lifetime {
-        let end = self.now + self.config.key_package_lifetime;
-        Lifetime::init((self.now - HOUR).seconds(), end.seconds())
-    }
-
-    /// What every leaf of ours declares.
-    pub fn capabilities() -> Capabilities {
-        capabilities()
-    }
-
-    /// A key package, its private parts kept.
-    fn key_package(&mut self, to: &PublishedHpkeKey, last_resort: bool) -> Result<AddPackage, ClientError> {
-        let leaf = self.new_leaf()?;
-        let config = self.queue_config(to, Binding::Unbound)?;
-        let extension = Extension::Unknown(QUEUE_CONFIG_EXTENSION, UnknownExtension(encode(&config)));
-        let extensions = Extensions::single(extension).map_err(ClientError::mls)?;
-        let mut builder = KeyPackage::builder()
-            .leaf_node_capabilities(Self::capabilities())
-            .key_package_lifetime(self.lifetime())
-            .key_package_extensions(extensions);
-        if last_resort {
-            builder = builder.mark_as_last_resort();
-        }
-        let bundle = builder
-            .build(CIPHERSUITE, &self.provider, &leaf.key, leaf.for_mls())
-            .map_err(ClientError::mls)?;
-        let package = bundle.key_package();
-        let reference =
-            package.hash_ref(self.provider.crypto()).map_err(ClientError::mls)?.as_slice().to_vec();
-        let bytes = package.tls_serialize_detached().map_err(ClientError::mls)?;
-        let identity = leaf.credential.leaf.payload.identity;
-        let member = encode(&self.member_credential(leaf.attribution_key.clone())?);
-        let encrypted_credential =
-            self.friendship_key.seal(&mut self.random, &add_package_name(&identity), &member)?;
-        self.key_packages.insert(reference, OwnPackage { leaf_key: leaf.key, last_resort });
-        Ok(AddPackage { key_package: Bytes::new(bytes)?, encrypted_credential })
-    }
-
-    /// A fresh queue configuration of this client.
-    pub fn queue_config(
-        &mut self,
-        to: &PublishedHpkeKey,
-        binding: Binding,
-    ) -> Result<ClientQueueConfig, ClientError> {
-        let lifetime = self.config.queue_config_lifetime;
-        // An unbound one serves for as long as its key package, and then as long again as a bound one.
-        let extra =
-            if binding == Binding::Unbound { self.config.key_package_lifetime } else { Default::default() };
-        let not_after = self.now + lifetime + extra;
-        let queuing = self.queuing.as_ref().ok_or(ClientError::NotRegistered)?;
-        let content = QueueConfigContent {
-            client: queuing.client,
-            push_token_key: None,
-            list_key: queuing.list_key.clone(),
-            notify: Notify::Always,
-            binding,
-            not_after,
-        };
-        let domain = self.config.domain.clone();
-        Ok(ClientQueueConfig::seal(&mut self.random, domain, to, content, &queuing.config_key)?)
-    }
-
-    /// A queue configuration for one group.
-    pub fn bound_config(
-        &mut self,
-        to: &PublishedHpkeKey,
-        group: &GroupId,
-    ) -> Result<ClientQueueConfig, ClientError> {
-        self.queue_config(to, Binding::Bound { ds_domain: group.domain.clone(), group_id: group.clone() })
-    }
-}
-
-/// What the credential in an add package is bound to.
-pub(super) fn add_package_name(identity: &LeafIdentity) -> Vec<u8> {
-    associated("add package", &[&identity.0])
 }

@@ -1,13 +1,15 @@
-//! PROTOCOL.md §8, §11 — making commits, and what becomes of them: pending, then merged or dropped.
+//! PROTOCOL.md §11.12 — the client's own commits: made, pending, then merged or dropped.
 
 use openmls_traits::OpenMlsProvider;
 
 use super::{
-    ClientError,
-    groups::{CommitRequest, Group, Member, PendingCommit, message_bytes, seal_credential},
-    membership::Joiner,
-    messages::{AttributedWelcome, Invitation, WelcomeAttribution, associated},
-    state::State,
+    error::ClientError,
+    groups::message_bytes,
+    joiners::Joiner,
+    messages::{
+        AttributedWelcome, Invitation, WelcomeAttribution, seal_credential, welcome_attribution_binding,
+    },
+    state::{CommitRequest, Group, Member, PendingCommit, State},
 };
 use crate::{
     codec::{Bytes, List, encode},
@@ -23,14 +25,14 @@ use crate::{
 };
 
 impl State {
-    /// Makes the commit that adds users; it is pending then.
+    /// Makes a commit that adds users, and keeps it as pending.
     pub fn commit_adds(&mut self, id: &GroupId, joiners: &[Joiner]) -> Result<(), ClientError> {
         let inviter = self.client_id.clone();
         let Self { groups, provider, random, client_key, .. } = self;
         let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
         let credentials = joiners.iter().map(|joiner| {
-            let name = (id, &joiner.member.identity);
-            seal_credential(random, &group.credential_key, name, &joiner.member.credential)
+            let Member { identity, credential } = &joiner.member;
+            seal_credential(random, &group.credential_key, id, identity, credential)
         });
         let credentials: Result<Vec<_>, ClientError> = credentials.collect();
         let data = CommitData { encrypted_credentials: credentials?.try_into()?, friendship_package: None };
@@ -48,11 +50,12 @@ impl State {
             .map_err(ClientError::mls)?
             .stage_commit(provider)
             .map_err(ClientError::mls)?;
-        let group_info = bundle.group_info().ok_or(ClientError::Dishonest("no group information"))?;
+        let group_info = bundle.group_info().ok_or(ClientError::mls("a commit without group information"))?;
         let group_info = GroupInfoUpdate::from_group_info(group_info).map_err(ClientError::mls)?;
-        let welcome = bundle.to_welcome_msg().ok_or(ClientError::Dishonest("no Welcome"))?;
+        let welcome = bundle.to_welcome_msg().ok_or(ClientError::mls("a commit without a Welcome"))?;
         let welcome = message_bytes(&welcome)?.try_into()?;
-        let (welcome, attributions) = attributed(random, (&inviter, client_key), group, welcome, joiners)?;
+        let (welcome, attributions) =
+            attribute_welcome(random, &inviter, client_key, group, welcome, joiners)?;
         let mut batches: Vec<KeyPackageBatch> = joiners.iter().map(|joiner| joiner.batch.clone()).collect();
         batches.dedup();
         let request = AddUsers {
@@ -64,11 +67,11 @@ impl State {
             batches: batches.try_into()?,
         };
         let added = joiners.iter().map(|joiner| joiner.member.clone()).collect();
-        group.await_fate(CommitRequest::AddUsers(request), added);
+        group.set_pending(CommitRequest::AddUsers(request), added);
         Ok(())
     }
 
-    /// Makes the commit that renews the own leaf; it is pending then.
+    /// Makes a commit that renews the client's own leaf, and keeps it as pending.
     pub fn commit_update(&mut self, id: &GroupId) -> Result<(), ClientError> {
         let Self { groups, provider, .. } = self;
         let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
@@ -86,15 +89,16 @@ impl State {
             .map_err(ClientError::mls)?
             .stage_commit(provider)
             .map_err(ClientError::mls)?;
-        let group_info = bundle.group_info().ok_or(ClientError::Dishonest("no group information"))?;
+        let group_info = bundle.group_info().ok_or(ClientError::mls("a commit without group information"))?;
         let group_info = GroupInfoUpdate::from_group_info(group_info).map_err(ClientError::mls)?;
         let commit = message_bytes(bundle.commit())?.try_into()?;
         let request = UpdateClient { group: group.access(), commit, group_info };
-        group.await_fate(CommitRequest::Update(request), Vec::new());
+        group.set_pending(CommitRequest::Update(request), Vec::new());
         Ok(())
     }
 
-    /// Merges the pending commit: it was ordered. Nothing happens if that was known already.
+    /// Merges the pending commit, which was ordered. Does nothing if none is pending: then it was merged
+    /// before.
     pub fn merge_pending(&mut self, id: &GroupId) -> Result<(), ClientError> {
         let Self { groups, provider, .. } = self;
         let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
@@ -103,12 +107,12 @@ impl State {
         group.merged = true;
         group.refresh_members(pending.added);
         let changed = group.epoch_changed();
-        self.stirred = true;
+        self.woken = true;
         self.emit(changed);
         Ok(())
     }
 
-    /// Drops the pending commit: it was refused, or another's is in its place.
+    /// Drops the pending commit, which was refused or lost its epoch to another member's.
     pub fn drop_pending(&mut self, id: &GroupId) -> Result<(), ClientError> {
         let Self { groups, provider, .. } = self;
         let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
@@ -120,16 +124,17 @@ impl State {
 }
 
 impl Group {
-    fn await_fate(&mut self, request: CommitRequest, added: Vec<Member>) {
+    fn set_pending(&mut self, request: CommitRequest, added: Vec<Member>) {
         self.merged = false;
         self.pending = Some(PendingCommit { request, added, requests: Vec::new() });
     }
 }
 
-/// The Welcome, and for each joiner who invites and what the group's keys are.
-fn attributed(
+/// Signs the invitation over the Welcome. Returns the Welcome and the attribution, encrypted for each joiner.
+fn attribute_welcome(
     random: &mut Random,
-    (inviter, client_key): (&ClientId, &SigningKey),
+    inviter: &ClientId,
+    client_key: &SigningKey,
     group: &Group,
     welcome: Bytes<MAX_MLS_MESSAGE>,
     joiners: &[Joiner],
@@ -144,12 +149,7 @@ fn attributed(
     let signature = client_key.sign(&attributed);
     let AttributedWelcome { invitation, welcome } = attributed;
     let attribution = encode(&WelcomeAttribution { invitation, signature });
-    let name = attribution_name(&group.id);
+    let name = welcome_attribution_binding(&group.id);
     let sealed = joiners.iter().map(|joiner| joiner.friendship_key.seal(random, &name, &attribution));
     Ok((welcome, sealed.collect::<Result<Vec<_>, _>>()?.try_into()?))
-}
-
-/// What a joiner's attribution is bound to.
-pub(super) fn attribution_name(group: &GroupId) -> Vec<u8> {
-    associated("welcome attribution", &[&encode(group)])
 }

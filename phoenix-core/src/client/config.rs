@@ -1,4 +1,4 @@
-//! PROTOCOL.md §11 — what whoever embeds a client decides.
+//! PROTOCOL.md §11 — the settings of a client.
 
 use std::time::Duration;
 
@@ -8,42 +8,42 @@ use crate::{
     time::{DAY, HOUR},
 };
 
-/// The settings of a client. [`ClientConfig::new`] gives the defaults.
+/// The settings of a client. [`ClientConfig::new`] has the defaults.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
     /// The homeserver that the client registers with.
     pub domain: Domain,
-    /// What stretching the password costs.
+    /// The cost of hashing the password.
     pub password_hashing: PasswordHashing,
     /// How long to wait for an answer before the same bytes are sent again.
     pub request_timeout: Duration,
-    /// How long the same bytes are sent again at most: the homeservers' authentication window.
+    /// For how long the same bytes are sent again, at most: the homeservers' authentication window.
     pub request_window: Duration,
     /// The first wait after a failure; it doubles with each further one.
     pub backoff_first: Duration,
     /// The longest wait after a failure.
     pub backoff_limit: Duration,
-    /// How many tokens are fetched at once, at most [`crate::crypto::tokens::MAX_BATCH`].
+    /// How many tokens are fetched in a batch, at most [`crate::crypto::tokens::MAX_BATCH`].
     pub tokens_per_batch: usize,
     /// How many key packages are published besides the last resort.
     pub key_packages: usize,
     /// How many connection packages are published.
     pub connection_packages: usize,
-    /// How often the queue is looked at while a procedure waits for what is on its way to it.
+    /// How long to wait between two readings of the queue while a procedure waits for something in it.
     pub poll_interval: Duration,
-    /// Whether connection requests are accepted as they come. If not, each is an
-    /// [`Event::ConnectionRequested`](super::Event::ConnectionRequested).
+    /// Whether connection requests are accepted without asking. If not, each is an
+    /// [`Event::ConnectionRequested`](crate::client::Event::ConnectionRequested).
     pub auto_accept: bool,
-    /// How old the cached keys of a homeserver may be before they are fetched again.
+    /// How old cached keys of a homeserver may be before they are fetched again.
     pub key_refresh: Duration,
-    /// Validity of key packages, at most 83 days.
+    /// How long a key package is valid, at most 83 days.
     pub key_package_lifetime: Duration,
-    /// How long a queue configuration authorises deliveries.
+    /// For how long a queue configuration authorises deliveries.
     pub queue_config_lifetime: Duration,
 }
 
 impl ClientConfig {
-    /// The default settings for a client of `domain`.
+    /// Returns the default settings for a client of `domain`.
     pub fn new(domain: Domain) -> Self {
         Self {
             domain,

@@ -1,7 +1,7 @@
-//! PROTOCOL.md §6, §8, §11 — connections by user id: asking for one, and accepting.
+//! PROTOCOL.md §11.10 — connections by user id: requesting one, and accepting.
 //!
-//! Whoever asks creates a group and sends its keys, sealed to a connection package of the other; who accepts
-//! joins it by external commit and brings its own friendship package along.
+//! The requester creates a group and sends its keys, sealed to a connection package of the other user. The
+//! other user accepts by joining that group with an external commit, which carries its friendship package.
 
 use openmls::{
     messages::group_info::VerifiableGroupInfo,
@@ -11,21 +11,25 @@ use openmls_traits::OpenMlsProvider;
 use tls_codec::Deserialize;
 
 use super::{
-    ClientError, Event,
-    groups::{self, Connection, Group, Member, join_config, message_bytes, seal_credential},
-    inbox::{self, Waiting},
-    joining::judge_members,
-    locks::LockName,
-    messages::{ConnectionRequest, ConnectionRequestContent, associated},
+    error::ClientError,
+    event::Event,
+    fan_out_queue,
+    groups::{self, join_config, message_bytes},
+    messages::{
+        ConnectionRequest, ConnectionRequestContent, connection_request_binding, friendship_package_binding,
+        seal_credential,
+    },
     processing,
-    state::{Shared, State},
+    shared::Shared,
+    state::{Connection, Group, InboxEntry, LockName, Member, State},
+    verification::verify_members,
 };
 use crate::{
     codec::{decode, encode},
     credentials::{MemberCredential, PublishedHpkeKey},
     crypto::{hpke::HpkeCiphertext, labels::Label},
     error::{Advice, Refusal},
-    identifiers::{ClientId, GroupId, RequestId, UserId},
+    identifiers::{GroupId, RequestId, UserId},
     mls::{GroupInfoUpdate, parse_message},
     wire::{
         auth_service::{ConnectionPackage, EnqueueDirect, GetConnectionPackage},
@@ -37,8 +41,16 @@ use crate::{
     },
 };
 
-/// How often a join begins anew because the group has moved on.
+/// How often a join starts again because the group has entered another epoch.
 const MAX_REBASES: usize = 16;
+
+/// An external commit that is not ordered yet, and the group that it leads into.
+struct ExternalJoin {
+    group: Group,
+    /// This client, as a member of the group.
+    own: Member,
+    body: JoinConnectionGroup,
+}
 
 /// Asks a user for a connection.
 pub(super) async fn connect(shared: Shared, user: UserId) -> Result<(), ClientError> {
@@ -64,8 +76,12 @@ pub(super) async fn connect(shared: Shared, user: UserId) -> Result<(), ClientEr
         let signature = state.client_key.sign(&content);
         let request = encode(&ConnectionRequest { content, signature });
         let key = package.content.encryption_key;
-        let sealed =
-            key.seal(&mut state.random, Label::SEAL_CONNECTION, &request_name(&recipient), &request)?;
+        let sealed = key.seal(
+            &mut state.random,
+            Label::SEAL_CONNECTION,
+            &connection_request_binding(&recipient),
+            &request,
+        )?;
         Ok::<_, ClientError>(EnqueueDirect { client_id: recipient.clone(), package: sealed })
     })?;
     shared.call(&user.domain, &body, None).await?;
@@ -77,41 +93,32 @@ async fn check_package(shared: &Shared, package: &ConnectionPackage) -> Result<(
     shared.validate_client(&content.credential).await?;
     content.credential.verifying_key().verify(content, &package.signature)?;
     if !content.expiration.contains(shared.now()) {
-        return Err(ClientError::Dishonest("a connection package that has expired"));
+        return Err(ClientError::Dishonest("an expired connection package"));
     }
     Ok(())
 }
 
-/// What a sealed connection request is bound to.
-pub(super) fn request_name(recipient: &ClientId) -> Vec<u8> {
-    associated("connection request", &[&encode(recipient)])
-}
-
-/// What a friendship package in a commit is bound to.
-pub(super) fn friendship_name(group: &GroupId) -> Vec<u8> {
-    associated("friendship package", &[&encode(group)])
-}
-
-/// Takes a connection request from the direct queue. What cannot be opened was sent by whoever knew no better.
-pub(super) fn receive(shared: &Shared, sealed: &HpkeCiphertext) {
+/// Takes a connection request from the direct queue. Drops a request that none of the connection package keys
+/// opens: strangers may put anything there.
+pub(super) fn receive_request(shared: &Shared, sealed: &HpkeCiphertext) {
     if let Some(request) = shared.with(|state| state.open_request(sealed)) {
-        shared.spawn(consider(shared.clone(), request));
+        shared.spawn(handle_request(shared.clone(), request));
     }
 }
 
-/// Checks a request, and accepts it or lets the user decide.
-async fn consider(shared: Shared, request: ConnectionRequest) -> Result<(), ClientError> {
+/// Verifies a request, then accepts it or leaves the decision to the user.
+async fn handle_request(shared: Shared, request: ConnectionRequest) -> Result<(), ClientError> {
     let group = request.content.group_id.clone();
     if let Err(reason) = check_request(&shared, &request).await {
         shared.emit(Event::Declined { group, reason });
         return Ok(());
     }
     if shared.with(|state| state.config.auto_accept) {
-        return accept(shared, request).await;
+        return accept_request(shared, request).await;
     }
     shared.with(|state| {
         let user = request.content.sender.client_id().user_id.clone();
-        state.requests.insert(user.clone(), request);
+        state.connection_requests.insert(user.clone(), request);
         state.emit(Event::ConnectionRequested(user));
     });
     Ok(())
@@ -121,7 +128,7 @@ async fn check_request(shared: &Shared, request: &ConnectionRequest) -> Result<(
     let content = &request.content;
     loop {
         match shared.validate_client(&content.sender).await {
-            // The request is gone from the queue: it is judged when its homeserver is back.
+            // The queue does not deliver the request again: wait until its homeserver is back.
             Err(ClientError::Unanswered { .. }) => {}
             result => break result?,
         }
@@ -133,14 +140,14 @@ async fn check_request(shared: &Shared, request: &ConnectionRequest) -> Result<(
     Ok(())
 }
 
-/// The user's decision to accept a request that it was told of.
-pub(super) async fn accept_from(shared: Shared, user: UserId) -> Result<(), ClientError> {
-    let request = shared.with(|state| state.requests.remove(&user));
-    accept(shared, request.ok_or(ClientError::NotAContact(user))?).await
+/// Accepts the request of `user`, which waits for this decision.
+pub(super) async fn accept(shared: Shared, user: UserId) -> Result<(), ClientError> {
+    let request = shared.with(|state| state.connection_requests.remove(&user));
+    accept_request(shared, request.ok_or(ClientError::NotAContact(user))?).await
 }
 
-/// Joins the group that a valid request names.
-async fn accept(shared: Shared, request: ConnectionRequest) -> Result<(), ClientError> {
+/// Joins the group that a verified request names.
+async fn accept_request(shared: Shared, request: ConnectionRequest) -> Result<(), ClientError> {
     let content = request.content;
     let id = content.group_id.clone();
     let lock = shared.lock(LockName::Group(id.clone())).await;
@@ -152,10 +159,10 @@ async fn accept(shared: Shared, request: ConnectionRequest) -> Result<(), Client
     if !fresh {
         return Ok(());
     }
-    let asker = content.sender.client_id().user_id.clone();
-    shared.with(|state| state.accepting.insert(asker.clone()));
+    let requester = content.sender.client_id().user_id.clone();
+    shared.with(|state| state.accepting.insert(requester.clone()));
     let joined = join(&shared, &content).await;
-    shared.with(|state| state.accepting.remove(&asker));
+    shared.with(|state| state.accepting.remove(&requester));
     if let Err(reason) = joined {
         shared.with(|state| {
             state.inboxes.remove(&id);
@@ -179,11 +186,12 @@ async fn join(shared: &Shared, content: &ConnectionRequestContent) -> Result<(),
                 result => break result?,
             }
         };
-        let (group, own, body) = shared.with(|state| state.external_commit(content, &access, &info, &to))?;
-        let asker = asker(shared, content, &group, &info).await?;
-        match order(shared, id, &body).await {
+        let ExternalJoin { group, own, body } =
+            shared.with(|state| state.external_commit(content, &access, &info, &to))?;
+        let requester = verify_requester(shared, content, &group, &info).await?;
+        match order_join(shared, id, &body).await {
             Ok(position) => {
-                shared.with(|state| state.enter_connection(group, (own, asker), position, content));
+                shared.with(|state| state.enter_connection(group, own, requester, position, content));
                 return Ok(());
             }
             Err(error) => {
@@ -201,26 +209,25 @@ async fn join(shared: &Shared, content: &ConnectionRequestContent) -> Result<(),
     Err(ClientError::Contention)
 }
 
-/// The one other member, who must be the one who asks.
-async fn asker(
+/// Verifies that the group has one other member, which is the requester.
+async fn verify_requester(
     shared: &Shared,
     content: &ConnectionRequestContent,
     group: &Group,
     info: &ExternalCommitInfoReply,
 ) -> Result<Member, ClientError> {
-    let others = group.mls.members().filter(|member| member.index != group.mls.own_leaf_index());
-    let leaves: Vec<(u32, Vec<u8>)> =
-        others.map(|member| (member.index.u32(), member.credential.serialized_content().to_vec())).collect();
-    let key = &content.credential_key;
-    let members = judge_members(shared, (&group.id, key), &leaves, &info.credentials).await?;
-    match members.into_iter().map(|(_, member)| member).collect::<Vec<_>>().as_slice() {
-        [asker] if asker.credential.client_credential == content.sender => Ok(asker.clone()),
-        _ => Err(ClientError::Dishonest("a connection with others than who asks")),
+    let own = group.mls.own_leaf_index();
+    let others = group.mls.members().filter(|member| member.index != own).collect();
+    let members =
+        verify_members(shared, &group.id, &content.credential_key, others, &info.credentials).await?;
+    match members.into_values().collect::<Vec<_>>().as_slice() {
+        [requester] if requester.credential.client_credential == content.sender => Ok(requester.clone()),
+        _ => Err(ClientError::Dishonest("a connection's group with others than the requester")),
     }
 }
 
-/// Has the external commit ordered, however long that takes. Gives its position.
-async fn order(shared: &Shared, id: &GroupId, body: &JoinConnectionGroup) -> Result<u64, ClientError> {
+/// Has the external commit ordered, however long that takes. Returns its position.
+async fn order_join(shared: &Shared, id: &GroupId, body: &JoinConnectionGroup) -> Result<u64, ClientError> {
     let mut requests: Vec<RequestId> = Vec::new();
     let mut lost = false;
     loop {
@@ -228,31 +235,31 @@ async fn order(shared: &Shared, id: &GroupId, body: &JoinConnectionGroup) -> Res
         let reply: Result<CommitReply, ClientError> = shared.call_ordered(&id.domain, body, None, note).await;
         match reply {
             Ok(reply) => return Ok(reply.position),
-            // The group takes one joiner only: the same commit can be sent again without harm.
+            // The group takes one joiner only, so sending the same commit again does no harm.
             Err(ClientError::Unanswered { .. }) => lost = true,
             Err(ClientError::Refused(Refusal::NotAwaitingConnection)) if lost => {
-                return receipt(shared, id, &requests).await;
+                return find_receipt(shared, id, &requests).await;
             }
             Err(error) => return Err(error),
         }
     }
 }
 
-/// Somebody has joined. If it was us, there is a receipt on its way.
-async fn receipt(shared: &Shared, id: &GroupId, requests: &[RequestId]) -> Result<u64, ClientError> {
+/// Waits for the receipt that shows that the joiner of the group was this client. Returns its position.
+async fn find_receipt(shared: &Shared, id: &GroupId, requests: &[RequestId]) -> Result<u64, ClientError> {
     let (patience, interval) =
         shared.with(|state| (state.now + state.config.request_window, state.config.poll_interval));
     while shared.now() < patience {
-        inbox::read_fan_out(shared).await?;
+        fan_out_queue::read(shared).await?;
         let found = shared.with(|state| {
             state.inboxes.get(id)?.iter().find_map(|waiting| match waiting {
-                Waiting::Delivery(delivery) => match &delivery.content {
+                InboxEntry::Delivery(delivery) => match &delivery.content {
                     FanOutContent::Receipt(receipt) if requests.contains(&receipt.request_id) => {
                         Some(delivery.position)
                     }
                     _ => None,
                 },
-                Waiting::Gap(_) => None,
+                InboxEntry::Gap(_) => None,
             })
         });
         if let Some(position) = found {
@@ -264,31 +271,31 @@ async fn receipt(shared: &Shared, id: &GroupId, requests: &[RequestId]) -> Resul
 }
 
 impl State {
-    /// Opens a request with whichever of our connection packages it was sealed to.
+    /// Opens a request with the key of the connection package that it was sealed to.
     fn open_request(&self, sealed: &HpkeCiphertext) -> Option<ConnectionRequest> {
-        let name = request_name(&self.client_id);
+        let name = connection_request_binding(&self.client_id);
         let mut keys = self.connection_keys.iter();
         let opened = keys.find_map(|key| key.open(Label::SEAL_CONNECTION, &name, sealed).ok())?;
         let request: ConnectionRequest = decode(&opened).ok()?;
         (request.content.recipient == self.client_id).then_some(request)
     }
 
-    /// Joins by external commit; nobody knows of it yet.
+    /// Makes the external commit that joins the group.
     fn external_commit(
         &mut self,
         content: &ConnectionRequestContent,
         access: &GroupAccess,
         info: &ExternalCommitInfoReply,
         to: &PublishedHpkeKey,
-    ) -> Result<(Group, Member, JoinConnectionGroup), ClientError> {
+    ) -> Result<ExternalJoin, ClientError> {
         let id = &access.group_id;
         let leaf = self.new_leaf()?;
         let identity = leaf.credential.leaf.payload.identity;
         let credential: MemberCredential = self.member_credential(leaf.attribution_key.clone())?;
         let key = &content.credential_key;
-        let sealed = seal_credential(&mut self.random, key, (id, &identity), &credential)?;
+        let sealed = seal_credential(&mut self.random, key, id, &identity, &credential)?;
         let friendship = encode(&self.friendship_package()?);
-        let friendship = key.seal(&mut self.random, &friendship_name(id), &friendship)?;
+        let friendship = key.seal(&mut self.random, &friendship_package_binding(id), &friendship)?;
         let data = CommitData {
             encrypted_credentials: vec![sealed].try_into()?,
             friendship_package: Some(friendship),
@@ -314,7 +321,7 @@ impl State {
             .map_err(ClientError::mls)?
             .finalize(provider)
             .map_err(ClientError::mls)?;
-        let update = bundle.group_info().ok_or(ClientError::Dishonest("no group information"))?;
+        let update = bundle.group_info().ok_or(ClientError::mls("a commit without group information"))?;
         let body = JoinConnectionGroup {
             group: access.clone(),
             commit: message_bytes(bundle.commit())?.try_into()?,
@@ -322,18 +329,19 @@ impl State {
             queue_config,
         };
         let group = Group::new(access.clone(), key.clone(), mls, leaf.key);
-        Ok((group, Member { identity, credential }, body))
+        Ok(ExternalJoin { group, own: Member { identity, credential }, body })
     }
 
-    /// The joined group becomes ours, and who asked a contact.
+    /// Takes in the joined group, and the requester as a contact.
     fn enter_connection(
         &mut self,
         mut group: Group,
-        (own, asker): (Member, Member),
+        own: Member,
+        requester: Member,
         position: u64,
         content: &ConnectionRequestContent,
     ) {
-        group.refresh_members(vec![own, asker]);
+        group.refresh_members(vec![own, requester]);
         group.last_position = Some(position);
         group.connection = Some(Connection::Made);
         let changed = group.epoch_changed();
@@ -343,12 +351,12 @@ impl State {
     }
 }
 
-/// The group information of the group that was asked for.
+/// Decodes group information, which must be of group `id`.
 fn group_info(id: &GroupId, info: &ExternalCommitInfoReply) -> Result<VerifiableGroupInfo, ClientError> {
     match parse_message(info.group_info.as_slice()).map_err(ClientError::mls)?.extract() {
         MlsMessageBodyIn::GroupInfo(group_info) if group_info.group_id().as_slice() == encode(id) => {
             Ok(group_info)
         }
-        _ => Err(ClientError::Dishonest("information about another group")),
+        _ => Err(ClientError::Dishonest("group information of another group")),
     }
 }

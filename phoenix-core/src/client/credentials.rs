@@ -1,89 +1,76 @@
-//! PROTOCOL.md §4, §9, §11 — the published keys of homeservers, validated and kept for a while.
+//! PROTOCOL.md §11.5 — keys of homeservers: fetched, validated, cached; and the chains that they verify.
 
-use std::{collections::BTreeMap, future::Future, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use super::{
-    ClientError,
-    locks::LockName,
-    state::{Shared, State},
+    error::ClientError,
+    shared::Shared,
+    state::{CachedSet, LockName, State},
 };
 use crate::{
     credentials::{
         ClientCredential, LeafCredential, MemberCredential, PublishedHpkeKey, ValidationError,
         validation::{
-            ValidatedAsCredentials, ValidatedQsKeys, validate_as_credential_set, validate_client_credential,
-            validate_ds_key_set, validate_leaf_credential, validate_qs_key_set,
+            ValidatedQsKeys, validate_as_credential_set, validate_client_credential, validate_ds_key_set,
+            validate_leaf_credential, validate_qs_key_set,
         },
     },
     crypto::sign::VerifyingKey,
     identifiers::Domain,
-    time::{MINUTE, Timestamp},
+    time::MINUTE,
     wire::{auth_service::GetAsCredentials, delivery_service::GetDsKeys, queuing_service::GetQsKeys},
 };
 
-/// A set, and when it was fetched.
-struct Known<T> {
-    set: T,
-    fetched: Timestamp,
-}
-
-/// The published keys that the client has seen.
-#[derive(Default)]
-pub(super) struct KnownKeys {
-    authorities: BTreeMap<Domain, Known<ValidatedAsCredentials>>,
-    queuing: BTreeMap<Domain, Known<ValidatedQsKeys>>,
-}
-
-/// Why somebody's credential cannot be judged or is refused.
-pub(super) enum Judgement {
-    /// The credentials of this homeserver have to be fetched first.
-    Needs(Domain),
-    /// Refused.
+/// Why a credential is not verified.
+pub(super) enum Unverified {
+    /// The credentials of this homeserver's authentication service have to be fetched first.
+    NeedsKeys(Domain),
+    /// It is not valid.
     Refused(ClientError),
 }
 
-impl From<ValidationError> for Judgement {
+impl From<ValidationError> for Unverified {
     fn from(error: ValidationError) -> Self {
         Self::Refused(error.into())
     }
 }
 
-impl From<ClientError> for Judgement {
+impl From<ClientError> for Unverified {
     fn from(error: ClientError) -> Self {
         Self::Refused(error)
     }
 }
 
-/// How long after a fetch an unknown issuer is no reason for another.
+/// How long after a fetch an unknown signer does not cause another.
 const REFETCH_AFTER: Duration = MINUTE;
 
 impl State {
-    /// Checks a client's credential with what is known of its homeserver.
-    pub fn judge_client(&self, credential: &ClientCredential) -> Result<(), Judgement> {
-        self.judge(credential, |_| Ok(()))
+    /// Verifies a client's credential with the cached credentials of its homeserver.
+    pub fn verify_client(&self, credential: &ClientCredential) -> Result<(), Unverified> {
+        self.verify_chain(credential, |_| Ok(()))
     }
 
-    /// Checks that a leaf belongs to the client that `member` names.
-    pub fn judge_leaf(&self, leaf: &LeafCredential, member: &MemberCredential) -> Result<(), Judgement> {
-        self.judge(&member.client_credential, |client| {
+    /// Verifies a leaf's chain of credentials, up from the client that `member` names.
+    pub fn verify_leaf(&self, leaf: &LeafCredential, member: &MemberCredential) -> Result<(), Unverified> {
+        self.verify_chain(&member.client_credential, |client| {
             validate_leaf_credential(leaf, &member.attribution_key, client, self.now).map(|_| ())
         })
     }
 
-    fn judge(
+    fn verify_chain(
         &self,
         credential: &ClientCredential,
         further: impl FnOnce(
             &crate::credentials::validation::ValidatedClientCredential,
         ) -> Result<(), ValidationError>,
-    ) -> Result<(), Judgement> {
+    ) -> Result<(), Unverified> {
         let domain = &credential.client_id().user_id.domain;
-        let known = self.known_keys.authorities.get(domain);
+        let known = self.key_cache.as_credentials.get(domain);
         let known = known.filter(|known| known.set.valid_until() >= self.now);
-        let known = known.ok_or_else(|| Judgement::Needs(domain.clone()))?;
+        let known = known.ok_or_else(|| Unverified::NeedsKeys(domain.clone()))?;
         match validate_client_credential(credential, &known.set, self.now) {
-            Err(ValidationError::UnknownSigner) if self.now.since(known.fetched) > REFETCH_AFTER => {
-                Err(Judgement::Needs(domain.clone()))
+            Err(ValidationError::UnknownSigner) if self.now.since(known.fetched_at) > REFETCH_AFTER => {
+                Err(Unverified::NeedsKeys(domain.clone()))
             }
             validated => Ok(further(&validated?)?),
         }
@@ -91,28 +78,28 @@ impl State {
 }
 
 impl Shared {
-    /// Checks a client's credential, with its homeserver's credentials fetched if need be.
+    /// Verifies a client's credential. Fetches its homeserver's credentials if needed.
     pub async fn validate_client(&self, credential: &ClientCredential) -> Result<(), ClientError> {
-        self.judged(|state| state.judge_client(credential)).await
+        self.verified(|state| state.verify_client(credential)).await
     }
 
-    /// Has `judge` come to a result, fetching the credentials that it asks for.
-    pub async fn judged<T>(
+    /// Repeats `verify` and fetches the credentials that it needs, until it has a result.
+    pub async fn verified<T>(
         &self,
-        mut judge: impl FnMut(&mut State) -> Result<T, Judgement>,
+        mut verify: impl FnMut(&mut State) -> Result<T, Unverified>,
     ) -> Result<T, ClientError> {
         loop {
-            match self.with(&mut judge) {
+            match self.with(&mut verify) {
                 Ok(result) => return Ok(result),
-                Err(Judgement::Refused(error)) => return Err(error),
-                Err(Judgement::Needs(domain)) => self.fetch_authorities(&domain).await?,
+                Err(Unverified::Refused(error)) => return Err(error),
+                Err(Unverified::NeedsKeys(domain)) => self.fetch_as_credentials(&domain).await?,
             }
         }
     }
 
-    /// Fetches the credentials of a homeserver's authentication service. In a box, for those who wait for it
-    /// are many and large.
-    pub fn fetch_authorities<'a>(
+    /// Fetches the credentials of a homeserver's authentication service. Boxed, because many large futures
+    /// contain this one.
+    pub fn fetch_as_credentials<'a>(
         &'a self,
         domain: &'a Domain,
     ) -> Pin<Box<dyn Future<Output = Result<(), ClientError>> + Send + 'a>> {
@@ -120,26 +107,27 @@ impl Shared {
             let asked = self.now();
             let _lock = self.lock(LockName::Keys(domain.clone())).await;
             let fetched =
-                |state: &mut State| state.known_keys.authorities.get(domain).map(|known| known.fetched);
+                |state: &mut State| state.key_cache.as_credentials.get(domain).map(|known| known.fetched_at);
             if self.with(fetched).is_some_and(|fetched| fetched >= asked) {
                 return Ok(());
             }
             let reply = self.call(domain, &GetAsCredentials {}, None).await?;
             self.with(|state| {
-                let previous = state.known_keys.authorities.get(domain).map(|known| &known.set);
+                let previous = state.key_cache.as_credentials.get(domain).map(|known| &known.set);
                 let set = validate_as_credential_set(&reply.credentials, domain, state.now, previous)?;
-                let known = Known { set, fetched: state.now };
-                state.known_keys.authorities.insert(domain.clone(), known);
+                let known = CachedSet { set, fetched_at: state.now };
+                state.key_cache.as_credentials.insert(domain.clone(), known);
                 Ok(())
             })
         })
     }
 
-    /// Fetches credentials that are about to be too old, if that is possible at once; those at hand serve on.
-    pub async fn refresh_authorities(&self, domain: &Domain) {
+    /// Fetches cached credentials again if they are older than the settings allow. If one request timeout is
+    /// not enough for it, the cached ones stay in use.
+    pub async fn refresh_as_credentials(&self, domain: &Domain) {
         let (old, timeout) = self.with(|state| {
-            let known = state.known_keys.authorities.get(domain);
-            let old = known.is_some_and(|known| state.now.since(known.fetched) > state.config.key_refresh);
+            let known = state.key_cache.as_credentials.get(domain);
+            let old = known.is_some_and(|known| state.now.since(known.fetched_at) > state.config.key_refresh);
             (old, state.config.request_timeout)
         });
         if !old {
@@ -147,20 +135,21 @@ impl Shared {
         }
         if let Ok(reply) = self.call_within(domain, &GetAsCredentials {}, None, timeout).await {
             self.with(|state| {
-                let previous = state.known_keys.authorities.get(domain).map(|known| &known.set);
+                let previous = state.key_cache.as_credentials.get(domain).map(|known| &known.set);
                 if let Ok(set) = validate_as_credential_set(&reply.credentials, domain, state.now, previous) {
-                    let known = Known { set, fetched: state.now };
-                    state.known_keys.authorities.insert(domain.clone(), known);
+                    let known = CachedSet { set, fetched_at: state.now };
+                    state.key_cache.as_credentials.insert(domain.clone(), known);
                 }
             });
         }
     }
 
-    /// The keys of a homeserver's queuing service, at most as old as the settings say.
-    pub async fn queuing_keys(&self, domain: &Domain) -> Result<ValidatedQsKeys, ClientError> {
+    /// Returns the keys of a homeserver's queuing service, fetched again if they are older than the settings
+    /// allow.
+    pub async fn qs_keys(&self, domain: &Domain) -> Result<ValidatedQsKeys, ClientError> {
         let known = self.with(|state| {
-            let known = state.known_keys.queuing.get(domain)?;
-            let fresh = state.now.since(known.fetched) <= state.config.key_refresh;
+            let known = state.key_cache.qs_keys.get(domain)?;
+            let fresh = state.now.since(known.fetched_at) <= state.config.key_refresh;
             (fresh && known.set.valid_until() >= state.now).then(|| known.set.clone())
         });
         if let Some(known) = known {
@@ -169,26 +158,26 @@ impl Shared {
         let reply = self.call(domain, &GetQsKeys {}, None).await?;
         self.with(|state| {
             let set = validate_qs_key_set(&reply.keys, domain, state.now)?;
-            let known = Known { set: set.clone(), fetched: state.now };
-            state.known_keys.queuing.insert(domain.clone(), known);
+            let known = CachedSet { set: set.clone(), fetched_at: state.now };
+            state.key_cache.qs_keys.insert(domain.clone(), known);
             Ok(set)
         })
     }
 
-    /// The key that the client's own queue configurations are sealed to.
+    /// Returns the key to which the client's own queue configurations are sealed.
     pub async fn config_key(&self) -> Result<PublishedHpkeKey, ClientError> {
         let domain = self.with(|state| state.config.domain.clone());
-        let keys = self.queuing_keys(&domain).await?;
+        let keys = self.qs_keys(&domain).await?;
         let key = keys.current_config_key(self.now()).cloned();
-        key.ok_or(ClientError::Dishonest("no key for queue configurations"))
+        key.ok_or(ClientError::Dishonest("a key set without a valid key for queue configurations"))
     }
 
-    /// The key that the delivery service of `domain` signs its proposals with.
+    /// Fetches the key with which the delivery service of `domain` signs its proposals.
     pub async fn delivery_key(&self, domain: &Domain) -> Result<VerifyingKey, ClientError> {
         let reply = self.call(domain, &GetDsKeys {}, None).await?;
         let now = self.now();
         let keys = validate_ds_key_set(&reply.keys, domain, now)?;
         let key = keys.current_verifying_key(now).map(|key| key.verifying_key);
-        key.ok_or(ClientError::Dishonest("no key of the delivery service"))
+        key.ok_or(ClientError::Dishonest("a key set without a valid key of the delivery service"))
     }
 }

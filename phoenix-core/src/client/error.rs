@@ -1,4 +1,4 @@
-//! PROTOCOL.md §2, §11 — why a procedure of the client ends without success, and whose fault it is.
+//! PROTOCOL.md §11 — why a procedure of the client fails, and whose fault it is.
 
 use crate::{
     codec::DecodeError,
@@ -13,24 +13,26 @@ use crate::{
     identifiers::{Domain, UserId},
 };
 
-/// Why a procedure ended without success.
+/// Why a procedure failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
     /// A homeserver refused. [`Refusal::advice`] says what helps.
     #[error("refused: {0}")]
     Refused(#[from] Refusal),
-    /// A homeserver gave no answer for as long as the request was valid. Whether it was carried out is not
-    /// known; a message or commit that was, is confirmed through the queue.
+    /// A homeserver gave no answer for as long as the request was valid. Whether the request was carried out
+    /// is unknown. A message or commit that was ordered is confirmed through the queue: wait for its event,
+    /// and do not send it again.
     #[error("no answer from {domain} for as long as the request was valid")]
     Unanswered {
-        /// Which homeserver.
+        /// The homeserver that gave no answer.
         domain: Domain,
     },
-    /// Key material that others published or sent is not valid.
+    /// Key material of a homeserver or another user is not valid.
     #[error("key material not valid: {0}")]
     Invalid(#[from] ValidationError),
-    /// What others sent contradicts itself or the protocol, for the reason given.
-    #[error("refused what was received: {0}")]
+    /// A homeserver or another user sent something that contradicts itself or the protocol: the text names
+    /// it.
+    #[error("received {0}")]
     Dishonest(&'static str),
     /// Something received is not validly encoded.
     #[error(transparent)]
@@ -38,46 +40,46 @@ pub enum ClientError {
     /// Something received cannot be decrypted.
     #[error(transparent)]
     Undecryptable(#[from] DecryptionError),
-    /// Something cannot be encrypted: a key that somebody published is not valid, or a message is too long.
+    /// Something cannot be encrypted: a published key is not valid, or the plaintext is too long.
     #[error(transparent)]
     Encryption(#[from] EncryptionError),
-    /// A signature is wrong.
+    /// A signature of another user or of a homeserver is not valid.
     #[error(transparent)]
     Signature(#[from] InvalidSignature),
-    /// The password protocol failed.
+    /// The password protocol failed: the homeserver's answer is not valid.
     #[error(transparent)]
     Password(#[from] OpaqueError),
-    /// The homeserver's tokens are not valid.
+    /// The tokens that a homeserver issued are not valid.
     #[error(transparent)]
     Tokens(#[from] TokenError),
-    /// MLS refuses.
+    /// MLS refuses something that was received or made. The text is openmls's.
     #[error("MLS refuses: {0}")]
     Mls(String),
-    /// The client is not registered yet.
+    /// The client is not registered: call [`Client::register`](super::Client::register) first.
     #[error("the client is not registered")]
     NotRegistered,
-    /// The client is in no such group.
-    #[error("no such group")]
+    /// The client is not in the group.
+    #[error("the client is not in the group")]
     UnknownGroup,
-    /// The user is no contact, so there is no way to reach it.
+    /// The user is not a contact, or there is no connection request of the user to accept.
     #[error("{0} is not a contact")]
     NotAContact(UserId),
-    /// The user is in the group.
+    /// The user is a member already.
     #[error("{0} is in the group already")]
     AlreadyMember(UserId),
-    /// The group has lost the thread; it has to be joined anew.
-    #[error("the group has to be resynced")]
+    /// The group cannot be followed any further: the client has to be invited again.
+    #[error("the group cannot be followed any further")]
     NeedsResync,
-    /// A message or list is longer than the protocol allows.
+    /// A message is longer than the protocol allows.
     #[error("longer than the protocol allows")]
     TooLong,
-    /// Others changed the group each time that this client tried to.
-    #[error("others were faster each time")]
+    /// Another member's commit came first at each attempt. Try again later.
+    #[error("another member's commit came first at each attempt")]
     Contention,
 }
 
 impl ClientError {
-    /// Whatever MLS says, as text: openmls has an error type for each call.
+    /// Keeps the text of an MLS error: openmls has an error type for each call.
     pub(super) fn mls(error: impl std::fmt::Display) -> Self {
         Self::Mls(error.to_string())
     }

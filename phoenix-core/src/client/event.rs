@@ -1,164 +1,167 @@
-//! PROTOCOL.md §11 — what a client wants done, and what it has to tell.
+//! PROTOCOL.md §11 — the words between application and client: outputs, events, views.
 
-use super::ClientError;
+use super::error::ClientError;
 use crate::{
     identifiers::{Domain, GroupId, UserId},
     wire::{fan_out::GapReason, operations::Service},
 };
 
-/// Names a procedure that was started.
+/// The id of a procedure that the application started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(pub u64);
 
-/// Names one sending of a request.
+/// The id of one sending of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExchangeId(pub u64);
 
-/// Something that comes out of [`Client::poll`](super::Client::poll).
+/// What [`Client::poll`](crate::client::Client::poll) returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Send this; tell the outcome by [`Client::respond`](super::Client::respond).
+    /// The application has to send this, and to hand in the outcome with
+    /// [`Client::respond`](crate::client::Client::respond).
     Request(Exchange),
-    /// Something happened.
+    /// Something happened that the user may want to know.
     Event(Event),
-    /// A procedure is over.
+    /// A procedure has ended, with this result.
     TaskDone(TaskId, Result<(), ClientError>),
 }
 
-/// A request on its way to a homeserver.
+/// A request to send to a homeserver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// Names this sending; repetitions of the same bytes have other names.
+    /// The id of this sending. The same bytes sent again have another id.
     pub id: ExchangeId,
-    /// Which homeserver.
+    /// The homeserver.
     pub domain: Domain,
-    /// Which of its services.
+    /// The service of that homeserver.
     pub service: Service,
-    /// The encoded request.
+    /// The encoded request envelope.
     pub request: Vec<u8>,
 }
 
-/// Something that happened.
+/// Something that the user may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The account, queue and key packages are in place.
     Registered,
-    /// A user asks for a connection, and the client does not accept by itself.
+    /// This user requests a connection, and the client does not accept without asking:
+    /// [`Client::accept`](crate::client::Client::accept) accepts.
     ConnectionRequested(UserId),
-    /// A user is a contact now: asked by us and accepted, or asked us.
+    /// This user is a contact now: one of the two requested the connection, and the other accepted.
     Connected(UserId),
-    /// A group was created.
+    /// The client has created this group.
     GroupCreated(GroupId),
-    /// The client has joined a group that it was invited to.
+    /// The client has joined this group, to which it was invited.
     Joined(GroupId),
-    /// Something that came from elsewhere, an invitation or a connection request, was not followed.
+    /// An invitation or a connection request was declined.
     Declined {
-        /// The group that it was about.
+        /// The group that the client would have joined.
         group: GroupId,
-        /// Why.
+        /// The reason.
         reason: ClientError,
     },
-    /// A message of ours was ordered.
+    /// A message of this client was ordered.
     MessageAcknowledged {
-        /// The procedure that sent it; it may have ended without knowing.
+        /// The procedure that sent it, which may have ended without knowing.
         task: TaskId,
         /// The group.
         group: GroupId,
-        /// Its position in the group's order.
+        /// The position in the group's order.
         position: u64,
-        /// What was sent.
+        /// The message, as bytes of the application.
         text: Vec<u8>,
     },
-    /// A message of another member.
+    /// Another member sent a message.
     Message {
         /// The group.
         group: GroupId,
-        /// Its position in the group's order.
+        /// The position in the group's order.
         position: u64,
-        /// Who sent it.
+        /// The sender.
         from: UserId,
-        /// What was sent.
+        /// The message, as bytes of the application.
         text: Vec<u8>,
     },
-    /// The group has entered another epoch.
+    /// A group has entered another epoch.
     EpochChanged {
         /// The group.
         group: GroupId,
-        /// The epoch.
+        /// The epoch entered.
         epoch: u64,
-        /// What all members hold alike in this epoch.
+        /// The MLS epoch authenticator: equal for all members that agree on the group.
         authenticator: Vec<u8>,
     },
-    /// A homeserver says that something was not delivered; the group should be resynced.
+    /// A homeserver dropped deliveries of a group, which cannot be followed any further.
     Gap {
         /// The group.
         group: GroupId,
-        /// The last position concerned.
+        /// The last position that was dropped.
         position: u64,
-        /// Why.
+        /// The reason.
         reason: GapReason,
     },
-    /// Positions of a group did not arrive.
+    /// Deliveries of a group are missing, and it cannot be followed any further.
     Missing {
         /// The group.
         group: GroupId,
         /// The first position that is missing.
         from: u64,
-        /// The position that came instead.
+        /// The position that came instead, behind the missing ones.
         to: u64,
     },
-    /// A message cannot be decrypted or attributed. The group goes on.
+    /// A message cannot be decrypted, or its sender is unknown. The group goes on.
     MessageUnreadable {
         /// The group.
         group: GroupId,
-        /// Its position in the group's order.
+        /// The position in the group's order.
         position: u64,
-        /// Why.
+        /// The reason.
         reason: ClientError,
     },
-    /// A commit cannot be followed: the group has to be resynced.
+    /// A commit cannot be followed, nor the group any further.
     CommitUnprocessable {
         /// The group.
         group: GroupId,
-        /// Its position in the group's order.
+        /// The position in the group's order.
         position: u64,
-        /// Why.
+        /// The reason.
         reason: ClientError,
     },
-    /// The client was removed from a group.
+    /// The client was removed from this group.
     Removed(GroupId),
-    /// The homeserver restored a queue from a backup. What came into it between that and this reading is lost; of
-    /// groups, [`Event::Missing`] tells where.
+    /// The homeserver has restored a queue from a backup. Entries that came after the backup and were not
+    /// read are lost; for groups, [`Event::Missing`] says which.
     QueueRestored {
-        /// Whether it is the direct queue, rather than the fan-out queue.
+        /// `true` for the direct queue, `false` for the fan-out queue.
         direct: bool,
     },
     /// An entry of a queue cannot be decrypted.
     QueueUnreadable {
-        /// Whether it is the direct queue, rather than the fan-out queue.
+        /// `true` for the direct queue, `false` for the fan-out queue.
         direct: bool,
-        /// The entry's place.
+        /// The entry's sequence number in the queue.
         sequence: u64,
     },
-    /// Something that the client does by itself, such as publishing fresh key packages, failed.
+    /// A procedure of the client's own failed, such as publishing fresh key packages.
     BackgroundFailure(ClientError),
 }
 
-/// A group, as a client sees it.
+/// A group as the client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupView {
-    /// Its id.
+    /// The group's id.
     pub group_id: GroupId,
-    /// Its epoch.
+    /// The epoch in which the client is.
     pub epoch: u64,
-    /// Who is in it, by leaf.
+    /// The members, by leaf index.
     pub members: Vec<UserId>,
-    /// What all members hold alike in this epoch.
+    /// The MLS epoch authenticator: equal for all members that agree on the group.
     pub epoch_authenticator: Vec<u8>,
-    /// Whether the client has everything up to [`GroupView::last_position`].
+    /// Whether the client has followed everything up to [`GroupView::last_position`]. If not, it cannot
+    /// change the group or send to it.
     pub healthy: bool,
-    /// The last position processed, if any.
+    /// The last position that was followed, if there is one.
     pub last_position: Option<u64>,
-    /// Whether it is the group of a connection, which its users do not see as one.
+    /// Whether it is the group of a connection, which applications need not show as a group.
     pub connection: bool,
 }

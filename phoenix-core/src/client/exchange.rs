@@ -1,13 +1,15 @@
-//! PROTOCOL.md §2, §11 — one request, made once: the same bytes until there is an answer, or none can come.
+//! PROTOCOL.md §11.3 — requests and repeats: the same bytes until an answer comes, or none can come.
 //!
-//! Whatever is not known to have failed is only ever repeated with the same bytes, which a homeserver carries
-//! out once. A new request is made only after a refusal that says that the former one was not carried out.
+//! A request whose outcome is unknown is repeated only with the same bytes, which a homeserver carries out
+//! once. A new request is made only after a refusal, which says that the former one was not carried out.
 
 use std::{future::poll_fn, task::Poll, time::Duration};
 
 use super::{
-    ClientError, Exchange, ExchangeId, Output,
-    state::{Identity, Ordered, Shared, State},
+    error::ClientError,
+    event::{Exchange, ExchangeId, Output},
+    shared::Shared,
+    state::{Confirmation, Identity, State},
 };
 use crate::{
     codec::encode,
@@ -22,52 +24,58 @@ use crate::{
     },
 };
 
-/// How often a request is made anew with another token, or with keys fetched again.
+/// How many requests are made before a refusal that advises another token or fresh keys is final.
 const MAX_NEW_REQUESTS: usize = 4;
 
-/// A reply that a receipt in the queue can stand for.
+/// A reply that can be rebuilt from the receipt in the queue.
 pub(super) trait OrderedReply {
-    /// The reply that was lost.
-    fn from_receipt(receipt: Ordered) -> Self;
+    /// Rebuilds the reply.
+    fn from_receipt(receipt: Confirmation) -> Self;
 }
 
 impl OrderedReply for SendMessageReply {
-    fn from_receipt(receipt: Ordered) -> Self {
+    fn from_receipt(receipt: Confirmation) -> Self {
         Self { position: receipt.position, sent_at: receipt.sent_at }
     }
 }
 
 impl OrderedReply for CommitReply {
-    fn from_receipt(receipt: Ordered) -> Self {
+    fn from_receipt(receipt: Confirmation) -> Self {
         Self { position: receipt.position, epoch: receipt.epoch, sent_at: receipt.sent_at }
     }
 }
 
-/// What came of sending the same bytes as often as it took.
-enum Delivered<R> {
-    Answer(Result<R, Refusal>),
-    Receipt(Ordered),
+/// An encoded, signed request.
+pub(super) struct SignedRequest {
+    pub id: RequestId,
+    pub bytes: Vec<u8>,
 }
 
-/// What came of sending them once.
-enum Sent {
+/// The outcome of sending the same bytes as often as needed.
+enum DeliveryOutcome<R> {
+    Answer(Result<R, Refusal>),
+    Receipt(Confirmation),
+}
+
+/// The outcome of sending them once.
+enum SendOutcome {
     Answer(Vec<u8>),
     Failed,
-    Receipt(Ordered),
+    Receipt(Confirmation),
 }
 
-/// A request that was made.
-struct Made {
+/// A request that is ready to be sent, as often as needed.
+struct PreparedRequest {
     domain: Domain,
     service: Service,
     bytes: Vec<u8>,
     id: RequestId,
-    /// Until when a homeserver takes it.
+    /// When repeating it ends.
     until: Timestamp,
 }
 
 impl Shared {
-    /// Asks for `body` until there is an answer.
+    /// Requests `body` and returns the reply.
     pub async fn call<B: RequestBody + Sync>(
         &self,
         domain: &Domain,
@@ -78,7 +86,7 @@ impl Shared {
         self.call_within(domain, body, identity, window).await
     }
 
-    /// As [`Shared::call`], but no longer than for `window`.
+    /// As [`Shared::call`], but repeats the request for at most `window`.
     pub async fn call_within<B: RequestBody + Sync>(
         &self,
         domain: &Domain,
@@ -87,19 +95,23 @@ impl Shared {
         window: Duration,
     ) -> Result<B::Reply, ClientError> {
         for _ in 0..MAX_NEW_REQUESTS {
-            let made = self.make(domain, body, identity, window).await?;
-            match self.deliver::<B::Reply>(&made).await? {
-                Delivered::Answer(Ok(reply)) => return Ok(reply),
-                Delivered::Answer(Err(refusal)) => self.with(|state| state.prepare_again(domain, refusal))?,
-                // Nobody waits for a receipt of this request.
-                Delivered::Receipt(_) => return Err(ClientError::Dishonest("a receipt for nothing")),
+            let prepared = self.prepare(domain, body, identity, window).await?;
+            match self.deliver::<B::Reply>(&prepared).await? {
+                DeliveryOutcome::Answer(Ok(reply)) => return Ok(reply),
+                DeliveryOutcome::Answer(Err(refusal)) => {
+                    self.with(|state| state.prepare_again(domain, refusal))?
+                }
+                // No slot for a receipt was made.
+                DeliveryOutcome::Receipt(_) => {
+                    return Err(ClientError::Dishonest("a receipt for a request that is not ordered"));
+                }
             }
         }
         Err(Refusal::TokenNeeded.into())
     }
 
-    /// Has something ordered: the answer or the receipt, whichever comes first. `note` hears of each request
-    /// that is made, before it is sent.
+    /// Requests something that a delivery service orders: the answer or the receipt confirms it, whichever
+    /// comes first. `note` is called with the id of each request that is made, before it is sent.
     pub async fn call_ordered<B>(
         &self,
         domain: &Domain,
@@ -113,81 +125,93 @@ impl Shared {
     {
         let window = self.with(|state| state.config.request_window);
         for _ in 0..MAX_NEW_REQUESTS {
-            let made = self.make(domain, body, identity, window).await?;
+            let prepared = self.prepare(domain, body, identity, window).await?;
             self.with(|state| {
-                state.receipts.insert(made.id, None);
-                note(state, made.id);
+                state.receipts.insert(prepared.id, None);
+                note(state, prepared.id);
             });
-            let delivered = self.deliver::<B::Reply>(&made).await;
-            self.with(|state| state.receipts.remove(&made.id));
+            let delivered = self.deliver::<B::Reply>(&prepared).await;
+            self.with(|state| state.receipts.remove(&prepared.id));
             match delivered? {
-                Delivered::Answer(Ok(reply)) => return Ok(reply),
-                Delivered::Receipt(receipt) => return Ok(B::Reply::from_receipt(receipt)),
-                Delivered::Answer(Err(refusal)) => self.with(|state| state.prepare_again(domain, refusal))?,
+                DeliveryOutcome::Answer(Ok(reply)) => return Ok(reply),
+                DeliveryOutcome::Receipt(receipt) => return Ok(B::Reply::from_receipt(receipt)),
+                DeliveryOutcome::Answer(Err(refusal)) => {
+                    self.with(|state| state.prepare_again(domain, refusal))?
+                }
             }
         }
         Err(Refusal::TokenNeeded.into())
     }
 
-    /// Makes a request, with a token of its own if it needs one.
-    async fn make<B: RequestBody>(
+    /// Makes a request, with a token if the operation needs one.
+    async fn prepare<B: RequestBody>(
         &self,
         domain: &Domain,
         body: &B,
         identity: Option<&Identity>,
         window: Duration,
-    ) -> Result<Made, ClientError> {
+    ) -> Result<PreparedRequest, ClientError> {
         let rules = B::KIND.rules();
         let token = match rules.token {
             TokenRule::None => None,
             TokenRule::Any | TokenRule::Local => Some(self.take_token(domain).await?),
         };
         self.with(|state| {
-            let (id, bytes) = state.request(domain, body, token, identity)?;
-            Ok(Made { domain: domain.clone(), service: rules.service, bytes, id, until: state.now + window })
+            let SignedRequest { id, bytes } = state.request(domain, body, token, identity)?;
+            Ok(PreparedRequest {
+                domain: domain.clone(),
+                service: rules.service,
+                bytes,
+                id,
+                until: state.now + window,
+            })
         })
     }
 
-    /// Sends the same bytes until there is an answer or a receipt, or none can come any more.
-    async fn deliver<R: crate::codec::Codec>(&self, made: &Made) -> Result<Delivered<R>, ClientError> {
+    /// Sends the same bytes until an answer or a receipt comes, or none can come any more.
+    async fn deliver<R: crate::codec::Codec>(
+        &self,
+        prepared: &PreparedRequest,
+    ) -> Result<DeliveryOutcome<R>, ClientError> {
         let mut failures = 0;
         loop {
-            let (wait, refusal) = match self.send(made).await {
-                Sent::Receipt(receipt) => return Ok(Delivered::Receipt(receipt)),
-                Sent::Failed => (self.with(|state| state.backoff(failures)), None),
-                Sent::Answer(bytes) => match ResponseEnvelope::read::<R>(&bytes) {
-                    Ok(Ok(reply)) => return Ok(Delivered::Answer(Ok(reply))),
+            let (wait, refusal) = match self.send(prepared).await {
+                SendOutcome::Receipt(receipt) => return Ok(DeliveryOutcome::Receipt(receipt)),
+                SendOutcome::Failed => (self.with(|state| state.backoff(failures)), None),
+                SendOutcome::Answer(bytes) => match ResponseEnvelope::read::<R>(&bytes) {
+                    Ok(Ok(reply)) => return Ok(DeliveryOutcome::Answer(Ok(reply))),
                     Ok(Err(refusal)) => match refusal.advice() {
                         Advice::Retry(wait) => (wait, Some(refusal)),
-                        // Only the first copy can be too late or too early for certain.
+                        // A copy before this one may have been in time.
                         _ if failures > 0 && matches!(refusal, Refusal::OutsideTimeWindow { .. }) => {
-                            return Err(ClientError::Unanswered { domain: made.domain.clone() });
+                            return Err(ClientError::Unanswered { domain: prepared.domain.clone() });
                         }
-                        _ => return Ok(Delivered::Answer(Err(refusal))),
+                        _ => return Ok(DeliveryOutcome::Answer(Err(refusal))),
                     },
                     Err(_) => (self.with(|state| state.backoff(failures)), None),
                 },
             };
             failures += u32::from(refusal.is_none());
-            if self.now() + wait >= made.until {
+            if self.now() + wait >= prepared.until {
                 return match refusal {
                     Some(refusal) if failures == 0 => Err(refusal.into()),
-                    _ => Err(ClientError::Unanswered { domain: made.domain.clone() }),
+                    _ => Err(ClientError::Unanswered { domain: prepared.domain.clone() }),
                 };
             }
-            if let Some(receipt) = self.pause(made.id, wait).await {
-                return Ok(Delivered::Receipt(receipt));
+            if let Some(receipt) = self.pause(prepared.id, wait).await {
+                return Ok(DeliveryOutcome::Receipt(receipt));
             }
         }
     }
 
-    /// Sends the bytes once, and waits for what comes of it.
-    async fn send(&self, made: &Made) -> Sent {
+    /// Sends the bytes once, and waits for the outcome.
+    async fn send(&self, prepared: &PreparedRequest) -> SendOutcome {
         let (id, timeout) = self.with(|state| {
             state.next_exchange += 1;
             let id = ExchangeId(state.next_exchange);
-            let request = made.bytes.clone();
-            let exchange = Exchange { id, domain: made.domain.clone(), service: made.service, request };
+            let request = prepared.bytes.clone();
+            let exchange =
+                Exchange { id, domain: prepared.domain.clone(), service: prepared.service, request };
             state.outputs.push_back(Output::Request(exchange));
             state.exchanges.insert(id, None);
             (id, state.now + state.config.request_timeout)
@@ -197,13 +221,13 @@ impl Shared {
                 let answered = state.exchanges.get(&id).is_some_and(Option::is_some);
                 let sent = if answered {
                     match state.exchanges.get_mut(&id).and_then(Option::take) {
-                        Some(Ok(bytes)) => Sent::Answer(bytes),
-                        Some(Err(_)) | None => Sent::Failed,
+                        Some(Ok(bytes)) => SendOutcome::Answer(bytes),
+                        Some(Err(_)) | None => SendOutcome::Failed,
                     }
-                } else if let Some(receipt) = state.receipt(&made.id) {
-                    Sent::Receipt(receipt)
+                } else if let Some(receipt) = state.receipt(&prepared.id) {
+                    SendOutcome::Receipt(receipt)
                 } else if state.now >= timeout {
-                    Sent::Failed
+                    SendOutcome::Failed
                 } else {
                     state.wake_at(timeout);
                     return Poll::Pending;
@@ -215,8 +239,8 @@ impl Shared {
         .await
     }
 
-    /// Waits, but no longer than until the receipt arrives.
-    async fn pause(&self, id: RequestId, wait: Duration) -> Option<Ordered> {
+    /// Waits for `wait`, or until the receipt arrives. Returns the receipt, if there is one.
+    async fn pause(&self, id: RequestId, wait: Duration) -> Option<Confirmation> {
         let due = self.now() + wait;
         poll_fn(|_| {
             self.with(|state| {
@@ -233,25 +257,28 @@ impl Shared {
 }
 
 impl State {
-    /// The bytes of a new request, and its name.
+    /// Signs a new request.
     pub fn request<B: RequestBody>(
         &mut self,
         domain: &Domain,
         body: &B,
         token: Option<Token>,
         identity: Option<&Identity>,
-    ) -> Result<(RequestId, Vec<u8>), ClientError> {
+    ) -> Result<SignedRequest, ClientError> {
         let id = RequestId::random(&mut self.random);
-        let signer = identity.map(|identity| Signer { sender: &identity.sender, key: &identity.key });
-        let envelope = RequestEnvelope::new((domain.clone(), self.now, id), body, token, signer)?;
-        Ok((id, encode(&envelope)))
+        let request = RequestEnvelope::to(domain.clone(), self.now, id, body).token(token);
+        let envelope = match identity {
+            Some(Identity { sender, key }) => request.signed(Signer { sender, key })?,
+            None => request.unsigned()?,
+        };
+        Ok(SignedRequest { id, bytes: encode(&envelope) })
     }
 
-    fn receipt(&self, id: &RequestId) -> Option<Ordered> {
+    fn receipt(&self, id: &RequestId) -> Option<Confirmation> {
         self.receipts.get(id).copied().flatten()
     }
 
-    /// Whether a refused request may be made anew; if not, the refusal is the end of it.
+    /// Prepares for another request after a refusal. Returns the refusal if it is final.
     fn prepare_again(&mut self, domain: &Domain, refusal: Refusal) -> Result<(), ClientError> {
         match refusal.advice() {
             Advice::GetToken => {
@@ -268,7 +295,7 @@ impl State {
         }
     }
 
-    /// Exponential, between half of it and all of it.
+    /// Returns how long to wait after a failure: doubled with each, between half of that and all of it.
     fn backoff(&mut self, failures: u32) -> Duration {
         let config = &self.config;
         let longest = config.backoff_first.saturating_mul(1 << failures.min(16)).min(config.backoff_limit);

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §11 — procedures are futures that are polled by hand: no runtime, no threads, no clock.
+//! PROTOCOL.md §11 — running procedures: futures that are polled by hand, without runtime, threads or clock.
 
 use std::{
     future::poll_fn,
@@ -7,15 +7,15 @@ use std::{
 };
 
 use super::{
-    ClientError, Event, Output, TaskId,
-    state::{Procedure, Shared},
+    event::{Event, Output, TaskId},
+    shared::{Procedure, Shared, Task},
 };
 use crate::time::Timestamp;
 
-/// The procedures under way, polled in the order in which they began.
+/// The procedures under way, polled in the order in which they started.
 pub(super) struct Executor {
     shared: Shared,
-    running: Vec<(Option<TaskId>, Procedure)>,
+    running: Vec<Task>,
 }
 
 impl Executor {
@@ -23,21 +23,18 @@ impl Executor {
         Self { shared, running: Vec::new() }
     }
 
-    /// Starts a procedure that whoever embeds the client will hear of.
+    /// Starts a procedure whose end is an [`Output::TaskDone`].
     pub fn start(&mut self, id: TaskId, procedure: Procedure) {
-        self.shared.with(|state| {
-            state.spawned.push((Some(id), procedure));
-            state.stirred = true;
-        });
+        self.shared.start(Task { id: Some(id), procedure });
     }
 
-    /// The next thing to do or tell at `now`, once all procedures have gone as far as they can.
+    /// Runs all procedures as far as they go at `now`, and returns the next output.
     pub fn poll(&mut self, now: Timestamp) -> Option<Output> {
         self.shared.with(|state| state.now = state.now.max(now));
         loop {
             let (output, due) = self.shared.with(|state| {
                 let due = state.next_wake.is_some_and(|wake| wake <= state.now);
-                (state.outputs.pop_front(), due || state.stirred)
+                (state.outputs.pop_front(), due || state.woken)
             });
             if output.is_some() || !due {
                 return output;
@@ -48,27 +45,27 @@ impl Executor {
 
     pub fn is_idle(&self) -> bool {
         self.running.is_empty()
-            && self.shared.with(|state| state.spawned.is_empty() && state.outputs.is_empty())
+            && !self.shared.has_spawned()
+            && self.shared.with(|state| state.outputs.is_empty())
     }
 
     /// Polls every procedure once.
     fn pass(&mut self) {
-        let spawned = self.shared.with(|state| {
-            state.stirred = false;
+        self.shared.with(|state| {
+            state.woken = false;
             state.next_wake = None;
-            std::mem::take(&mut state.spawned)
         });
-        self.running.extend(spawned);
+        self.running.extend(self.shared.take_spawned());
         let mut context = Context::from_waker(Waker::noop());
         let mut running = Vec::with_capacity(self.running.len());
-        for (id, mut procedure) in self.running.drain(..) {
+        for Task { id, mut procedure } in self.running.drain(..) {
             match procedure.as_mut().poll(&mut context) {
-                Poll::Pending => running.push((id, procedure)),
+                Poll::Pending => running.push(Task { id, procedure }),
                 Poll::Ready(result) => {
-                    // Dropped first: what it held is free before anybody hears of its end.
+                    // Dropped first: its locks are free before its end is reported.
                     drop(procedure);
                     self.shared.with(|state| {
-                        state.stirred = true;
+                        state.woken = true;
                         match (id, result) {
                             (Some(id), result) => state.outputs.push_back(Output::TaskDone(id, result)),
                             (None, Err(error)) => state.emit(Event::BackgroundFailure(error)),
@@ -84,20 +81,12 @@ impl Executor {
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        // Procedures hold the state: those that the state holds would keep it for ever.
-        drop(self.shared.with(|state| std::mem::take(&mut state.spawned)));
+        // A procedure holds a `Shared`, and the `Shared` holds those that have not started: a leak otherwise.
+        drop(self.shared.take_spawned());
     }
 }
 
 impl Shared {
-    /// Starts a procedure that only shows when it fails.
-    pub fn spawn(&self, procedure: impl Future<Output = Result<(), ClientError>> + Send + 'static) {
-        self.with(|state| {
-            state.spawned.push((None, Box::pin(procedure)));
-            state.stirred = true;
-        });
-    }
-
     /// Waits for `duration`.
     pub async fn sleep(&self, duration: Duration) {
         let due = self.now() + duration;

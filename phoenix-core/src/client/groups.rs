@@ -1,6 +1,4 @@
-//! PROTOCOL.md §8, §11 — a group as its member holds it, and creating one.
-
-use std::collections::BTreeMap;
+//! PROTOCOL.md §8.4, §11.11 — creating a group, and the MLS settings of all groups.
 
 use openmls::prelude::{
     BasicCredential, CredentialType, Extension, ExtensionType, Extensions, ExternalSender, GroupContext,
@@ -11,106 +9,31 @@ use openmls_traits::OpenMlsProvider;
 use tls_codec::Serialize;
 
 use super::{
-    ClientError, Event, GroupView, TaskId,
-    account::NewLeaf,
-    messages::associated,
-    state::{Identity, Shared, State},
+    error::ClientError,
+    event::Event,
+    leaves::NewLeaf,
+    messages::seal_credential,
+    shared::Shared,
+    state::{Connection, Group, Member, State},
 };
 use crate::{
-    codec::{Flag, decode, encode},
-    credentials::{LeafCredential, MemberCredential},
-    crypto::{
-        aead::{EarCiphertext, EarKey},
-        sign::{SigningKey, VerifyingKey},
-    },
-    identifiers::{GroupId, LeafIdentity, RequestId, UserId},
+    codec::{Flag, encode},
+    crypto::{aead::EarKey, sign::VerifyingKey},
+    identifiers::GroupId,
     mls::{CIPHERSUITE, LEAF_CREDENTIAL_TYPE, ROLES_EXTENSION, Roles},
-    rng::Random,
-    wire::{
-        delivery_service::{AddUsers, CreateGroup, GroupAccess, RequestGroupId, UpdateClient},
-        envelope::Sender,
-    },
+    wire::delivery_service::{CreateGroup, GroupAccess, RequestGroupId},
 };
 
-/// A group that the client is in.
-pub(super) struct Group {
-    pub id: GroupId,
-    pub mls: MlsGroup,
-    pub leaf_key: SigningKey,
-    pub group_key: EarKey,
-    pub credential_key: EarKey,
-    /// By leaf.
-    pub members: BTreeMap<u32, Member>,
-    /// Everybody who ever was a member, by leaf identity.
-    pub names: BTreeMap<LeafIdentity, UserId>,
-    pub last_position: Option<u64>,
-    pub healthy: bool,
-    /// A commit of ours that was made and is neither known to be ordered nor to be refused.
-    pub pending: Option<PendingCommit>,
-    /// Whether the last commit of ours was merged.
-    pub merged: bool,
-    /// Messages of ours that are not known to be ordered.
-    pub unconfirmed: BTreeMap<RequestId, Unconfirmed>,
-    /// What the group is for, if it is a connection's.
-    pub connection: Option<Connection>,
-}
-
-/// Who a connection's group connects with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Connection {
-    /// This user was asked, and has not joined yet.
-    Asked(UserId),
-    /// Both are in.
-    Made,
-}
-
-/// A member, its chain of credentials verified.
-#[derive(Clone)]
-pub(super) struct Member {
-    pub identity: LeafIdentity,
-    pub credential: MemberCredential,
-}
-
-impl Member {
-    /// Whose leaf it is.
-    pub fn user(&self) -> &UserId {
-        &self.credential.client_credential.client_id().user_id
-    }
-}
-
-/// A commit on its way.
-pub(super) struct PendingCommit {
-    pub request: CommitRequest,
-    /// Who joins by it.
-    pub added: Vec<Member>,
-    /// The requests that it was sent in.
-    pub requests: Vec<RequestId>,
-}
-
-/// A commit as it is sent.
-#[derive(Clone)]
-pub(super) enum CommitRequest {
-    AddUsers(AddUsers),
-    Update(UpdateClient),
-}
-
-/// A message on its way.
-#[derive(Clone)]
-pub(super) struct Unconfirmed {
-    pub task: TaskId,
-    pub text: Vec<u8>,
-}
-
-/// How many epochs back messages are still read: own commits are merged as soon as they are acknowledged, and
-/// what was ordered before may follow.
+/// From how many past epochs messages are still decrypted: an own commit is merged as soon as its answer
+/// comes, and messages that were ordered before it may arrive afterwards.
 const PAST_EPOCHS: usize = 5;
 
-/// Messages that may come out of order, and be missing, of one sender. The order is the group's own; missing are
-/// those that a gap marker stands for.
+/// How many messages of one sender may come out of order. The delivery service orders them, so few do.
 const OUT_OF_ORDER: u32 = 32;
+/// How many messages of one sender may be missing in a row: those that a gap marker stands for.
 const MAX_MISSING: u32 = 10_000;
 
-/// The settings of all groups.
+/// Returns the MLS settings with which groups are joined; [`create`] uses the same.
 pub(super) fn join_config() -> MlsGroupJoinConfig {
     MlsGroupJoinConfig::builder()
         .wire_format_policy(PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
@@ -120,114 +43,6 @@ pub(super) fn join_config() -> MlsGroupJoinConfig {
         .build()
 }
 
-impl Group {
-    /// A group that was just created or joined.
-    pub fn new(access: GroupAccess, credential_key: EarKey, mls: MlsGroup, leaf_key: SigningKey) -> Self {
-        Self {
-            id: access.group_id,
-            mls,
-            leaf_key,
-            group_key: access.group_key,
-            credential_key,
-            members: BTreeMap::new(),
-            names: BTreeMap::new(),
-            last_position: None,
-            healthy: true,
-            pending: None,
-            merged: false,
-            unconfirmed: BTreeMap::new(),
-            connection: None,
-        }
-    }
-
-    pub fn access(&self) -> GroupAccess {
-        GroupAccess { group_id: self.id.clone(), group_key: self.group_key.clone() }
-    }
-
-    /// How the client signs as a member.
-    pub fn identity(&self) -> Identity {
-        let sender = Sender::Leaf(self.mls.own_leaf_index().u32());
-        Identity { sender, key: self.leaf_key.clone() }
-    }
-
-    pub fn epoch(&self) -> u64 {
-        self.mls.epoch().as_u64()
-    }
-
-    /// Whether the delivery service has proposed what must be committed first.
-    pub fn has_proposals(&self) -> bool {
-        self.mls.has_pending_proposals()
-    }
-
-    pub fn is_member(&self, user: &UserId) -> bool {
-        self.members.values().any(|member| member.user() == user)
-    }
-
-    /// Rebuilds the list of members from the tree, after a commit; `added` are those that are new.
-    pub fn refresh_members(&mut self, added: Vec<Member>) {
-        let old = std::mem::take(&mut self.members).into_values();
-        // Those that are new win over those of the same identity: a credential may have been renewed.
-        let known: BTreeMap<LeafIdentity, Member> =
-            old.chain(added).map(|member| (member.identity, member)).collect();
-        for leaf in self.mls.members() {
-            let Ok(credential) = leaf_credential(leaf.credential.serialized_content()) else { continue };
-            if let Some(member) = known.get(&credential.leaf.payload.identity) {
-                self.names.insert(member.identity, member.user().clone());
-                self.members.insert(leaf.index.u32(), member.clone());
-            }
-        }
-    }
-
-    pub fn epoch_changed(&self) -> Event {
-        Event::EpochChanged {
-            group: self.id.clone(),
-            epoch: self.epoch(),
-            authenticator: self.mls.epoch_authenticator().as_slice().to_vec(),
-        }
-    }
-
-    pub fn view(&self) -> GroupView {
-        GroupView {
-            group_id: self.id.clone(),
-            epoch: self.epoch(),
-            members: self.members.values().map(|member| member.user().clone()).collect(),
-            epoch_authenticator: self.mls.epoch_authenticator().as_slice().to_vec(),
-            healthy: self.healthy,
-            last_position: self.last_position,
-            connection: self.connection.is_some(),
-        }
-    }
-}
-
-/// The leaf credential in MLS's form of it.
-pub(super) fn leaf_credential(bytes: &[u8]) -> Result<LeafCredential, ClientError> {
-    Ok(decode(bytes)?)
-}
-
-/// What a member's encrypted credential is bound to.
-fn credential_name(group: &GroupId, identity: &LeafIdentity) -> Vec<u8> {
-    associated("member credential", &[&encode(group), &identity.0])
-}
-
-/// Encrypts a member's credential for the other members.
-pub(super) fn seal_credential(
-    random: &mut Random,
-    key: &EarKey,
-    (group, identity): (&GroupId, &LeafIdentity),
-    credential: &MemberCredential,
-) -> Result<EarCiphertext, ClientError> {
-    Ok(key.seal(random, &credential_name(group, identity), &encode(credential))?)
-}
-
-/// Decrypts a member's credential.
-pub(super) fn open_credential(
-    key: &EarKey,
-    (group, identity): (&GroupId, &LeafIdentity),
-    sealed: &EarCiphertext,
-) -> Result<MemberCredential, ClientError> {
-    Ok(decode(&key.open(&credential_name(group, identity), sealed)?)?)
-}
-
 /// Creates a group with this client as its only member.
 pub(super) async fn create(shared: &Shared, connection: Option<Connection>) -> Result<GroupId, ClientError> {
     let domain = shared.with(|state| state.config.domain.clone());
@@ -235,7 +50,7 @@ pub(super) async fn create(shared: &Shared, connection: Option<Connection>) -> R
     let to = shared.config_key().await?;
     let reserved = shared.call(&domain, &RequestGroupId {}, None).await?;
     if reserved.group_id.domain != domain {
-        return Err(ClientError::Dishonest("a group of another homeserver"));
+        return Err(ClientError::Dishonest("a group id of another homeserver"));
     }
     let id = reserved.group_id;
     let (group, leaf) = shared.with(|state| state.new_group(&id, &delivery_key))?;
@@ -254,7 +69,8 @@ pub(super) async fn create(shared: &Shared, connection: Option<Connection>) -> R
             encrypted_credential: seal_credential(
                 &mut state.random,
                 &group.credential_key,
-                (&id, &identity),
+                &id,
+                &identity,
                 &credential,
             )?,
             queue_config: state.bound_config(&to, &id)?,
@@ -275,7 +91,7 @@ pub(super) async fn create(shared: &Shared, connection: Option<Connection>) -> R
     })
 }
 
-/// The user's wish for a group.
+/// Creates a group for the user.
 pub(super) async fn create_group(shared: Shared) -> Result<(), ClientError> {
     let id = create(&shared, None).await?;
     shared.emit(Event::GroupCreated(id));
@@ -283,7 +99,7 @@ pub(super) async fn create_group(shared: Shared) -> Result<(), ClientError> {
 }
 
 impl State {
-    /// A new MLS group with fresh keys.
+    /// Makes an MLS group with fresh keys.
     fn new_group(
         &mut self,
         id: &GroupId,
@@ -309,7 +125,8 @@ impl State {
     }
 }
 
-/// What holds for all members: required capabilities, roles, and the delivery service as external sender.
+/// Returns the group context's extensions: required capabilities, roles, and the delivery service as external
+/// sender.
 fn context_extensions(
     id: &GroupId,
     roles: &Roles,
@@ -332,7 +149,7 @@ fn context_extensions(
     .map_err(ClientError::mls)
 }
 
-/// The encoding of an MLS message.
+/// Encodes an MLS message.
 pub(super) fn message_bytes(message: &MlsMessageOut) -> Result<Vec<u8>, ClientError> {
     message.to_bytes().map_err(ClientError::mls)
 }

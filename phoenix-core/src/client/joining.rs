@@ -1,5 +1,7 @@
-//! PROTOCOL.md §8, §11 — joining a group from a Welcome: only from contacts, and only once every member's chain
-//! of credentials is verified.
+//! PROTOCOL.md §11.11 — joining a group from a Welcome: only a contact's, and only after the chain of
+//! credentials of every member is verified.
+
+use std::collections::BTreeMap;
 
 use openmls::prelude::{
     JoinBuilder, MlsMessageBodyIn, ProcessedWelcome, RatchetTreeIn, StagedWelcome, Welcome,
@@ -7,26 +9,28 @@ use openmls::prelude::{
 use tls_codec::Deserialize;
 
 use super::{
-    ClientError, Event, account,
-    commits::attribution_name,
-    groups::{Connection, Group, Member, join_config, leaf_credential, open_credential},
-    locks::LockName,
-    messages::{AttributedWelcome, Invitation, WelcomeAttribution},
+    error::ClientError,
+    event::Event,
+    groups::join_config,
+    key_packages,
+    messages::{AttributedWelcome, Invitation, WelcomeAttribution, welcome_attribution_binding},
     processing,
-    state::{Identity, OwnPackage, Shared, State},
+    shared::Shared,
+    state::{Connection, Group, Identity, LockName, Member, OwnPackage, State},
+    verification::verify_members,
 };
 use crate::{
     codec::{Bytes, decode, encode},
     identifiers::{GroupId, UserId},
     mls::{parse_message, welcome_references},
     wire::{
-        delivery_service::{GroupAccess, LeafProfile, UpdateQueueInfo, WelcomeInfo, WelcomeInfoReply},
+        delivery_service::{GroupAccess, UpdateQueueInfo, WelcomeInfo, WelcomeInfoReply},
         envelope::Sender,
         fan_out::{Delivery, FanOutContent, WelcomeBundle},
     },
 };
 
-/// A Welcome that was decrypted.
+/// A decrypted Welcome.
 struct Opened {
     invitation: Invitation,
     reference: Vec<u8>,
@@ -35,7 +39,7 @@ struct Opened {
     epoch: u64,
 }
 
-/// Follows an invitation, or declines it and says why.
+/// Follows an invitation, or declines it and reports why.
 pub(super) async fn join(shared: Shared, delivery: Delivery) -> Result<(), ClientError> {
     let id = delivery.group_id.clone();
     let lock = shared.lock(LockName::Group(id.clone())).await;
@@ -46,15 +50,15 @@ pub(super) async fn join(shared: Shared, delivery: Delivery) -> Result<(), Clien
         });
         return Ok(());
     }
-    // Deliveries find their way to the client only by its own configuration, before the key package's expires.
+    // Until then, deliveries come by the key package's configuration, which expires.
     let bound = update_queue_info(&shared, &id).await;
     drop(lock);
     processing::follow(&shared, &id).await?;
     bound?;
-    replenish(&shared).await
+    key_packages::replenish(&shared).await
 }
 
-/// Joins; an invitation that has overtaken the connection with who invites waits until that is made or has failed.
+/// Joins. An invitation that overtook the connection with its inviter waits until that is made or has failed.
 async fn join_once_connected(shared: &Shared, delivery: &Delivery) -> Result<(), ClientError> {
     let (patience, interval) =
         shared.with(|state| (state.now + state.config.request_window, state.config.poll_interval));
@@ -72,7 +76,7 @@ async fn join_once_connected(shared: &Shared, delivery: &Delivery) -> Result<(),
 
 async fn join_group(shared: &Shared, delivery: &Delivery) -> Result<(), ClientError> {
     let FanOutContent::Welcome(bundle) = &delivery.content else {
-        return Err(ClientError::Dishonest("no Welcome"));
+        return Err(ClientError::Dishonest("a delivery without a Welcome"));
     };
     let opened = shared.with(|state| state.open_welcome(&delivery.group_id, bundle))?;
     let access = GroupAccess {
@@ -88,17 +92,13 @@ async fn join_group(shared: &Shared, delivery: &Delivery) -> Result<(), ClientEr
         let builder = JoinBuilder::new(&state.provider, processed).with_ratchet_tree(tree);
         builder.skip_lifetime_validation().build().map_err(ClientError::mls)
     })?;
-    let leaves: Vec<(u32, Vec<u8>)> = staged
-        .members()
-        .map(|member| (member.index.u32(), member.credential.serialized_content().to_vec()))
-        .collect();
-    let members =
-        judge_members(shared, (&id, &invitation.credential_key), &leaves, &info.credentials).await?;
+    let (key, leaves) = (&invitation.credential_key, staged.members().collect());
+    let members = verify_members(shared, &id, key, leaves, &info.credentials).await?;
     check_inviter(&staged, &members, &invitation)?;
     shared.with(|state| {
         let mls = staged.into_group(&state.provider).map_err(ClientError::mls)?;
         let mut group = Group::new(access, invitation.credential_key, mls, package.leaf_key);
-        group.refresh_members(members.into_iter().map(|(_, member)| member).collect());
+        group.refresh_members(members.into_values().collect());
         group.last_position = Some(delivery.position);
         let changed = group.epoch_changed();
         state.groups.insert(id.clone(), group);
@@ -109,8 +109,8 @@ async fn join_group(shared: &Shared, delivery: &Delivery) -> Result<(), ClientEr
     })
 }
 
-/// Fetches tree and credentials. The Welcome can be opened once only, so this does not give up on a homeserver
-/// that is down.
+/// Fetches tree and credentials. Repeats the request until it is answered, because the Welcome opens only
+/// once.
 async fn welcome_info(
     shared: &Shared,
     access: &GroupAccess,
@@ -127,43 +127,22 @@ async fn welcome_info(
     }
 }
 
-/// Verifies who every member is.
-pub(super) async fn judge_members(
-    shared: &Shared,
-    (id, credential_key): (&GroupId, &crate::crypto::aead::EarKey),
-    leaves: &[(u32, Vec<u8>)],
-    profiles: &[LeafProfile],
-) -> Result<Vec<(u32, Member)>, ClientError> {
-    let mut members = Vec::new();
-    for (index, credential) in leaves {
-        let leaf = leaf_credential(credential)?;
-        let identity = leaf.leaf.payload.identity;
-        let profile = profiles.iter().find(|profile| profile.leaf == *index);
-        let profile = profile.ok_or(ClientError::Dishonest("a member without a credential"))?;
-        let credential = open_credential(credential_key, (id, &identity), &profile.encrypted_credential)?;
-        shared.judged(|state| state.judge_leaf(&leaf, &credential)).await?;
-        members.push((*index, Member { identity, credential }));
-    }
-    Ok(members)
-}
-
-/// The Welcome must be of the member who signed the invitation.
+/// Checks that the member who sent the Welcome is the one who signed the invitation.
 fn check_inviter(
     staged: &StagedWelcome,
-    members: &[(u32, Member)],
+    members: &BTreeMap<u32, Member>,
     invitation: &Invitation,
 ) -> Result<(), ClientError> {
-    let sender = staged.welcome_sender_index().u32();
-    let member = members.iter().find(|(index, _)| *index == sender).map(|(_, member)| member);
+    let member = members.get(&staged.welcome_sender_index().u32());
     let inviter = member.map(|member| member.credential.client_credential.client_id());
     if inviter == Some(&invitation.inviter) {
         Ok(())
     } else {
-        Err(ClientError::Dishonest("a Welcome of another than the inviter"))
+        Err(ClientError::Dishonest("a Welcome sent by another member than the inviter"))
     }
 }
 
-/// Has the group's messages sent to the client's own configuration.
+/// Binds the client's queue configuration in the group to the group.
 pub(super) async fn update_queue_info(shared: &Shared, id: &GroupId) -> Result<(), ClientError> {
     let to = shared.config_key().await?;
     let (body, identity) = shared.with(|state| {
@@ -173,21 +152,15 @@ pub(super) async fn update_queue_info(shared: &Shared, id: &GroupId) -> Result<(
     })?;
     loop {
         match shared.call(&id.domain, &body, Some(&identity)).await {
-            // Doing it twice does no harm.
+            // A second update does no harm.
             Err(ClientError::Unanswered { .. }) => {}
             result => return result.map(|_| ()),
         }
     }
 }
 
-/// Publishes fresh key packages once half of them are used.
-async fn replenish(shared: &Shared) -> Result<(), ClientError> {
-    let few = shared.with(|state| state.used_packages * 2 >= state.config.key_packages.max(1));
-    if few { account::publish_key_packages(shared).await } else { Ok(()) }
-}
-
 impl State {
-    /// Whether a connection with this user is asked for, or being accepted.
+    /// Whether a connection with this user is requested, or being accepted.
     fn is_connecting(&self, user: &UserId) -> bool {
         let asked = Some(Connection::Asked(user.clone()));
         self.accepting.contains(user) || self.groups.values().any(|group| group.connection == asked)
@@ -195,10 +168,10 @@ impl State {
 
     /// Opens the invitation, checks that a contact signed it, and decrypts the Welcome.
     fn open_welcome(&mut self, id: &GroupId, bundle: &WelcomeBundle) -> Result<Opened, ClientError> {
-        let opened = self.friendship_key.open(&attribution_name(id), &bundle.attribution)?;
+        let opened = self.friendship_key.open(&welcome_attribution_binding(id), &bundle.attribution)?;
         let WelcomeAttribution { invitation, signature } = decode(&opened)?;
         if invitation.group_id != *id {
-            return Err(ClientError::Dishonest("an invitation into another group"));
+            return Err(ClientError::Dishonest("an invitation to another group"));
         }
         let inviter = &invitation.inviter;
         let contact = self.contacts.get(&inviter.user_id);
@@ -207,11 +180,12 @@ impl State {
         let signed = AttributedWelcome { invitation, welcome: bundle.welcome.clone() };
         contact.credential.verifying_key().verify(&signed, &signature)?;
         let references = welcome_references(bundle.welcome.as_slice()).map_err(ClientError::mls)?;
-        let ours = references.into_iter().find_map(|reference| {
+        let own = references.into_iter().find_map(|reference| {
             let package = self.key_packages.get(&reference)?.clone();
             Some((reference, package))
         });
-        let (reference, package) = ours.ok_or(ClientError::Dishonest("a Welcome for others"))?;
+        let (reference, package) =
+            own.ok_or(ClientError::Dishonest("a Welcome for none of the client's key packages"))?;
         let welcome = read_welcome(bundle)?;
         let processed = ProcessedWelcome::new_from_welcome(&self.provider, &join_config(), welcome);
         let processed = processed.map_err(ClientError::mls)?;
@@ -220,7 +194,7 @@ impl State {
         }
         let group_info = processed.unverified_group_info();
         if group_info.group_id().as_slice() != encode(id) {
-            return Err(ClientError::Dishonest("a Welcome into another group"));
+            return Err(ClientError::Dishonest("a Welcome to another group"));
         }
         let epoch = group_info.epoch().as_u64();
         Ok(Opened { invitation: signed.invitation, reference, package, processed, epoch })
@@ -230,6 +204,6 @@ impl State {
 fn read_welcome(bundle: &WelcomeBundle) -> Result<Welcome, ClientError> {
     match parse_message(bundle.welcome.as_slice()).map_err(ClientError::mls)?.extract() {
         MlsMessageBodyIn::Welcome(welcome) => Ok(welcome),
-        _ => Err(ClientError::Dishonest("no Welcome")),
+        _ => Err(ClientError::Dishonest("another MLS message than a Welcome")),
     }
 }

@@ -1,47 +1,27 @@
-//! PROTOCOL.md §8, §11 — commits of ours: inviting contacts, renewing the own leaf; and sending messages, which
-//! must wait for them.
+//! PROTOCOL.md §11.12 — committing and sending: inviting contacts, renewing the client's own leaf, messages.
 //!
-//! A commit that was made stays *pending* until its fate is known: merged when the answer or the receipt comes,
-//! dropped when it is refused or another's commit comes for the same epoch. While nobody knows, the next
-//! operation on the group sends it again, in a new request; the delivery service takes it once at most, for it
-//! is of one epoch.
-
-use openmls::prelude::{KeyPackage, KeyPackageIn, ProtocolVersion};
-use openmls_traits::OpenMlsProvider;
-use tls_codec::Deserialize;
+//! A commit is *pending* until its outcome is known: it is merged when the answer or the receipt comes, and
+//! dropped when it is refused or another member's commit comes for the same epoch. While the outcome is
+//! unknown, the next operation on the group sends the commit again in a new request; the delivery service
+//! takes it at most once, because it is of one epoch.
 
 use super::{
-    ClientError, Event, TaskId,
-    account::add_package_name,
-    groups::{CommitRequest, Member, Unconfirmed, leaf_credential, message_bytes},
-    locks::LockName,
-    state::{Contact, Identity, Shared, State},
+    error::ClientError,
+    event::TaskId,
+    fan_out_queue,
+    joiners::fetch_joiners,
+    processing,
+    shared::Shared,
+    state::{CommitRequest, LockName, State, UnconfirmedMessage},
 };
 use crate::{
-    codec::decode,
-    credentials::MemberCredential,
-    crypto::aead::EarKey,
     error::{Advice, Refusal},
-    identifiers::{Domain, GroupId, UserId},
-    mls::validate_key_package,
-    wire::{
-        delivery_service::{CommitReply, SendMessage},
-        fan_out::ClientQueueConfig,
-        queuing_service::{AddPackage, GetKeyPackage, KeyPackageBatch},
-    },
+    identifiers::{GroupId, UserId},
+    wire::delivery_service::CommitReply,
 };
 
-/// How often an operation begins anew after others were faster.
+/// How often an operation starts again after another member's commit came first.
 const MAX_REBASES: usize = 64;
-
-/// A client of a contact, ready to be added.
-pub(super) struct Joiner {
-    pub package: KeyPackage,
-    pub member: Member,
-    /// Seals the attribution to the joiner.
-    pub friendship_key: EarKey,
-    pub batch: KeyPackageBatch,
-}
 
 /// Adds contacts to a group.
 pub(super) async fn invite(shared: Shared, group: GroupId, users: Vec<UserId>) -> Result<(), ClientError> {
@@ -53,7 +33,7 @@ pub(super) async fn invite(shared: Shared, group: GroupId, users: Vec<UserId>) -
     }
     let _lock = shared.lock(LockName::Group(group.clone())).await;
     for _ in 0..MAX_REBASES {
-        settle(&shared, &group).await?;
+        resolve_pending(&shared, &group).await?;
         if !commit_proposals(&shared, &group).await? {
             continue;
         }
@@ -71,11 +51,11 @@ pub(super) async fn invite(shared: Shared, group: GroupId, users: Vec<UserId>) -
     Err(ClientError::Contention)
 }
 
-/// Renews the client's own leaf, and commits what the delivery service has proposed.
+/// Renews the client's own leaf, and commits the proposals of the delivery service.
 pub(super) async fn update(shared: Shared, group: GroupId) -> Result<(), ClientError> {
     let _lock = shared.lock(LockName::Group(group.clone())).await;
     for _ in 0..MAX_REBASES {
-        settle(&shared, &group).await?;
+        resolve_pending(&shared, &group).await?;
         shared.with(|state| state.commit_update(&group))?;
         if submit(&shared, &group).await? {
             return Ok(());
@@ -93,17 +73,17 @@ pub(super) async fn send(
 ) -> Result<(), ClientError> {
     let _lock = shared.lock(LockName::Group(group.clone())).await;
     for _ in 0..MAX_REBASES {
-        settle(&shared, &group).await?;
+        resolve_pending(&shared, &group).await?;
         if !commit_proposals(&shared, &group).await? {
             continue;
         }
-        let (body, identity, epoch) = shared.with(|state| state.message(&group, &text))?;
+        let message = shared.with(|state| state.encrypt_message(&group, &text))?;
         let forget = |state: &mut State| state.forget_message(&group, task);
         let sent = shared
-            .call_ordered(&group.domain, &body, Some(&identity), |state, request| {
+            .call_ordered(&group.domain, &message.body, Some(&message.identity), |state, request| {
                 forget(state);
                 if let Some(group) = state.groups.get_mut(&group) {
-                    group.unconfirmed.insert(request, Unconfirmed { task, text: text.clone() });
+                    group.unconfirmed.insert(request, UnconfirmedMessage { task, text: text.clone() });
                 }
             })
             .await;
@@ -114,9 +94,9 @@ pub(super) async fn send(
             }
             Err(ClientError::Refused(refusal)) if refusal.advice() == Advice::Rebase => {
                 shared.with(forget);
-                catch_up(&shared, &group, &refusal, epoch).await?;
+                catch_up(&shared, &group, &refusal, message.epoch).await?;
             }
-            // Whoever asks again for what may have been done, would do it twice.
+            // It may have been ordered: encrypting it again could send it twice.
             Err(ClientError::Unanswered { domain }) => return Err(ClientError::Unanswered { domain }),
             Err(error) => {
                 shared.with(forget);
@@ -127,8 +107,8 @@ pub(super) async fn send(
     Err(ClientError::Contention)
 }
 
-/// Finds out what became of a commit that nobody knows of, and makes sure that the group can go on.
-async fn settle(shared: &Shared, group: &GroupId) -> Result<(), ClientError> {
+/// Resolves a pending commit of unknown outcome. An error says why the group cannot go on.
+async fn resolve_pending(shared: &Shared, group: &GroupId) -> Result<(), ClientError> {
     let (pending, healthy) = shared.with(|state| {
         let group = state.group(group)?;
         Ok::<_, ClientError>((group.pending.is_some(), group.healthy))
@@ -142,7 +122,7 @@ async fn settle(shared: &Shared, group: &GroupId) -> Result<(), ClientError> {
     Ok(())
 }
 
-/// Commits what the delivery service has proposed, if it has. Whether the group is free of proposals now.
+/// Commits the proposals of the delivery service, if there are any. Returns whether none are left.
 async fn commit_proposals(shared: &Shared, group: &GroupId) -> Result<bool, ClientError> {
     if !shared.with(|state| state.group(group).map(|group| group.has_proposals()))? {
         return Ok(true);
@@ -151,7 +131,7 @@ async fn commit_proposals(shared: &Shared, group: &GroupId) -> Result<bool, Clie
     submit(shared, group).await
 }
 
-/// Sends the pending commit and waits until its fate is known. Whether it was merged.
+/// Sends the pending commit and waits until its outcome is known. Returns whether it was merged.
 async fn submit(shared: &Shared, id: &GroupId) -> Result<bool, ClientError> {
     let (request, identity, epoch) = shared.with(|state| {
         let group = state.group(id)?;
@@ -187,14 +167,14 @@ async fn submit(shared: &Shared, id: &GroupId) -> Result<bool, ClientError> {
     }
 }
 
-/// Reads the queue until the group is where the delivery service says that it is: what made it refuse is on its
-/// way.
+/// Reads the queue until the group has what made the delivery service refuse: the epoch that it named, or the
+/// proposals in the way.
 async fn catch_up(shared: &Shared, id: &GroupId, refusal: &Refusal, epoch: u64) -> Result<(), ClientError> {
     let (patience, poll_interval) =
         shared.with(|state| (state.now + state.config.request_window, state.config.poll_interval));
     loop {
-        super::inbox::read_fan_out(shared).await?;
-        super::processing::follow(shared, id).await?;
+        fan_out_queue::read(shared).await?;
+        processing::follow(shared, id).await?;
         let done = shared.with(|state| {
             let group = state.group(id)?;
             if !group.healthy {
@@ -212,98 +192,5 @@ async fn catch_up(shared: &Shared, id: &GroupId, refusal: &Refusal, epoch: u64) 
             return Err(refusal.clone().into());
         }
         shared.sleep(poll_interval).await;
-    }
-}
-
-/// Fetches key packages of a contact, one for each of its clients, and checks them.
-async fn fetch_joiners(shared: &Shared, contact: &Contact) -> Result<Vec<Joiner>, ClientError> {
-    let domain = contact.credential.client_id().user_id.domain.clone();
-    let friendship = &contact.friendship;
-    let body = GetKeyPackage { user: friendship.user, friendship_token: friendship.token.clone() };
-    let reply = shared.call(&domain, &body, None).await?;
-    check_batch(shared, &domain, &reply.batch).await?;
-    let mut joiners = Vec::new();
-    for package in &reply.packages {
-        joiners.push(shared.judged(|state| Ok(state.joiner(contact, package, &reply.batch)?)).await?);
-        if let Some(joiner) = joiners.last() {
-            let leaf = leaf_credential(joiner.package.leaf_node().credential().serialized_content())?;
-            shared.refresh_authorities(&domain).await;
-            shared.judged(|state| state.judge_leaf(&leaf, &joiner.member.credential)).await?;
-        }
-    }
-    Ok(joiners)
-}
-
-/// A batch has to be the contact's queuing service's, and signed by it: the delivery service will look, too.
-async fn check_batch(shared: &Shared, domain: &Domain, batch: &KeyPackageBatch) -> Result<(), ClientError> {
-    if batch.content.domain != *domain {
-        return Err(ClientError::Dishonest("key packages vouched for by another homeserver"));
-    }
-    let keys = shared.queuing_keys(domain).await?;
-    let key = keys.verifying_key(batch.content.key_id, shared.now());
-    let key = key.ok_or(ClientError::Dishonest("key packages vouched for with an unknown key"))?;
-    Ok(key.verify(&batch.content, &batch.signature)?)
-}
-
-impl State {
-    /// Encrypts a message, in the epoch that is given besides.
-    fn message(&mut self, id: &GroupId, text: &[u8]) -> Result<(SendMessage, Identity, u64), ClientError> {
-        let Self { groups, provider, .. } = self;
-        let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
-        let message = group.mls.create_message(provider, &group.leaf_key, text).map_err(ClientError::mls)?;
-        let message = message_bytes(&message)?.try_into().map_err(|_| ClientError::TooLong)?;
-        Ok((SendMessage { group: group.access(), message }, group.identity(), group.epoch()))
-    }
-
-    /// Nobody is to hear of this message any more: it was not ordered.
-    fn forget_message(&mut self, id: &GroupId, task: TaskId) {
-        if let Some(group) = self.groups.get_mut(id) {
-            group.unconfirmed.retain(|_, unconfirmed| unconfirmed.task != task);
-        }
-    }
-
-    /// Checks an add package, but for the leaf's chain of credentials.
-    fn joiner(
-        &mut self,
-        contact: &Contact,
-        package: &AddPackage,
-        batch: &KeyPackageBatch,
-    ) -> Result<Joiner, ClientError> {
-        let bytes = package.key_package.as_slice();
-        let crypto = self.provider.crypto();
-        let view = validate_key_package(crypto, bytes, self.now.seconds()).map_err(ClientError::mls)?;
-        let leaf = leaf_credential(&view.credential)?;
-        if *leaf.leaf.payload.verifying_key.0.as_slice() != view.signature_key.0 {
-            return Err(ClientError::Dishonest("a leaf of another key"));
-        }
-        let identity = leaf.leaf.payload.identity;
-        let opened =
-            contact.friendship.key.open(&add_package_name(&identity), &package.encrypted_credential)?;
-        let credential: MemberCredential = decode(&opened)?;
-        let user = &contact.credential.client_id().user_id;
-        if credential.client_credential.client_id().user_id != *user {
-            return Err(ClientError::Dishonest("a key package of another user"));
-        }
-        let config: ClientQueueConfig = decode(&view.queue_config)?;
-        if config.domain != user.domain {
-            return Err(ClientError::Dishonest("a queue at another homeserver"));
-        }
-        if !batch.content.references.iter().any(|reference| reference.as_slice() == view.reference) {
-            return Err(ClientError::Dishonest("a key package that nobody vouches for"));
-        }
-        let package = KeyPackageIn::tls_deserialize(&mut &*bytes).map_err(ClientError::mls)?;
-        let package = package.validate(crypto, ProtocolVersion::Mls10).map_err(ClientError::mls)?;
-        let member = Member { identity, credential };
-        Ok(Joiner { package, member, friendship_key: contact.friendship.key.clone(), batch: batch.clone() })
-    }
-
-    /// Tells that a message was ordered, unless that was told already.
-    pub fn acknowledge(&mut self, id: &GroupId, task: TaskId, position: u64) {
-        let Some(group) = self.groups.get_mut(id) else { return };
-        let request = group.unconfirmed.iter().find(|(_, unconfirmed)| unconfirmed.task == task);
-        let Some(request) = request.map(|(request, _)| *request) else { return };
-        if let Some(Unconfirmed { task, text }) = group.unconfirmed.remove(&request) {
-            self.emit(Event::MessageAcknowledged { task, group: id.clone(), position, text });
-        }
     }
 }

@@ -2,240 +2,117 @@
 //!
 //! # The calling contract
 //!
-//! A [`Client`] does nothing by itself. Its methods start *procedures* and return at once; [`Client::poll`]
-//! carries all procedures on as far as they go and says, one by one, what comes of it:
+//! A [`Client`] opens no connection and reads no clock. Its methods start *procedures* and return at once.
+//! [`Client::poll`] runs all procedures as far as they go and returns, one by one, what the application has
+//! to do or to know:
 //!
-//! | output | what to do |
+//! | output | what the application does |
 //! | --- | --- |
-//! | [`Output::Request`] | send the bytes to that service of that homeserver; call [`Client::respond`] with the answer or the failure |
-//! | [`Output::Event`] | show it, keep it, or not |
-//! | [`Output::TaskDone`] | the procedure of this name is over |
+//! | [`Output::Request`] | sends the bytes to the service of the homeserver that is named, and calls [`Client::respond`] with the answer or the failure |
+//! | [`Output::Event`] | shows it, keeps it, or ignores it |
+//! | [`Output::TaskDone`] | learns how the procedure ended that a method started |
 //!
-//! To be told when there is something to read, [`Client::listen`].
+//! The application polls until there is no output, after every other call, and again at the time that
+//! [`Client::next_wake`] names. An answer that does not come is noticed by its timeout; an answer to a
+//! request that was given up is ignored. Time comes in with each call and never goes back. All randomness
+//! comes from the seed: equal calls have equal outputs.
 //!
-//! Call `poll` until it gives nothing, after every other call, and again at the time [`Client::next_wake`]
-//! names. An answer that never comes is noticed by its timeout; an answer to a request that was given up is
-//! ignored. The time comes in with each call and never goes back; randomness is drawn from the seed: equal calls
-//! give equal outputs.
+//! ```
+//! use phoenix_core::{
+//!     client::{Client, ClientConfig, ClientError, Exchange, Output},
+//!     error::PeerFailure,
+//!     time::Timestamp,
+//! };
 //!
-//! # What it takes care of
+//! /// Sends one request. This network reaches no homeserver.
+//! fn send(_request: &Exchange) -> Result<Vec<u8>, PeerFailure> {
+//!     Err(PeerFailure::NoAnswer)
+//! }
 //!
-//! * *Once.* A request is made once and its bytes repeated until there is an answer; what may have been done is
-//!   never asked for in other words, except where the group's epochs make sure that it is done once.
-//! * *In order.* A group's deliveries are followed by position; what comes again is dropped. Own commits and
-//!   messages are confirmed by the answer or by the receipt in the queue, whichever comes first.
-//! * *By turns.* Operations on one group wait for each other. When others were faster, the client reads its
-//!   queue until it has caught up, and begins anew.
-//! * *Verified.* Nobody becomes a contact or a member without a valid chain of credentials from leaf to root.
+//! let mut now = Timestamp::from_milliseconds(1_800_000_000_000);
+//! let mut client = Client::new(ClientConfig::new("example.com".parse()?), [7; 32]);
+//! let registration = client.register(b"a password");
 //!
-//! # Where to look
+//! let result = 'done: loop {
+//!     // Poll until there is no output, and answer the requests.
+//!     while let Some(output) = client.poll(now) {
+//!         match output {
+//!             Output::Request(request) => client.respond(request.id, send(&request), now),
+//!             Output::Event(event) => println!("{event:?}"),
+//!             Output::TaskDone(task, result) if task == registration => break 'done result,
+//!             Output::TaskDone(..) => {}
+//!         }
+//!     }
+//!     // Wait: for an answer, for a call by the user, or until this time.
+//!     now = client.next_wake().expect("a registration that is not over waits for something");
+//! };
+//! assert!(matches!(result, Err(ClientError::Unanswered { .. })), "repeated for an hour");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
-//! `account` sets up; `connections` asks for and accepts connections; `groups` holds and creates groups,
-//! `membership` changes and uses them by the `commits` it makes, `joining` enters them. `inbox` reads the queues, `processing` follows
-//! what was found. Below lie `exchange` (requests), `tokens`, `credentials` (keys of homeservers), `locks`,
-//! `executor` (procedures) and `state`.
+//! A client reads its queues when the application calls [`Client::read_queues`], from time to time. After the
+//! request that [`Client::listen`] makes, its homeserver also signals when the fan-out queue has grown.
+//!
+//! # What the client ensures
+//!
+//! * *Once.* A request is made once, and its bytes are repeated until there is an answer. What may have been
+//!   carried out is not requested again in other words, except where the group's epoch ensures that it is
+//!   carried out once.
+//! * *In order.* A group's deliveries are followed by position, and repeats are dropped. The client's own
+//!   commits and messages are confirmed by the answer or by the receipt in the queue, whichever comes first.
+//! * *By turns.* Operations on one group wait for each other. If another member's commit comes first, the
+//!   client reads its queue until it has caught up, and starts again.
+//! * *Verified.* No one becomes a contact or a member without a valid chain of credentials from leaf to root.
+//!
+//! # Reading order
+//!
+//! A file imports only files of its own row and of the rows above it.
+//!
+//! | read | for |
+//! | --- | --- |
+//! | `config`, `error`, `event` | the settings, and the words between application and client |
+//! | `messages` | what clients send each other, and what each ciphertext is bound to |
+//! | `state` | everything that a client knows: data, no procedures |
+//! | `shared`, `executor`, `locks` | procedures: futures over one state, polled by hand, that wait for each other |
+//! | `exchange`, `tokens` | a request, repeated until it is answered; the tokens that requests need (these two call each other) |
+//! | `credentials` | keys of homeservers, and the chains of credentials that they verify |
+//! | `leaves`, `key_packages`, `joiners` | the client's own leaves and key packages; those of contacts, fetched and verified |
+//! | `groups`, `commits`, `application_messages` | what the client makes with MLS: groups, commits, messages |
+//! | `verification`, `processing` | what others make with MLS: verified, and followed in order |
+//! | `joining`, `fan_out_queue` | entering groups by invitation; the queue that brings invitations and deliveries |
+//! | `membership`, `connections`, `direct_queue`, `account` | inviting, updating and sending; connecting; registering |
+//! | `handle` | [`Client`], which starts all of it |
 
 mod account;
+mod application_messages;
 mod commits;
 mod config;
 mod connections;
 mod credentials;
+mod direct_queue;
 mod error;
 mod event;
 mod exchange;
 mod executor;
+mod fan_out_queue;
 mod groups;
-mod inbox;
+mod handle;
+mod joiners;
 mod joining;
+mod key_packages;
+mod leaves;
 mod locks;
 mod membership;
 mod messages;
 mod processing;
+mod shared;
 mod state;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod verification;
 
 pub use config::ClientConfig;
 pub use error::ClientError;
 pub use event::{Event, Exchange, ExchangeId, GroupView, Output, TaskId};
-
-use self::{
-    executor::Executor,
-    state::{Procedure, Shared, State},
-};
-use crate::{
-    error::PeerFailure,
-    identifiers::{ClientId, Domain, GroupId, QsClientId, UserId},
-    time::Timestamp,
-    wire::queuing_service::Listen,
-};
-
-/// A client of one user. See the [module](self) for how to drive it.
-pub struct Client {
-    shared: Shared,
-    executor: Executor,
-}
-
-impl Client {
-    /// A client that is not registered yet. Its ids and keys are drawn from `seed`: 32 random bytes that no
-    /// other client may get.
-    pub fn new(config: ClientConfig, seed: [u8; 32]) -> Self {
-        let shared = Shared::new(State::new(config, seed));
-        Self { executor: Executor::new(shared.clone()), shared }
-    }
-
-    /// The user.
-    pub fn user_id(&self) -> UserId {
-        self.client_id().user_id
-    }
-
-    /// The client.
-    pub fn client_id(&self) -> ClientId {
-        self.shared.with(|state| state.client_id.clone())
-    }
-
-    /// The client's pseudonym at its queuing service, once it has one.
-    pub fn qs_client(&self) -> Option<QsClientId> {
-        self.shared.with(|state| state.queuing.as_ref().map(|queuing| queuing.client))
-    }
-
-    /// How many entries of its fan-out queue the client has taken in. Each delivery is one, also one that was
-    /// delivered before and is dropped for that.
-    pub fn entries_read(&self) -> u64 {
-        self.shared.with(|state| state.queuing.as_ref().map_or(0, |queuing| queuing.reader.next_sequence()))
-    }
-
-    /// Sets everything up: account, queue, key packages. If that fails half-way, another call goes on there.
-    pub fn register(&mut self, password: &[u8]) -> TaskId {
-        let password = password.to_vec();
-        self.start(|shared, _| Box::pin(account::register(shared, password)))
-    }
-
-    /// Asks `user`, of whatever homeserver, for a connection. The procedure is over when it is asked;
-    /// [`Event::Connected`] follows when it has accepted.
-    pub fn connect(&mut self, user: UserId) -> TaskId {
-        self.start(|shared, _| Box::pin(connections::connect(shared, user)))
-    }
-
-    /// Accepts the connection request of `user`, of which an [`Event::ConnectionRequested`] told.
-    pub fn accept(&mut self, user: UserId) -> TaskId {
-        self.start(|shared, _| Box::pin(connections::accept_from(shared, user)))
-    }
-
-    /// Creates a group, which [`Event::GroupCreated`] names.
-    pub fn create_group(&mut self) -> TaskId {
-        self.start(|shared, _| Box::pin(groups::create_group(shared)))
-    }
-
-    /// Adds contacts to a group.
-    pub fn invite(&mut self, group: &GroupId, users: &[UserId]) -> TaskId {
-        let (group, users) = (group.clone(), users.to_vec());
-        self.start(|shared, _| Box::pin(membership::invite(shared, group, users)))
-    }
-
-    /// Sends a message to a group.
-    pub fn send(&mut self, group: &GroupId, text: &[u8]) -> TaskId {
-        let (group, text) = (group.clone(), text.to_vec());
-        self.start(|shared, task| Box::pin(membership::send(shared, task, group, text)))
-    }
-
-    /// Renews the client's keys in a group, and commits what the delivery service has proposed.
-    pub fn update(&mut self, group: &GroupId) -> TaskId {
-        let group = group.clone();
-        self.start(|shared, _| Box::pin(membership::update(shared, group)))
-    }
-
-    /// Reads direct and fan-out queue to their ends, and follows what is found: messages, commits, connection
-    /// requests, invitations. Requests and invitations go on after the procedure is over.
-    ///
-    /// While one reading is under way and another waits, this is the one that waits: it will see whatever is
-    /// there now.
-    pub fn read_queues(&mut self) -> TaskId {
-        if let Some(waiting) = self.shared.with(|state| state.reading_asked) {
-            return waiting;
-        }
-        let task = self.start(|shared, _| Box::pin(inbox::read_queues(shared)));
-        self.shared.with(|state| state.reading_asked = Some(task));
-        task
-    }
-
-    /// Reads the fan-out queue alone, as [`Client::read_queues`] does: what a signal on the web socket asks for.
-    pub fn read_fan_out_queue(&mut self) -> TaskId {
-        self.start(|shared, _| Box::pin(async move { inbox::read_fan_out(&shared).await }))
-    }
-
-    /// Fetches tokens of a homeserver until `count` are in stock, so that nothing waits for them later. By itself the
-    /// client fetches a batch when it has none left.
-    pub fn stock_tokens(&mut self, domain: &Domain, count: usize) -> TaskId {
-        let domain = domain.clone();
-        self.start(move |shared, _| Box::pin(async move { shared.stock_tokens(&domain, count).await }))
-    }
-
-    /// Whether deliveries to groups are kept as they are read, and followed only when this is called with `false`.
-    /// Reading and acknowledging a queue is cheap, following what it brought is not: a client can so catch up with
-    /// a long queue first. What is kept is in memory. At first nothing is.
-    pub fn hold_deliveries(&mut self, hold: bool) {
-        inbox::hold(&self.shared, hold);
-    }
-
-    /// The bytes of a fresh, signed request to be told when the client's queue grows: what an embedder sends as
-    /// the first message of a web socket to the queuing service of the client's own homeserver. Every signal that
-    /// follows is a reason for [`Client::read_queues`]. `None` until the client has a queue.
-    ///
-    /// Nothing is started and nothing waits for the answer, a [`ResponseEnvelope`] that carries [`Done`] or a
-    /// refusal. The request bears the time that the client was last told; after a long rest, poll it first, or the
-    /// homeserver takes the request for an old one.
-    ///
-    /// [`Done`]: crate::wire::message::Done
-    /// [`ResponseEnvelope`]: crate::wire::envelope::ResponseEnvelope
-    pub fn listen(&mut self) -> Option<Vec<u8>> {
-        self.shared.with(|state| {
-            let identity = state.queuing_identity().ok()?;
-            let domain = state.config.domain.clone();
-            state.request(&domain, &Listen {}, None, Some(&identity)).ok().map(|(_, bytes)| bytes)
-        })
-    }
-
-    /// The next thing to do or tell at `now`, if there is one.
-    pub fn poll(&mut self, now: Timestamp) -> Option<Output> {
-        self.executor.poll(now)
-    }
-
-    /// Tells what became of an [`Output::Request`]: the bytes of the answer, or that there is none.
-    pub fn respond(&mut self, exchange: ExchangeId, answer: Result<Vec<u8>, PeerFailure>, now: Timestamp) {
-        self.shared.with(|state| {
-            state.now = state.now.max(now);
-            if let Some(slot) = state.exchanges.get_mut(&exchange) {
-                *slot = Some(answer);
-                state.stirred = true;
-            }
-        });
-    }
-
-    /// When to call [`Client::poll`] again though nothing happens.
-    pub fn next_wake(&self) -> Option<Timestamp> {
-        self.shared.with(|state| if state.stirred { Some(state.now) } else { state.next_wake })
-    }
-
-    /// Whether no procedure is under way and nothing waits to be polled.
-    pub fn is_idle(&self) -> bool {
-        self.executor.is_idle()
-    }
-
-    /// The groups that the client is in, connections' included, by id.
-    pub fn groups(&self) -> Vec<GroupView> {
-        self.shared.with(|state| state.groups.values().map(groups::Group::view).collect())
-    }
-
-    /// The users that the client is connected with.
-    pub fn contacts(&self) -> Vec<UserId> {
-        self.shared.with(|state| state.contacts.keys().cloned().collect())
-    }
-
-    fn start(&mut self, procedure: impl FnOnce(Shared, TaskId) -> Procedure) -> TaskId {
-        let task = self.shared.with(State::task_id);
-        self.executor.start(task, procedure(self.shared.clone(), task));
-        task
-    }
-}
+pub use handle::Client;

@@ -1,68 +1,55 @@
-//! PROTOCOL.md §8, §11 — following a group: its deliveries one after the other, by position.
+//! PROTOCOL.md §11.8 — following a group: its deliveries in the order of their positions.
 //!
-//! Every commit is checked beyond what MLS checks: whoever it brings in must be shown, by a chain of
-//! credentials, to be who the commit's additional data says. A commit that cannot be followed leaves the group
-//! where it is, in need of a resync.
+//! A commit is verified beyond what MLS verifies (`verification`). One that cannot be followed leaves the
+//! group in its epoch, and the group needs a resync.
 
 use openmls::prelude::{
-    ContentType, MlsGroup, ProcessedMessage, ProcessedMessageContent, ProtocolMessage, Sender, StagedCommit,
+    ContentType, ProcessedMessage, ProcessedMessageContent, ProtocolMessage, Sender, StagedCommit,
 };
 use openmls_traits::OpenMlsProvider;
 
 use super::{
-    ClientError, Event,
-    connections::friendship_name,
-    credentials::Judgement,
-    groups::{Connection, Group, Member, leaf_credential, open_credential},
-    inbox::Waiting,
-    locks::LockName,
-    messages::FriendshipPackage,
-    state::{Contact, Shared, State},
+    credentials::Unverified,
+    error::ClientError,
+    event::Event,
+    messages::{FriendshipPackage, leaf_credential},
+    shared::Shared,
+    state::{Connection, Contact, InboxEntry, LockName, PendingCommit, State},
+    verification::VerifiedCommit,
 };
 use crate::{
-    codec::decode,
-    credentials::LeafCredential,
+    credentials::ClientCredential,
     error::Advice,
     identifiers::{Domain, GroupId},
     mls::parse_message,
-    wire::{
-        delivery_service::CommitData,
-        fan_out::{Delivery, FanOutContent, GapReason, Receipt},
-    },
+    wire::fan_out::{Delivery, FanOutContent, GapReason, Receipt},
 };
 
-/// What following one delivery came to.
+/// The outcome of following one entry of the inbox.
 enum Step {
-    /// Done with it.
+    /// It is followed or dropped.
     Done,
-    /// Nothing waits.
+    /// The inbox is empty.
     Nothing,
-    /// The credentials of this homeserver have to be fetched first.
-    Needs(Domain),
+    /// The credentials of this homeserver's authentication service have to be fetched first.
+    NeedsKeys(Domain),
 }
 
-/// Who a commit brings in.
-struct Newcomers {
-    members: Vec<Member>,
-    /// From a user who accepts a connection.
-    friendship: Option<FriendshipPackage>,
-}
-
-/// Follows what has arrived of a group.
+/// Follows the deliveries that have arrived of a group.
 pub(super) async fn follow(shared: &Shared, id: &GroupId) -> Result<(), ClientError> {
     let _lock = shared.lock(LockName::Inbox(id.clone())).await;
     loop {
         match shared.with(|state| state.follow_next(id)) {
             Step::Done => {}
             Step::Nothing => return Ok(()),
-            Step::Needs(domain) => match shared.fetch_authorities(&domain).await {
+            Step::NeedsKeys(domain) => match shared.fetch_as_credentials(&domain).await {
                 Ok(()) | Err(ClientError::Unanswered { .. }) => {}
-                // It will be back. Until then this group waits, and no other.
+                // The homeserver will be back. Until then this group waits, and no other.
                 Err(ClientError::Refused(refusal)) if matches!(refusal.advice(), Advice::Retry(_)) => {
                     let pause = shared.with(|state| state.config.backoff_limit);
                     shared.sleep(pause).await;
                 }
-                Err(error) => shared.with(|state| state.give_up_on_next(id, error)),
+                Err(error) => shared.with(|state| state.skip_next(id, error)),
             },
         }
     }
@@ -81,21 +68,21 @@ impl State {
         }
         if position > expected && group.last_position.is_some() {
             group.healthy = false;
-            // From here on it is only this one that is missing what was before.
+            // If this one has to wait for keys, the missing ones are not reported again.
             group.last_position = Some(position - 1);
             self.emit(Event::Missing { group: id.clone(), from: expected, to: position });
         }
         let followed = match &next {
-            Waiting::Gap(gap) => {
+            InboxEntry::Gap(gap) => {
                 self.mark_gap(id, position, gap.reason);
                 Ok(())
             }
-            Waiting::Delivery(delivery) => self.follow_delivery(id, delivery),
+            InboxEntry::Delivery(delivery) => self.follow_delivery(id, delivery),
         };
         match followed {
             Ok(()) => {}
-            Err(Judgement::Needs(domain)) => return Step::Needs(domain),
-            Err(Judgement::Refused(error)) => self.lose(id, position, error),
+            Err(Unverified::NeedsKeys(domain)) => return Step::NeedsKeys(domain),
+            Err(Unverified::Refused(error)) => self.mark_unprocessable(id, position, error),
         }
         self.drop_next(id);
         if let Some(group) = self.groups.get_mut(id) {
@@ -110,19 +97,19 @@ impl State {
         }
     }
 
-    /// The next delivery cannot be judged, now or ever.
-    fn give_up_on_next(&mut self, id: &GroupId, error: ClientError) {
+    /// Drops the next delivery, which cannot be verified now or later.
+    fn skip_next(&mut self, id: &GroupId, error: ClientError) {
         let next = self.inboxes.get(id).and_then(|inbox| inbox.front());
-        let Some(position) = next.map(Waiting::position) else { return };
-        self.lose(id, position, error);
+        let Some(position) = next.map(InboxEntry::position) else { return };
+        self.mark_unprocessable(id, position, error);
         self.drop_next(id);
         if let Some(group) = self.groups.get_mut(id) {
             group.last_position = Some(position);
         }
     }
 
-    /// The group cannot be followed any further, for a reason that is told once.
-    fn lose(&mut self, id: &GroupId, position: u64, reason: ClientError) {
+    /// Marks the group as one that cannot be followed further, and reports the reason once.
+    fn mark_unprocessable(&mut self, id: &GroupId, position: u64, reason: ClientError) {
         let Some(group) = self.groups.get_mut(id) else { return };
         if std::mem::replace(&mut group.healthy, false) {
             self.emit(Event::CommitUnprocessable { group: id.clone(), position, reason });
@@ -136,7 +123,7 @@ impl State {
         self.emit(Event::Gap { group: id.clone(), position, reason });
     }
 
-    fn follow_delivery(&mut self, id: &GroupId, delivery: &Delivery) -> Result<(), Judgement> {
+    fn follow_delivery(&mut self, id: &GroupId, delivery: &Delivery) -> Result<(), Unverified> {
         match &delivery.content {
             FanOutContent::Message(message) => self.follow_message(id, delivery.position, message.as_slice()),
             FanOutContent::Receipt(receipt) => self.follow_receipt(id, delivery.position, receipt),
@@ -144,28 +131,28 @@ impl State {
                 self.mark_gap(id, delivery.position, GapReason::Dropped);
                 Ok(())
             }
-            // A member needs no Welcome.
+            // The client is a member already.
             FanOutContent::Welcome(_) => Ok(()),
         }
     }
 
-    /// A receipt confirms a commit or message of ours, whether or not the answer came.
-    fn follow_receipt(&mut self, id: &GroupId, position: u64, receipt: &Receipt) -> Result<(), Judgement> {
+    /// Follows a receipt, which confirms an own commit or message whether or not the answer came.
+    fn follow_receipt(&mut self, id: &GroupId, position: u64, receipt: &Receipt) -> Result<(), Unverified> {
         let group = self.group(id)?;
-        let ours = |pending: &super::groups::PendingCommit| pending.requests.contains(&receipt.request_id);
-        if group.pending.as_ref().is_some_and(ours) {
+        let is_own = |pending: &PendingCommit| pending.requests.contains(&receipt.request_id);
+        if group.pending.as_ref().is_some_and(is_own) {
             self.merge_pending(id)?;
         } else if let Some(unconfirmed) = group.unconfirmed.get(&receipt.request_id) {
             let task = unconfirmed.task;
             self.acknowledge(id, task, position);
         }
         if self.group(id)?.epoch() < receipt.epoch {
-            return Err(ClientError::Dishonest("a receipt for a commit that was not ours").into());
+            return Err(ClientError::Dishonest("a receipt for a commit of another client").into());
         }
         Ok(())
     }
 
-    fn follow_message(&mut self, id: &GroupId, position: u64, message: &[u8]) -> Result<(), Judgement> {
+    fn follow_message(&mut self, id: &GroupId, position: u64, message: &[u8]) -> Result<(), Unverified> {
         let parsed = parse_message(message)
             .map_err(ClientError::mls)
             .and_then(|message| message.try_into_protocol_message().map_err(ClientError::mls));
@@ -189,17 +176,22 @@ impl State {
         id: &GroupId,
         position: u64,
         processed: ProcessedMessage,
-    ) -> Result<(), Judgement> {
+    ) -> Result<(), Unverified> {
         let sender = processed.sender().clone();
         let credential = leaf_credential(processed.credential().serialized_content());
         let data = processed.aad().to_vec();
         match processed.into_content() {
             ProcessedMessageContent::ApplicationMessage(message) => {
                 let group = self.group(id)?;
-                let name =
-                    credential.ok().and_then(|leaf| group.names.get(&leaf.leaf.payload.identity).cloned());
+                let name = credential
+                    .ok()
+                    .and_then(|leaf| group.users_by_identity.get(&leaf.leaf.payload.identity).cloned());
                 let Some(from) = name else {
-                    return self.unreadable(id, position, ClientError::Dishonest("a message of nobody"));
+                    return self.unreadable(
+                        id,
+                        position,
+                        ClientError::Dishonest("a message of an unknown sender"),
+                    );
                 };
                 self.emit(Event::Message { group: id.clone(), position, from, text: message.into_bytes() });
                 Ok(())
@@ -212,66 +204,32 @@ impl State {
             }
             ProcessedMessageContent::StagedCommitMessage(staged) => {
                 let group = self.groups.get(id).ok_or(ClientError::UnknownGroup)?;
-                let newcomers = self.judge_commit(group, &sender, &data, &staged)?;
-                Ok(self.merge_others(id, *staged, newcomers)?)
+                let verified = self.verify_commit(group, &sender, &data, &staged)?;
+                Ok(self.merge_others(id, *staged, verified)?)
             }
-            _ => self.unreadable(id, position, ClientError::Dishonest("neither message nor commit")),
+            _ => self.unreadable(
+                id,
+                position,
+                ClientError::Dishonest("a proposal of another sender than the delivery service"),
+            ),
         }
     }
 
-    /// A message that is of no use, but does the group no harm.
-    fn unreadable(&mut self, id: &GroupId, position: u64, reason: ClientError) -> Result<(), Judgement> {
-        // After a gap, what follows may be of epochs that were never reached.
+    /// Reports a message that cannot be read, which does the group no harm.
+    fn unreadable(&mut self, id: &GroupId, position: u64, reason: ClientError) -> Result<(), Unverified> {
+        // After a gap, messages may be of epochs that the client never reached.
         if self.group(id)?.healthy {
             self.emit(Event::MessageUnreadable { group: id.clone(), position, reason });
         }
         Ok(())
     }
 
-    /// Checks who a commit brings in, and that whoever is renewed stays who it is.
-    fn judge_commit(
-        &self,
-        group: &Group,
-        sender: &Sender,
-        data: &[u8],
-        staged: &StagedCommit,
-    ) -> Result<Newcomers, Judgement> {
-        let data: CommitData = decode(data).map_err(ClientError::from)?;
-        let leaves = new_leaves(&group.mls, sender, staged)?;
-        if leaves.len() != data.encrypted_credentials.len() {
-            return Err(ClientError::Dishonest("not one credential for each new leaf").into());
-        }
-        let mut members = Vec::new();
-        for (leaf, sealed) in leaves.iter().zip(&data.encrypted_credentials) {
-            let identity = leaf.leaf.payload.identity;
-            let credential = open_credential(&group.credential_key, (&group.id, &identity), sealed)?;
-            self.judge_leaf(leaf, &credential)?;
-            let member = Member { identity, credential };
-            let before = group.members.values().find(|member| member.identity == identity);
-            let allowed = match sender {
-                Sender::Member(_) if staged.add_proposals().next().is_none() => {
-                    before.is_some_and(|before| before.user() == member.user())
-                }
-                _ => before.is_none(),
-            };
-            if !allowed {
-                return Err(ClientError::Dishonest("a leaf in another's name").into());
-            }
-            members.push(member);
-        }
-        let friendship = match sender {
-            Sender::NewMemberCommit => Some(judge_connection(group, &members, &data)?),
-            _ => None,
-        };
-        Ok(Newcomers { members, friendship })
-    }
-
-    /// Merges another's commit. One of ours for the same epoch has lost.
+    /// Merges another member's commit. An own commit for the same epoch has lost.
     fn merge_others(
         &mut self,
         id: &GroupId,
         staged: StagedCommit,
-        newcomers: Newcomers,
+        verified: VerifiedCommit,
     ) -> Result<(), ClientError> {
         self.drop_pending(id)?;
         let removed = staged.self_removed();
@@ -279,80 +237,29 @@ impl State {
         let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
         group.mls.merge_staged_commit(provider, staged).map_err(ClientError::mls)?;
         if removed {
-            // Nothing stays that would stand in the way of another invitation.
+            // Anything that stayed could make another invitation fail.
             group.mls.delete(provider.storage()).map_err(ClientError::mls)?;
             self.groups.remove(id);
             self.inboxes.remove(id);
             self.emit(Event::Removed(id.clone()));
             return Ok(());
         }
-        let joiner = newcomers.members.first().cloned();
-        group.refresh_members(newcomers.members);
+        let joiner = verified.members.first().cloned();
+        group.refresh_members(verified.members);
         let changed = group.epoch_changed();
-        if let (Some(friendship), Some(joiner)) = (newcomers.friendship, joiner) {
+        if let (Some(friendship), Some(joiner)) = (verified.friendship, joiner) {
             group.connection = Some(Connection::Made);
             self.connected(joiner.credential.client_credential, friendship);
         }
         self.emit(changed);
-        self.stirred = true;
+        self.woken = true;
         Ok(())
     }
 
-    /// Notes a new contact.
-    pub fn connected(
-        &mut self,
-        credential: crate::credentials::ClientCredential,
-        friendship: FriendshipPackage,
-    ) {
+    /// Takes in a new contact.
+    pub fn connected(&mut self, credential: ClientCredential, friendship: FriendshipPackage) {
         let user = credential.client_id().user_id.clone();
         self.contacts.insert(user.clone(), Contact { credential, friendship });
         self.emit(Event::Connected(user));
     }
-}
-
-/// The leaves that a commit brings or changes, in the order in which their credentials come.
-fn new_leaves(
-    group: &MlsGroup,
-    sender: &Sender,
-    staged: &StagedCommit,
-) -> Result<Vec<LeafCredential>, ClientError> {
-    let mut leaves = Vec::new();
-    for add in staged.add_proposals() {
-        leaves.push(checked_leaf(add.add_proposal().key_package().leaf_node())?);
-    }
-    if let Some(leaf) = staged.update_path_leaf_node() {
-        let credential = checked_leaf(leaf)?;
-        let unchanged = |index| {
-            let mut members = group.members();
-            members.any(|member| member.index == index && member.credential == *leaf.credential())
-        };
-        match sender {
-            Sender::Member(index) if unchanged(*index) => {}
-            _ => leaves.push(credential),
-        }
-    }
-    Ok(leaves)
-}
-
-/// The credential of a leaf, whose key it must name.
-fn checked_leaf(leaf: &openmls::prelude::LeafNode) -> Result<LeafCredential, ClientError> {
-    let credential = leaf_credential(leaf.credential().serialized_content())?;
-    if credential.leaf.payload.verifying_key.0 != leaf.signature_key().as_slice() {
-        return Err(ClientError::Dishonest("a leaf of another key"));
-    }
-    Ok(credential)
-}
-
-/// Whoever joins by external commit must be the one that was asked, and brings its friendship package.
-fn judge_connection(
-    group: &Group,
-    joined: &[Member],
-    data: &CommitData,
-) -> Result<FriendshipPackage, ClientError> {
-    let (Some(Connection::Asked(asked)), [joiner]) = (&group.connection, joined) else {
-        return Err(ClientError::Dishonest("an external join that nobody waits for"));
-    };
-    let sealed = data.friendship_package.as_ref().filter(|_| joiner.user() == asked);
-    let sealed = sealed.ok_or(ClientError::Dishonest("a connection with another than was asked"))?;
-    Ok(decode(&group.credential_key.open(&friendship_name(&group.id), sealed)?)?)
 }

@@ -1,8 +1,8 @@
-//! PROTOCOL.md §6, §11 — tokens in stock, for each homeserver: fetched in batches, each used in one request.
+//! PROTOCOL.md §11.6 — tokens: fetched in batches, each used in one request.
 
-use std::{collections::BTreeMap, future::Future, pin::Pin};
+use std::{future::Future, pin::Pin};
 
-use super::{ClientError, locks::LockName, state::Shared};
+use super::{error::ClientError, shared::Shared, state::LockName};
 use crate::{
     crypto::tokens::{Token, TokenPublicKey, TokenRequest, TokenScope},
     error::Refusal,
@@ -11,37 +11,9 @@ use crate::{
     wire::auth_service::{GetTokenKeys, IssueTokens},
 };
 
-/// What is left of the tokens of each homeserver.
-#[derive(Default)]
-pub(super) struct TokenStock {
-    tokens: BTreeMap<Domain, Vec<(Token, Timestamp)>>,
-}
-
-impl TokenStock {
-    /// Takes one that is still good.
-    fn take(&mut self, domain: &Domain, now: Timestamp) -> Option<Token> {
-        let stock = self.tokens.get_mut(domain)?;
-        stock.retain(|(_, not_after)| now <= *not_after);
-        stock.pop().map(|(token, _)| token)
-    }
-
-    fn add(&mut self, domain: &Domain, tokens: Vec<Token>, not_after: Timestamp) {
-        let stock = self.tokens.entry(domain.clone()).or_default();
-        stock.extend(tokens.into_iter().map(|token| (token, not_after)));
-    }
-
-    fn count(&self, domain: &Domain) -> usize {
-        self.tokens.get(domain).map_or(0, Vec::len)
-    }
-
-    /// Drops all of a homeserver: their key is not in force any more.
-    pub fn forget(&mut self, domain: &Domain) {
-        self.tokens.remove(domain);
-    }
-}
-
 impl Shared {
-    /// A token of `domain`, from stock or fetched. In a box, for fetching tokens is a request itself.
+    /// Returns a token of `domain`, from stock or fetched. Boxed, because fetching tokens is itself a
+    /// request.
     pub fn take_token<'a>(
         &'a self,
         domain: &'a Domain,
@@ -57,7 +29,7 @@ impl Shared {
         })
     }
 
-    /// Fetches batches until there are `count` tokens.
+    /// Fetches batches until at least `count` tokens are in stock.
     pub async fn stock_tokens(&self, domain: &Domain, count: usize) -> Result<(), ClientError> {
         let _lock = self.lock(LockName::Tokens(domain.clone())).await;
         while self.with(|state| state.tokens.count(domain)) < count {

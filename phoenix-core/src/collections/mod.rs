@@ -7,3 +7,5 @@
 pub(crate) mod log;
 pub(crate) mod pool;
 pub(crate) mod queue;
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,8 @@ use crate::{
         labels::Label,
         sign::{Signable, Signature, SigningKey, VerifyingKey},
     },
-    identifiers::{Domain, HexId},
+    hex::Hex,
+    identifiers::Domain,
     time::{DAY, ExpirationData, MINUTE, Timestamp},
 };
 
@@ -95,7 +96,7 @@ impl KeyId {
 
 impl fmt::Display for KeyId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        HexId(&self.0).fmt(formatter)
+        Hex(&self.0).fmt(formatter)
     }
 }
 

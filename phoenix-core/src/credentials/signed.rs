@@ -13,7 +13,7 @@ use crate::{
         labels::Label,
         sign::{InvalidSignature, Signable, Signature, SigningKey, VerifyingKey},
     },
-    identifiers::HexId,
+    hex::Hex,
     time::ExpirationData,
 };
 
@@ -39,7 +39,7 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        HexId(&self.0).fmt(formatter)
+        Hex(&self.0).fmt(formatter)
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     codec::{Bytes, DecodeError},
-    identifiers::HexId,
+    hex::Hex,
     rng::Random,
 };
 
@@ -103,7 +103,7 @@ impl HpkePrivateKey {
 
 impl fmt::Debug for HpkePrivateKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "HpkePrivateKey(public {})", HexId(&self.public_key().0))
+        write!(formatter, "HpkePrivateKey(public {})", Hex(&self.public_key().0))
     }
 }
 
@@ -181,7 +181,7 @@ impl HpkePublicKey {
 
 impl fmt::Debug for HpkePublicKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "HpkePublicKey({})", HexId(&self.0))
+        write!(formatter, "HpkePublicKey({})", Hex(&self.0))
     }
 }
 
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(decoded, key);
         assert_eq!(decoded.public_key(), key.public_key());
         let shown = format!("{key:?}");
-        assert!(!shown.contains(&HexId(&key.to_bytes()[..8]).to_string()));
+        assert!(!shown.contains(&Hex(&key.to_bytes()[..8]).to_string()));
     }
 
     #[test]

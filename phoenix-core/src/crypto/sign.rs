@@ -7,7 +7,7 @@ use ed25519_dalek::Signer as _;
 use tls_codec::{DeserializeBytes, Serialize, Size, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::labels::Label;
-use crate::{codec::encode, identifiers::HexId, rng::Random};
+use crate::{codec::encode, hex::Hex, rng::Random};
 
 /// A structure that is signed. Its encoding is what is signed, under the label.
 pub trait Signable: Serialize {
@@ -92,7 +92,7 @@ impl DeserializeBytes for SigningKey {
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "SigningKey(public {})", HexId(&self.verifying_key().0))
+        write!(formatter, "SigningKey(public {})", Hex(&self.verifying_key().0))
     }
 }
 
@@ -131,7 +131,7 @@ impl VerifyingKey {
 
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "VerifyingKey({})", HexId(&self.0))
+        write!(formatter, "VerifyingKey({})", Hex(&self.0))
     }
 }
 
@@ -141,7 +141,7 @@ pub struct Signature(pub [u8; 64]);
 
 impl fmt::Debug for Signature {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Signature({}…)", HexId(&self.0[..4]))
+        write!(formatter, "Signature({}…)", Hex(&self.0[..4]))
     }
 }
 

@@ -13,3 +13,6 @@ mod sweep;
 mod timer;
 
 pub use input::Input;
+
+#[cfg(test)]
+mod tests;

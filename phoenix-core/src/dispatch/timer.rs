@@ -15,6 +15,7 @@ use crate::{
     error::Refusal,
     federation::outbox,
     homeserver::Homeserver,
+    identifiers::NodeId,
     operation::{Effect, Handler, Interrupt, Lane, Operation, Timer, Transaction},
     rates::StoredTime,
     store::{Record, RecordKind},
@@ -24,7 +25,7 @@ use crate::{
 /// Which node works on a shard of timers.
 #[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct Lease {
-    node: [u8; 16],
+    node: NodeId,
     until: StoredTime,
 }
 

@@ -1,4 +1,4 @@
-//! Frames, and the requests that carry them.
+//! PROTOCOL.md §9, QS-to-QS delivery — frames, and the requests that carry them.
 
 use crate::{
     codec::{DecodeError, List, encode},
@@ -95,6 +95,5 @@ pub fn frame_request(
     request_id: RequestId,
     frame: Frame,
 ) -> Result<Vec<u8>, DecodeError> {
-    let about = (domain.clone(), now, request_id);
-    Ok(encode(&RequestEnvelope::new(about, &EnqueueFederated { frame }, None, None)?))
+    Ok(encode(&RequestEnvelope::to(domain.clone(), now, request_id, &EnqueueFederated { frame }).unsigned()?))
 }

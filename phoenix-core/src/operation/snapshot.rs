@@ -10,11 +10,15 @@ use crate::store::{
 /// since. See [`Transaction::snapshot`].
 pub struct Snapshot<'t, 'a>(&'t mut Transaction<'a>);
 
-impl<'t, 'a> Snapshot<'t, 'a> {
-    pub(super) const fn new(transaction: &'t mut Transaction<'a>) -> Self {
-        Self(transaction)
+impl<'a> Transaction<'a> {
+    /// Reads on which the commit does not depend: for what may be a little old without harm, such as how much work
+    /// there is at least.
+    pub const fn snapshot(&mut self) -> Snapshot<'_, 'a> {
+        Snapshot(self)
     }
+}
 
+impl Snapshot<'_, '_> {
     /// As [`Transaction::get`].
     ///
     /// # Errors

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     context::Context,
     loaded::Loaded,
-    snapshot::Snapshot,
     step::{Ask, Effect, Interrupt},
 };
 use crate::{
@@ -144,12 +143,6 @@ impl<'a> Transaction<'a> {
         let key = Key::of::<R>(name);
         self.load([key.clone()])?;
         Ok(self.stored(&key))
-    }
-
-    /// Reads on which the commit does not depend: for what may be a little old without harm, such as how much work
-    /// there is at least.
-    pub const fn snapshot(&mut self) -> Snapshot<'_, 'a> {
-        Snapshot::new(self)
     }
 
     /// Makes sure that all of `keys` are loaded, in one round where several are missing. Counts as reading them.

@@ -114,8 +114,9 @@ fn fetch<K: Published>(
     transaction: &mut Transaction<'_>,
     domain: &Domain,
 ) -> Result<Result<K::Set, Failure>, Interrupt> {
-    let about = (domain.clone(), Timestamp::default(), RequestId([0; 16]));
-    let request = RequestEnvelope::new(about, &K::REQUEST, None, None).map_err(|_| Refusal::Internal)?;
+    let request = RequestEnvelope::to(domain.clone(), Timestamp::default(), RequestId([0; 16]), &K::REQUEST)
+        .unsigned()
+        .map_err(|_| Refusal::Internal)?;
     let service = K::Request::KIND.rules().service;
     let answer = transaction.ask_peer(Ask { domain: domain.clone(), service, request: encode(&request) })?;
     let reply = answer.ok().and_then(|bytes| ResponseEnvelope::read(&bytes).ok()?.ok());

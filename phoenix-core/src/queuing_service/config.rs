@@ -94,18 +94,21 @@ pub(super) fn verify(
 mod tests {
     use super::*;
     use crate::{
-        federation::tests::scene::{domain, group, keys},
         queuing_service::tests::client::TestClient,
-        testing::driver::World,
+        testing::world::World,
+        testing::{
+            messages::group,
+            world::{domain, keys},
+        },
     };
 
     /// Any stranger can seal to the published key: that drives out nothing that a client has signed.
     #[test]
     fn strangers_do_not_drive_out_what_clients_signed() {
-        let mut net = World::of(&["b.example"]);
-        let mut client = TestClient::new(&mut net, "b.example", 1);
-        let homeserver = net.server("b.example").homeserver.clone();
-        let context = Context::new(homeserver.clone(), net.now);
+        let mut world = World::of(&["b.example"]);
+        let mut client = TestClient::new(&mut world, "b.example", 1);
+        let homeserver = world.server("b.example").homeserver.clone();
+        let context = Context::new(homeserver.clone(), world.now);
         let sealed = client.bound(&group("a.example", 1));
         let name = |sealed: &ClientQueueConfig| kdf::hash(Label::SEALED_CONFIGURATION, &[&encode(sealed)]);
         let known = |name| homeserver.with_opened_configs(|cache| cache.get(&name)).is_some();

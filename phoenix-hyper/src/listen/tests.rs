@@ -142,8 +142,16 @@ async fn a_malformed_request_is_refused_and_closed() {
 
     // Other operations are not served here.
     let (mut socket, _) = connect(&node).await;
-    let about = (node.homeserver().domain().clone(), Alone.now(), RequestId([0; 16]));
-    let request = encode(&RequestEnvelope::new(about, &GetQsKeys {}, None, None).unwrap());
+    let request = encode(
+        &RequestEnvelope::to(
+            node.homeserver().domain().clone(),
+            Alone.now(),
+            RequestId([0; 16]),
+            &GetQsKeys {},
+        )
+        .unsigned()
+        .unwrap(),
+    );
     socket.send(Message::Binary(request.into())).await.unwrap();
     assert_eq!(end(socket).await, Some(CloseCode::Policy));
 

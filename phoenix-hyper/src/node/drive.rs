@@ -203,7 +203,7 @@ mod tests {
         config::Config,
         error::{PeerFailure, Refusal},
         homeserver::Homeserver,
-        identifiers::{Domain, RequestId, UserId},
+        identifiers::{Domain, RequestId, UserId, UserUuid},
         keys::ServiceKeys,
         operation::{Ask, Report},
         rng::Random,
@@ -283,8 +283,11 @@ mod tests {
     }
 
     fn request<B: RequestBody>(node: &Node<Difficult, Recorder>, body: &B) -> Vec<u8> {
-        let head = (domain(), node.environment().now(), RequestId([3; 16]));
-        encode(&RequestEnvelope::new(head, body, None, None).unwrap())
+        encode(
+            &RequestEnvelope::to(domain(), node.environment().now(), RequestId([3; 16]), body)
+                .unsigned()
+                .unwrap(),
+        )
     }
 
     #[tokio::test]
@@ -298,7 +301,7 @@ mod tests {
         };
         let keys = request(&node, &GetQsKeys {});
         assert_eq!(observed(keys.clone()).await, (Some(OperationKind::GetQsKeys), None));
-        let user_id = UserId { uuid: [7; 16], domain: domain() };
+        let user_id = UserId { uuid: UserUuid([7; 16]), domain: domain() };
         let package = request(&node, &GetConnectionPackage { user_id });
         let expected = (Some(OperationKind::GetConnectionPackage), Some(Refusal::TokenNeeded.code()));
         assert_eq!(observed(package).await, expected);
@@ -330,7 +333,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_refused_and_leaves_nothing_behind() {
         let (node, mut observations) = world(Difficult { panics: true, ..Difficult::default() }, 1);
-        let user_id = UserId { uuid: [7; 16], domain: domain() };
+        let user_id = UserId { uuid: UserUuid([7; 16]), domain: domain() };
         for _ in 0..3 {
             // Needs no row, so the defect does not touch it.
             let answer = node.serve(request(&node, &GetQsKeys {})).await;

@@ -7,7 +7,7 @@ use std::{
 
 use phoenix_core::{
     config::{Config, Pattern, Plant, Policy, Rates, RegistrationPolicy, Rule, Sizes, Times},
-    identifiers::Domain,
+    identifiers::{Domain, NodeId},
 };
 use serde::{Deserialize, Serialize};
 
@@ -175,7 +175,7 @@ impl Settings {
     }
 
     /// Returns the configuration of the protocol core.
-    pub fn core(&self, domain: Domain, node: [u8; 16]) -> Config {
+    pub fn core(&self, domain: Domain, node: NodeId) -> Config {
         Config {
             node,
             registration: self.registration.policy.clone(),

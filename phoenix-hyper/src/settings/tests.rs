@@ -1,6 +1,9 @@
 use std::{fs, net::Ipv4Addr, time::Duration};
 
-use phoenix_core::config::{RegistrationPolicy, Rule};
+use phoenix_core::{
+    config::{RegistrationPolicy, Rule},
+    identifiers::NodeId,
+};
 
 use super::{checks::Range, *};
 
@@ -181,8 +184,8 @@ fn the_core_gets_what_is_set() {
                 [registration]\npolicy = \"closed\"\n\
                 [federation.inbound]\npolicy = \"allowlist\"\nallow = [\"*.a.example\"]\n\
                 [federation.outbound]\npolicy = \"closed\"";
-    let config = Settings::parse(text).unwrap().core("example.com".parse().unwrap(), [7; 16]);
-    assert_eq!(config.node, [7; 16]);
+    let config = Settings::parse(text).unwrap().core("example.com".parse().unwrap(), NodeId([7; 16]));
+    assert_eq!(config.node, NodeId([7; 16]));
     assert_eq!(config.times.lease, Duration::from_secs(7));
     assert_eq!((config.rates.token_allowance, config.sizes.sweep_batch), (3, 9));
     assert_eq!(config.registration, RegistrationPolicy::Closed);

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use phoenix_core::{
-    identifiers::QsClientId,
+    identifiers::{NodeId, QsClientId},
     store::{Commit, Expectation, Key, Reads, Scan, Settlement, Version, Write, commit::Rows},
 };
 
@@ -72,7 +72,7 @@ pub async fn check_shared<S: Store>(one: &S, other: &S) -> Checked {
     let received = other.notifications();
     let mut received = received
         .ok_or(Nonconformance::Rule("a store for several nodes carries notifications between them"))?;
-    let published = Notification { from: [1; 16], event: NodeEvent::Signal(QsClientId([7; 16])) };
+    let published = Notification { from: NodeId([1; 16]), event: NodeEvent::Signal(QsClientId([7; 16])) };
     one.publish(published.clone());
     let first = tokio::time::timeout(PATIENCE, received.recv()).await;
     rule(first == Ok(Ok(published)), "what one handle publishes, another receives")

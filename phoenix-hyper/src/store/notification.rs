@@ -1,13 +1,17 @@
 //! Notifications between nodes on the same database.
 
-use phoenix_core::{identifiers::QsClientId, operation::Timer, time::Timestamp};
+use phoenix_core::{
+    identifiers::{NodeId, QsClientId},
+    operation::Timer,
+    time::Timestamp,
+};
 use tokio::sync::broadcast;
 
 /// An event at one node, for the other nodes on the same database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// The node's id, as in its [configuration](phoenix_core::config::Config::node): a node skips its own.
-    pub from: [u8; 16],
+    pub from: NodeId,
     /// What happened at that node.
     pub event: NodeEvent,
 }

@@ -173,5 +173,5 @@ impl Running {
 pub fn request<B: RequestBody>(body: &B) -> Vec<u8> {
     let mut id = [0; 16];
     id.copy_from_slice(&seed()[..16]);
-    encode(&RequestEnvelope::new((domain(), now(), RequestId(id)), body, None, None).unwrap())
+    encode(&RequestEnvelope::to(domain(), now(), RequestId(id), body).unsigned().unwrap())
 }

@@ -2,7 +2,7 @@
 
 use phoenix_core::{
     error::Refusal,
-    identifiers::UserId,
+    identifiers::{UserId, UserUuid},
     wire::{
         auth_service::{GetConnectionPackage, GetConnectionPackageReply},
         envelope::ResponseEnvelope,
@@ -151,7 +151,7 @@ async fn the_lowest_level_of_the_log_names_no_user() {
     let arguments = ["--config", settings.to_str().unwrap()];
     let running = Running::start(&directory.path().join("data"), &arguments).await;
     let uuid = *b"zebedee-zebedee!";
-    let user_id = UserId { uuid, domain: domain() };
+    let user_id = UserId { uuid: UserUuid(uuid), domain: domain() };
     let answer = running.ask(Service::Authentication, &GetConnectionPackage { user_id }).await;
     let refusal = ResponseEnvelope::read::<GetConnectionPackageReply>(&answer).unwrap();
     assert_eq!(refusal, Err(Refusal::TokenNeeded));

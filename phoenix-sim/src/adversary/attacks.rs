@@ -6,7 +6,7 @@ use phoenix_core::{
     codec::{decode, encode},
     crypto::sign::SigningKey,
     forgery::{FrameHeader, frame_request, receipt_for},
-    identifiers::{GroupId, RequestId},
+    identifiers::{GroupId, GroupUuid, RequestId},
     time::{HOUR, Timestamp},
     wire::{
         envelope::RequestEnvelope,
@@ -167,7 +167,7 @@ impl Adversary {
         let (user, config) = (self.stolen[index].user, self.stolen[index].config.clone());
         let victim = self.peers.iter().position(|peer| peer.domain == config.domain)?;
         let domain = if own_group { self.domain.clone() } else { config.domain.clone() };
-        let group = GroupId { uuid: self.random.array(), domain };
+        let group = GroupId { uuid: GroupUuid(self.random.array()), domain };
         let message = receipt_for(group.clone(), config, RequestId::random(&mut self.random), now);
         let (header, key) = (self.header(victim, now)?, self.key()?);
         let to = self.peers[victim].stream_key.as_ref()?;

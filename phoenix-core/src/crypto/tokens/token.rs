@@ -11,7 +11,7 @@ use crate::{
         kdf::{Hash, hash},
         labels::Label,
     },
-    identifiers::HexId,
+    hex::Hex,
     time::ExpirationData,
 };
 
@@ -66,7 +66,7 @@ impl TokenKeyId {
 
 impl fmt::Debug for TokenKeyId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "TokenKeyId({})", HexId(&self.0))
+        write!(formatter, "TokenKeyId({})", Hex(&self.0))
     }
 }
 
@@ -89,7 +89,7 @@ pub struct BlindedToken(pub [u8; 32]);
 
 impl fmt::Debug for BlindedToken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "BlindedToken({}…)", HexId(&self.0[..4]))
+        write!(formatter, "BlindedToken({}…)", Hex(&self.0[..4]))
     }
 }
 

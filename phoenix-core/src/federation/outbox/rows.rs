@@ -154,7 +154,7 @@ impl StreamName {
     /// The stream that a group's messages take.
     pub(super) fn of(context: &Context, destination: &Domain, message: &FanOutMessage) -> Self {
         let shards = context.config().sizes.stream_shards.max(1);
-        let shard = kdf::hash(Label::ROW_NAME, &[&message.group_id.uuid])[0] % shards;
+        let shard = kdf::hash(Label::ROW_NAME, &[&message.group_id.uuid.0])[0] % shards;
         Self { destination: destination.clone(), shard }
     }
 

@@ -1,15 +1,18 @@
-//! What is made in the attacker's own name is accepted; what is made in another's is refused.
+//! PROTOCOL.md §9, Receiving — what is made in the attacker's own name is accepted; what is made in another's
+//! is refused.
 
 use super::{FrameHeader, frame_request, receipt_for};
 use crate::{
     credentials::PublishedHpkeKey,
     crypto::sign::SigningKey,
     error::Refusal,
-    federation::tests::scene::{NOW, domain, group, keys},
     identifiers::RequestId,
     queuing_service::tests::client::{LONG, TestClient},
     rng::Random,
-    testing::driver::World,
+    testing::{
+        messages::group,
+        world::{NOW, World, domain, keys},
+    },
     time::{DAY, HOUR, Timestamp},
     wire::{
         envelope::ResponseEnvelope,

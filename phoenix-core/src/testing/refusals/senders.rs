@@ -1,4 +1,4 @@
-//! Who sent a request: nobody, somebody else, or the right one who signed something else.
+//! Requests without a sender, of another sender, and of the right sender who signed something else.
 
 use super::{Case, MILLISECOND};
 use crate::{
@@ -6,17 +6,17 @@ use crate::{
     credentials::Fingerprint,
     crypto::aead::EarKey,
     error::Refusal,
-    identifiers::{Domain, QsUserId, RequestId},
+    identifiers::{Domain, GroupUuid, QsUserId, RequestId},
     wire::{
         delivery_service::JoinConnectionGroup,
-        envelope::{RequestEnvelope, Sender},
+        envelope::{RequestEnvelope, Sender, Signer},
         federation::EnqueueFederated,
         operations::{AuthenticationMode, OperationKind},
         queuing_service::{FriendshipToken, GetKeyPackage},
     },
 };
 
-/// Who sent it: nobody, somebody else, or the right one who signed something else.
+/// No sender, another sender, or the right sender who signed something else.
 pub(super) fn authentication(case: &Case) {
     let (unknown, unauthenticated) = (Fingerprint([7; 32]), Refusal::Unauthenticated);
     match case.kind.rules().authentication {
@@ -47,16 +47,24 @@ pub(super) fn authentication(case: &Case) {
     }
 }
 
-/// `stranger` is a name that the sender does not go by; `strange` is what it is told.
+/// `stranger` is a name that is not the sender's; `strange` is the refusal that it gets.
 fn signatures(case: &Case, stranger: &Sender, strange: &Refusal) {
     let (sender, key) = case.sample.signer.as_ref().unwrap();
     let none = Refusal::Unauthenticated;
     case.refuses_changed("not signed", |envelope| envelope.authentication = None, &none);
-    case.refuses_changed("foreign key", |envelope| envelope.sign(sender, &case.other_key), &none);
-    case.refuses_changed("another's name", |envelope| envelope.sign(stranger, key), strange);
+    case.refuses_changed(
+        "foreign key",
+        |envelope| envelope.sign(Signer { sender, key: &case.other_key }),
+        &none,
+    );
+    case.refuses_changed(
+        "another's name",
+        |envelope| envelope.sign(Signer { sender: stranger, key }),
+        strange,
+    );
     case.refuses_changed(
         "a name of another kind",
-        |e| e.sign(&Sender::QsUser(QsUserId([2; 16])), key),
+        |e| e.sign(Signer { sender: &Sender::QsUser(QsUserId([2; 16])), key }),
         &none,
     );
 
@@ -105,7 +113,7 @@ fn group_key(case: &Case) {
     let other = EarKey::from_bytes([8; 32]);
     let bytes = with_body::<JoinConnectionGroup>(case, |body| body.group.group_key = other);
     case.refuses("another key", &bytes, &Refusal::NoSuchGroup);
-    let bytes = with_body::<JoinConnectionGroup>(case, |body| body.group.group_id.uuid = [1; 16]);
+    let bytes = with_body::<JoinConnectionGroup>(case, |body| body.group.group_id.uuid = GroupUuid([1; 16]));
     case.refuses("no such group", &bytes, &Refusal::NoSuchGroup);
     let elsewhere: Domain = "elsewhere.example".parse().unwrap();
     let bytes = with_body::<JoinConnectionGroup>(case, |body| body.group.group_id.domain = elsewhere);

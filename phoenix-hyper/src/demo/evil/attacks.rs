@@ -5,7 +5,7 @@ use phoenix_core::{
     credentials::{KeyId, QsKeySet},
     error::Refusal,
     forgery::{FrameHeader, frame_request, receipt_for, unbound_config},
-    identifiers::{Domain, GroupId, RequestId},
+    identifiers::{Domain, GroupId, GroupUuid, RequestId},
     keys::ServiceKeys,
     rng::Random,
     wire::{
@@ -73,7 +73,7 @@ impl Attacker {
     pub async fn forge_source(&mut self, source: &Domain, victim: &Domain) -> Result<Verdict, EvilError> {
         let theirs = self.keys_of(source).await?;
         let key_id = theirs.content.keys.first().ok_or(EvilError::Missing("a frame key"))?.id;
-        let group = GroupId { uuid: self.random.array(), domain: source.clone() };
+        let group = GroupId { uuid: GroupUuid(self.random.array()), domain: source.clone() };
         let claim = Claim { source: source.clone(), key_id };
         let frame = self.frame(victim, claim, &group).await?;
         self.deliver(victim, frame).await
@@ -83,7 +83,7 @@ impl Attacker {
     /// client issued for invitations. The frame itself is valid.
     pub async fn present_configuration(&mut self, victim: &Domain) -> Result<Presentation, EvilError> {
         let ours = self.keys.queuing_key().map_err(|_| EvilError::Missing("keys of the attacker"))?;
-        let group = GroupId { uuid: self.random.array(), domain: self.domain.clone() };
+        let group = GroupId { uuid: GroupUuid(self.random.array()), domain: self.domain.clone() };
         let claim = Claim { source: self.domain.clone(), key_id: ours.id };
         let frame = self.frame(victim, claim, &group).await?;
         Ok(Presentation { group, verdict: self.deliver(victim, frame).await? })
@@ -148,8 +148,10 @@ impl Attacker {
     }
 
     async fn keys_of(&mut self, domain: &Domain) -> Result<QsKeySet, EvilError> {
-        let about = (domain.clone(), now(), RequestId::random(&mut self.random));
-        let request = encode(&RequestEnvelope::new(about, &GetQsKeys {}, None, None)?);
+        let request = encode(
+            &RequestEnvelope::to(domain.clone(), now(), RequestId::random(&mut self.random), &GetQsKeys {})
+                .unsigned()?,
+        );
         let answer = self.peers.send(domain, Service::Queuing, request).await?;
         Ok(ResponseEnvelope::read::<<GetQsKeys as RequestBody>::Reply>(&answer)??.keys)
     }
