@@ -19,7 +19,7 @@ use crate::{
 pub(super) struct User {
     /// OPAQUE's record of the password, which does not reveal it.
     pub password_file: Bytes<1024>,
-    /// The uuids of the user's clients.
+    /// The user's clients.
     pub clients: List<ClientUuid, MAX_CLIENTS>,
 }
 

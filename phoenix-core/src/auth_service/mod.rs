@@ -12,6 +12,7 @@ pub(crate) mod direct_queue;
 mod keys;
 mod password;
 mod registration;
+pub(crate) mod tokens;
+
 #[cfg(test)]
 mod tests;
-pub(crate) mod tokens;

@@ -1,5 +1,5 @@
-//! PROTOCOL.md §6, Connection packages; §7, Key packages — pools: packages that a client publishes and others are
-//! handed, each once, the last one again and again.
+//! PROTOCOL.md §7, Key packages — pools: packages that a client publishes and others are handed, each once, the last
+//! one again and again.
 //!
 //! One mechanism for the connection packages of the authentication service and the key packages of the queuing
 //! service. A head row counts; each package is a row of its own. Numbers go on when a pool is replaced, so that

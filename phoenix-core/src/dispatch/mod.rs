@@ -10,8 +10,9 @@ mod distributor;
 mod input;
 mod request;
 mod sweep;
-#[cfg(test)]
-mod tests;
 mod timer;
 
 pub use input::Input;
+
+#[cfg(test)]
+mod tests;

@@ -55,7 +55,7 @@ pub(crate) fn queuing_keys(
 ///
 /// # Errors
 /// Leaves to ask; refuses with [`Refusal::NotFederated`] if `domain` is not to be asked for anything, with
-/// [`Refusal::PeerUnavailable`] if there is no valid set to be had, with [`Refusal::RateLimited`] if too
+/// [`Refusal::PeerUnavailable`] if no valid set can be obtained, with [`Refusal::RateLimited`] if too
 /// many strangers want unknown homeservers asked.
 pub(crate) fn current<K: Published>(
     transaction: &mut Transaction<'_>,
@@ -114,9 +114,9 @@ fn fetch<K: Published>(
     transaction: &mut Transaction<'_>,
     domain: &Domain,
 ) -> Result<Result<K::Set, Failure>, Interrupt> {
-    let request =
-        RequestEnvelope::to(domain.clone(), Timestamp::default(), RequestId([0; 16]), &K::REQUEST).unsigned();
-    let request = request.map_err(|_| Refusal::Internal)?;
+    let request = RequestEnvelope::to(domain.clone(), Timestamp::default(), RequestId([0; 16]), &K::REQUEST)
+        .unsigned()
+        .map_err(|_| Refusal::Internal)?;
     let service = K::Request::KIND.rules().service;
     let answer = transaction.ask_peer(Ask { domain: domain.clone(), service, request: encode(&request) })?;
     let reply = answer.ok().and_then(|bytes| ResponseEnvelope::read(&bytes).ok()?.ok());

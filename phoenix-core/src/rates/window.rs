@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, Allowance; §7, Enqueue — how much was counted in the present minute, or other period.
+//! PROTOCOL.md §6, Allowance — how much was counted in the present minute, or other period.
 
 use std::time::Duration;
 

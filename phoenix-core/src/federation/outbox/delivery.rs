@@ -159,8 +159,9 @@ impl OutboundStream {
         };
         let signature = key.sign(&content);
         let body = EnqueueFederated { frame: Frame { content, signature } };
-        let request = RequestEnvelope::to(destination.clone(), transaction.now(), RequestId([0; 16]), &body);
-        let request = request.unsigned().map_err(|_| Refusal::Internal)?;
+        let request = RequestEnvelope::to(destination.clone(), transaction.now(), RequestId([0; 16]), &body)
+            .unsigned()
+            .map_err(|_| Refusal::Internal)?;
         let ask = Ask { domain: destination.clone(), service: Service::Queuing, request: encode(&request) };
         let answer = transaction.ask_peer(ask)?;
         Ok(answer.ok().and_then(|bytes| ResponseEnvelope::read::<EnqueueFederatedReply>(&bytes).ok()))
