@@ -1,4 +1,5 @@
-//! PROTOCOL.md §6, State — users and their clients.
+//! PROTOCOL.md §6, State — users and their clients; PROTOCOL.md §6, Authentication modes — the proof that a request is
+//! a local client's.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

@@ -123,7 +123,7 @@ fn fetch<K: Published>(
     Ok(reply.map(K::in_reply).ok_or(Failure::NoAnswer))
 }
 
-/// How often strangers lately had unknown homeservers asked: one row for all of them.
+/// How often strangers lately had unknown homeservers asked: one row for all of them (PROTOCOL.md §9, First contact).
 #[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct FirstContacts(Bucket);
 

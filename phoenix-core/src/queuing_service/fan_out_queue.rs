@@ -1,4 +1,5 @@
-//! PROTOCOL.md §7, Enqueue — the fan-out queue of a client, and the gap markers in it.
+//! PROTOCOL.md §7, Enqueue — the fan-out queue of a client; PROTOCOL.md §7, Gap markers — what stands in it for messages
+//! that a bound kept out.
 
 use crate::{
     codec::encode,

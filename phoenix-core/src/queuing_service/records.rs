@@ -1,4 +1,5 @@
-//! PROTOCOL.md §7, Records — pseudonymous users and clients.
+//! PROTOCOL.md §7, State — pseudonymous users and clients; PROTOCOL.md §7, Records — how they come to be;
+//! PROTOCOL.md §7, Authentication modes — the proof that a request is theirs.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_that_differ_drain_nothing_twice_and_a_wrong_one_locks_nobody_out() {
+    fn clocks_that_differ_drain_nothing_twice_and_a_wrong_one_locks_no_caller_out() {
         let rate = Rate { per_second: 10, burst: 20 };
         let now = Timestamp::from_milliseconds(1_000_000_000);
         let behind = now - Duration::from_secs(2);
