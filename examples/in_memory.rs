@@ -1,6 +1,6 @@
 //! Two homeservers, a user of each, and a message from one to the other: no async, no network, no disk.
 //!
-//! Everything that an embedder of `phoenix-core` does is here: keep rows, drive operations step by step, run
+//! Everything that an embedder of `phoenix-core` does is here: drive operations step by step over a store, run
 //! timers. Run it with `cargo run -p phoenix-examples --example in_memory`.
 #![allow(clippy::print_stdout)]
 
@@ -16,51 +16,20 @@ use phoenix_core::{
     keys::ServiceKeys,
     operation::{Effect, Step, Timer},
     rng::Random,
-    store::{Commit, Key, Reads, Row, Settlement, commit::Rows},
+    store::MemoryStore,
     time::Timestamp,
 };
 
-/// What a homeserver needs of a database: reads and commits.
-#[derive(Default)]
-struct Store(BTreeMap<Vec<u8>, Row>);
-
-impl Store {
-    fn read(&self, reads: Reads) -> Rows {
-        let rows = reads.keys.into_iter().map(|key| (key.clone(), self.0.get(&key.to_bytes()).cloned()));
-        let scans = reads.scans.into_iter().map(|scan| {
-            let found = self.0.range(scan.first.clone()..scan.end.clone()).take(scan.limit);
-            let keys = found.filter_map(|(key, _)| Key::from_bytes(key)).collect();
-            (scan, keys)
-        });
-        Rows { rows: rows.collect(), scans: scans.collect() }
-    }
-
-    /// Applies the whole commit if every row still has the expected version, and nothing otherwise.
-    fn commit(&mut self, commit: Commit) -> Settlement {
-        let version = |key: &Key| self.0.get(&key.to_bytes()).map(|row| row.version);
-        if commit.expect.iter().any(|expectation| version(&expectation.key) != expectation.version) {
-            return Settlement::Conflict;
-        }
-        for write in commit.writes {
-            match write.bytes {
-                Some(bytes) => self.0.insert(write.key.to_bytes(), Row { version: commit.version, bytes }),
-                None => self.0.remove(&write.key.to_bytes()),
-            };
-        }
-        Settlement::Committed
-    }
-}
-
-/// Homeservers with their stores, clients, timers, and the time, which stands still.
-struct World {
-    homeservers: BTreeMap<Domain, (Homeserver, Store)>,
+/// Drives homeservers and clients while the time stands still.
+struct Driver {
+    homeservers: BTreeMap<Domain, (Homeserver, MemoryStore)>,
     clients: [Client; 2],
     timers: Vec<(Domain, Timer, Timestamp)>,
     random: Random,
     now: Timestamp,
 }
 
-impl World {
+impl Driver {
     /// Drives one operation of one homeserver to its end.
     fn serve(&mut self, domain: &Domain, input: Input<'_>) -> Result<Vec<u8>, PeerFailure> {
         let (homeserver, _) = self.homeservers.get(domain).ok_or(PeerFailure::NoAnswer)?;
@@ -69,8 +38,8 @@ impl World {
             let step = operation.poll();
             let (_, store) = self.homeservers.get_mut(domain).ok_or(PeerFailure::NoAnswer)?;
             match step {
-                Step::Read(reads) => operation.supply(store.read(reads)),
-                Step::Commit(commit) => operation.settle(store.commit(commit)),
+                Step::Read(reads) => operation.supply(store.read(&reads)),
+                Step::Commit(commit) => operation.settle(store.apply(&commit)),
                 Step::Ask(ask) => operation.answer(self.serve(&ask.domain, Input::Request(&ask.request))),
                 Step::Done(outcome) => {
                     for effect in outcome.effects {
@@ -123,25 +92,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     let domains: [Domain; 2] = ["a.example".parse()?, "b.example".parse()?];
     let homeservers = domains.clone().map(|domain| {
         let keys = ServiceKeys::generate(&domain, &mut random, now);
-        (domain.clone(), (Homeserver::new(Config::new(domain), keys), Store::default()))
+        (domain.clone(), (Homeserver::new(Config::new(domain), keys), MemoryStore::default()))
     });
     let clients = domains.map(|domain| Client::new(ClientConfig::new(domain), random.array()));
-    let mut world = World { homeservers: homeservers.into(), clients, timers: Vec::new(), random, now };
+    let mut driver = Driver { homeservers: homeservers.into(), clients, timers: Vec::new(), random, now };
 
-    for client in &mut world.clients {
+    for client in &mut driver.clients {
         client.register(b"correct horse battery staple");
     }
-    world.run()?;
+    driver.run()?;
 
     // Alice, at a.example, asks Bob, at b.example, for a connection, which his client accepts.
-    let bob = world.clients[1].user_id();
-    world.clients[0].connect(bob.clone());
-    world.run()?;
+    let bob = driver.clients[1].user_id();
+    driver.clients[0].connect(bob.clone());
+    driver.run()?;
 
     // A connection is a group of two, which carries messages at once.
-    let connection = world.clients[0].groups().remove(0).group_id;
-    world.clients[0].send(&connection, b"hello across homeservers");
-    for event in world.run()? {
+    let connection = driver.clients[0].groups().remove(0).group_id;
+    driver.clients[0].send(&connection, b"hello across homeservers");
+    for event in driver.run()? {
         if let Event::Message { from, text, .. } = event {
             println!("{bob} reads {:?} from {from}", String::from_utf8_lossy(&text));
         }

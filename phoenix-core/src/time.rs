@@ -190,7 +190,7 @@ impl Month {
     }
 }
 
-/// The time in which something is valid, both ends included (PROTOCOL.md §1, Times). One that ends before it
+/// The time in which something is valid, both ends included (PROTOCOL.md §4, Expiration). One that ends before it
 /// begins contains nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct ExpirationData {

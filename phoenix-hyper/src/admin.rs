@@ -231,14 +231,15 @@ mod tests {
         }
     }
 
-    struct World {
+    /// A homeserver with an address for its operator.
+    struct Running {
         address: SocketAddr,
         store: Breakable,
         node: Node<Breakable, Alone>,
         stopping: CancellationToken,
     }
 
-    async fn world() -> World {
+    async fn running() -> Running {
         let domain: Domain = "example.com".parse().unwrap();
         let keys = ServiceKeys::generate(&domain, &mut Random::from_seed([1; 32]), Alone.now());
         let homeserver = Homeserver::new(Config::new(domain), keys);
@@ -248,10 +249,10 @@ mod tests {
         let admin = Admin::bind(address, node.clone(), Arc::default(), stopping.clone()).await.unwrap();
         let address = admin.address().unwrap();
         tokio::spawn(admin.run());
-        World { address, store, node, stopping }
+        Running { address, store, node, stopping }
     }
 
-    impl World {
+    impl Running {
         async fn get(&self, method: &str, path: &str) -> String {
             let mut stream = TcpStream::connect(self.address).await.unwrap();
             let request = format!("{method} {path} HTTP/1.1\r\nhost: here\r\n\r\n");
@@ -264,32 +265,32 @@ mod tests {
 
     #[tokio::test]
     async fn each_path_has_its_answer() {
-        let world = world().await;
-        assert!(world.get("GET", "/healthz").await.starts_with("HTTP/1.1 200 "));
-        assert!(world.get("GET", "/readyz").await.ends_with("ready\n"));
-        assert!(world.get("GET", "/metrics").await.contains("phoenix_operations_under_way 0"));
-        assert!(world.get("GET", "/metrics").await.contains("application/openmetrics-text"));
-        assert!(world.get("GET", "/").await.starts_with("HTTP/1.1 404 "));
-        assert!(world.get("POST", "/metrics").await.starts_with("HTTP/1.1 405 "));
+        let homeserver = running().await;
+        assert!(homeserver.get("GET", "/healthz").await.starts_with("HTTP/1.1 200 "));
+        assert!(homeserver.get("GET", "/readyz").await.ends_with("ready\n"));
+        assert!(homeserver.get("GET", "/metrics").await.contains("phoenix_operations_under_way 0"));
+        assert!(homeserver.get("GET", "/metrics").await.contains("application/openmetrics-text"));
+        assert!(homeserver.get("GET", "/").await.starts_with("HTTP/1.1 404 "));
+        assert!(homeserver.get("POST", "/metrics").await.starts_with("HTTP/1.1 405 "));
     }
 
     #[tokio::test]
     async fn a_broken_store_is_not_ready_but_alive() {
-        let world = world().await;
-        world.store.0.1.store(true, Ordering::Release);
-        let answer = world.get("GET", "/readyz").await;
+        let homeserver = running().await;
+        homeserver.store.0.1.store(true, Ordering::Release);
+        let answer = homeserver.get("GET", "/readyz").await;
         assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("the store cannot be read\n"));
-        assert!(world.get("GET", "/healthz").await.starts_with("HTTP/1.1 200 "));
-        world.store.0.1.store(false, Ordering::Release);
-        assert!(world.get("GET", "/readyz").await.starts_with("HTTP/1.1 200 "));
+        assert!(homeserver.get("GET", "/healthz").await.starts_with("HTTP/1.1 200 "));
+        homeserver.store.0.1.store(false, Ordering::Release);
+        assert!(homeserver.get("GET", "/readyz").await.starts_with("HTTP/1.1 200 "));
     }
 
     #[tokio::test]
     async fn a_stopping_homeserver_is_not_ready() {
-        let first = world().await;
+        let first = running().await;
         first.stopping.cancel();
         assert!(first.get("GET", "/readyz").await.contains("draining"));
-        let second = world().await;
+        let second = running().await;
         second.node.drain().await;
         assert!(second.get("GET", "/readyz").await.starts_with("HTTP/1.1 503 "));
     }
@@ -297,16 +298,16 @@ mod tests {
     /// Silent connections do not keep others out for long.
     #[tokio::test(start_paused = true)]
     async fn silent_connections_are_closed() {
-        let world = world().await;
+        let homeserver = running().await;
         let mut silent = Vec::new();
         for _ in 0..CONNECTIONS {
-            silent.push(TcpStream::connect(world.address).await.unwrap());
+            silent.push(TcpStream::connect(homeserver.address).await.unwrap());
         }
         for stream in &mut silent {
             assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0);
         }
         // From here on, time passes by itself.
         tokio::time::resume();
-        assert!(world.get("GET", "/healthz").await.starts_with("HTTP/1.1 200 "));
+        assert!(homeserver.get("GET", "/healthz").await.starts_with("HTTP/1.1 200 "));
     }
 }

@@ -211,24 +211,25 @@ mod tests {
         ServiceKeys::generate_with_root(&domain(), &mut Random::from_seed([1; 32]), NOW)
     }
 
-    struct World {
+    /// A key file with the keys that were written to it.
+    struct KeyFile {
         directory: tempfile::TempDir,
         path: PathBuf,
         keys: ServiceKeys,
         root: RootKey,
     }
 
-    fn world() -> World {
+    fn key_file() -> KeyFile {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keys.pem");
         let (keys, root) = generated();
         create(&path, &keys).unwrap();
-        World { directory, path, keys, root }
+        KeyFile { directory, path, keys, root }
     }
 
     #[test]
     fn keys_survive_their_file() {
-        let World { directory, path, mut keys, root } = world();
+        let KeyFile { directory, path, mut keys, root } = key_file();
         assert_eq!(read_for(&path, &domain()).unwrap().to_bytes(), keys.to_bytes());
         keys.add_intermediate(&root, &mut Random::from_seed([2; 32]), NOW).unwrap();
         replace(&path, &keys).unwrap();
@@ -243,7 +244,7 @@ mod tests {
 
     #[test]
     fn no_key_file_is_overwritten() {
-        let World { directory: _directory, path, root, .. } = world();
+        let KeyFile { directory: _directory, path, root, .. } = key_file();
         let before = fs::read(&path).unwrap();
         assert!(matches!(create(&path, &root), Err(KeyFileError::Exists { .. })));
         assert_eq!(fs::read(&path).unwrap(), before);
@@ -251,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_file_that_others_may_read_or_change_is_refused_with_what_to_do() {
-        let World { directory: _directory, path, .. } = world();
+        let KeyFile { directory: _directory, path, .. } = key_file();
         for mode in [0o640, 0o604, 0o620, 0o602, 0o610] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             let error = read::<ServiceKeys>(&path).map(|_| ()).unwrap_err();
@@ -263,7 +264,7 @@ mod tests {
 
     #[test]
     fn other_files_are_no_keys() {
-        let World { directory: _directory, path, .. } = world();
+        let KeyFile { directory: _directory, path, .. } = key_file();
         assert!(matches!(read::<RootKey>(&path), Err(KeyFileError::OtherContent { .. })));
         let other: Domain = "example.org".parse().unwrap();
         assert!(matches!(read_for(&path, &other), Err(KeyFileError::OtherDomain { .. })));

@@ -1,5 +1,5 @@
 //! A node as an HTTP service: `POST /` with the bytes of a request, answered with the bytes of the response
-//! (PROTOCOL.md §2, §5).
+//! (PROTOCOL.md §5, Requests over HTTP).
 //!
 //! Each service of a homeserver has a host name of its own. A response of the media type [`MEDIA_TYPE`] is an
 //! answer of the protocol, whatever its status. Any other response says in a line of text why there was no

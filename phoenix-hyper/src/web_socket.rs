@@ -1,4 +1,4 @@
-//! What both ends of the web socket for signals agree upon (PROTOCOL.md §7).
+//! What both ends of the web socket for signals agree upon (PROTOCOL.md §5, Web socket).
 
 use phoenix_core::limits::MAX_REQUEST;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;

@@ -18,7 +18,7 @@ use phoenix_core::{
 use phoenix_hyper::{
     node::Environment, peers::Peers, server::ServerLimits, service::HttpService, tls::Identity,
 };
-use support::{Running, World, domain, envelope, key_request, node, reach};
+use support::{Running, TestEnvironment, domain, envelope, key_request, node, reach};
 
 /// A frame in the name of `source`, with an invalid signature.
 fn forged(source: &Domain, destination: &Domain, key_id: KeyId) -> EnqueueFederated {
@@ -27,7 +27,7 @@ fn forged(source: &Domain, destination: &Domain, key_id: KeyId) -> EnqueueFedera
         source: source.clone(),
         destination: destination.clone(),
         stream_id: StreamId([1; 16]),
-        timestamp: World(None).now(),
+        timestamp: TestEnvironment(None).now(),
         key_id,
         payload,
     };

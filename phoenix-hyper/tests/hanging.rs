@@ -22,7 +22,7 @@ use phoenix_hyper::{
     node::{Environment, Node, NodeLimits},
     store::MemoryStore,
 };
-use support::{World, domain, envelope, soon};
+use support::{TestEnvironment, domain, envelope, soon};
 use tokio::{runtime::Handle, sync::Semaphore};
 
 /// An environment in which requests to peers hang, and fail once that is allowed.
@@ -33,11 +33,11 @@ struct Hanging {
 
 impl Environment for Hanging {
     fn now(&self) -> Timestamp {
-        World(None).now()
+        TestEnvironment(None).now()
     }
 
     fn seed(&self) -> [u8; 32] {
-        World(None).seed()
+        TestEnvironment(None).seed()
     }
 
     async fn ask(&self, _: Ask) -> Result<Vec<u8>, PeerFailure> {
@@ -52,10 +52,11 @@ impl Environment for Hanging {
 /// A node, with a permit for each request that it has sent, and one for each that may fail.
 fn node(domain: &Domain) -> (Node<MemoryStore, Hanging>, Arc<Semaphore>, Arc<Semaphore>) {
     let (asked, answers) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let world = Hanging { asked: Arc::clone(&asked), answers: Arc::clone(&answers) };
-    let keys = ServiceKeys::generate(domain, &mut Random::from_seed([1; 32]), world.now());
+    let environment = Hanging { asked: Arc::clone(&asked), answers: Arc::clone(&answers) };
+    let keys = ServiceKeys::generate(domain, &mut Random::from_seed([1; 32]), environment.now());
     let homeserver = Homeserver::new(Config::new(domain.clone()), keys);
-    let node = Node::new(homeserver, MemoryStore::default(), world, NodeLimits::default(), Handle::current());
+    let node =
+        Node::new(homeserver, MemoryStore::default(), environment, NodeLimits::default(), Handle::current());
     (node, asked, answers)
 }
 
@@ -66,7 +67,7 @@ fn frame(to: &Domain) -> Vec<u8> {
         source: domain("b.localhost"),
         destination: to.clone(),
         stream_id: StreamId([1; 16]),
-        timestamp: World(None).now(),
+        timestamp: TestEnvironment(None).now(),
         key_id: KeyId([2; 8]),
         payload,
     };

@@ -1,11 +1,10 @@
-//! The store of one homeserver, in memory: versioned rows, commits over exact expectations, and the ways in
-//! which a real database fails.
+//! The store of one homeserver: its rows, and the ways in which a real database fails.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use phoenix_core::{
     rng::Random,
-    store::{Commit, Key, Reads, RecordKind, Row, Scan, Settlement, commit::Rows},
+    store::{Commit, MemoryStore, Settlement},
 };
 
 use crate::network::PerThousand;
@@ -13,64 +12,20 @@ use crate::network::PerThousand;
 /// The durable rows of a homeserver: what survives a crash.
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
-    rows: BTreeMap<Vec<u8>, Row>,
+    /// The rows.
+    pub rows: MemoryStore,
     /// Makes the store apply every commit, whether its expectations hold or not. For a test that this is
     /// noticed.
     pub ignores_expectations: bool,
 }
 
 impl Disk {
-    /// Returns the row with this key.
-    pub fn row(&self, key: &Key) -> Option<&Row> {
-        self.rows.get(&key.to_bytes())
-    }
-
-    /// Returns the keys that `scan` finds, in their order.
-    pub fn scan(&self, scan: &Scan) -> Vec<Key> {
-        if scan.first >= scan.end {
-            return Vec::new();
-        }
-        let found = self.rows.range(scan.first.clone()..scan.end.clone());
-        found.filter_map(|(key, _)| Key::from_bytes(key)).take(scan.limit).collect()
-    }
-
-    /// Returns everything that `reads` asks for, as it is now.
-    pub fn read(&self, reads: &Reads) -> Rows {
-        let rows = reads.keys.iter().map(|key| (key.clone(), self.row(key).cloned()));
-        let scans = reads.scans.iter().map(|scan| (scan.clone(), self.scan(scan)));
-        Rows { rows: rows.collect(), scans: scans.collect() }
-    }
-
-    /// Returns whether all expectations of `commit` hold.
-    pub fn holds(&self, commit: &Commit) -> bool {
-        commit
-            .expect
-            .iter()
-            .all(|expected| self.row(&expected.key).map(|row| row.version) == expected.version)
-    }
-
     /// Applies `commit` as a whole if its expectations hold.
     pub fn commit(&mut self, commit: &Commit) -> Settlement {
-        if !self.ignores_expectations && !self.holds(commit) {
-            return Settlement::Conflict;
+        if self.ignores_expectations {
+            return self.rows.apply(&Commit { expect: Vec::new(), ..commit.clone() });
         }
-        for write in &commit.writes {
-            match &write.bytes {
-                Some(bytes) => {
-                    let row = Row { version: commit.version, bytes: bytes.clone() };
-                    self.rows.insert(write.key.to_bytes(), row);
-                }
-                None => {
-                    self.rows.remove(&write.key.to_bytes());
-                }
-            }
-        }
-        Settlement::Committed
-    }
-
-    /// Returns how many rows of this kind there are.
-    pub fn count(&self, kind: RecordKind) -> usize {
-        self.rows.range(vec![kind as u8]..vec![kind as u8 + 1]).count()
+        self.rows.apply(commit)
     }
 }
 

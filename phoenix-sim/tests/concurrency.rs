@@ -106,7 +106,7 @@ fn serve(homeserver: &Homeserver, disk: &mut Disk, request: &[u8], now: Timestam
     let mut work = node.accept(Input::Request(request), now, [7; 32], ());
     loop {
         work = match work.pop().unwrap() {
-            Work::Read { operation, reads } => node.supply(operation, Some(disk.read(&reads))),
+            Work::Read { operation, reads } => node.supply(operation, Some(disk.rows.read(&reads))),
             Work::Commit { operation, commit } => node.settle(operation, disk.commit(&commit)),
             Work::Done { outcome: Outcome { reply, .. }, .. } => return reply.unwrap(),
             Work::Ask(Ask { domain, .. }) => panic!("no peer has to be asked, but {domain} is"),
@@ -168,7 +168,7 @@ impl<'a> Race<'a> {
                 }
                 Event::Supply { node, operation, reads, early: mut rows } => {
                     // Each row as it was when the store was asked, or as it is now.
-                    for (late, row) in self.disk.read(&reads).rows.into_iter().zip(&mut rows.rows) {
+                    for (late, row) in self.disk.rows.read(&reads).rows.into_iter().zip(&mut rows.rows) {
                         if self.random.below(2) == 0 {
                             *row = late;
                         }
@@ -200,7 +200,7 @@ impl<'a> Race<'a> {
         for work in work {
             match work {
                 Work::Read { operation, reads } => {
-                    let early = self.disk.read(&reads);
+                    let early = self.disk.rows.read(&reads);
                     self.later(Event::Supply { node, operation, reads, early });
                 }
                 Work::Commit { operation, commit } => self.later(Event::Apply { node, operation, commit }),

@@ -327,37 +327,3 @@ impl OpenMlsRand for MlsCrypto {
         Ok(bytes)
     }
 }
-
-/// What an MLS client needs: cryptography, randomness, and its groups' secrets in memory.
-#[cfg(feature = "client")]
-pub struct MlsProvider {
-    crypto: MlsCrypto,
-    storage: openmls_memory_storage::MemoryStorage,
-}
-
-#[cfg(feature = "client")]
-impl MlsProvider {
-    /// A provider that holds no groups.
-    pub fn new(crypto: MlsCrypto) -> Self {
-        Self { crypto, storage: openmls_memory_storage::MemoryStorage::default() }
-    }
-}
-
-#[cfg(feature = "client")]
-impl openmls_traits::OpenMlsProvider for MlsProvider {
-    type CryptoProvider = MlsCrypto;
-    type RandProvider = MlsCrypto;
-    type StorageProvider = openmls_memory_storage::MemoryStorage;
-
-    fn storage(&self) -> &Self::StorageProvider {
-        &self.storage
-    }
-
-    fn crypto(&self) -> &MlsCrypto {
-        &self.crypto
-    }
-
-    fn rand(&self) -> &MlsCrypto {
-        &self.crypto
-    }
-}

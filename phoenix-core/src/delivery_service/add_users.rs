@@ -169,8 +169,8 @@ fn check_batch(transaction: &mut Transaction<'_>, batch: &KeyPackageBatch) -> Re
     {
         return Err(Refusal::KeyPackageNotCovered.into());
     }
-    let wanted = (Some(content.key_id), Caller::Client);
-    let keys = peer_keys::queuing_keys(transaction, &content.domain, wanted)?;
+    let wanted = Some(content.key_id);
+    let keys = peer_keys::queuing_keys(transaction, &content.domain, wanted, Caller::Client)?;
     let key = keys.verifying_key(content.key_id, transaction.now()).ok_or(Refusal::KeyPackageNotCovered)?;
     Ok(key.verify(content, &batch.signature).map_err(|_| Refusal::KeyPackageNotCovered)?)
 }

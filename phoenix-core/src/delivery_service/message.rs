@@ -1,4 +1,4 @@
-//! PROTOCOL.md §8, Application messages — what members send, and (§8, Queue configurations of members) where
+//! PROTOCOL.md §8, Application messages — what members send, and (PROTOCOL.md §8, Queue configurations of members) where
 //! their own messages go.
 
 use super::{

@@ -22,5 +22,7 @@ mod keys;
 mod message;
 mod roster;
 mod sections;
+#[cfg(test)]
+mod tests;
 mod update_client;
 mod welcome;

@@ -10,6 +10,7 @@
 //! | [`validate_key_package`] | what a queuing service takes in and a commit may add |
 //! | [`GroupState`], [`StagedChange`], [`CommitSummary`] | a group: created, advanced by commits, stored |
 //! | [`GroupInfoUpdate`] | what a committer sends along, so that others can join from outside |
+//! | `MlsProvider`, `MlsRecords` (feature `client`) | a member's own groups, their state as records |
 //! | [`GroupInfoView`], [`RatchetTree`] | for clients of other MLS implementations, and tests of them |
 //!
 //! What holds: bytes that are read have one encoding, and every other one is refused; a commit is staged only
@@ -24,6 +25,12 @@ mod encoding;
 mod external_proposal;
 mod group_info;
 mod key_package;
+#[cfg(feature = "client")]
+mod member_provider;
+#[cfg(feature = "client")]
+mod member_records;
+#[cfg(feature = "client")]
+mod member_storage;
 mod message;
 mod profile;
 mod public_group;
@@ -49,6 +56,10 @@ pub use key_package::{
     KeyPackageError, KeyPackageLifetime, KeyPackageView, MAX_KEY_PACKAGE_LIFETIME_SECONDS,
     key_package_reference, validate_key_package,
 };
+#[cfg(feature = "client")]
+pub use member_provider::MlsProvider;
+#[cfg(feature = "client")]
+pub use member_records::{DamagedMlsState, MlsRecordChange, MlsRecordKind, MlsRecordName, MlsRecords};
 pub use message::{
     ApplicationMessageError, ApplicationMessageView, check_application_message, message_group_id,
     welcome_references,

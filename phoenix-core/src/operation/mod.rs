@@ -2,7 +2,7 @@
 //!
 //! # The calling contract
 //!
-//! [`Homeserver::accept`](crate::homeserver::Homeserver::accept) turns an input into an [`Operation`]. Its
+//! [`Homeserver::accept`](crate::Homeserver::accept) turns an input into an [`Operation`]. Its
 //! driver (a server, a simulator, a test) then repeats: call [`Operation::poll`], do what the [`Step`] says,
 //! tell the operation the result, until [`Step::Done`].
 //!
@@ -18,7 +18,15 @@
 //! committed, and timers found in the store take up the rest. A node runs the operations of one
 //! [`Lane`] first in, first out; lanes spare conflicts and decide nothing.
 //!
-//! Debug builds assert that calls come in this order.
+//! The whole loop, with a store in memory and without other homeservers, is on the [front page](crate). Debug builds
+//! assert that calls come in this order.
+//!
+//! # Inside
+//!
+//! An operation runs one `Handler`, a pure function over a [`Transaction`]. Reading a row that is not there leaves the
+//! function through `?` with an [`Interrupt`]; the driver fetches the row, and the function is called again from the
+//! top, with a new transaction. Of one pass nothing is left for the next but what was loaded. What the last pass read,
+//! all of it, is what the commit expects to be still so.
 
 mod context;
 mod handler;
@@ -26,6 +34,8 @@ mod loaded;
 pub mod single_flight;
 mod snapshot;
 mod step;
+#[cfg(test)]
+mod tests;
 pub mod timers;
 mod transaction;
 

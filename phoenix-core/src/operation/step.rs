@@ -9,7 +9,7 @@ use crate::{
     wire::operations::Service,
 };
 
-/// How a body leaves before it is through.
+/// How a handler leaves before it is through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interrupt {
     /// Rows are missing.
@@ -35,9 +35,9 @@ impl From<NoValidKey> for Interrupt {
 /// A question to another homeserver.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ask {
-    /// Which homeserver.
+    /// The homeserver to ask.
     pub domain: Domain,
-    /// Which of its services.
+    /// The service of it to ask.
     pub service: Service,
     /// The encoded request. It may be sent any number of times.
     pub request: Vec<u8>,
@@ -69,20 +69,20 @@ pub enum Timer {
     Sweep,
 }
 
-/// Something to do once the commit is durable. Losing an effect loses nothing but time: rows say the same.
+/// Something to do once the commit is durable. A lost effect costs time and nothing else: rows say the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Give the timer to [`Homeserver::accept`](crate::homeserver::Homeserver::accept) when it is due.
+    /// Give the timer to [`Homeserver::accept`](crate::Homeserver::accept) when it is due.
     Wake {
-        /// Which.
+        /// The timer.
         timer: Timer,
-        /// When.
+        /// When it is due.
         due: Timestamp,
     },
     /// Tell this client, if it is connected, that its queue has grown.
     Signal(QsClientId),
-    /// Whoever made the request may be told of every [`Effect::Signal`] for this client, as long as it stays
-    /// connected; and once now, for what came before.
+    /// The caller may be told of every [`Effect::Signal`] for this client, as long as it stays connected; and once now,
+    /// for what came before.
     Listening(QsClientId),
     /// Something the operator should know.
     Report(Report),
@@ -93,9 +93,9 @@ pub enum Effect {
 pub enum Report {
     /// Entries of an outbox over its bound were dropped; the peer's clients get gap markers.
     OutboxDropped {
-        /// Where to.
+        /// The homeserver that they were for.
         destination: Domain,
-        /// How many.
+        /// How many entries were dropped.
         count: u64,
         /// Since when deliveries to it fail.
         since: Timestamp,
@@ -106,12 +106,12 @@ pub enum Report {
         log: LogId,
         /// Where in the log.
         position: u64,
-        /// Whether it was given up. If not, nothing behind it can be read either: it waits, and they with it.
+        /// Whether it is given up. If not, nothing behind it can be read either, and all of it waits.
         lost: bool,
     },
-    /// A peer refuses what we deliver, for this reason.
+    /// A peer refuses what this homeserver delivers.
     PeerRefuses {
-        /// Which peer.
+        /// The peer.
         destination: Domain,
         /// Its refusal.
         refusal: Refusal,
@@ -121,7 +121,7 @@ pub enum Report {
 /// What an operation will contend for. A node runs the operations of one lane in order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
-    /// Contends for nothing.
+    /// Contends for nothing: runs at any time.
     Free,
     /// A row or family of rows, by a name that need not mean anything.
     Of(Vec<u8>),
@@ -130,11 +130,11 @@ pub enum Lane {
 /// What the driver is to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Read, then [`Operation::supply`].
+    /// Read, then [`Operation::supply`](super::Operation::supply).
     Read(Reads),
-    /// Ask another homeserver, then [`Operation::answer`].
+    /// Ask another homeserver, then [`Operation::answer`](super::Operation::answer).
     Ask(Ask),
-    /// Commit, then [`Operation::settle`].
+    /// Commit, then [`Operation::settle`](super::Operation::settle).
     Commit(Commit),
     /// Over.
     Done(Outcome),
@@ -143,7 +143,7 @@ pub enum Step {
 /// What an operation comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// The encoded response, if somebody waits for one.
+    /// The encoded response, if a caller waits for one.
     pub reply: Option<Vec<u8>>,
     /// What is to happen now.
     pub effects: Vec<Effect>,

@@ -17,5 +17,7 @@ mod call;
 mod lane;
 pub(crate) mod redeem;
 pub(crate) mod remembered;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use call::{Call, Serve};

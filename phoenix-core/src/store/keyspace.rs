@@ -81,7 +81,7 @@ record_kinds! {
     /// The node that works on a shard of the timers, and until when.
     Lease = 2, "core", "shard", Plain, "30 s after the last renewal";
     /// The key at which the sweep of records without an hour of expiry goes on.
-    Patrol = 9, "core", "kind of record", Plain, "never";
+    SweepCursor = 9, "core", "kind of record", Plain, "never";
     /// The answer given to a request.
     RememberedAnswer = 3, "core", "hour of expiry, hash of the request", Caller, "with the authentication window";
     /// A spent token.
@@ -91,7 +91,7 @@ record_kinds! {
     /// The hour in which a set of another homeserver's keys goes.
     PeerKeysExpiry = 6, "federation", "hour of expiry, domain, operation", Plain, "with the set";
     /// A fetch of another homeserver's keys that failed, so that it is not repeated at once.
-    VainFetch = 7, "federation", "hour of expiry, domain, operation", Plain, "when they may be asked for again";
+    FailedFetch = 7, "federation", "hour of expiry, domain, operation", Plain, "when they may be asked for again";
     /// The budget of questions to homeservers that nothing is known of.
     FirstContacts = 8, "federation", "(one row)", Plain, "never";
 

@@ -11,6 +11,7 @@
 //! * [`record`]: how a record becomes the bytes of a row, and is read back.
 //! * [`Expiring`]: the names of records that a sweep finds by their hour.
 //! * [`commit`]: what is asked of the store.
+//! * [`MemoryStore`]: a store in memory, for tests and trials.
 //!
 //! What an operation sees of all this is a [`Transaction`](crate::operation::Transaction).
 
@@ -18,10 +19,12 @@ pub mod commit;
 mod expiring;
 pub mod key;
 pub mod keyspace;
+mod memory;
 pub mod record;
 
 pub use commit::{Commit, Expectation, Reads, Row, Scan, Settlement, Version, Write};
 pub use expiring::Expiring;
 pub use key::{Key, Record};
 pub use keyspace::{Protection, RecordKind};
+pub use memory::MemoryStore;
 pub use record::{Stored, StoredDataError};

@@ -1,4 +1,4 @@
-//! Handlers made of a closure.
+//! Operations made of a closure.
 
 use crate::{
     error::Refusal,
@@ -7,9 +7,9 @@ use crate::{
     time::Timestamp,
 };
 
-/// What a refused body answers.
+/// The answer of a body that is refused.
 pub const REFUSED: &[u8] = b"refused";
-/// What a body answers that could not be served.
+/// The answer of a body that cannot be served now.
 pub const UNAVAILABLE: &[u8] = b"unavailable";
 
 struct Body<F>(F);
@@ -36,7 +36,7 @@ where
     }
 }
 
-/// An operation that runs `body`.
+/// Returns an operation that runs `body`.
 pub fn operation(
     homeserver: Homeserver,
     now: Timestamp,

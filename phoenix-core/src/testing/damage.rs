@@ -1,4 +1,4 @@
-//! A damaged row concerns whoever asks for it, and nobody else: it is refused, and nothing is made of it.
+//! A damaged row concerns the operations that read it and no others: they are refused and make nothing of it.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use crate::{
     wire::operations::OperationKind,
 };
 
-/// What serving a valid request for `kind` comes to if a byte of each `damaged` record is another, and which kinds
-/// of records have changed.
+/// Serves a valid request for `kind` after a byte of each `damaged` record was changed. Returns why the
+/// request was refused, and the kinds of records that it changed.
 fn serve(
     kind: OperationKind,
     damaged: RecordKind,
@@ -46,7 +46,7 @@ fn what_is_damaged_is_refused_and_nothing_is_made_of_it() {
     ];
     for (kind, damaged, expected) in cases {
         let stored_data = Refusal::StoredData { kind: damaged as u8 };
-        // A group's state that does not open is a group of another key: which it is, only its members know.
+        // Only members can tell a group's state that is damaged from one under another key.
         let unopened = if damaged == GroupSection { Refusal::NoSuchGroup } else { stored_data.clone() };
         let (refusal, changed) = serve(kind, damaged, |_| 0);
         assert_eq!((refusal, &changed), (Some(stored_data), &expected), "{kind:?}, the format");

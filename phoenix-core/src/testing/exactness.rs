@@ -1,8 +1,8 @@
-//! Which records the operations read and write, and what they have done: exactly these, and no others.
+//! The exact records that operations read and write, and the exact effects that they have.
 
 use std::collections::BTreeSet;
 
-use super::{driver::Recorded, fixtures::Fixture, samples::sample_request};
+use super::{fixtures::Fixture, samples::sample_request, world::Recorded};
 use crate::{
     dispatch::Input,
     identifiers::LogId,
@@ -34,7 +34,7 @@ fn assert_touches(recorded: &Recorded, read: &[RecordKind], written: &[RecordKin
     assert_eq!(expected, recorded.read_keys(), "all that was read is expected to be still so");
 }
 
-/// Which sections of a group are among `keys`.
+/// Returns the sections of groups that are among `keys`.
 fn sections<'a>(keys: impl IntoIterator<Item = &'a Key>) -> BTreeSet<u8> {
     keys.into_iter().filter(|key| key.kind() == GroupSection).map(|key| key.name()[16]).collect()
 }
@@ -63,7 +63,7 @@ fn sending_a_message_reads_head_and_members_and_never_the_tree() {
     assert_eq!(recorded.commit().writes.len(), 5, "whatever the size of the group");
     let rounds: Vec<BTreeSet<RecordKind>> =
         recorded.reads.iter().map(|reads| reads.keys.iter().map(Key::kind).collect()).collect();
-    // The last round brings the group: what is decrypted and verified then, is once.
+    // The last round brings the group, so what is decrypted and verified then is done once.
     assert_eq!(rounds, [kinds(&[RememberedAnswer, Nullifier]), kinds(&[GroupHead, GroupSection])]);
     let log = LogId::Group(group.access.group_id.uuid);
     let wake = Effect::Wake { timer: operation::Timer::Distribute(log), due: fixture.world.now };
@@ -106,7 +106,7 @@ fn listening_reads_the_record_and_is_granted_once_that_is_confirmed() {
     assert_touches(&recorded, &[QsClient], &[], &[]);
     assert_eq!(recorded.effects, [Effect::Listening(fixture.alice.client)]);
 
-    // The record goes while the request is under way: what was read is no longer so, and nothing is granted.
+    // The record goes while the request is under way: the commit conflicts, and nothing is granted.
     let sample = sample_request(&mut fixture, OperationKind::Listen);
     let (home, bytes) = (fixture.home.clone(), fixture.bytes(&sample));
     let mut running = fixture.world.begin(&home, Input::Request(&bytes));
@@ -128,7 +128,8 @@ fn issuing_tokens_touches_the_allowance_of_the_client_alone() {
     assert_touches(&recorded, &[RememberedAnswer, Client, ClientAllowance], &written, &[]);
     assert_eq!((recorded.asks.len(), recorded.effects.len()), (0, 0));
 
-    // A client of another homeserver: that homeserver's allowance and keys, too, and no record of a client.
+    // A client of another homeserver: this reads that homeserver's allowance and keys, and no record of a
+    // client.
     let away = fixture.away.clone();
     let (_, sample) = fixture.token_request(false, &away, 2);
     let recorded = fixture.send(&sample);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    driver::{Recorded, World},
     people::{Leaf, Person, noon},
+    world::{Recorded, World, homeserver},
 };
 use crate::{
     codec::{Codec, encode},
@@ -16,9 +16,7 @@ use crate::{
         tokens::{Token, TokenRequest, TokenScope},
     },
     error::Refusal,
-    homeserver::Homeserver,
     identifiers::{Domain, RequestId},
-    keys::ServiceKeys,
     mls::key_package_reference,
     rng::Random,
     time::{DAY, ExpirationData, Timestamp},
@@ -37,23 +35,23 @@ use crate::{
 /// A valid request, before it is put into an envelope.
 #[derive(Clone)]
 pub struct Sample {
-    /// Which operation.
+    /// The operation.
     pub kind: OperationKind,
-    /// Of which homeserver.
+    /// The homeserver that serves it.
     pub domain: Domain,
     /// The encoded body.
     pub body: Vec<u8>,
-    /// Who signs it, if anybody does.
+    /// The name and the key that sign it, if it is signed.
     pub signer: Option<(Sender, SigningKey)>,
 }
 
 impl Sample {
-    /// A request for `body`.
+    /// Makes a request for `body`.
     pub fn new<B: RequestBody>(domain: &Domain, body: &B, signer: Option<(Sender, SigningKey)>) -> Self {
         Self { kind: B::KIND, domain: domain.clone(), body: encode(body), signer }
     }
 
-    /// The request as it travels.
+    /// Returns the request as it travels.
     pub fn envelope(&self, now: Timestamp, request_id: RequestId, token: Option<Token>) -> RequestEnvelope {
         let mut envelope = RequestEnvelope {
             version: PROTOCOL_VERSION,
@@ -69,7 +67,7 @@ impl Sample {
         envelope
     }
 
-    /// Signs `envelope` as it is now, in the name of who is to sign it.
+    /// Signs `envelope` as it is now, as the signer of this request.
     pub fn sign(&self, envelope: &mut RequestEnvelope) {
         if let Some((sender, key)) = &self.signer {
             envelope.sign(Signer { sender, key });
@@ -77,33 +75,33 @@ impl Sample {
     }
 }
 
-/// Two homeservers and their users.
+/// Two homeservers with a user each.
 pub struct Fixture {
-    /// The homeservers.
+    /// The world of the homeservers.
     pub world: World,
     /// Alice's homeserver.
     pub home: Domain,
     /// Bob's homeserver.
     pub away: Domain,
-    /// At home.
+    /// A user of `home`.
     pub alice: Person,
-    /// Away.
+    /// A user of `away`.
     pub bob: Person,
-    /// Whatever has to be drawn.
+    /// Draws everything that the users draw.
     pub random: Random,
     stock: BTreeMap<(Domain, bool), Vec<Token>>,
 }
 
-/// The password of everybody.
+/// The password of all users.
 pub const PASSWORD: &[u8] = b"correct horse battery staple";
 
 impl Fixture {
-    /// Homeservers with the default settings, with everything in place: accounts, records, tokens.
+    /// Sets up homeservers with the default settings, and users with accounts, records and tokens.
     pub fn new() -> Self {
         Self::with(|_| {})
     }
 
-    /// As [`new`](Self::new), both homeservers with these settings.
+    /// As [`new`](Self::new), with these settings for both homeservers.
     pub fn with(settings: impl Fn(&mut Config)) -> Self {
         let mut random = Random::from_seed([42; 32]);
         let mut world = World::new(noon());
@@ -129,12 +127,12 @@ impl Fixture {
         self.answer(request).unwrap()
     }
 
-    /// Somebody at Alice's homeserver who is not registered yet.
-    pub fn somebody(&mut self) -> Person {
+    /// Returns a person at Alice's homeserver who is not registered yet.
+    pub fn unregistered(&mut self) -> Person {
         person(&mut self.random, &self.world, &self.home)
     }
 
-    /// Somebody new at `domain`, with an account and nothing else.
+    /// Registers a new person at `domain`, who has an account and nothing else.
     pub fn register(&mut self, domain: &Domain) -> Person {
         let mut person = person(&mut self.random, &self.world, domain);
         let (finish, _) = self.registration(&mut person).unwrap();
@@ -142,7 +140,8 @@ impl Fixture {
         person
     }
 
-    /// The first step of a registration, done; the last one, ready to be sent.
+    /// Takes the first step of a registration. Returns the request for the last step, and the answer to the
+    /// first.
     pub fn registration(&mut self, person: &mut Person) -> Result<(Sample, InitRegistrationReply), Refusal> {
         let (client, init) = self.init_registration(person);
         let reply: InitRegistrationReply = self.answer(&init)?;
@@ -160,7 +159,7 @@ impl Fixture {
         Ok((Sample::new(person.domain(), &finish, Some(person.as_client())), reply))
     }
 
-    /// The first step of a registration, ready to be sent.
+    /// Returns the request for the first step of a registration, with the password's state.
     pub fn init_registration(&mut self, person: &Person) -> (ClientRegistration, Sample) {
         let (client, opaque_request) = ClientRegistration::start(&mut self.random, PASSWORD).unwrap();
         let expiration = ExpirationData::starting(self.world.now, 90 * DAY);
@@ -172,7 +171,7 @@ impl Fixture {
         (client, Sample::new(person.domain(), &init, None))
     }
 
-    /// Tokens of both homeservers, of both scopes.
+    /// Buys tokens of both homeservers and both scopes.
     fn fill_stock(&mut self) {
         for (buyer, seller) in [(false, false), (false, true), (true, false), (true, true)] {
             let seller = if seller { self.away.clone() } else { self.home.clone() };
@@ -183,7 +182,7 @@ impl Fixture {
         }
     }
 
-    /// A request for `count` tokens of `seller`: by Bob or by Alice.
+    /// Returns a request for `count` tokens of `seller`, by Bob or by Alice.
     pub fn token_request(&mut self, by_bob: bool, seller: &Domain, count: usize) -> (TokenRequest, Sample) {
         let buyer = if by_bob { &self.bob } else { &self.alice };
         let scope = if buyer.domain() == seller { TokenScope::Local } else { TokenScope::Federated };
@@ -195,12 +194,12 @@ impl Fixture {
         (request, Sample::new(seller, &body, Some(signer)))
     }
 
-    /// A fresh token of `domain`.
+    /// Takes a token of `domain` from the stock.
     pub fn token(&mut self, domain: &Domain, local: bool) -> Token {
         self.stock.get_mut(&(domain.clone(), local)).unwrap().pop().expect("tokens in stock")
     }
 
-    /// A token that `sample` redeems, if it redeems any.
+    /// Takes a token for `sample` from the stock, if it redeems one.
     pub fn token_for(&mut self, sample: &Sample) -> Option<Token> {
         match sample.kind.rules().token {
             TokenRule::None => None,
@@ -208,12 +207,12 @@ impl Fixture {
         }
     }
 
-    /// A fresh name for a request.
+    /// Draws a fresh name for a request.
     pub fn request_id(&mut self) -> RequestId {
         RequestId::random(&mut self.random)
     }
 
-    /// The bytes of a request that nothing is wrong with.
+    /// Returns the bytes of a request that nothing is wrong with.
     pub fn bytes(&mut self, sample: &Sample) -> Vec<u8> {
         let (token, id) = (self.token_for(sample), self.request_id());
         encode(&sample.envelope(self.world.now, id, token))
@@ -225,12 +224,13 @@ impl Fixture {
         self.world.request(&sample.domain, &bytes)
     }
 
-    /// As [`send`](Self::send), for the answer.
+    /// As [`send`](Self::send). Returns the answer.
     pub fn answer<R: Codec>(&mut self, sample: &Sample) -> Result<R, Refusal> {
         self.send(sample).answer()
     }
 
-    /// A request that publishes `ordinary` key packages of `leaf` and a last resort, with their references.
+    /// Returns a request that publishes `ordinary` key packages of `leaf` and a last resort, and their
+    /// references.
     pub fn key_packages(&mut self, by_bob: bool, leaf: &Leaf, ordinary: usize) -> (Sample, Vec<Vec<u8>>) {
         let person = if by_bob { &self.bob } else { &self.alice };
         let not_after = self.world.now + 60 * DAY;
@@ -254,7 +254,7 @@ impl Fixture {
     }
 }
 
-/// A request for pseudonymous records of `person`.
+/// Returns a request that creates the pseudonymous records of `person`.
 pub fn record_request(person: &Person) -> Sample {
     let body = CreateUserRecord {
         user_key: person.user_key.verifying_key(),
@@ -264,19 +264,6 @@ pub fn record_request(person: &Person) -> Sample {
         queue_key: person.queue.public_key(),
     };
     Sample::new(person.domain(), &body, None)
-}
-
-/// A homeserver with keys of its own.
-pub fn homeserver(
-    random: &mut Random,
-    domain: &Domain,
-    now: Timestamp,
-    settings: &impl Fn(&mut Config),
-) -> Homeserver {
-    let keys = ServiceKeys::generate(domain, random, now);
-    let mut config = Config::new(domain.clone());
-    settings(&mut config);
-    Homeserver::new(config, keys)
 }
 
 fn person(random: &mut Random, world: &World, domain: &Domain) -> Person {

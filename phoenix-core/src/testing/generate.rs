@@ -1,5 +1,5 @@
-//! Random valid values of everything that travels. Structures are listed field by field, so one that gets a new
-//! field does not compile until it is listed here too.
+//! Random valid values of everything that travels. Structures are listed field by field, so one that gets a
+//! new field does not compile until it is listed here too.
 
 use crate::{
     codec::{Bytes, Flag, List},
@@ -25,9 +25,9 @@ use crate::{
     },
 };
 
-/// What can be drawn at random.
+/// A type whose values can be drawn at random.
 pub trait Generate: Sized {
-    /// A random valid value.
+    /// Draws a valid value.
     fn generate(random: &mut Random) -> Self;
 }
 
@@ -39,7 +39,7 @@ impl<const N: usize> Generate for [u8; N] {
 
 impl<const MAX: usize> Generate for Bytes<MAX> {
     fn generate(random: &mut Random) -> Self {
-        // Across the border at which the length takes a second byte.
+        // On both sides of the border at which the length takes a second byte.
         let length = if random.below(8) == 0 { 70 } else { random.below(12) };
         let bytes: [u8; 80] = random.array();
         Self::new(bytes[..(length as usize).min(MAX)].to_vec()).unwrap()
@@ -98,7 +98,7 @@ macro_rules! integers {
     ($($name:ident)*) => {
         $(impl Generate for $name {
             fn generate(random: &mut Random) -> Self {
-                // The ends of the range are where mistakes are.
+                // Mistakes are at the ends of the range.
                 match random.below(4) {
                     0 => $name::MIN,
                     1 => $name::MAX,
@@ -248,7 +248,7 @@ structures! {
     DroppedMessage { group_id position recipients }
 }
 
-/// One of several, each as likely. The match makes sure that none is left out.
+/// Draws one of several, all as likely. The match makes sure that none is left out.
 macro_rules! variants {
     ($($name:ident { $($variant:ident $(($($inner:ident)*))? $({ $($field:ident)* })?,)* })*) => {
         $(impl Generate for $name {

@@ -38,21 +38,21 @@ use crate::{
 
 /// A group at Alice's homeserver, as Alice has it.
 pub struct Group {
-    /// Its id and key.
+    /// The group's id and key.
     pub access: GroupAccess,
-    /// Alice's leaf.
+    /// The leaf of Alice.
     pub leaf: Leaf,
-    /// Alice's MLS state.
+    /// The MLS state of Alice.
     pub mls: MlsGroup,
-    /// Until when its id was reserved.
+    /// The end of the reservation of its id.
     pub reserved_until: Timestamp,
 }
 
 /// What a committer sends.
 pub struct Committed {
-    /// The commit.
+    /// The commit, as MLS has it.
     pub commit: Vec<u8>,
-    /// The Welcome, if anybody was added.
+    /// The Welcome, if the commit adds members.
     pub welcome: Option<Vec<u8>>,
     /// The rest of the new group information.
     pub group_info: GroupInfoUpdate,
@@ -68,7 +68,7 @@ impl Committed {
     }
 }
 
-/// Signs as the member at `leaf`.
+/// Returns what a request of the member at `leaf` is signed with.
 pub fn as_leaf(leaf: u32, key: &SigningKey) -> Option<(Sender, SigningKey)> {
     Some((Sender::Leaf(leaf), key.clone()))
 }
@@ -116,17 +116,17 @@ impl Group {
         Committed::new(&bundle)
     }
 
-    /// Gives up what was committed last.
+    /// Drops the pending commit.
     pub fn drop_commit(&mut self) {
         self.mls.clear_pending_commit(self.leaf.provider.storage()).unwrap();
     }
 
-    /// Takes over what was committed last.
+    /// Merges the pending commit.
     pub fn merge(&mut self) {
         self.mls.merge_pending_commit(&self.leaf.provider).unwrap();
     }
 
-    /// A request that renews Alice's leaf.
+    /// Returns a request that renews Alice's leaf.
     pub fn update(&mut self) -> Sample {
         let data = CommitData { encrypted_credentials: List::default(), friendship_package: None };
         let committed = self.commit(&data, |builder| builder.force_self_update(true));
@@ -138,7 +138,7 @@ impl Group {
         Sample::new(&self.access.group_id.domain, &body, as_leaf(0, &self.leaf.key))
     }
 
-    /// A request that sends an application message of Alice's.
+    /// Returns a request that sends an application message of Alice's.
     pub fn message(&mut self, text: &[u8]) -> Sample {
         let message = self.mls.create_message(&self.leaf.provider, &self.leaf.key, text).unwrap();
         let message = message.to_bytes().unwrap().try_into().unwrap();
@@ -148,7 +148,7 @@ impl Group {
 }
 
 impl Fixture {
-    /// A request that creates a group of Alice's, ready to be sent.
+    /// Returns a group of Alice's that is not created yet, and the request that creates it.
     pub fn group_request(&mut self, awaiting_connection: Flag) -> (Group, Sample) {
         let home = self.home.clone();
         let RequestGroupIdReply { group_id, reserved_until } =
@@ -198,26 +198,26 @@ impl Fixture {
         .unwrap()
     }
 
-    /// Something encrypted that only clients look into.
+    /// Returns something encrypted that only clients decrypt.
     pub fn sealed(&mut self) -> EarCiphertext {
         EarKey::random(&mut self.random).seal(&mut self.random, b"", b"for members").unwrap()
     }
 
-    /// A group of Alice's alone.
+    /// Creates a group with Alice as its only member.
     pub fn group(&mut self, awaiting_connection: Flag) -> Group {
         let (group, sample) = self.group_request(awaiting_connection);
         self.answer::<Done>(&sample).unwrap();
         group
     }
 
-    /// A request that adds Bob to `group`, with Bob's leaf and the reference of its key package.
+    /// Returns a request that adds Bob to `group`, Bob's leaf and the reference of its key package.
     pub fn add_bob(&mut self, group: &mut Group) -> (Sample, Leaf, Vec<u8>) {
         self.add_bob_with(group, |group, data, package| {
             group.commit(data, |builder| builder.force_self_update(true).propose_adds([package]))
         })
     }
 
-    /// As [`add_bob`](Self::add_bob), with a commit that is made like this.
+    /// As [`add_bob`](Self::add_bob), with the commit that `commit` makes.
     pub fn add_bob_with(
         &mut self,
         group: &mut Group,
@@ -247,7 +247,7 @@ impl Fixture {
         (Sample::new(&self.home, &body, as_leaf(0, &group.leaf.key)), bob, reference)
     }
 
-    /// A group of Alice, at home, and Bob, away. Also Bob's leaf and the reference of its key package.
+    /// Creates a group of Alice and Bob. Returns it with Bob's leaf and the reference of its key package.
     pub fn shared_group(&mut self) -> (Group, Leaf, Vec<u8>) {
         let mut group = self.group(Flag::No);
         let (add, bob, reference) = self.add_bob(&mut group);
@@ -256,7 +256,7 @@ impl Fixture {
         (group, bob, reference)
     }
 
-    /// A request by which Bob joins `group` from outside, with nothing but its key.
+    /// Returns a request by which Bob joins `group` from outside, with nothing but its key.
     pub fn external_join(&mut self, group: &Group) -> Sample {
         let home = self.home.clone();
         let ask = ExternalCommitInfo { group: group.access.clone() };
@@ -303,7 +303,7 @@ impl Fixture {
     }
 }
 
-/// A key package as MLS has it.
+/// Returns a key package as MLS has it.
 fn read_key_package(leaf: &Leaf, mut bytes: &[u8]) -> KeyPackage {
     let package = KeyPackageIn::tls_deserialize(&mut bytes).unwrap();
     package.validate(leaf.provider.crypto(), ProtocolVersion::Mls10).unwrap()

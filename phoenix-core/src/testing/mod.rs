@@ -1,55 +1,39 @@
-//! Tests that drive whole operations: homeservers in one process, over a store in memory.
+//! What tests of whole operations share, and the tests of all operations at once. The tests of one room are
+//! in its own `tests` folder.
 //!
-//! * `store` and `driver`: what an embedder brings, small and exact, with faults at will.
-//! * `fixtures`, `people`, `groups` and `samples`: users, tokens, records and groups made with real cryptography.
+//! * `world`: homeservers in one process over stores in memory, one clock, and faults at will.
+//! * `body`: an operation made of a closure.
+//! * `messages`: groups and messages as far as homeservers see them.
+//! * `fixtures`, `people`, `groups` and `samples`: users, tokens, records, groups and valid requests, made
+//!   with real cryptography.
+//! * `generate`: random values of every message.
 //! * `refusals`: each operation against every way to ask wrongly.
 //! * `exactness`: which records an operation reads and writes, and what it has done.
-//! * `generate` and `wire`: random values of every message, and their encoding.
-//! * the others: one behaviour of the protocol each.
+//! * `vectors`: the test vectors of the specification.
+//! * `damage`: damaged rows under each operation that reads them.
 
-#[cfg_attr(not(feature = "client"), expect(dead_code, reason = "what only tests with clients need"))]
-pub(crate) mod driver;
-#[cfg_attr(not(feature = "client"), expect(dead_code, reason = "what only tests with clients need"))]
-mod store;
-
-mod core;
-mod generate;
-mod wire;
-
-#[cfg(feature = "client")]
-mod allowances;
 pub(crate) mod body;
+pub(crate) mod generate;
+pub(crate) mod messages;
+pub(crate) mod vectors;
+#[cfg_attr(
+    not(feature = "client"),
+    expect(dead_code, unused_imports, reason = "what only tests with clients need")
+)]
+pub(crate) mod world;
+
 #[cfg(feature = "client")]
-mod commits;
+pub(crate) mod fixtures;
 #[cfg(feature = "client")]
-mod creation;
+pub(crate) mod groups;
+#[cfg(feature = "client")]
+pub(crate) mod people;
+#[cfg(feature = "client")]
+pub(crate) mod samples;
+
 #[cfg(feature = "client")]
 mod damage;
 #[cfg(feature = "client")]
 mod exactness;
 #[cfg(feature = "client")]
-mod expiry;
-#[cfg(feature = "client")]
-mod fixtures;
-#[cfg(feature = "client")]
-mod groups;
-#[cfg(feature = "client")]
-mod idempotency;
-#[cfg(feature = "client")]
-mod key_cache;
-#[cfg(feature = "client")]
-mod packages;
-#[cfg(feature = "client")]
-mod people;
-#[cfg(feature = "client")]
-mod queues;
-#[cfg(feature = "client")]
 mod refusals;
-#[cfg(feature = "client")]
-mod registration;
-#[cfg(feature = "client")]
-mod samples;
-#[cfg(feature = "client")]
-mod sizes;
-#[cfg(feature = "client")]
-mod tokens;

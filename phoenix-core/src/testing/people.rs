@@ -10,16 +10,11 @@ use openmls::prelude::{
 use crate::{
     codec::encode,
     credentials::{ClientCredential, LeafCredential, PublishedHpkeKey},
-    crypto::{
-        aead::EarKey,
-        hpke::HpkePrivateKey,
-        provider::{MlsCrypto, MlsProvider},
-        sign::SigningKey,
-    },
+    crypto::{aead::EarKey, hpke::HpkePrivateKey, provider::MlsCrypto, sign::SigningKey},
     identifiers::{
         ClientId, ClientUuid, Domain, GroupId, LeafIdentity, QsClientId, QsUserId, UserId, UserUuid,
     },
-    mls::{self, CIPHERSUITE, LEAF_CREDENTIAL_TYPE, QUEUE_CONFIG_EXTENSION},
+    mls::{self, CIPHERSUITE, LEAF_CREDENTIAL_TYPE, MlsProvider, MlsRecords, QUEUE_CONFIG_EXTENSION},
     rng::Random,
     time::{DAY, ExpirationData, Timestamp},
     wire::{
@@ -30,15 +25,15 @@ use crate::{
     },
 };
 
-/// A time close enough to the real one for openmls, which reads the clock, and always at the same place in its
-/// hour, day and week: half past noon on the first day of a token period.
+/// Returns half past noon on the first day of this token period: close enough to the real time for openmls,
+/// which reads the clock, and always at the same place in its hour, day and week.
 pub fn noon() -> Timestamp {
     const WEEK: u64 = 7 * 24 * 3600;
     let real = Lifetime::new(2 * 3600).not_before() + 3600;
     Timestamp::from_milliseconds((real / WEEK * WEEK + 12 * 3600 + 1800) * 1000)
 }
 
-/// Valid around the time that openmls reads, whichever day of the week it is.
+/// Returns a lifetime around the time that openmls reads, on any day of the week.
 pub fn lifetime() -> Lifetime {
     let week = noon().seconds() - 12 * 3600 - 1800;
     Lifetime::init(week - 24 * 3600, week + 60 * 24 * 3600)
@@ -46,13 +41,13 @@ pub fn lifetime() -> Lifetime {
 
 /// A client and its pseudonyms.
 pub struct Person {
-    /// Who it is.
+    /// The client's name.
     pub client_id: ClientId,
     /// The key of its credential.
     pub key: SigningKey,
     /// Its credential; in force once it is registered.
     pub credential: Option<ClientCredential>,
-    /// Opens the direct queue.
+    /// The key that opens the direct queue.
     pub direct_queue: HpkePrivateKey,
     /// Its user's pseudonym.
     pub user: QsUserId,
@@ -62,20 +57,20 @@ pub struct Person {
     pub user_key: SigningKey,
     /// The key of the client record.
     pub client_key: SigningKey,
-    /// Signs queue configurations.
+    /// The key that signs queue configurations.
     pub config_key: SigningKey,
-    /// Opens the fan-out queue.
+    /// The key that opens the fan-out queue.
     pub queue: HpkePrivateKey,
-    /// What friends have.
+    /// The token that friends fetch key packages with.
     pub friendship: FriendshipToken,
-    /// Names groups in its record.
+    /// The key that names groups in its record.
     pub list_key: EarKey,
     /// The key that its queuing service opens configurations with.
     pub config_to: PublishedHpkeKey,
 }
 
 impl Person {
-    /// Somebody at `domain` who is not registered yet.
+    /// Makes a person at `domain` who is not registered yet.
     pub fn new(random: &mut Random, domain: &Domain, config_to: PublishedHpkeKey) -> Self {
         let user_id = UserId { uuid: UserUuid(random.array()), domain: domain.clone() };
         Self {
@@ -95,27 +90,27 @@ impl Person {
         }
     }
 
-    /// Its homeserver.
+    /// Returns the domain of its homeserver.
     pub fn domain(&self) -> &Domain {
         &self.client_id.user_id.domain
     }
 
-    /// Its credential.
+    /// Returns its credential; it must be registered.
     pub fn credential(&self) -> &ClientCredential {
         self.credential.as_ref().unwrap()
     }
 
-    /// Signs as the client.
+    /// Returns what a request of the client is signed with.
     pub fn as_client(&self) -> (Sender, SigningKey) {
         (Sender::Client(self.credential().fingerprint()), self.key.clone())
     }
 
-    /// Signs as the pseudonymous client.
+    /// Returns what a request of the pseudonymous client is signed with.
     pub fn as_queue_owner(&self) -> (Sender, SigningKey) {
         (Sender::QsClient(self.client), self.client_key.clone())
     }
 
-    /// A connection package.
+    /// Makes a connection package.
     pub fn connection_package(&self, random: &mut Random, now: Timestamp) -> ConnectionPackage {
         let content = ConnectionPackageContent {
             credential: self.credential().clone(),
@@ -126,12 +121,12 @@ impl Person {
         ConnectionPackage { content, signature }
     }
 
-    /// A configuration that authorises Welcomes, and what the accepted one pins.
+    /// Makes a configuration that authorises Welcomes and the groups that they pin.
     pub fn unbound(&self, random: &mut Random, not_after: Timestamp) -> ClientQueueConfig {
         self.config(random, Binding::Unbound, not_after)
     }
 
-    /// A configuration for one group.
+    /// Makes a configuration that authorises the messages of `group`.
     pub fn bound(&self, random: &mut Random, group: &GroupId, not_after: Timestamp) -> ClientQueueConfig {
         let binding = Binding::Bound { ds_domain: group.domain.clone(), group_id: group.clone() };
         self.config(random, binding, not_after)
@@ -164,13 +159,13 @@ pub struct Leaf {
 }
 
 impl Leaf {
-    /// A fresh leaf.
+    /// Makes a fresh leaf.
     pub fn new(random: &mut Random, person: &Person, now: Timestamp) -> Self {
         let key = SigningKey::generate(random);
         Self::with_key(random, person, now, key)
     }
 
-    /// A fresh leaf with this key.
+    /// Makes a fresh leaf with this key.
     pub fn with_key(random: &mut Random, person: &Person, now: Timestamp, key: SigningKey) -> Self {
         let identity = LeafIdentity::random(random);
         let attribution = EarKey::random(random);
@@ -188,14 +183,14 @@ impl Leaf {
         let credential = Credential::new(CredentialType::Other(LEAF_CREDENTIAL_TYPE), content);
         let signature_key = key.verifying_key().0.as_slice().into();
         Self {
-            provider: MlsProvider::new(MlsCrypto::new(random.array())),
+            provider: MlsProvider::new(MlsCrypto::new(random.array()), MlsRecords::default()),
             key,
             identity,
             credential: CredentialWithKey { credential, signature_key },
         }
     }
 
-    /// A key package of this leaf.
+    /// Makes a key package of this leaf.
     pub fn key_package(&self, config: &ClientQueueConfig, last_resort: bool) -> KeyPackage {
         let config = Extension::Unknown(QUEUE_CONFIG_EXTENSION, UnknownExtension(encode(config)));
         let builder = KeyPackage::builder()

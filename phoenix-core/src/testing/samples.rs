@@ -1,10 +1,10 @@
 //! A valid request for every operation.
 
 use super::{
-    driver::World,
     fixtures::{Fixture, Sample, record_request},
     groups::as_leaf,
     people::Leaf,
+    world::World,
 };
 use crate::{
     codec::{Flag, decode},
@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// A valid request for `kind`. What must be there for it to succeed, is there.
+/// Returns a valid request for `kind`, and has everything in place for it to succeed.
 pub fn sample_request(fixture: &mut Fixture, kind: OperationKind) -> Sample {
     let home = fixture.home.clone();
     match kind {
@@ -77,11 +77,11 @@ fn authentication_service(fixture: &mut Fixture, kind: OperationKind) -> Sample 
     let now = fixture.world.now;
     match kind {
         OperationKind::InitRegistration => {
-            let person = fixture.somebody();
+            let person = fixture.unregistered();
             fixture.init_registration(&person).1
         }
         OperationKind::FinishRegistration => {
-            let mut person = fixture.somebody();
+            let mut person = fixture.unregistered();
             fixture.registration(&mut person).unwrap().0
         }
         OperationKind::GetAsCredentials => Sample::new(&home, &GetAsCredentials {}, None),
@@ -151,7 +151,7 @@ fn delivery_service(fixture: &mut Fixture, kind: OperationKind) -> Sample {
     }
 }
 
-/// A frame that Alice's homeserver delivers to Bob's, caught on its way.
+/// Returns a frame from Alice's homeserver to Bob's, caught on its way.
 fn frame(fixture: &mut Fixture) -> Sample {
     let message = fixture.shared_group().0.message(b"hello");
     fixture.answer::<SendMessageReply>(&message).unwrap();
@@ -163,7 +163,7 @@ fn frame(fixture: &mut Fixture) -> Sample {
     Sample::new(&away, &body, None)
 }
 
-/// The bytes of the first frame that `from` sends to `to`; it never arrives.
+/// Returns the bytes of the first frame that `from` sends to `to`. It never arrives.
 pub fn catch_frame(
     world: &mut World,
     from: &crate::identifiers::Domain,

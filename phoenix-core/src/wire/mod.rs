@@ -22,3 +22,5 @@ pub mod message;
 pub mod operations;
 pub mod queues;
 pub mod queuing_service;
+#[cfg(test)]
+mod tests;

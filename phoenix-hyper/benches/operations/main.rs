@@ -4,8 +4,8 @@
 //! `cargo bench -p phoenix-hyper`
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod driver;
 mod floor;
-mod world;
 
 use std::{fs, time::Duration};
 
@@ -17,8 +17,8 @@ use phoenix_hyper::store::{
 };
 
 use self::{
+    driver::{Kind, TimedDriver},
     floor::{Costs, Primitive},
-    world::{Kind, World},
 };
 
 /// A measurement, with its floor.
@@ -65,20 +65,20 @@ fn send<S: Store>(
 ) -> Figure {
     let name = format!("send_message_{store}");
     let kinds = [Kind::Request(OperationKind::SendMessage), Kind::Distribute];
-    let mut world = World::new(1, open);
-    let group = world.group(members, "a.localhost");
+    let mut driver = TimedDriver::new(1, open);
+    let group = driver.group(members, "a.localhost");
     let mut sent = 0;
     criterion.benchmark_group(&name).bench_function(BenchmarkId::from_parameter(members), |bencher| {
         bencher.iter_custom(|iterations| {
             let mut spent = Duration::ZERO;
             for _ in 0..iterations {
-                world.take_spent(&[]);
-                world.send(&group, 1);
-                spent += world.take_spent(&kinds);
+                driver.take_spent(&[]);
+                driver.send(&group, 1);
+                spent += driver.take_spent(&kinds);
                 sent += 1;
                 // Queues are read from time to time, as clients do.
                 if sent % 100 == 0 {
-                    world.read_all();
+                    driver.read_all();
                 }
             }
             spent
@@ -104,12 +104,12 @@ fn registration(criterion: &mut Criterion) -> Vec<Figure> {
             .map(Kind::Request);
     criterion.bench_function("registration", |bencher| {
         bencher.iter_custom(|iterations| {
-            let mut world = World::new(1, |_| MemoryStore::default());
+            let mut driver = TimedDriver::new(1, |_| MemoryStore::default());
             let mut spent = Duration::ZERO;
             for _ in 0..iterations {
-                world.client("a.localhost");
-                world.run();
-                spent += world.take_spent(&kinds);
+                driver.client("a.localhost");
+                driver.run();
+                spent += driver.take_spent(&kinds);
             }
             spent
         });
@@ -129,22 +129,22 @@ fn registration(criterion: &mut Criterion) -> Vec<Figure> {
 
 /// Issuing a hundred tokens; redeeming one in an operation that does nothing else.
 fn tokens(criterion: &mut Criterion) -> Vec<Figure> {
-    let mut world = World::new(1, |_| MemoryStore::default());
-    let group = world.group(1, "a.localhost");
+    let mut driver = TimedDriver::new(1, |_| MemoryStore::default());
+    let group = driver.group(1, "a.localhost");
     let mut measure = |name: &str, kind: OperationKind| {
         criterion.bench_function(name, |bencher| {
             bencher.iter_custom(|iterations| {
                 let mut spent = Duration::ZERO;
                 for _ in 0..iterations {
-                    world.take_spent(&[]);
-                    while !world.spent.contains_key(&Kind::Request(kind)) {
+                    driver.take_spent(&[]);
+                    while !driver.spent.contains_key(&Kind::Request(kind)) {
                         match kind {
-                            OperationKind::IssueTokens => world.send(&group, 1),
-                            _ => world.create_group(),
+                            OperationKind::IssueTokens => driver.send(&group, 1),
+                            _ => driver.create_group(),
                         }
                     }
-                    spent += world.take_spent(&[Kind::Request(kind)]);
-                    world.read_all();
+                    spent += driver.take_spent(&[Kind::Request(kind)]);
+                    driver.read_all();
                 }
                 spent
             });
@@ -169,21 +169,21 @@ fn tokens(criterion: &mut Criterion) -> Vec<Figure> {
 /// A batch of `entries` messages from another homeserver, until they are in the recipient's queue.
 fn batch(criterion: &mut Criterion, entries: usize) -> Figure {
     let kinds = [Kind::Request(OperationKind::EnqueueFederated), Kind::Distribute];
-    let mut world = World::new(2, |_| MemoryStore::default());
-    let group = world.group(1, "b.localhost");
+    let mut driver = TimedDriver::new(2, |_| MemoryStore::default());
+    let group = driver.group(1, "b.localhost");
     criterion.benchmark_group("federated_batch").bench_function(
         BenchmarkId::from_parameter(entries),
         |bencher| {
             bencher.iter_custom(|iterations| {
                 let mut spent = Duration::ZERO;
                 for _ in 0..iterations {
-                    world.delivering = false;
-                    world.send(&group, entries);
-                    world.take_spent(&[]);
-                    world.delivering = true;
-                    world.run_timers();
-                    spent += world.take_spent(&kinds);
-                    world.read_all();
+                    driver.delivering = false;
+                    driver.send(&group, entries);
+                    driver.take_spent(&[]);
+                    driver.delivering = true;
+                    driver.run_timers();
+                    spent += driver.take_spent(&kinds);
+                    driver.read_all();
                 }
                 spent
             });

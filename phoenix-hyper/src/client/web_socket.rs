@@ -1,4 +1,4 @@
-//! The web socket that signals a client when its queue grows: the client's side (PROTOCOL.md §7).
+//! The web socket that signals a client when its queue grows: the client's side (PROTOCOL.md §5, Web socket).
 
 use std::{sync::Arc, time::Duration};
 

@@ -22,7 +22,7 @@ use crate::{
 const SETTINGS: &str = "[times]\nbackoff_first = \"100 ms\"\nbackoff_limit = \"1 s\"\n";
 
 /// The homeservers, the users, and what they have written.
-struct World {
+struct Story {
     a: Homeserver,
     b: Homeserver,
     _evil_home: Homeserver,
@@ -55,21 +55,21 @@ struct Stage {
 pub async fn run(folder: &Path, program: &Program, report: &mut Report) -> Result<(), StepFailed> {
     let stage = report.step("homeservers start", start(folder, program)).await?;
     let people = report.step("users register", register(&stage)).await?;
-    let mut world = report.step("alice creates a group", gather(stage, people)).await?;
-    let held = report.step("all write and read", world.converse()).await;
-    world.count(report);
+    let mut story = report.step("alice creates a group", gather(stage, people)).await?;
+    let held = report.step("all write and read", story.converse()).await;
+    story.count(report);
     held?;
-    let held = report.step("b is killed while alice writes, and comes back", world.outage()).await;
-    world.count(report);
+    let held = report.step("b is killed while alice writes, and comes back", story.outage()).await;
+    story.count(report);
     held?;
-    report.step("an attacker gains a contact", world.acquaint()).await?;
+    report.step("an attacker gains a contact", story.acquaint()).await?;
     for attack in ATTACKS {
-        let held = report.step(attack.title(), world.attack(*attack)).await;
-        world.count(report);
+        let held = report.step(attack.title(), story.attack(*attack)).await;
+        story.count(report);
         report.figures.refused.insert(attack.name().to_owned(), held?);
     }
-    let held = report.step("all write and read, as before", world.converse()).await;
-    world.count(report);
+    let held = report.step("all write and read, as before", story.converse()).await;
+    story.count(report);
     held
 }
 
@@ -121,7 +121,7 @@ async fn register(stage: &Stage) -> Result<([Person; 3], String), Failure> {
     Ok(([alice, bob, carol], "alice at a, bob and carol at b".to_owned()))
 }
 
-async fn gather(stage: Stage, people: [Person; 3]) -> Result<(World, String), Failure> {
+async fn gather(stage: Stage, people: [Person; 3]) -> Result<(Story, String), Failure> {
     let [mut alice, mut bob, mut carol] = people;
     alice.connect(&mut bob).await?;
     alice.connect(&mut carol).await?;
@@ -132,7 +132,7 @@ async fn gather(stage: Stage, people: [Person; 3]) -> Result<(World, String), Fa
         person.until("the invitation", |seen| seen.joined.contains(&group)).await?;
     }
     let Stage { a, b, evil_home, evil, peers } = stage;
-    let world = World {
+    let story = Story {
         a,
         b,
         _evil_home: evil_home,
@@ -145,10 +145,10 @@ async fn gather(stage: Stage, people: [Person; 3]) -> Result<(World, String), Fa
         written: Vec::new(),
         came_again: 0,
     };
-    Ok((world, "on a, with her contacts bob and carol, who have joined".to_owned()))
+    Ok((story, "on a, with her contacts bob and carol, who have joined".to_owned()))
 }
 
-impl World {
+impl Story {
     fn people(&self) -> [&Person; 3] {
         [&self.alice, &self.bob, &self.carol]
     }

@@ -1,4 +1,4 @@
-//! The web socket that signals a client when its queue grows: the server's side (PROTOCOL.md §7).
+//! The web socket that signals a client when its queue grows: the server's side (PROTOCOL.md §5, Web socket).
 //!
 //! A client connects to `/listen` of its queuing service and sends one binary message: an encoded request for
 //! `Listen`. The server answers with one binary message, the encoded response. After a refusal it closes the

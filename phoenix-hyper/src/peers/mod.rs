@@ -1,5 +1,5 @@
 //! Requests to homeservers: found by name, authenticated by TLS, sent over shared connections
-//! (PROTOCOL.md §2, §5).
+//! (PROTOCOL.md §5, Requests over HTTP).
 //!
 //! Homeservers and clients both use this. Each service has one HTTP/2 connection, which carries any number of
 //! requests at once; a service that speaks HTTP/1.1 only gets a connection for each request. Requests may

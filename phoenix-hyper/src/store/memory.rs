@@ -1,12 +1,8 @@
 //! A store in memory, for tests and trials. Nothing outlives the process.
 
-use std::{
-    collections::BTreeMap,
-    ops::Bound,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use phoenix_core::store::{Commit, Expectation, Key, Reads, Row, Scan, Settlement, commit::Rows};
+use phoenix_core::store::{self, Commit, Reads, Settlement, commit::Rows};
 use tokio::sync::broadcast;
 
 use super::{
@@ -14,11 +10,11 @@ use super::{
     notification::{self, Notification},
 };
 
-/// Rows in a sorted map behind a lock. A clone is a handle on the same store, for several nodes in one
-/// process.
+/// The core's [`MemoryStore`](store::MemoryStore) behind a lock. A clone is a handle on the same store, for
+/// several nodes in one process.
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
-    rows: Arc<Mutex<BTreeMap<Vec<u8>, Row>>>,
+    rows: Arc<Mutex<store::MemoryStore>>,
     notifications: broadcast::Sender<Notification>,
 }
 
@@ -29,51 +25,18 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    fn rows(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Row>> {
+    fn rows(&self) -> MutexGuard<'_, store::MemoryStore> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn find(rows: &BTreeMap<Vec<u8>, Row>, scan: &Scan) -> Vec<Key> {
-    // The map does not take a range that ends before it begins.
-    if scan.first >= scan.end {
-        return Vec::new();
-    }
-    let range = (Bound::Included(&scan.first), Bound::Excluded(&scan.end));
-    rows.range::<Vec<u8>, _>(range).filter_map(|(key, _)| Key::from_bytes(key)).take(scan.limit).collect()
-}
-
 impl Store for MemoryStore {
     async fn read(&self, reads: Reads) -> Result<Rows, StoreError> {
-        let rows = self.rows();
-        let found = reads.keys.into_iter().map(|key| {
-            let row = rows.get(&key.to_bytes()).cloned();
-            (key, row)
-        });
-        let found = found.collect();
-        let scans = reads.scans.into_iter().map(|scan| {
-            let keys = find(&rows, &scan);
-            (scan, keys)
-        });
-        Ok(Rows { rows: found, scans: scans.collect() })
+        Ok(self.rows().read(&reads))
     }
 
     async fn commit(&self, commit: Commit) -> Settlement {
-        let mut rows = self.rows();
-        let holds = |expectation: &Expectation| {
-            rows.get(&expectation.key.to_bytes()).map(|row| row.version) == expectation.version
-        };
-        if !commit.expect.iter().all(holds) {
-            return Settlement::Conflict;
-        }
-        for write in commit.writes {
-            let key = write.key.to_bytes();
-            match write.bytes {
-                Some(bytes) => rows.insert(key, Row { version: commit.version, bytes }),
-                None => rows.remove(&key),
-            };
-        }
-        Settlement::Committed
+        self.rows().apply(&commit)
     }
 
     fn publish(&self, notification: Notification) {

@@ -1,5 +1,5 @@
 //! TLS 1.3 and nothing older: how a server proves its identity, and which servers are trusted
-//! (PROTOCOL.md §5).
+//! (PROTOCOL.md §5, TLS).
 //!
 //! The cryptography provider is named wherever one is needed; nothing depends on a default of the process.
 

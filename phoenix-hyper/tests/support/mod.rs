@@ -51,9 +51,9 @@ pub async fn soon<F: Future>(future: F) -> F::Output {
 }
 
 /// An environment with or without other homeservers.
-pub struct World(pub Option<Peers>);
+pub struct TestEnvironment(pub Option<Peers>);
 
-impl Environment for World {
+impl Environment for TestEnvironment {
     fn now(&self) -> Timestamp {
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         Timestamp::from_milliseconds(elapsed.as_millis().try_into().unwrap())
@@ -78,11 +78,12 @@ pub fn domain(name: &str) -> Domain {
 }
 
 /// Starts a node of the homeserver of `domain`.
-pub fn node(domain: &Domain, peers: Option<Peers>) -> Node<MemoryStore, World> {
-    let world = World(peers);
-    let keys = ServiceKeys::generate(domain, &mut Random::from_seed([1; 32]), world.now());
+pub fn node(domain: &Domain, peers: Option<Peers>) -> Node<MemoryStore, TestEnvironment> {
+    let environment = TestEnvironment(peers);
+    let keys = ServiceKeys::generate(domain, &mut Random::from_seed([1; 32]), environment.now());
     let homeserver = Homeserver::new(Config::new(domain.clone()), keys);
-    let node = Node::new(homeserver, MemoryStore::default(), world, NodeLimits::default(), Handle::current());
+    let node =
+        Node::new(homeserver, MemoryStore::default(), environment, NodeLimits::default(), Handle::current());
     node.start();
     node
 }
@@ -112,7 +113,7 @@ impl Running {
     pub async fn at(
         address: SocketAddr,
         identity: Identity,
-        service: HttpService<MemoryStore, World>,
+        service: HttpService<MemoryStore, TestEnvironment>,
         limits: ServerLimits,
     ) -> Self {
         let tls = tls::server_config(&identity).unwrap();
@@ -155,7 +156,7 @@ pub fn reach<'a>(targets: impl IntoIterator<Item = (&'a Domain, Override)>) -> R
 
 /// An encoded request.
 pub fn envelope<B: RequestBody>(domain: &Domain, body: &B) -> Vec<u8> {
-    let now = World(None).now();
+    let now = TestEnvironment(None).now();
     encode(&RequestEnvelope::to(domain.clone(), now, RequestId([3; 16]), body).unsigned().unwrap())
 }
 

@@ -58,7 +58,7 @@ impl Oracles {
     /// # Errors
     /// The first property that it violates.
     pub fn commits(&mut self, server: usize, disk: &Disk, commit: &Commit) -> Result<(), Violation> {
-        let is_new = |write: &&Write| write.bytes.is_some() && disk.row(&write.key).is_none();
+        let is_new = |write: &&Write| write.bytes.is_some() && disk.rows.get(&write.key).is_none();
         for write in commit.writes.iter().filter(is_new) {
             match write.key.kind() {
                 RecordKind::FanOutRow => {

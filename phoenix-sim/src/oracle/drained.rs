@@ -11,7 +11,7 @@ use crate::disk::Disk;
 /// How many rows are left, of the first kind of which there are any.
 pub fn check(domain: &str, disk: &Disk) -> Result<(), Violation> {
     for kind in [RecordKind::FanOutRow, RecordKind::OutboundEntry] {
-        let count = disk.count(kind);
+        let count = disk.rows.count(kind);
         if count > 0 {
             let what = format!("{count} rows of kind {kind:?} are left at {domain}");
             return Err(Violation::now("drained", what));

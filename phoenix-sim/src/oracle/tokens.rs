@@ -27,7 +27,7 @@ impl Tokens {
     pub fn commits(&mut self, disk: &Disk, commit: &Commit) -> Result<(), Violation> {
         let again = commit.writes.iter().find(|write| {
             let spends = write.key.kind() == RecordKind::Nullifier && write.bytes.is_some();
-            spends && disk.row(&write.key).is_some()
+            spends && disk.rows.get(&write.key).is_some()
         });
         match again {
             Some(write) => {

@@ -13,7 +13,7 @@ const FLUSH_DELAY: Duration = Duration::from_millis(400);
 
 impl World {
     pub(super) fn read(&mut self, process: Process, operation: OperationId, reads: Reads) {
-        let early = self.servers[self.machines[process.machine].server].disk.read(&reads);
+        let early = self.servers[self.machines[process.machine].server].disk.rows.read(&reads);
         let delay = self.store_faults.latency(&mut self.randoms.stores);
         self.after(delay, Event::Supply { process, operation, early, reads });
     }
@@ -29,7 +29,7 @@ impl World {
     ) -> Result<(), Violation> {
         let random = &mut self.randoms.stores;
         let fails = self.store_faults.unreadable.happens(random);
-        let mut rows = self.servers[self.machines[process.machine].server].disk.read(reads);
+        let mut rows = self.servers[self.machines[process.machine].server].disk.rows.read(reads);
         for (late, early) in rows.rows.iter_mut().zip(early.rows) {
             if random.below(2) == 0 {
                 *late = early;
@@ -79,7 +79,9 @@ impl World {
     ) -> Result<Settlement, Violation> {
         let server = self.machines[process.machine].server;
         let disk = &mut self.servers[server].disk;
-        if matches!(fate, CommitFate::Served | CommitFate::AppliedInSilence) && disk.holds(commit) {
+        if matches!(fate, CommitFate::Served | CommitFate::AppliedInSilence)
+            && disk.rows.holds(&commit.expect)
+        {
             for write in &commit.writes {
                 self.trace.bytes(&write.key.to_bytes());
                 self.trace.bytes(write.bytes.as_deref().unwrap_or_default());

@@ -30,9 +30,9 @@ impl World {
         if self.node(process).is_none() {
             return;
         }
-        let disk = &self.servers[self.machines[process.machine].server].disk;
-        let keys = disk.scan(&timers::scan(TIMERS_PER_SCAN));
-        let found: Vec<_> = keys.iter().filter_map(|key| timers::from_row(key, disk.row(key)?)).collect();
+        let rows = &self.servers[self.machines[process.machine].server].disk.rows;
+        let keys = rows.scan(&timers::scan(TIMERS_PER_SCAN));
+        let found: Vec<_> = keys.iter().filter_map(|key| timers::from_row(key, rows.get(key)?)).collect();
         for (timer, due) in found {
             self.wake(process, &timer, due);
         }

@@ -20,14 +20,11 @@ use crate::{
     },
     credentials::{ClientCredential, MemberCredential},
     crypto::{
-        aead::EarKey,
-        hpke::HpkePrivateKey,
-        provider::{MlsCrypto, MlsProvider},
-        ratchet::QueueReader,
-        sign::SigningKey,
+        aead::EarKey, hpke::HpkePrivateKey, provider::MlsCrypto, ratchet::QueueReader, sign::SigningKey,
     },
     error::PeerFailure,
     identifiers::{ClientId, ClientUuid, GroupId, RequestId, UserId, UserUuid},
+    mls::{MlsProvider, MlsRecords},
     rng::Random,
     time::Timestamp,
     wire::{envelope::Sender, queuing_service::FriendshipToken},
@@ -91,7 +88,7 @@ impl State {
         let client_id = ClientId { user_id, uuid: ClientUuid(random.array()) };
         Self {
             now: Timestamp::default(),
-            provider: MlsProvider::new(crypto),
+            provider: MlsProvider::new(crypto, MlsRecords::default()),
             outputs: VecDeque::new(),
             woken: false,
             next_wake: None,

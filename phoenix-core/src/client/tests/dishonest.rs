@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{connect, create_group, joined, three_users, world::World};
+use super::{connect, create_group, joined, network::Network, three_users};
 use crate::{
     client::{
         ClientError, Event,
@@ -26,19 +26,19 @@ use crate::{
     },
 };
 
-fn world(seed: u8) -> (World, [usize; 3]) {
-    let mut world = World::new(seed, &["one.example", "two.example"]);
-    let users = three_users(&mut world);
-    (world, users)
+fn network(seed: u8) -> (Network, [usize; 3]) {
+    let mut network = Network::new(seed, &["one.example", "two.example"]);
+    let users = three_users(&mut network);
+    (network, users)
 }
 
 /// Has every reply to `kind` changed on its way.
 fn tamper<R: Codec + 'static>(
-    world: &mut World,
+    network: &mut Network,
     kind: OperationKind,
     mut change: impl FnMut(&mut R) + 'static,
 ) {
-    world.dishonest = Some(Box::new(move |of, answer| match ResponseEnvelope::read::<R>(&answer) {
+    network.dishonest = Some(Box::new(move |of, answer| match ResponseEnvelope::read::<R>(&answer) {
         Ok(Ok(mut reply)) if of == kind => {
             change(&mut reply);
             ResponseEnvelope::reply(&reply)
@@ -49,34 +49,34 @@ fn tamper<R: Codec + 'static>(
 
 /// Requests a connection while the connection package in the answer is changed. Returns the error.
 fn ask_with(
-    world: &mut World,
+    network: &mut Network,
     users: [usize; 3],
     change: impl FnMut(&mut ConnectionPackage) + 'static,
 ) -> ClientError {
     let [first, second, _] = users;
     let mut change = change;
     let kind = OperationKind::GetConnectionPackage;
-    tamper(world, kind, move |reply: &mut GetConnectionPackageReply| change(&mut reply.package));
-    let asked = world.user(second);
-    let task = world.clients[first].connect(asked);
-    let result = world.finish(first, task);
-    world.dishonest = None;
-    assert!(world.clients[first].groups().is_empty(), "no group was made for it");
+    tamper(network, kind, move |reply: &mut GetConnectionPackageReply| change(&mut reply.package));
+    let asked = network.user(second);
+    let task = network.clients[first].connect(asked);
+    let result = network.finish(first, task);
+    network.dishonest = None;
+    assert!(network.clients[first].groups().is_empty(), "no group was made for it");
     result.unwrap_err()
 }
 
 #[test]
 fn a_connection_package_that_is_not_the_users_own_is_refused() {
-    let (mut world, users) = world(21);
-    let forged = ask_with(&mut world, users, |package| package.signature.0[1] ^= 1);
+    let (mut network, users) = network(21);
+    let forged = ask_with(&mut network, users, |package| package.signature.0[1] ^= 1);
     assert_eq!(forged, ClientError::Signature(InvalidSignature));
-    let exchanged = ask_with(&mut world, users, |package| {
+    let exchanged = ask_with(&mut network, users, |package| {
         let mut random = crate::rng::Random::from_seed([1; 32]);
         package.content.encryption_key =
             crate::crypto::hpke::HpkePrivateKey::generate(&mut random).public_key();
     });
     assert_eq!(exchanged, ClientError::Signature(InvalidSignature), "another key in it");
-    let forged = ask_with(&mut world, users, |package| package.content.credential.signature.0[1] ^= 1);
+    let forged = ask_with(&mut network, users, |package| package.content.credential.signature.0[1] ^= 1);
     assert_eq!(
         forged,
         ClientError::Invalid(ValidationError::BadSignature),
@@ -86,74 +86,78 @@ fn a_connection_package_that_is_not_the_users_own_is_refused() {
     // A genuine package, of another user.
     let third = Arc::new(Mutex::new(None));
     let (seen, foreign) = (third.clone(), third);
-    tamper(&mut world, OperationKind::GetConnectionPackage, move |reply: &mut GetConnectionPackageReply| {
-        *seen.lock().unwrap() = Some(reply.package.clone());
-    });
-    let other = world.user(users[2]);
-    let task = world.clients[users[1]].connect(other);
-    world.finish(users[1], task).unwrap();
+    tamper(
+        &mut network,
+        OperationKind::GetConnectionPackage,
+        move |reply: &mut GetConnectionPackageReply| {
+            *seen.lock().unwrap() = Some(reply.package.clone());
+        },
+    );
+    let other = network.user(users[2]);
+    let task = network.clients[users[1]].connect(other);
+    network.finish(users[1], task).unwrap();
     let foreign = foreign.lock().unwrap().clone().unwrap();
-    let refused = ask_with(&mut world, users, move |package| *package = foreign.clone());
+    let refused = ask_with(&mut network, users, move |package| *package = foreign.clone());
     assert_eq!(refused, ClientError::Dishonest("a connection package of another user"));
-    assert!(world.clients[users[0]].contacts().is_empty());
+    assert!(network.clients[users[0]].contacts().is_empty());
 }
 
 /// Invites the second while the key packages in the answer are changed. Returns the error; the group stays as
 /// it was.
 fn invite_with(
-    world: &mut World,
+    network: &mut Network,
     users: [usize; 3],
     group: &GroupId,
     change: impl FnMut(&mut AddPackage) + 'static,
 ) -> ClientError {
     let [first, second, _] = users;
     let mut change = change;
-    tamper(world, GetKeyPackage::KIND, move |reply: &mut GetKeyPackageReply| {
+    tamper(network, GetKeyPackage::KIND, move |reply: &mut GetKeyPackageReply| {
         let mut package = reply.packages.remove(0);
         change(&mut package);
         reply.packages.push(package).unwrap();
     });
-    let invited = [world.user(second)];
-    let task = world.clients[first].invite(group, &invited);
-    let result = world.finish(first, task);
-    world.dishonest = None;
-    let view = world.clients[first].groups().into_iter().find(|view| view.group_id == *group).unwrap();
+    let invited = [network.user(second)];
+    let task = network.clients[first].invite(group, &invited);
+    let result = network.finish(first, task);
+    network.dishonest = None;
+    let view = network.clients[first].groups().into_iter().find(|view| view.group_id == *group).unwrap();
     assert_eq!((view.members.len(), view.epoch), (1, 0));
     result.unwrap_err()
 }
 
 #[test]
 fn a_key_package_that_is_not_the_contacts_own_is_not_added() {
-    let (mut world, users) = world(22);
-    connect(&mut world, users);
+    let (mut network, users) = network(22);
+    connect(&mut network, users);
     // A genuine key package of the third.
     let seen = Arc::new(Mutex::new(None));
     let keep = seen.clone();
-    tamper(&mut world, GetKeyPackage::KIND, move |reply: &mut GetKeyPackageReply| {
+    tamper(&mut network, GetKeyPackage::KIND, move |reply: &mut GetKeyPackageReply| {
         *keep.lock().unwrap() = Some(reply.packages[0].clone());
     });
-    let other = create_group(&mut world, users[0]);
-    let invited = [world.user(users[2])];
-    let task = world.clients[users[0]].invite(&other, &invited);
-    world.finish(users[0], task).unwrap();
+    let other = create_group(&mut network, users[0]);
+    let invited = [network.user(users[2])];
+    let task = network.clients[users[0]].invite(&other, &invited);
+    network.finish(users[0], task).unwrap();
     let foreign: AddPackage = seen.lock().unwrap().clone().unwrap();
-    world.dishonest = None;
+    network.dishonest = None;
 
-    let group = create_group(&mut world, users[0]);
+    let group = create_group(&mut network, users[0]);
     let whole = foreign.clone();
-    let refused = invite_with(&mut world, users, &group, move |package| *package = whole.clone());
+    let refused = invite_with(&mut network, users, &group, move |package| *package = whole.clone());
     assert!(matches!(refused, ClientError::Undecryptable(_)), "{refused:?}");
     let key_package = foreign.key_package.clone();
-    let refused = invite_with(&mut world, users, &group, move |package| {
+    let refused = invite_with(&mut network, users, &group, move |package| {
         package.key_package = key_package.clone();
     });
     assert!(matches!(refused, ClientError::Undecryptable(_)), "the credential is bound to its package");
     let credential = foreign.encrypted_credential;
-    let refused = invite_with(&mut world, users, &group, move |package| {
+    let refused = invite_with(&mut network, users, &group, move |package| {
         package.encrypted_credential = credential.clone();
     });
     assert!(matches!(refused, ClientError::Undecryptable(_)), "{refused:?}");
-    let refused = invite_with(&mut world, users, &group, |package| {
+    let refused = invite_with(&mut network, users, &group, |package| {
         let mut bytes = package.key_package.as_slice().to_vec();
         *bytes.last_mut().unwrap() ^= 1;
         package.key_package = bytes.try_into().unwrap();
@@ -162,63 +166,63 @@ fn a_key_package_that_is_not_the_contacts_own_is_not_added() {
 }
 
 /// Waits until `user` has declined to join `group`. Returns the reason.
-fn declined(world: &mut World, user: usize, group: &GroupId) -> ClientError {
+fn declined(network: &mut Network, user: usize, group: &GroupId) -> ClientError {
     let reason = |event: &Event| match event {
         Event::Declined { group: of, reason } if of == group => Some(reason.clone()),
         _ => None,
     };
-    world.settle(|world| world.events[user].iter().any(|event| reason(event).is_some()));
-    assert!(!joined(world, user, group));
-    assert!(world.clients[user].groups().iter().all(|view| view.group_id != *group));
-    world.events[user].iter().find_map(reason).unwrap()
+    network.settle(|network| network.events[user].iter().any(|event| reason(event).is_some()));
+    assert!(!joined(network, user, group));
+    assert!(network.clients[user].groups().iter().all(|view| view.group_id != *group));
+    network.events[user].iter().find_map(reason).unwrap()
 }
 
 #[test]
 fn an_invitation_that_is_not_the_contacts_own_is_declined() {
-    let (mut world, users) = world(23);
+    let (mut network, users) = network(23);
     let [first, second, _] = users;
-    connect(&mut world, users);
-    let invited = [world.user(second)];
+    connect(&mut network, users);
+    let invited = [network.user(second)];
 
     // Signed with another key than the credential's, by a holder of the group's keys.
-    let group = create_group(&mut world, first);
-    let genuine = world.clients[first]
+    let group = create_group(&mut network, first);
+    let genuine = network.clients[first]
         .shared
         .with(|state| std::mem::replace(&mut state.client_key, SigningKey::from_bytes(&[1; 32])));
-    let task = world.clients[first].invite(&group, &invited);
-    world.finish(first, task).unwrap();
-    world.clients[first].shared.with(|state| state.client_key = genuine);
-    let reason = declined(&mut world, second, &group);
+    let task = network.clients[first].invite(&group, &invited);
+    network.finish(first, task).unwrap();
+    network.clients[first].shared.with(|state| state.client_key = genuine);
+    let reason = declined(&mut network, second, &group);
     assert_eq!(reason, ClientError::Signature(InvalidSignature));
 
     // In the name of a stranger.
-    let group = create_group(&mut world, first);
-    let stranger = world.clients[users[2]].client_id();
+    let group = create_group(&mut network, first);
+    let stranger = network.clients[users[2]].client_id();
     let genuine =
-        world.clients[first].shared.with(|state| std::mem::replace(&mut state.client_id, stranger.clone()));
-    let task = world.clients[first].invite(&group, &invited);
-    world.finish(first, task).unwrap();
-    world.clients[first].shared.with(|state| state.client_id = genuine);
-    let reason = declined(&mut world, second, &group);
+        network.clients[first].shared.with(|state| std::mem::replace(&mut state.client_id, stranger.clone()));
+    let task = network.clients[first].invite(&group, &invited);
+    network.finish(first, task).unwrap();
+    network.clients[first].shared.with(|state| state.client_id = genuine);
+    let reason = declined(&mut network, second, &group);
     assert_eq!(reason, ClientError::NotAContact(stranger.user_id));
 
     // The genuine one is followed.
-    let group = create_group(&mut world, first);
-    let task = world.clients[first].invite(&group, &invited);
-    world.finish(first, task).unwrap();
-    world.settle(|world| joined(world, second, &group));
+    let group = create_group(&mut network, first);
+    let task = network.clients[first].invite(&group, &invited);
+    network.finish(first, task).unwrap();
+    network.settle(|network| joined(network, second, &group));
 }
 
 /// Sends the second a request for a connection in the name of the first, changed and then signed with `key`.
 /// Returns the reason why it is declined.
 fn request_with(
-    world: &mut World,
+    network: &mut Network,
     [first, second, _]: [usize; 3],
     key: Option<SigningKey>,
     change: impl FnOnce(&mut ConnectionRequestContent),
 ) -> ClientError {
-    let recipient = world.clients[second].client_id();
-    let (content, own_key) = world.clients[first].shared.with(|state| {
+    let recipient = network.clients[second].client_id();
+    let (content, own_key) = network.clients[first].shared.with(|state| {
         let mut content = ConnectionRequestContent {
             sender: state.credential().unwrap().clone(),
             recipient: recipient.clone(),
@@ -233,28 +237,28 @@ fn request_with(
     let group = content.group_id.clone();
     let signature = key.unwrap_or(own_key).sign(&content);
     let request = encode(&ConnectionRequest { content, signature });
-    let shared = world.clients[second].shared.clone();
+    let shared = network.clients[second].shared.clone();
     let sealed = shared.with(|state| {
         let to = state.connection_keys[0].public_key();
         to.seal(&mut state.random, Label::SEAL_CONNECTION, &connection_request_binding(&recipient), &request)
             .unwrap()
     });
     receive_request(&shared, &sealed);
-    let reason = declined(world, second, &group);
-    assert!(world.clients[second].contacts().is_empty());
+    let reason = declined(network, second, &group);
+    assert!(network.clients[second].contacts().is_empty());
     reason
 }
 
 #[test]
 fn a_request_for_a_connection_that_is_not_the_users_own_is_declined() {
-    let (mut world, users) = world(24);
+    let (mut network, users) = network(24);
     let other = SigningKey::from_bytes(&[1; 32]);
-    let forged = request_with(&mut world, users, Some(other), |_| {});
+    let forged = request_with(&mut network, users, Some(other), |_| {});
     assert_eq!(forged, ClientError::Signature(InvalidSignature));
-    let forged = request_with(&mut world, users, None, |content| content.sender.signature.0[1] ^= 1);
+    let forged = request_with(&mut network, users, None, |content| content.sender.signature.0[1] ^= 1);
     assert_eq!(forged, ClientError::Invalid(ValidationError::BadSignature));
-    let credential = world.clients[users[2]].shared.with(|state| state.credential().unwrap().clone());
-    let foreign = request_with(&mut world, users, None, |content| {
+    let credential = network.clients[users[2]].shared.with(|state| state.credential().unwrap().clone());
+    let foreign = request_with(&mut network, users, None, |content| {
         content.group_id.domain = credential.client_id().user_id.domain.clone();
         content.sender = credential;
     });
@@ -262,8 +266,8 @@ fn a_request_for_a_connection_that_is_not_the_users_own_is_declined() {
     let elsewhere = |content: &mut ConnectionRequestContent| {
         content.group_id.domain = "two.example".parse().unwrap();
     };
-    let elsewhere = request_with(&mut world, users, None, elsewhere);
+    let elsewhere = request_with(&mut network, users, None, elsewhere);
     assert_eq!(elsewhere, ClientError::Dishonest("a connection at another homeserver than the sender's"));
-    let nowhere = request_with(&mut world, users, None, |_| {});
+    let nowhere = request_with(&mut network, users, None, |_| {});
     assert_eq!(nowhere, ClientError::Refused(Refusal::NoSuchGroup), "genuine, but for the group");
 }

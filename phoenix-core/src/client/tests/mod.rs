@@ -1,9 +1,10 @@
 //! PROTOCOL.md §11 — clients against homeservers, from registration to messages in both directions.
 
 mod dishonest;
-mod world;
+mod network;
+mod vectors;
 
-use self::world::{Outage, World};
+use self::network::{Network, Outage};
 use super::{Client, ClientError, Event};
 use crate::{
     error::Refusal,
@@ -13,52 +14,52 @@ use crate::{
 };
 
 /// Returns three registered users: two at one homeserver, the third at another.
-fn three_users(world: &mut World) -> [usize; 3] {
-    let users = ["one.example", "one.example", "two.example"].map(|domain| world.client(domain, |_| {}));
+fn three_users(network: &mut Network) -> [usize; 3] {
+    let users = ["one.example", "one.example", "two.example"].map(|domain| network.client(domain, |_| {}));
     for user in users {
-        let task = world.clients[user].register(b"a password");
-        world.finish(user, task).unwrap();
-        assert!(world.events[user].contains(&Event::Registered));
-        assert!(world.clients[user].qs_client().is_some());
+        let task = network.clients[user].register(b"a password");
+        network.finish(user, task).unwrap();
+        assert!(network.events[user].contains(&Event::Registered));
+        assert!(network.clients[user].qs_client().is_some());
     }
     users
 }
 
 /// Connects the first with both others.
-fn connect(world: &mut World, [first, second, third]: [usize; 3]) {
+fn connect(network: &mut Network, [first, second, third]: [usize; 3]) {
     for other in [second, third] {
-        let user = world.user(other);
-        let task = world.clients[first].connect(user);
-        world.finish(first, task).unwrap();
+        let user = network.user(other);
+        let task = network.clients[first].connect(user);
+        network.finish(first, task).unwrap();
     }
-    world.settle(|world| {
-        [second, third].iter().all(|other| world.clients[*other].contacts() == [world.user(first)])
-            && world.clients[first].contacts().len() == 2
+    network.settle(|network| {
+        [second, third].iter().all(|other| network.clients[*other].contacts() == [network.user(first)])
+            && network.clients[first].contacts().len() == 2
     });
 }
 
 /// Has `creator` create a group.
-fn create_group(world: &mut World, creator: usize) -> GroupId {
-    let task = world.clients[creator].create_group();
-    world.finish(creator, task).unwrap();
-    let created = world.events[creator].iter().rev().find_map(|event| match event {
+fn create_group(network: &mut Network, creator: usize) -> GroupId {
+    let task = network.clients[creator].create_group();
+    network.finish(creator, task).unwrap();
+    let created = network.events[creator].iter().rev().find_map(|event| match event {
         Event::GroupCreated(id) => Some(id.clone()),
         _ => None,
     });
     created.unwrap()
 }
 
-fn joined(world: &World, client: usize, group: &GroupId) -> bool {
-    world.events[client].contains(&Event::Joined(group.clone()))
+fn joined(network: &Network, client: usize, group: &GroupId) -> bool {
+    network.events[client].contains(&Event::Joined(group.clone()))
 }
 
 /// Asserts that all hold the same secret in the same epoch, are healthy and see the same members.
-fn assert_agreement(world: &World, clients: &[usize], group: &GroupId) {
-    world.assert_untroubled();
+fn assert_agreement(network: &Network, clients: &[usize], group: &GroupId) {
+    network.assert_untroubled();
     let views: Vec<_> = clients
         .iter()
         .map(|client| {
-            let groups = world.clients[*client].groups();
+            let groups = network.clients[*client].groups();
             groups.into_iter().find(|view| view.group_id == *group).unwrap()
         })
         .collect();
@@ -72,207 +73,207 @@ fn assert_agreement(world: &World, clients: &[usize], group: &GroupId) {
 
 #[test]
 fn from_registration_to_messages_across_homeservers() {
-    let mut world = World::new(1, &["one.example", "two.example"]);
-    let users = three_users(&mut world);
+    let mut network = Network::new(1, &["one.example", "two.example"]);
+    let users = three_users(&mut network);
     let [first, second, third] = users;
-    connect(&mut world, users);
-    let group = create_group(&mut world, first);
-    let invited = [world.user(second), world.user(third)];
-    let task = world.clients[first].invite(&group, &invited);
-    world.finish(first, task).unwrap();
-    world.settle(|world| joined(world, second, &group) && joined(world, third, &group));
-    assert_agreement(&world, &users, &group);
+    connect(&mut network, users);
+    let group = create_group(&mut network, first);
+    let invited = [network.user(second), network.user(third)];
+    let task = network.clients[first].invite(&group, &invited);
+    network.finish(first, task).unwrap();
+    network.settle(|network| joined(network, second, &group) && joined(network, third, &group));
+    assert_agreement(&network, &users, &group);
 
     let mut sent = Vec::new();
     for round in 0..3 {
         for user in users {
             let text = format!("message {round} of {user}").into_bytes();
-            let task = world.clients[user].send(&group, &text);
-            world.finish(user, task).unwrap();
+            let task = network.clients[user].send(&group, &text);
+            network.finish(user, task).unwrap();
             sent.push(text);
         }
     }
-    world.settle(|world| users.iter().all(|user| world.messages(*user, &group).len() == sent.len()));
+    network.settle(|network| users.iter().all(|user| network.messages(*user, &group).len() == sent.len()));
     for user in users {
-        let texts: Vec<_> = world.messages(user, &group).into_iter().map(|(_, text)| text).collect();
+        let texts: Vec<_> = network.messages(user, &group).into_iter().map(|(_, text)| text).collect();
         assert_eq!(texts, sent);
     }
 
     // Renewing keys changes the epoch for all, and messages go on.
     for user in users {
-        let task = world.clients[user].update(&group);
-        world.finish(user, task).unwrap();
+        let task = network.clients[user].update(&group);
+        network.finish(user, task).unwrap();
     }
-    world.settle(|world| {
+    network.settle(|network| {
         let epoch =
-            |user: usize| world.clients[user].groups().into_iter().find(|view| view.group_id == group);
+            |user: usize| network.clients[user].groups().into_iter().find(|view| view.group_id == group);
         users.iter().all(|user| epoch(*user).is_some_and(|view| view.epoch == 4))
     });
-    assert_agreement(&world, &users, &group);
+    assert_agreement(&network, &users, &group);
 }
 
 #[test]
 fn what_is_held_is_read_at_once_and_followed_later() {
-    let mut world = World::new(9, &["one.example", "two.example"]);
-    let users = three_users(&mut world);
-    connect(&mut world, users);
-    let group = create_group(&mut world, users[0]);
+    let mut network = Network::new(9, &["one.example", "two.example"]);
+    let users = three_users(&mut network);
+    connect(&mut network, users);
+    let group = create_group(&mut network, users[0]);
     let reader = users[2];
-    let invited = [world.user(reader)];
-    let task = world.clients[users[0]].invite(&group, &invited);
-    world.finish(users[0], task).unwrap();
-    world.settle(|world| joined(world, reader, &group));
-    world.clients[reader].hold_deliveries(true);
+    let invited = [network.user(reader)];
+    let task = network.clients[users[0]].invite(&group, &invited);
+    network.finish(users[0], task).unwrap();
+    network.settle(|network| joined(network, reader, &group));
+    network.clients[reader].hold_deliveries(true);
     for text in [b"1", b"2", b"3"] {
-        let task = world.clients[users[0]].send(&group, text);
-        world.finish(users[0], task).unwrap();
+        let task = network.clients[users[0]].send(&group, text);
+        network.finish(users[0], task).unwrap();
     }
     for _ in 0..3 {
-        let task = world.clients[reader].read_queues();
-        world.finish(reader, task).unwrap();
-        world.pass(1000);
+        let task = network.clients[reader].read_queues();
+        network.finish(reader, task).unwrap();
+        network.pass(1000);
     }
-    assert_eq!(world.messages(reader, &group), []);
-    world.clients[reader].hold_deliveries(false);
-    world.settle(|world| world.messages(reader, &group).len() == 3);
-    let texts: Vec<_> = world.messages(reader, &group).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(network.messages(reader, &group), []);
+    network.clients[reader].hold_deliveries(false);
+    network.settle(|network| network.messages(reader, &group).len() == 3);
+    let texts: Vec<_> = network.messages(reader, &group).into_iter().map(|(_, text)| text).collect();
     assert_eq!(texts, [b"1", b"2", b"3"]);
 }
 
 #[test]
 fn tokens_in_stock_need_not_be_fetched() {
-    let mut world = World::new(10, &["one.example"]);
-    let user = world.client("one.example", |config| config.tokens_per_batch = 10);
-    let task = world.clients[user].register(b"a password");
-    world.finish(user, task).unwrap();
-    let domain = world.user(user).domain;
-    let task = world.clients[user].stock_tokens(&domain, 25);
-    world.finish(user, task).unwrap();
-    let group = create_group(&mut world, user);
-    let issued = world.requests(OperationKind::IssueTokens);
+    let mut network = Network::new(10, &["one.example"]);
+    let user = network.client("one.example", |config| config.tokens_per_batch = 10);
+    let task = network.clients[user].register(b"a password");
+    network.finish(user, task).unwrap();
+    let domain = network.user(user).domain;
+    let task = network.clients[user].stock_tokens(&domain, 25);
+    network.finish(user, task).unwrap();
+    let group = create_group(&mut network, user);
+    let issued = network.requests(OperationKind::IssueTokens);
     for _ in 0..20 {
-        let task = world.clients[user].send(&group, b"text");
-        world.finish(user, task).unwrap();
+        let task = network.clients[user].send(&group, b"text");
+        network.finish(user, task).unwrap();
     }
-    assert_eq!(world.requests(OperationKind::IssueTokens), issued);
+    assert_eq!(network.requests(OperationKind::IssueTokens), issued);
 }
 
 #[test]
 fn commits_and_messages_of_all_at_once() {
-    let mut world = World::new(2, &["one.example", "two.example"]);
-    let users = three_users(&mut world);
+    let mut network = Network::new(2, &["one.example", "two.example"]);
+    let users = three_users(&mut network);
     let [first, second, third] = users;
-    connect(&mut world, users);
-    let group = create_group(&mut world, first);
-    let invited = [world.user(second), world.user(third)];
-    let task = world.clients[first].invite(&group, &invited);
-    world.finish(first, task).unwrap();
-    world.settle(|world| joined(world, second, &group) && joined(world, third, &group));
+    connect(&mut network, users);
+    let group = create_group(&mut network, first);
+    let invited = [network.user(second), network.user(third)];
+    let task = network.clients[first].invite(&group, &invited);
+    network.finish(first, task).unwrap();
+    network.settle(|network| joined(network, second, &group) && joined(network, third, &group));
 
     let mut tasks = Vec::new();
     for round in 0..4 {
         for user in users {
-            tasks.push((user, world.clients[user].update(&group)));
+            tasks.push((user, network.clients[user].update(&group)));
             let text = format!("{round} of {user}");
-            tasks.push((user, world.clients[user].send(&group, text.as_bytes())));
+            tasks.push((user, network.clients[user].send(&group, text.as_bytes())));
         }
     }
     for (user, task) in tasks {
-        world.finish(user, task).unwrap();
+        network.finish(user, task).unwrap();
     }
-    world.settle(|world| users.iter().all(|user| world.messages(*user, &group).len() == 12));
-    assert_agreement(&world, &users, &group);
+    network.settle(|network| users.iter().all(|user| network.messages(*user, &group).len() == 12));
+    assert_agreement(&network, &users, &group);
     for user in users {
-        assert_eq!(world.messages(user, &group), world.messages(first, &group));
+        assert_eq!(network.messages(user, &group), network.messages(first, &group));
     }
 }
 
 #[test]
 fn lost_requests_and_answers_lose_nothing_and_double_nothing() {
     for seed in 3..6 {
-        let mut world = World::new(seed, &["one.example", "two.example"]);
-        world.loss = 20;
-        let users = three_users(&mut world);
+        let mut network = Network::new(seed, &["one.example", "two.example"]);
+        network.loss = 20;
+        let users = three_users(&mut network);
         let [first, second, third] = users;
-        connect(&mut world, users);
-        let group = create_group(&mut world, first);
+        connect(&mut network, users);
+        let group = create_group(&mut network, first);
         for invited in [second, third] {
-            let invited = [world.user(invited)];
-            let task = world.clients[first].invite(&group, &invited);
-            world.finish(first, task).unwrap();
+            let invited = [network.user(invited)];
+            let task = network.clients[first].invite(&group, &invited);
+            network.finish(first, task).unwrap();
         }
-        world.settle(|world| joined(world, second, &group) && joined(world, third, &group));
+        network.settle(|network| joined(network, second, &group) && joined(network, third, &group));
         let mut tasks = Vec::new();
         for round in 0..4 {
             for user in users {
                 let text = format!("{round} of {user}");
-                tasks.push((user, world.clients[user].send(&group, text.as_bytes())));
+                tasks.push((user, network.clients[user].send(&group, text.as_bytes())));
                 if round == 2 {
-                    tasks.push((user, world.clients[user].update(&group)));
+                    tasks.push((user, network.clients[user].update(&group)));
                 }
             }
         }
         for (user, task) in tasks {
-            world.finish(user, task).unwrap();
+            network.finish(user, task).unwrap();
         }
-        world.settle(|world| users.iter().all(|user| world.messages(*user, &group).len() == 12));
-        assert!(world.lost > 20);
-        assert_agreement(&world, &users, &group);
+        network.settle(|network| users.iter().all(|user| network.messages(*user, &group).len() == 12));
+        assert!(network.lost > 20);
+        assert_agreement(&network, &users, &group);
         for user in users {
-            assert_eq!(world.messages(user, &group), world.messages(first, &group));
+            assert_eq!(network.messages(user, &group), network.messages(first, &group));
         }
     }
 }
 
 #[test]
 fn a_homeserver_that_is_down_holds_up_no_one_else_and_catches_up() {
-    let mut world = World::new(7, &["one.example", "two.example"]);
-    let users = three_users(&mut world);
+    let mut network = Network::new(7, &["one.example", "two.example"]);
+    let users = three_users(&mut network);
     let [first, second, third] = users;
-    connect(&mut world, users);
-    let group = create_group(&mut world, first);
-    let invited = [world.user(second), world.user(third)];
-    let task = world.clients[first].invite(&group, &invited);
-    world.finish(first, task).unwrap();
-    world.settle(|world| joined(world, second, &group) && joined(world, third, &group));
+    connect(&mut network, users);
+    let group = create_group(&mut network, first);
+    let invited = [network.user(second), network.user(third)];
+    let task = network.clients[first].invite(&group, &invited);
+    network.finish(first, task).unwrap();
+    network.settle(|network| joined(network, second, &group) && joined(network, third, &group));
 
-    world.servers.down = ["two.example".parse().unwrap()].into();
+    network.world.down = ["two.example".parse().unwrap()].into();
     for text in [b"one", b"two"] {
-        let task = world.clients[first].send(&group, text);
-        world.finish(first, task).unwrap();
+        let task = network.clients[first].send(&group, text);
+        network.finish(first, task).unwrap();
     }
-    let task = world.clients[first].update(&group);
-    world.finish(first, task).unwrap();
-    let task = world.clients[second].read_queues();
-    world.finish(second, task).unwrap();
-    assert_eq!(world.messages(second, &group).len(), 2);
+    let task = network.clients[first].update(&group);
+    network.finish(first, task).unwrap();
+    let task = network.clients[second].read_queues();
+    network.finish(second, task).unwrap();
+    assert_eq!(network.messages(second, &group).len(), 2);
 
     // Down for longer than a request is valid: reading fails, visibly.
-    let reading = world.clients[third].read_queues();
-    assert!(world.finish(third, reading).is_err());
-    world.servers.down.clear();
-    world.settle(|world| world.messages(third, &group).len() == 2);
-    world.settle(|world| {
-        let view = world.clients[third].groups().into_iter().find(|view| view.group_id == group);
+    let reading = network.clients[third].read_queues();
+    assert!(network.finish(third, reading).is_err());
+    network.world.down.clear();
+    network.settle(|network| network.messages(third, &group).len() == 2);
+    network.settle(|network| {
+        let view = network.clients[third].groups().into_iter().find(|view| view.group_id == group);
         view.is_some_and(|view| view.epoch == 2)
     });
-    assert_agreement(&world, &users, &group);
+    assert_agreement(&network, &users, &group);
 }
 
 #[test]
 fn the_same_seed_gives_the_same_requests() {
-    let now = world::system_time();
+    let now = network::system_time();
     let traces = [8, 8, 9].map(|seed| {
-        let mut world = World::starting(now, seed, &["one.example", "two.example"]);
-        world.loss = 10;
-        let users = three_users(&mut world);
-        connect(&mut world, users);
-        let group = create_group(&mut world, users[0]);
-        let invited = [world.user(users[1]), world.user(users[2])];
-        let task = world.clients[users[0]].invite(&group, &invited);
-        world.finish(users[0], task).unwrap();
-        world.settle(|world| joined(world, users[1], &group) && joined(world, users[2], &group));
-        world.trace
+        let mut network = Network::starting(now, seed, &["one.example", "two.example"]);
+        network.loss = 10;
+        let users = three_users(&mut network);
+        connect(&mut network, users);
+        let group = create_group(&mut network, users[0]);
+        let invited = [network.user(users[1]), network.user(users[2])];
+        let task = network.clients[users[0]].invite(&group, &invited);
+        network.finish(users[0], task).unwrap();
+        network.settle(|network| joined(network, users[1], &group) && joined(network, users[2], &group));
+        network.trace
     });
     assert_eq!(traces[0], traces[1]);
     assert_ne!(traces[0], traces[2]);
@@ -280,108 +281,108 @@ fn the_same_seed_gives_the_same_requests() {
 
 #[test]
 fn who_does_not_accept_by_itself_is_asked() {
-    let mut world = World::new(10, &["one.example", "two.example"]);
-    let first = world.client("one.example", |_| {});
-    let second = world.client("two.example", |config| config.auto_accept = false);
+    let mut network = Network::new(10, &["one.example", "two.example"]);
+    let first = network.client("one.example", |_| {});
+    let second = network.client("two.example", |config| config.auto_accept = false);
     for user in [first, second] {
-        let task = world.clients[user].register(b"a password");
-        world.finish(user, task).unwrap();
+        let task = network.clients[user].register(b"a password");
+        network.finish(user, task).unwrap();
     }
-    let (asker, asked) = (world.user(first), world.user(second));
-    let task = world.clients[first].connect(asked.clone());
-    world.finish(first, task).unwrap();
-    world.settle(|world| world.events[second].contains(&Event::ConnectionRequested(asker.clone())));
-    assert!(world.clients[first].contacts().is_empty());
-    let task = world.clients[second].accept(asker);
-    world.finish(second, task).unwrap();
-    world.settle(|world| world.events[first].contains(&Event::Connected(asked.clone())));
-    world.assert_untroubled();
+    let (asker, asked) = (network.user(first), network.user(second));
+    let task = network.clients[first].connect(asked.clone());
+    network.finish(first, task).unwrap();
+    network.settle(|network| network.events[second].contains(&Event::ConnectionRequested(asker.clone())));
+    assert!(network.clients[first].contacts().is_empty());
+    let task = network.clients[second].accept(asker);
+    network.finish(second, task).unwrap();
+    network.settle(|network| network.events[first].contains(&Event::Connected(asked.clone())));
+    network.assert_untroubled();
 }
 
 #[test]
 fn what_cannot_be_done_says_so() {
-    let mut world = World::new(11, &["one.example", "two.example"]);
-    let users = three_users(&mut world);
-    let group = create_group(&mut world, users[0]);
-    let stranger = world.user(users[2]);
-    let task = world.clients[users[0]].invite(&group, std::slice::from_ref(&stranger));
-    assert_eq!(world.finish(users[0], task), Err(ClientError::NotAContact(stranger)));
-    let task = world.clients[users[1]].send(&group, b"from outside");
-    assert_eq!(world.finish(users[1], task), Err(ClientError::UnknownGroup));
-    connect(&mut world, users);
-    let contact = world.user(users[1]);
+    let mut network = Network::new(11, &["one.example", "two.example"]);
+    let users = three_users(&mut network);
+    let group = create_group(&mut network, users[0]);
+    let stranger = network.user(users[2]);
+    let task = network.clients[users[0]].invite(&group, std::slice::from_ref(&stranger));
+    assert_eq!(network.finish(users[0], task), Err(ClientError::NotAContact(stranger)));
+    let task = network.clients[users[1]].send(&group, b"from outside");
+    assert_eq!(network.finish(users[1], task), Err(ClientError::UnknownGroup));
+    connect(&mut network, users);
+    let contact = network.user(users[1]);
     for expected in [Ok(()), Err(ClientError::AlreadyMember(contact.clone()))] {
-        let task = world.clients[users[0]].invite(&group, std::slice::from_ref(&contact));
-        assert_eq!(world.finish(users[0], task), expected);
+        let task = network.clients[users[0]].invite(&group, std::slice::from_ref(&contact));
+        assert_eq!(network.finish(users[0], task), expected);
     }
     // Only admins invite, and the delivery service knows who they are.
-    world.settle(|world| joined(world, users[1], &group));
-    let creator = world.user(users[0]);
-    let task = world.clients[users[1]].invite(&group, std::slice::from_ref(&creator));
-    assert_eq!(world.finish(users[1], task), Err(ClientError::AlreadyMember(creator)));
+    network.settle(|network| joined(network, users[1], &group));
+    let creator = network.user(users[0]);
+    let task = network.clients[users[1]].invite(&group, std::slice::from_ref(&creator));
+    assert_eq!(network.finish(users[1], task), Err(ClientError::AlreadyMember(creator)));
 }
 
 /// No answer comes for as long as a request is valid, so its outcome is known only afterwards.
 #[test]
 fn an_unknown_outcome_is_found_out_and_nothing_is_done_twice() {
     for outage in [Outage::Requests, Outage::Answers] {
-        let mut world = World::new(12, &["one.example", "two.example"]);
-        let users = three_users(&mut world);
+        let mut network = Network::new(12, &["one.example", "two.example"]);
+        let users = three_users(&mut network);
         let [first, second, third] = users;
-        connect(&mut world, users);
-        let group = create_group(&mut world, first);
-        let invited = [world.user(second), world.user(third)];
-        let task = world.clients[first].invite(&group, &invited);
-        world.finish(first, task).unwrap();
-        world.settle(|world| joined(world, second, &group) && joined(world, third, &group));
+        connect(&mut network, users);
+        let group = create_group(&mut network, first);
+        let invited = [network.user(second), network.user(third)];
+        let task = network.clients[first].invite(&group, &invited);
+        network.finish(first, task).unwrap();
+        network.settle(|network| joined(network, second, &group) && joined(network, third, &group));
 
-        world.outage = Some(outage);
-        let message = world.clients[first].send(&group, b"perhaps");
-        let commit = world.clients[third].update(&group);
+        network.outage = Some(outage);
+        let message = network.clients[first].send(&group, b"perhaps");
+        let commit = network.clients[third].update(&group);
         for (user, task) in [(first, message), (third, commit)] {
-            assert!(matches!(world.finish(user, task), Err(ClientError::Unanswered { .. })));
+            assert!(matches!(network.finish(user, task), Err(ClientError::Unanswered { .. })));
         }
-        world.outage = None;
+        network.outage = None;
         for user in [third, first, second] {
-            let task = world.clients[user].send(&group, b"certainly");
-            world.finish(user, task).unwrap();
+            let task = network.clients[user].send(&group, b"certainly");
+            network.finish(user, task).unwrap();
         }
         let expected = if outage == Outage::Answers { 4 } else { 3 };
-        world.settle(|world| users.iter().all(|user| world.messages(*user, &group).len() == expected));
-        assert_agreement(&world, &users, &group);
-        let view = world.clients[first].groups().into_iter().find(|view| view.group_id == group);
+        network.settle(|network| users.iter().all(|user| network.messages(*user, &group).len() == expected));
+        assert_agreement(&network, &users, &group);
+        let view = network.clients[first].groups().into_iter().find(|view| view.group_id == group);
         assert_eq!(view.map(|view| view.epoch), Some(2));
         for user in users {
-            assert_eq!(world.messages(user, &group), world.messages(first, &group));
+            assert_eq!(network.messages(user, &group), network.messages(first, &group));
         }
     }
 }
 
 #[test]
 fn who_has_a_queue_can_listen_to_it() {
-    let mut world = World::new(13, &["one.example", "two.example"]);
+    let mut network = Network::new(13, &["one.example", "two.example"]);
     let [home, away] = ["one.example", "two.example"].map(|domain| domain.parse::<Domain>().unwrap());
-    let user = world.client("one.example", |_| {});
-    assert_eq!(world.clients[user].listen(), None, "there is no queue yet");
-    let task = world.clients[user].register(b"a password");
-    world.finish(user, task).unwrap();
+    let user = network.client("one.example", |_| {});
+    assert_eq!(network.clients[user].listen(), None, "there is no queue yet");
+    let task = network.clients[user].register(b"a password");
+    network.finish(user, task).unwrap();
 
-    let listen = |world: &mut World, domain: &Domain| {
-        let request = world.clients[user].listen().unwrap();
-        ResponseEnvelope::read::<Done>(&world.ask(domain, &request).unwrap()).unwrap()
+    let listen = |network: &mut Network, domain: &Domain| {
+        let request = network.clients[user].listen().unwrap();
+        ResponseEnvelope::read::<Done>(&network.ask(domain, &request).unwrap()).unwrap()
     };
-    assert_eq!(listen(&mut world, &home), Ok(Done));
-    let client = world.clients[user].qs_client().unwrap();
-    assert_eq!(world.listening, [client]);
-    assert_eq!(listen(&mut world, &away), Err(Refusal::WrongHomeserver));
+    assert_eq!(listen(&mut network, &home), Ok(Done));
+    let client = network.clients[user].qs_client().unwrap();
+    assert_eq!(network.listening, [client]);
+    assert_eq!(listen(&mut network, &away), Err(Refusal::WrongHomeserver));
 
     // The client does not know yet how late it is.
-    world.now = world.now + DAY;
-    assert_eq!(listen(&mut world, &home), Err(Refusal::OutsideTimeWindow { now: world.now }));
-    assert_eq!(world.listening, [client]);
-    assert_eq!(world.clients[user].poll(world.now), None);
-    assert_eq!(listen(&mut world, &home), Ok(Done));
-    assert_eq!(world.listening, [client, client]);
+    network.world.now = network.world.now + DAY;
+    assert_eq!(listen(&mut network, &home), Err(Refusal::OutsideTimeWindow { now: network.world.now }));
+    assert_eq!(network.listening, [client]);
+    assert_eq!(network.clients[user].poll(network.world.now), None);
+    assert_eq!(listen(&mut network, &home), Ok(Done));
+    assert_eq!(network.listening, [client, client]);
 }
 
 #[test]

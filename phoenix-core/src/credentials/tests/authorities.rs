@@ -3,39 +3,39 @@
 use super::*;
 
 /// The reason why the set is refused after `forge` changed its content; signed as it should be.
-fn refusal(forge: impl FnOnce(&mut World, &mut AsCredentialSetContent)) -> ValidationError {
-    let mut world = World::new(10);
-    let mut content = world.content();
-    forge(&mut world, &mut content);
-    world.validate(content).unwrap_err()
+fn refusal(forge: impl FnOnce(&mut TestChain, &mut AsCredentialSetContent)) -> ValidationError {
+    let mut chain = TestChain::new(10);
+    let mut content = chain.content();
+    forge(&mut chain, &mut content);
+    chain.validate(content).unwrap_err()
 }
 
 #[test]
 fn a_set_of_another_homeserver_is_refused() {
-    let world = World::new(10);
-    let set = AsCredentialSet::create(&world.intermediate_key, world.content());
+    let chain = TestChain::new(10);
+    let set = AsCredentialSet::create(&chain.intermediate_key, chain.content());
     let other: Domain = "example.org".parse().unwrap();
     let wrong = Err(ValidationError::WrongDomain);
     assert_eq!(validate_as_credential_set(&set, &other, NOW, None), wrong);
-    let elsewhere = World::seeded([11; 32], "example.org").authorities();
-    assert_eq!(validate_as_credential_set(&set, &world.domain, NOW, Some(&elsewhere)), wrong);
+    let elsewhere = TestChain::seeded([11; 32], "example.org").authorities();
+    assert_eq!(validate_as_credential_set(&set, &chain.domain, NOW, Some(&elsewhere)), wrong);
 }
 
 #[test]
 fn a_set_that_lists_another_homeservers_credentials_is_refused() {
     let foreign_root = refusal(|_, content| {
-        let other = World::seeded([11; 32], "example.org");
+        let other = TestChain::seeded([11; 32], "example.org");
         content.roots.push(other.root).unwrap();
     });
     assert_eq!(foreign_root, ValidationError::WrongDomain);
-    let foreign_intermediate = refusal(|world, content| {
-        let key = SigningKey::generate(&mut world.random);
-        let mut payload = world.intermediate.payload().clone();
+    let foreign_intermediate = refusal(|chain, content| {
+        let key = SigningKey::generate(&mut chain.random);
+        let mut payload = chain.intermediate.payload().clone();
         payload.domain = "example.org".parse().unwrap();
         payload.verifying_key = key.verifying_key();
-        let mut forged = world.intermediate.content.clone();
+        let mut forged = chain.intermediate.content.clone();
         forged.request = SelfSigned::sign(payload, &key);
-        content.intermediates.push(grant_anything(forged, &world.root_key)).unwrap();
+        content.intermediates.push(grant_anything(forged, &chain.root_key)).unwrap();
     });
     assert_eq!(foreign_intermediate, ValidationError::WrongDomain);
 }
@@ -49,81 +49,81 @@ fn the_times_of_a_set_are_checked() {
     assert_eq!(ended, SetExpired);
     let early = refusal(|_, content| content.issued_at = NOW + CLOCK_TOLERANCE + MINUTE);
     assert_eq!(early, NotYetValid);
-    let outlives = refusal(|world, content| {
+    let outlives = refusal(|chain, content| {
         let validity = ExpirationData::starting(NOW, HOUR);
         let short =
-            AsIntermediateCredential::create(&world.intermediate_key, &world.root_key, &world.root, validity);
+            AsIntermediateCredential::create(&chain.intermediate_key, &chain.root_key, &chain.root, validity);
         let short = short.unwrap();
         content.signer = short.fingerprint();
         content.intermediates = List::new(vec![short]).unwrap();
     });
     assert_eq!(outlives, OutsideSignersValidity);
-    let world = World::new(10);
-    let mut content = world.content();
+    let chain = TestChain::new(10);
+    let mut content = chain.content();
     content.issued_at = NOW + CLOCK_TOLERANCE;
     content.valid_until = content.issued_at + MAX_SET_VALIDITY;
-    assert!(world.validate(content).is_ok());
+    assert!(chain.validate(content).is_ok());
 }
 
 #[test]
 fn a_credential_dead_when_the_set_was_made_or_a_signer_not_yet_valid_is_refused() {
-    let issue = |world: &World, not_before, not_after| {
-        let (key, root_key) = (&world.intermediate_key, &world.root_key);
+    let issue = |chain: &TestChain, not_before, not_after| {
+        let (key, root_key) = (&chain.intermediate_key, &chain.root_key);
         let root = AsCredential::create(
             root_key,
-            world.domain.clone(),
+            chain.domain.clone(),
             ExpirationData { not_before: NOW - DAY * 100, not_after: NOW + DAY * 100 },
         );
         let validity = ExpirationData { not_before, not_after };
         (AsIntermediateCredential::create(key, root_key, &root, validity).unwrap(), root)
     };
-    let expired = refusal(|world, content| {
-        let (dead, root) = issue(world, NOW - DAY * 2, NOW - DAY);
+    let expired = refusal(|chain, content| {
+        let (dead, root) = issue(chain, NOW - DAY * 2, NOW - DAY);
         content.roots.push(root).unwrap();
         content.intermediates.push(dead).unwrap();
     });
     assert_eq!(expired, ValidationError::Expired);
-    let expired_root = refusal(|world, content| {
+    let expired_root = refusal(|chain, content| {
         let past = ExpirationData { not_before: NOW - DAY * 2, not_after: NOW - DAY };
-        let root = AsCredential::create(&world.root_key, world.domain.clone(), past);
+        let root = AsCredential::create(&chain.root_key, chain.domain.clone(), past);
         content.roots.push(root).unwrap();
     });
     assert_eq!(expired_root, ValidationError::Expired);
-    let expired_signer = refusal(|world, content| {
-        let (dead, root) = issue(world, NOW - DAY * 2, NOW - DAY);
+    let expired_signer = refusal(|chain, content| {
+        let (dead, root) = issue(chain, NOW - DAY * 2, NOW - DAY);
         content.signer = dead.fingerprint();
         content.roots.push(root).unwrap();
         content.intermediates.push(dead).unwrap();
     });
     assert_eq!(expired_signer, ValidationError::Expired);
-    let early = refusal(|world, content| {
-        let (next, root) = issue(world, NOW + HOUR, NOW + DAY * 2);
+    let early = refusal(|chain, content| {
+        let (next, root) = issue(chain, NOW + HOUR, NOW + DAY * 2);
         content.signer = next.fingerprint();
         content.roots.push(root).unwrap();
         content.intermediates.push(next).unwrap();
     });
     assert_eq!(early, ValidationError::NotYetValid);
     // One that is only announced does no harm.
-    let world = World::new(10);
-    let (next, root) = issue(&world, NOW + HOUR, NOW + DAY * 2);
-    let mut content = world.content();
+    let chain = TestChain::new(10);
+    let (next, root) = issue(&chain, NOW + HOUR, NOW + DAY * 2);
+    let mut content = chain.content();
     content.roots.push(root).unwrap();
     content.intermediates.push(next).unwrap();
-    assert!(world.validate(content).is_ok());
+    assert!(chain.validate(content).is_ok());
 }
 
 #[test]
 fn every_key_is_proved_to_be_held() {
-    let root = refusal(|world, content| {
-        let mut stolen = World::new(12).root;
-        stolen.signature = world.root_key.sign(&stolen.payload);
+    let root = refusal(|chain, content| {
+        let mut stolen = TestChain::new(12).root;
+        stolen.signature = chain.root_key.sign(&stolen.payload);
         content.roots.push(stolen).unwrap();
     });
     assert_eq!(root, ValidationError::BadSelfSignature);
-    let intermediate = refusal(|world, content| {
-        let mut forged = world.intermediate.content.clone();
-        forged.request.payload.verifying_key = World::new(12).intermediate_key.verifying_key();
-        content.intermediates.push(grant_anything(forged, &world.root_key)).unwrap();
+    let intermediate = refusal(|chain, content| {
+        let mut forged = chain.intermediate.content.clone();
+        forged.request.payload.verifying_key = TestChain::new(12).intermediate_key.verifying_key();
+        content.intermediates.push(grant_anything(forged, &chain.root_key)).unwrap();
     });
     assert_eq!(intermediate, ValidationError::BadSelfSignature);
 }
@@ -131,44 +131,44 @@ fn every_key_is_proved_to_be_held() {
 #[test]
 fn an_intermediate_is_signed_by_a_listed_root_within_its_validity() {
     let unknown = refusal(|_, content| {
-        content.intermediates.push(World::new(12).intermediate).unwrap();
+        content.intermediates.push(TestChain::new(12).intermediate).unwrap();
     });
     assert_eq!(unknown, ValidationError::UnknownSigner);
-    let forged = refusal(|world, content| {
-        let mut forged = World::new(12).intermediate;
-        forged.content.signer = world.root.fingerprint();
+    let forged = refusal(|chain, content| {
+        let mut forged = TestChain::new(12).intermediate;
+        forged.content.signer = chain.root.fingerprint();
         content.intermediates.push(forged).unwrap();
     });
     assert_eq!(forged, ValidationError::BadSignature);
-    let outlives = refusal(|world, content| {
-        let mut forged = world.intermediate.content.clone();
+    let outlives = refusal(|chain, content| {
+        let mut forged = chain.intermediate.content.clone();
         forged.request.payload.expiration = lifetime(4000);
-        forged.request = SelfSigned::sign(forged.request.payload, &world.intermediate_key);
+        forged.request = SelfSigned::sign(forged.request.payload, &chain.intermediate_key);
         forged.expiration = lifetime(4000);
-        content.intermediates.push(grant_anything(forged, &world.root_key)).unwrap();
+        content.intermediates.push(grant_anything(forged, &chain.root_key)).unwrap();
     });
     assert_eq!(outlives, ValidationError::OutsideSignersValidity);
-    let never_asked_for = refusal(|world, content| {
-        let mut forged = world.intermediate.content.clone();
+    let never_asked_for = refusal(|chain, content| {
+        let mut forged = chain.intermediate.content.clone();
         forged.expiration = lifetime(366);
-        content.intermediates.push(grant_anything(forged, &world.root_key)).unwrap();
+        content.intermediates.push(grant_anything(forged, &chain.root_key)).unwrap();
     });
     assert_eq!(never_asked_for, ValidationError::OutsideSignersValidity);
 }
 
 #[test]
 fn the_set_is_signed_by_a_listed_intermediate() {
-    let unlisted = refusal(|_, content| content.signer = World::new(12).intermediate.fingerprint());
+    let unlisted = refusal(|_, content| content.signer = TestChain::new(12).intermediate.fingerprint());
     assert_eq!(unlisted, ValidationError::UnknownSigner);
-    let by_root = refusal(|world, content| content.signer = world.root.fingerprint());
+    let by_root = refusal(|chain, content| content.signer = chain.root.fingerprint());
     assert_eq!(by_root, ValidationError::UnknownSigner);
-    let world = World::new(10);
-    let set = AsCredentialSet::create(&world.client_key, world.content());
-    let result = validate_as_credential_set(&set, &world.domain, NOW, None);
+    let chain = TestChain::new(10);
+    let set = AsCredentialSet::create(&chain.client_key, chain.content());
+    let result = validate_as_credential_set(&set, &chain.domain, NOW, None);
     assert_eq!(result, Err(ValidationError::BadSignature));
-    let mut set = AsCredentialSet::create(&world.intermediate_key, world.content());
+    let mut set = AsCredentialSet::create(&chain.intermediate_key, chain.content());
     set.content.valid_until = NOW + DAY * 2;
-    let result = validate_as_credential_set(&set, &world.domain, NOW, None);
+    let result = validate_as_credential_set(&set, &chain.domain, NOW, None);
     assert_eq!(result, Err(ValidationError::BadSignature));
 }
 
@@ -176,14 +176,14 @@ fn the_set_is_signed_by_a_listed_intermediate() {
 fn sets_without_content_or_with_repetitions_are_refused() {
     assert_eq!(refusal(|_, content| content.roots.clear()), ValidationError::Empty);
     assert_eq!(refusal(|_, content| content.intermediates.clear()), ValidationError::Empty);
-    let root_twice = refusal(|world, content| content.roots.push(world.root.clone()).unwrap());
+    let root_twice = refusal(|chain, content| content.roots.push(chain.root.clone()).unwrap());
     assert_eq!(root_twice, ValidationError::Contradiction);
-    let twice = refusal(|world, content| {
-        content.intermediates.push(world.intermediate.clone()).unwrap();
+    let twice = refusal(|chain, content| {
+        content.intermediates.push(chain.intermediate.clone()).unwrap();
     });
     assert_eq!(twice, ValidationError::Contradiction);
-    let revoked_twice = refusal(|world, content| {
-        let entry = revoke(&world.intermediate_key, world.intermediate.fingerprint(), Fingerprint([1; 32]));
+    let revoked_twice = refusal(|chain, content| {
+        let entry = revoke(&chain.intermediate_key, chain.intermediate.fingerprint(), Fingerprint([1; 32]));
         content.revocations.entries = List::new(vec![entry; 2]).unwrap();
     });
     assert_eq!(revoked_twice, ValidationError::Contradiction);
@@ -191,60 +191,60 @@ fn sets_without_content_or_with_repetitions_are_refused() {
 
 #[test]
 fn the_revoked_sign_no_sets() {
-    let intermediate = refusal(|world, content| {
-        let entry = revoke(&world.root_key, world.root.fingerprint(), world.intermediate.fingerprint());
+    let intermediate = refusal(|chain, content| {
+        let entry = revoke(&chain.root_key, chain.root.fingerprint(), chain.intermediate.fingerprint());
         content.revocations = revocations(1, vec![entry]);
     });
     assert_eq!(intermediate, ValidationError::Revoked);
-    let root = refusal(|world, content| {
-        let name = world.root.fingerprint();
-        content.revocations = revocations(1, vec![revoke(&world.root_key, name, name)]);
+    let root = refusal(|chain, content| {
+        let name = chain.root.fingerprint();
+        content.revocations = revocations(1, vec![revoke(&chain.root_key, name, name)]);
     });
     assert_eq!(root, ValidationError::Revoked);
 }
 
 #[test]
 fn a_revocation_is_signed_by_the_issuer() {
-    let revocation_refusal = |entry: fn(&World, &AsCredentialSetContent) -> Revocation| {
-        let mut world = World::new(10);
-        let (mut content, key, _) = world.second_authority();
-        content.revocations = revocations(1, vec![entry(&world, &content)]);
+    let revocation_refusal = |entry: fn(&TestChain, &AsCredentialSetContent) -> Revocation| {
+        let mut chain = TestChain::new(10);
+        let (mut content, key, _) = chain.second_authority();
+        content.revocations = revocations(1, vec![entry(&chain, &content)]);
         let set = AsCredentialSet::create(&key, content);
-        validate_as_credential_set(&set, &world.domain, NOW, None).map(|_| ()).unwrap_err()
+        validate_as_credential_set(&set, &chain.domain, NOW, None).map(|_| ()).unwrap_err()
     };
     // The name of the issuer, and another's signature.
-    let forged = revocation_refusal(|world, _| {
-        revoke(&world.client_key, world.root.fingerprint(), world.intermediate.fingerprint())
+    let forged = revocation_refusal(|chain, _| {
+        revoke(&chain.client_key, chain.root.fingerprint(), chain.intermediate.fingerprint())
     });
     assert_eq!(forged, ValidationError::BadSignature);
     // One authority's intermediate cannot revoke another's, or a root.
-    let other = revocation_refusal(|world, content| {
-        revoke(&world.intermediate_key, content.signer, world.intermediate.fingerprint())
+    let other = revocation_refusal(|chain, content| {
+        revoke(&chain.intermediate_key, content.signer, chain.intermediate.fingerprint())
     });
     assert_eq!(other, ValidationError::UnknownSigner);
-    let upwards = revocation_refusal(|world, _| {
-        revoke(&world.intermediate_key, world.intermediate.fingerprint(), world.root.fingerprint())
+    let upwards = revocation_refusal(|chain, _| {
+        revoke(&chain.intermediate_key, chain.intermediate.fingerprint(), chain.root.fingerprint())
     });
     assert_eq!(upwards, ValidationError::UnknownSigner);
-    let stranger = revocation_refusal(|world, _| {
-        revoke(&world.client_key, world.client.fingerprint(), Fingerprint([1; 32]))
+    let stranger = revocation_refusal(|chain, _| {
+        revoke(&chain.client_key, chain.client.fingerprint(), Fingerprint([1; 32]))
     });
     assert_eq!(stranger, ValidationError::UnknownSigner);
 }
 
 #[test]
 fn what_is_revoked_stays_revoked() {
-    let world = World::new(10);
-    let issuer = world.intermediate.fingerprint();
-    let entry = |byte| revoke(&world.intermediate_key, issuer, Fingerprint([byte; 32]));
+    let chain = TestChain::new(10);
+    let issuer = chain.intermediate.fingerprint();
+    let entry = |byte| revoke(&chain.intermediate_key, issuer, Fingerprint([byte; 32]));
     let list = |number, entries| {
-        let mut content = world.content();
+        let mut content = chain.content();
         content.revocations = revocations(number, entries);
         content
     };
-    let previous = world.validate(list(5, vec![entry(1)])).unwrap();
+    let previous = chain.validate(list(5, vec![entry(1)])).unwrap();
     assert_eq!(previous.revocation_number(), 5);
-    let after = |content| world.validate_after(content, Some(&previous)).map(|_| ());
+    let after = |content| chain.validate_after(content, Some(&previous)).map(|_| ());
     assert_eq!(after(list(5, vec![entry(1)])), Ok(()));
     assert_eq!(after(list(6, vec![entry(1), entry(2)])), Ok(()));
     let shrank = Err(ValidationError::RevocationListShrank);
@@ -259,27 +259,27 @@ fn what_is_revoked_stays_revoked() {
 
 #[test]
 fn a_revocation_ends_with_what_it_revokes() {
-    let world = World::new(10);
-    let mut short = revoke(&world.intermediate_key, world.intermediate.fingerprint(), Fingerprint([1; 32]));
+    let chain = TestChain::new(10);
+    let mut short = revoke(&chain.intermediate_key, chain.intermediate.fingerprint(), Fingerprint([1; 32]));
     short.content.expires = NOW + MINUTE;
-    let short = Revocation::create(&world.intermediate_key, short.content);
-    let mut content = world.content();
+    let short = Revocation::create(&chain.intermediate_key, short.content);
+    let mut content = chain.content();
     content.revocations = revocations(1, vec![short]);
-    let previous = world.validate(content).unwrap();
-    let mut content = world.content();
+    let previous = chain.validate(content).unwrap();
+    let mut content = chain.content();
     content.revocations = revocations(2, Vec::new());
     assert_eq!(
-        world.validate_after(content.clone(), Some(&previous)),
+        chain.validate_after(content.clone(), Some(&previous)),
         Err(ValidationError::RevocationListShrank)
     );
     content.issued_at = NOW + MINUTE * 2;
-    assert!(world.validate_after(content, Some(&previous)).is_ok());
+    assert!(chain.validate_after(content, Some(&previous)).is_ok());
 }
 
 #[test]
 fn too_many_revocations_make_no_list() {
-    let world = World::new(10);
-    let entry = revoke(&world.intermediate_key, world.intermediate.fingerprint(), Fingerprint([0; 32]));
+    let chain = TestChain::new(10);
+    let entry = revoke(&chain.intermediate_key, chain.intermediate.fingerprint(), Fingerprint([0; 32]));
     let entries = (0..=MAX_REVOCATIONS as u64).map(|number| {
         let mut entry = entry.clone();
         entry.content.fingerprint.0[..8].copy_from_slice(&number.to_be_bytes());

@@ -2,18 +2,18 @@
 
 use super::*;
 
-fn check_client(world: &World, credential: &ClientCredential) -> Result<(), ValidationError> {
-    validate_client_credential(credential, &world.authorities(), NOW).map(|_| ())
+fn check_client(chain: &TestChain, credential: &ClientCredential) -> Result<(), ValidationError> {
+    validate_client_credential(credential, &chain.authorities(), NOW).map(|_| ())
 }
 
 #[test]
 fn a_request_is_for_this_homeserver_in_time_and_by_the_keys_holder() {
-    let mut world = World::new(20);
+    let mut chain = TestChain::new(20);
     let mut check = |domain: &str, expiration, forge: fn(&mut ClientCredentialRequest)| {
-        let id = client_id(&mut world.random, &domain.parse().unwrap());
-        let mut request = ClientCredentialRequest::create(&world.client_key, id, expiration);
+        let id = client_id(&mut chain.random, &domain.parse().unwrap());
+        let mut request = ClientCredentialRequest::create(&chain.client_key, id, expiration);
         forge(&mut request);
-        validate_client_credential_request(&request, &world.domain, NOW).map(|_| ())
+        validate_client_credential_request(&request, &chain.domain, NOW).map(|_| ())
     };
     assert_eq!(check("example.com", lifetime(1), |_| ()), Ok(()));
     assert_eq!(check("example.org", lifetime(1), |_| ()), Err(ValidationError::WrongDomain));
@@ -27,26 +27,26 @@ fn a_request_is_for_this_homeserver_in_time_and_by_the_keys_holder() {
 
 #[test]
 fn issuing_clips_and_refuses_what_would_not_validate() {
-    let world = World::new(20);
-    let id = world.client.client_id().clone();
-    let request = ClientCredentialRequest::create(&world.client_key, id, lifetime(4000));
-    let request = validate_client_credential_request(&request, &world.domain, NOW).unwrap();
+    let chain = TestChain::new(20);
+    let id = chain.client.client_id().clone();
+    let request = ClientCredentialRequest::create(&chain.client_key, id, lifetime(4000));
+    let request = validate_client_credential_request(&request, &chain.domain, NOW).unwrap();
     let issue = |key: &SigningKey, intermediate: &AsIntermediateCredential, expiration: &ExpirationData| {
         ClientCredential::issue(&request, key, intermediate, expiration)
     };
-    let issued = issue(&world.intermediate_key, &world.intermediate, &lifetime(5000)).unwrap();
-    assert_eq!(issued.expiration(), world.intermediate.expiration());
-    assert_eq!(check_client(&world, &issued), Ok(()));
+    let issued = issue(&chain.intermediate_key, &chain.intermediate, &lifetime(5000)).unwrap();
+    assert_eq!(issued.expiration(), chain.intermediate.expiration());
+    assert_eq!(check_client(&chain, &issued), Ok(()));
     let late = ExpirationData { not_before: NOW + DAY * 400, not_after: NOW + DAY * 500 };
     assert_eq!(
-        issue(&world.intermediate_key, &world.intermediate, &late),
+        issue(&chain.intermediate_key, &chain.intermediate, &late),
         Err(ValidationError::OutsideSignersValidity)
     );
     assert_eq!(
-        issue(&world.root_key, &world.intermediate, &lifetime(1)),
+        issue(&chain.root_key, &chain.intermediate, &lifetime(1)),
         Err(ValidationError::UnknownSigner)
     );
-    let other = World::seeded([21; 32], "example.org");
+    let other = TestChain::seeded([21; 32], "example.org");
     assert_eq!(
         issue(&other.intermediate_key, &other.intermediate, &lifetime(1)),
         Err(ValidationError::WrongDomain)
@@ -55,54 +55,54 @@ fn issuing_clips_and_refuses_what_would_not_validate() {
 
 #[test]
 fn forged_client_credentials_are_refused() {
-    let world = World::new(20);
-    let elsewhere = World::seeded([21; 32], "example.org").client;
-    assert_eq!(check_client(&world, &elsewhere), Err(ValidationError::WrongDomain));
-    let stranger = World::new(22).client;
-    assert_eq!(check_client(&world, &stranger), Err(ValidationError::UnknownSigner));
+    let chain = TestChain::new(20);
+    let elsewhere = TestChain::seeded([21; 32], "example.org").client;
+    assert_eq!(check_client(&chain, &elsewhere), Err(ValidationError::WrongDomain));
+    let stranger = TestChain::new(22).client;
+    assert_eq!(check_client(&chain, &stranger), Err(ValidationError::UnknownSigner));
     let mut forged = stranger;
-    forged.content.signer = world.intermediate.fingerprint();
-    assert_eq!(check_client(&world, &forged), Err(ValidationError::BadSignature));
-    let mut unheld = world.client.content.clone();
-    unheld.request.payload.verifying_key = world.leaf_key.verifying_key();
-    let unheld = grant_anything(unheld, &world.intermediate_key);
-    assert_eq!(check_client(&world, &unheld), Err(ValidationError::BadSelfSignature));
-    let mut never_asked_for = world.client.content.clone();
+    forged.content.signer = chain.intermediate.fingerprint();
+    assert_eq!(check_client(&chain, &forged), Err(ValidationError::BadSignature));
+    let mut unheld = chain.client.content.clone();
+    unheld.request.payload.verifying_key = chain.leaf_key.verifying_key();
+    let unheld = grant_anything(unheld, &chain.intermediate_key);
+    assert_eq!(check_client(&chain, &unheld), Err(ValidationError::BadSelfSignature));
+    let mut never_asked_for = chain.client.content.clone();
     never_asked_for.expiration = lifetime(91);
-    let never_asked_for = grant_anything(never_asked_for, &world.intermediate_key);
-    assert_eq!(check_client(&world, &never_asked_for), Err(ValidationError::OutsideSignersValidity));
+    let never_asked_for = grant_anything(never_asked_for, &chain.intermediate_key);
+    assert_eq!(check_client(&chain, &never_asked_for), Err(ValidationError::OutsideSignersValidity));
     // A root signs intermediates, not clients.
-    let mut by_root = world.client.content.clone();
-    by_root.signer = world.root.fingerprint();
-    let by_root = grant_anything(by_root, &world.root_key);
-    assert_eq!(check_client(&world, &by_root), Err(ValidationError::UnknownSigner));
+    let mut by_root = chain.client.content.clone();
+    by_root.signer = chain.root.fingerprint();
+    let by_root = grant_anything(by_root, &chain.root_key);
+    assert_eq!(check_client(&chain, &by_root), Err(ValidationError::UnknownSigner));
 }
 
 #[test]
 fn a_client_credential_outlives_neither_its_intermediate_nor_itself_nor_the_set() {
-    let world = World::new(20);
-    let mut outlives = world.client.content.clone();
+    let chain = TestChain::new(20);
+    let mut outlives = chain.client.content.clone();
     outlives.request.payload.expiration = lifetime(400);
-    outlives.request = SelfSigned::sign(outlives.request.payload, &world.client_key);
+    outlives.request = SelfSigned::sign(outlives.request.payload, &chain.client_key);
     outlives.expiration = lifetime(400);
-    let outlives = grant_anything(outlives, &world.intermediate_key);
-    assert_eq!(check_client(&world, &outlives), Err(ValidationError::OutsideSignersValidity));
+    let outlives = grant_anything(outlives, &chain.intermediate_key);
+    assert_eq!(check_client(&chain, &outlives), Err(ValidationError::OutsideSignersValidity));
 
     let at = |now, valid_until| {
-        let mut content = world.content();
+        let mut content = chain.content();
         content.issued_at = now;
         content.valid_until = valid_until;
-        let set = AsCredentialSet::create(&world.intermediate_key, content);
-        validate_as_credential_set(&set, &world.domain, now, None)
+        let set = AsCredentialSet::create(&chain.intermediate_key, content);
+        validate_as_credential_set(&set, &chain.domain, now, None)
     };
     let check = |authorities: &ValidatedAsCredentials, now| {
-        validate_client_credential(&world.client, authorities, now).map(|_| ())
+        validate_client_credential(&chain.client, authorities, now).map(|_| ())
     };
     let later = NOW + DAY * 91;
     assert_eq!(check(&at(later, later + DAY).unwrap(), later), Err(ValidationError::Expired));
-    let early = world.client.expiration().not_before - MINUTE;
-    assert_eq!(check(&world.authorities(), early), Err(ValidationError::NotYetValid));
-    assert_eq!(check(&world.authorities(), NOW + DAY * 2), Err(ValidationError::SetExpired));
+    let early = chain.client.expiration().not_before - MINUTE;
+    assert_eq!(check(&chain.authorities(), early), Err(ValidationError::NotYetValid));
+    assert_eq!(check(&chain.authorities(), NOW + DAY * 2), Err(ValidationError::SetExpired));
     // An expired intermediate signs no set, and what it signed before has ended with it.
     let end = NOW + DAY * 366;
     assert_eq!(at(end, end + DAY), Err(ValidationError::Expired));
@@ -110,61 +110,61 @@ fn a_client_credential_outlives_neither_its_intermediate_nor_itself_nor_the_set(
 
 #[test]
 fn an_expired_intermediate_takes_its_clients_along() {
-    let mut world = World::new(20);
+    let mut chain = TestChain::new(20);
     // Good for an hour only, and listed in a set that lasts for a day.
-    let brief_key = SigningKey::generate(&mut world.random);
+    let brief_key = SigningKey::generate(&mut chain.random);
     let validity = ExpirationData::starting(NOW, HOUR);
-    let brief = AsIntermediateCredential::create(&brief_key, &world.root_key, &world.root, validity).unwrap();
-    let request = world.client.content.request.clone();
-    let request = validate_client_credential_request(&request, &world.domain, NOW).unwrap();
+    let brief = AsIntermediateCredential::create(&brief_key, &chain.root_key, &chain.root, validity).unwrap();
+    let request = chain.client.content.request.clone();
+    let request = validate_client_credential_request(&request, &chain.domain, NOW).unwrap();
     let client = ClientCredential::issue(&request, &brief_key, &brief, &lifetime(90)).unwrap();
-    let mut content = world.content();
+    let mut content = chain.content();
     content.intermediates.push(brief).unwrap();
-    let authorities = world.validate(content).unwrap();
+    let authorities = chain.validate(content).unwrap();
     assert!(validate_client_credential(&client, &authorities, NOW).is_ok());
     let later = NOW + HOUR * 2;
     let again =
-        validate_as_credential_set(authorities.set(), &world.domain, later, Some(&authorities)).unwrap();
+        validate_as_credential_set(authorities.set(), &chain.domain, later, Some(&authorities)).unwrap();
     assert_eq!(validate_client_credential(&client, &again, later), Err(ValidationError::Expired));
-    assert!(validate_client_credential(&world.client, &again, later).is_ok());
+    assert!(validate_client_credential(&chain.client, &again, later).is_ok());
 }
 
 #[test]
 fn revocation_takes_down_everything_below() {
-    let mut world = World::new(20);
-    let (content, key, _) = world.second_authority();
+    let mut chain = TestChain::new(20);
+    let (content, key, _) = chain.second_authority();
     let check = |entry: Option<Revocation>| {
         let mut content = content.clone();
         content.revocations = revocations(1, entry.into_iter().collect());
         let set = AsCredentialSet::create(&key, content);
-        let authorities = validate_as_credential_set(&set, &world.domain, NOW, None).unwrap();
-        let revoked = authorities.is_revoked(&world.intermediate.fingerprint());
-        (revoked, validate_client_credential(&world.client, &authorities, NOW).map(|_| ()))
+        let authorities = validate_as_credential_set(&set, &chain.domain, NOW, None).unwrap();
+        let revoked = authorities.is_revoked(&chain.intermediate.fingerprint());
+        (revoked, validate_client_credential(&chain.client, &authorities, NOW).map(|_| ()))
     };
-    let (root, intermediate) = (world.root.fingerprint(), world.intermediate.fingerprint());
-    let client = world.client.fingerprint();
+    let (root, intermediate) = (chain.root.fingerprint(), chain.intermediate.fingerprint());
+    let client = chain.client.fingerprint();
     assert_eq!(check(None), (false, Ok(())));
     let revoked = Err(ValidationError::Revoked);
-    assert_eq!(check(Some(revoke(&world.root_key, root, root))), (true, revoked));
-    assert_eq!(check(Some(revoke(&world.root_key, root, intermediate))), (true, revoked));
-    assert_eq!(check(Some(revoke(&world.intermediate_key, intermediate, client))), (false, revoked));
+    assert_eq!(check(Some(revoke(&chain.root_key, root, root))), (true, revoked));
+    assert_eq!(check(Some(revoke(&chain.root_key, root, intermediate))), (true, revoked));
+    assert_eq!(check(Some(revoke(&chain.intermediate_key, intermediate, client))), (false, revoked));
     // The other intermediate did not issue it, so its word counts for nothing.
     assert_eq!(check(Some(revoke(&key, content.signer, client))), (false, Ok(())));
 }
 
 #[test]
 fn forged_leaf_credentials_are_refused() {
-    let mut world = World::new(20);
-    let client = world.validated_client();
+    let mut chain = TestChain::new(20);
+    let client = chain.validated_client();
     let check = |leaf: &LeafCredential, key: &EarKey, now| {
         validate_leaf_credential(leaf, key, &client, now).map(|_| ())
     };
-    let good = world.leaf.clone();
-    let key = world.attribution_key.clone();
+    let good = chain.leaf.clone();
+    let key = chain.attribution_key.clone();
     assert_eq!(check(&good, &key, NOW), Ok(()));
     assert_eq!(check(&good, &key, NOW + DAY * 31), Err(ValidationError::Expired));
     assert_eq!(check(&good, &key, NOW - HOUR * 3), Err(ValidationError::NotYetValid));
-    let wrong_key = EarKey::random(&mut world.random);
+    let wrong_key = EarKey::random(&mut chain.random);
     assert_eq!(check(&good, &wrong_key, NOW), Err(ValidationError::Undecryptable));
 
     let mut renamed = good.clone();
@@ -173,32 +173,32 @@ fn forged_leaf_credentials_are_refused() {
     assert_eq!(validate_leaf_possession(&renamed, NOW), Err(ValidationError::BadSelfSignature));
 
     // The attribution of one leaf is worth nothing for another, even under the same key.
-    renamed.leaf = SelfSigned::sign(renamed.leaf.payload, &world.leaf_key);
+    renamed.leaf = SelfSigned::sign(renamed.leaf.payload, &chain.leaf_key);
     assert_eq!(check(&renamed, &key, NOW), Err(ValidationError::Undecryptable));
 
     // Sealed anew by a member who has the key, but not the client's.
     let attribution = encode(&good.attribution(&key).unwrap());
     let mut resealed = renamed.clone();
     resealed.encrypted_attribution =
-        key.seal(&mut world.random, &encode(&renamed.leaf), &attribution).unwrap();
+        key.seal(&mut chain.random, &encode(&renamed.leaf), &attribution).unwrap();
     assert_eq!(check(&resealed, &key, NOW), Err(ValidationError::BadSignature));
 
     let mut padded = renamed.clone();
     padded.encrypted_attribution =
-        key.seal(&mut world.random, &encode(&renamed.leaf), &[attribution, vec![0]].concat()).unwrap();
+        key.seal(&mut chain.random, &encode(&renamed.leaf), &[attribution, vec![0]].concat()).unwrap();
     assert_eq!(validate_leaf_possession(&padded, NOW), Err(ValidationError::Undecryptable));
 
-    let other = World::new(22);
+    let other = TestChain::new(22);
     assert_eq!(check(&other.leaf, &other.attribution_key, NOW), Err(ValidationError::UnknownSigner));
 }
 
 #[test]
 fn a_leaf_lives_within_its_client() {
-    let mut world = World::new(20);
-    let create = |world: &mut World, client: &ClientCredential, key: &SigningKey, expiration| {
-        let (leaf_key, ear) = (world.leaf_key.clone(), world.attribution_key.clone());
+    let mut chain = TestChain::new(20);
+    let create = |chain: &mut TestChain, client: &ClientCredential, key: &SigningKey, expiration| {
+        let (leaf_key, ear) = (chain.leaf_key.clone(), chain.attribution_key.clone());
         LeafCredential::create(
-            &mut world.random,
+            &mut chain.random,
             &leaf_key,
             key,
             client,
@@ -207,31 +207,31 @@ fn a_leaf_lives_within_its_client() {
             expiration,
         )
     };
-    let (client, key) = (world.client.clone(), world.client_key.clone());
+    let (client, key) = (chain.client.clone(), chain.client_key.clone());
     // Clipped, but not to the client's exact times: these would name it.
-    let clipped = create(&mut world, &client, &key, lifetime(400)).unwrap();
+    let clipped = create(&mut chain, &client, &key, lifetime(400)).unwrap();
     let end = clipped.leaf.payload.expiration.not_after;
     assert!(end < client.expiration().not_after && end + HOUR > client.expiration().not_after);
     assert_eq!(end.milliseconds() % 3_600_000, 0);
-    let validated = world.validated_client();
-    assert!(validate_leaf_credential(&clipped, &world.attribution_key, &validated, NOW).is_ok());
+    let validated = chain.validated_client();
+    assert!(validate_leaf_credential(&clipped, &chain.attribution_key, &validated, NOW).is_ok());
 
     let late = ExpirationData { not_before: NOW + DAY * 100, not_after: NOW + DAY * 101 };
     let outside = Err(ValidationError::OutsideSignersValidity);
-    assert_eq!(create(&mut world, &client, &key, late), outside);
-    let other_key = world.root_key.clone();
-    assert_eq!(create(&mut world, &client, &other_key, lifetime(1)), Err(ValidationError::UnknownSigner));
+    assert_eq!(create(&mut chain, &client, &key, late), outside);
+    let other_key = chain.root_key.clone();
+    assert_eq!(create(&mut chain, &client, &other_key, lifetime(1)), Err(ValidationError::UnknownSigner));
 
     // Made with a longer client credential, shown with a shorter one of the same key.
     let mut short = client.content.clone();
     short.expiration = lifetime(10);
-    let short = grant_anything(short, &world.intermediate_key);
-    let mut leaf = world.leaf.clone();
-    let mut attribution = leaf.attribution(&world.attribution_key).unwrap();
+    let short = grant_anything(short, &chain.intermediate_key);
+    let mut leaf = chain.leaf.clone();
+    let mut attribution = leaf.attribution(&chain.attribution_key).unwrap();
     attribution.signer = short.fingerprint();
     leaf.encrypted_attribution =
-        world.attribution_key.seal(&mut world.random, &encode(&leaf.leaf), &encode(&attribution)).unwrap();
-    let short = validate_client_credential(&short, &world.authorities(), NOW).unwrap();
-    let result = validate_leaf_credential(&leaf, &world.attribution_key, &short, NOW);
+        chain.attribution_key.seal(&mut chain.random, &encode(&leaf.leaf), &encode(&attribution)).unwrap();
+    let short = validate_client_credential(&short, &chain.authorities(), NOW).unwrap();
+    let result = validate_leaf_credential(&leaf, &chain.attribution_key, &short, NOW);
     assert_eq!(result.map(|_| ()), Err(ValidationError::OutsideSignersValidity));
 }

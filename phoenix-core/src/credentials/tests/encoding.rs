@@ -29,27 +29,27 @@ proptest! {
     fn all_types_round_trip(seed: [u8; 32], times: [u64; 3], number: u64, key: [u8; 32]) {
         let [first, second, third] = times.map(Timestamp::from_milliseconds);
         let expiration = ExpirationData { not_before: first, not_after: second };
-        let mut world = World::seeded(seed, "example.com");
+        let mut chain = TestChain::seeded(seed, "example.com");
         round_trips(&Suite::Ed25519Sha256Aes128GcmX25519);
         round_trips(&Fingerprint(key));
-        round_trips(&AsCredential::create(&world.root_key, world.domain.clone(), expiration));
-        round_trips(&world.intermediate);
+        round_trips(&AsCredential::create(&chain.root_key, chain.domain.clone(), expiration));
+        round_trips(&chain.intermediate);
         round_trips(&ClientCredentialRequest::create(
-            &world.client_key, world.client.client_id().clone(), expiration,
+            &chain.client_key, chain.client.client_id().clone(), expiration,
         ));
-        round_trips(&world.client);
-        round_trips(&world.leaf);
-        round_trips(&world.leaf.attribution(&world.attribution_key).unwrap());
+        round_trips(&chain.client);
+        round_trips(&chain.leaf);
+        round_trips(&chain.leaf.attribution(&chain.attribution_key).unwrap());
         round_trips(&MemberCredential {
-            client_credential: world.client.clone(), attribution_key: world.attribution_key.clone(),
+            client_credential: chain.client.clone(), attribution_key: chain.attribution_key.clone(),
         });
         let content = RevocationContent {
             fingerprint: Fingerprint(key), revoked_at: first, expires: second, signer: Fingerprint(seed),
         };
-        let revocation = Revocation::create(&world.root_key, content);
+        let revocation = Revocation::create(&chain.root_key, content);
         round_trips(&revocation);
         round_trips(&revocations(number, vec![revocation.clone()]));
-        let (mut content, set_key, _) = world.second_authority();
+        let (mut content, set_key, _) = chain.second_authority();
         content.revocations = revocations(number, vec![revocation]);
         (content.issued_at, content.valid_until) = (first, third);
         round_trips(&AsCredentialSet::create(&set_key, content));
@@ -60,7 +60,7 @@ proptest! {
         round_trips(&published);
         round_trips(&sealing);
         let content = QsKeySetContent {
-            domain: world.domain.clone(),
+            domain: chain.domain.clone(),
             keys: List::new(vec![published.clone()]).unwrap(),
             config_keys: List::new(vec![sealing.clone()]).unwrap(),
             stream_keys: List::new(vec![sealing]).unwrap(),
@@ -69,31 +69,31 @@ proptest! {
         };
         round_trips(&QsKeySet { signature: set_key.sign(&content), content });
         let keys = List::new(vec![published]).unwrap();
-        let content = DsKeySetContent { domain: world.domain, keys, issued_at: first, valid_until: third };
+        let content = DsKeySetContent { domain: chain.domain, keys, issued_at: first, valid_until: third };
         round_trips(&DsKeySet { signature: set_key.sign(&content), content });
     }
 
     #[test]
     fn changed_encodings_are_refused_or_are_other_values(position: prop::sample::Index, flip in 1u8..) {
-        let world = World::new(40);
+        let chain = TestChain::new(40);
         let change = |mut encoded: Vec<u8>| {
             let position = position.index(encoded.len());
             encoded[position] ^= flip;
             encoded
         };
-        let set = change(encode(world.authorities().set()));
+        let set = change(encode(chain.authorities().set()));
         refused_or_round_trips::<AsCredentialSet>(&set);
         if let Ok(set) = decode::<AsCredentialSet>(&set) {
-            prop_assert!(validate_as_credential_set(&set, &world.domain, NOW, None).is_err());
+            prop_assert!(validate_as_credential_set(&set, &chain.domain, NOW, None).is_err());
         }
-        let client = change(encode(&world.client));
+        let client = change(encode(&chain.client));
         if let Ok(client) = decode::<ClientCredential>(&client) {
-            prop_assert!(validate_client_credential(&client, &world.authorities(), NOW).is_err());
+            prop_assert!(validate_client_credential(&client, &chain.authorities(), NOW).is_err());
         }
-        let leaf = change(encode(&world.leaf));
+        let leaf = change(encode(&chain.leaf));
         if let Ok(leaf) = decode::<LeafCredential>(&leaf) {
-            let client = world.validated_client();
-            prop_assert!(validate_leaf_credential(&leaf, &world.attribution_key, &client, NOW).is_err());
+            let client = chain.validated_client();
+            prop_assert!(validate_leaf_credential(&leaf, &chain.attribution_key, &client, NOW).is_err());
         }
     }
 
@@ -118,7 +118,7 @@ proptest! {
 
 #[test]
 fn a_suite_that_is_not_known_is_refused() {
-    let mut encoded = encode(&World::new(41).root);
+    let mut encoded = encode(&TestChain::new(41).root);
     encoded[1] = 2;
     assert!(decode::<AsCredential>(&encoded).is_err());
 }

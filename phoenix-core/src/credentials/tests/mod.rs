@@ -16,8 +16,8 @@ use crate::{
 
 const NOW: Timestamp = Timestamp::from_milliseconds(1_800_000_123_456);
 
-/// Everything of one homeserver, with all private keys.
-struct World {
+/// The credentials of one homeserver, from its root to a leaf, with all private keys.
+struct TestChain {
     random: Random,
     domain: Domain,
     root_key: SigningKey,
@@ -42,7 +42,7 @@ fn client_id(random: &mut Random, domain: &Domain) -> ClientId {
     }
 }
 
-impl World {
+impl TestChain {
     fn new(seed: u8) -> Self {
         Self::seeded([seed; 32], "example.com")
     }
@@ -152,35 +152,35 @@ fn grant_anything<P: IssuedPayload>(content: IssuedContent<P>, key: &SigningKey)
 
 #[test]
 fn a_whole_chain_is_good() {
-    let world = World::new(1);
-    let authorities = world.authorities();
-    assert_eq!(authorities.domain(), &world.domain);
+    let chain = TestChain::new(1);
+    let authorities = chain.authorities();
+    assert_eq!(authorities.domain(), &chain.domain);
     assert_eq!(authorities.valid_until(), NOW + DAY);
-    let client = validate_client_credential(&world.client, &authorities, NOW).unwrap();
-    assert_eq!(client.client_id(), world.client.client_id());
-    assert_eq!(client.verifying_key(), &world.client_key.verifying_key());
-    let leaf = validate_leaf_credential(&world.leaf, &world.attribution_key, &client, NOW).unwrap();
+    let client = validate_client_credential(&chain.client, &authorities, NOW).unwrap();
+    assert_eq!(client.client_id(), chain.client.client_id());
+    assert_eq!(client.verifying_key(), &chain.client_key.verifying_key());
+    let leaf = validate_leaf_credential(&chain.leaf, &chain.attribution_key, &client, NOW).unwrap();
     assert_eq!(leaf.client_id(), client.client_id());
-    assert_eq!(leaf.client_fingerprint(), &world.client.fingerprint());
-    assert_eq!(leaf.pseudonym().verifying_key(), &world.leaf_key.verifying_key());
-    assert_eq!(validate_leaf_possession(&world.leaf, NOW).as_ref(), Ok(leaf.pseudonym()));
+    assert_eq!(leaf.client_fingerprint(), &chain.client.fingerprint());
+    assert_eq!(leaf.pseudonym().verifying_key(), &chain.leaf_key.verifying_key());
+    assert_eq!(validate_leaf_possession(&chain.leaf, NOW).as_ref(), Ok(leaf.pseudonym()));
 }
 
 #[test]
 fn what_is_stored_validates_again_until_the_set_ends() {
-    let world = World::new(2);
-    let authorities = world.authorities();
-    let later = |now| validate_as_credential_set(authorities.set(), &world.domain, now, Some(&authorities));
+    let chain = TestChain::new(2);
+    let authorities = chain.authorities();
+    let later = |now| validate_as_credential_set(authorities.set(), &chain.domain, now, Some(&authorities));
     assert_eq!(later(NOW + DAY), Ok(authorities.clone()));
     assert_eq!(later(NOW + DAY + std::time::Duration::from_millis(1)), Err(ValidationError::SetExpired));
 }
 
 #[test]
 fn a_leaf_shows_nothing_of_its_client() {
-    let world = World::new(3);
-    let encoded = encode(&world.leaf);
-    let attribution = world.leaf.attribution(&world.attribution_key).unwrap();
-    for secret in [&attribution.signer.0[..], &attribution.signature.0, &world.client_key.verifying_key().0] {
+    let chain = TestChain::new(3);
+    let encoded = encode(&chain.leaf);
+    let attribution = chain.leaf.attribution(&chain.attribution_key).unwrap();
+    for secret in [&attribution.signer.0[..], &attribution.signature.0, &chain.client_key.verifying_key().0] {
         assert!(!encoded.windows(secret.len()).any(|window| window == secret));
     }
 }

@@ -1,86 +1,86 @@
-//! PROTOCOL.md §9, Key distribution — strangers can name any domain: what that may cost, and what stays of it.
+//! PROTOCOL.md §9, Key distribution — what it costs that strangers can name any domain, and what stays of it.
 
-use super::{
-    scene::{NOW, domain, group},
-    sender::{TestSender, deliver, refused},
-};
+use super::sender::{TestSender, deliver, refused};
 use crate::{
     error::Refusal,
     operation::timers,
     store::RecordKind,
-    testing::driver::World,
+    testing::{
+        messages::group,
+        world::{NOW, World, domain},
+    },
     time::{DAY, HOUR, MINUTE},
     wire::federation::Frame,
 };
 
 const B: &str = "b.example";
 
-/// A frame that names a homeserver as its source.
-fn frame(net: &World, source: &str) -> Frame {
+/// Returns a frame that names `source`.
+fn frame(world: &World, source: &str) -> Frame {
     let mut sender = TestSender::new(source, B, 1, 0);
     let entries = sender.entries(&group(source, 1), 0..1, &[]);
-    sender.sign(sender.batch(0, entries, net.now))
+    sender.sign(sender.batch(0, entries, world.now))
 }
 
-fn net() -> World {
-    let mut net = World::of(&["a.example", B, "c.example"]);
-    net.install(B, |config, _| {
+fn world() -> World {
+    let mut world = World::of(&["a.example", B, "c.example"]);
+    world.install(B, |config, _| {
         config.rates.first_contacts_per_second = 1;
         config.rates.first_contact_burst = 5;
     });
-    net
+    world
 }
 
 #[test]
 fn junk_that_names_ever_new_domains_has_us_ask_a_few_of_them_only() {
-    let mut net = net();
-    let known = frame(&net, "a.example");
-    assert_eq!(deliver(&mut net, B, known), Ok(1));
+    let mut world = world();
+    let known = frame(&world, "a.example");
+    assert_eq!(deliver(&mut world, B, known), Ok(1));
     for number in 0..20 {
-        let junk = frame(&net, &format!("junk{number}.example"));
-        let refusal = refused(&mut net, B, junk);
+        let junk = frame(&world, &format!("junk{number}.example"));
+        let refusal = refused(&mut world, B, junk);
         let unavailable = matches!(refusal, Refusal::PeerUnavailable { .. });
         assert!(unavailable || refusal == Refusal::RateLimited { retry_after_milliseconds: 1000 });
     }
-    assert_eq!(net.asks.len(), 6, "the burst, all domains together, and the one that goes over it");
+    assert_eq!(world.asks.len(), 6, "the burst, all domains together, and the one that goes over it");
     let mut known = TestSender::new("a.example", B, 2, 0);
     let entries = known.entries(&group("a.example", 1), 0..1, &[]);
     let known = known.sign(known.batch(0, entries, NOW));
-    assert_eq!(deliver(&mut net, B, known), Ok(1), "who is known is served meanwhile");
-    assert_eq!(net.asks.len(), 6);
-    net.now = NOW + MINUTE;
-    let new = frame(&net, "c.example");
-    assert_eq!(deliver(&mut net, B, new), Ok(1), "and later somebody new");
+    assert_eq!(deliver(&mut world, B, known), Ok(1), "who is known is served meanwhile");
+    assert_eq!(world.asks.len(), 6);
+    world.now = NOW + MINUTE;
+    let new = frame(&world, "c.example");
+    assert_eq!(deliver(&mut world, B, new), Ok(1), "and later somebody new");
 }
 
 #[test]
 fn what_was_asked_for_in_vain_leaves_nothing_behind() {
-    let mut net = net();
+    let mut world = world();
     for number in 0..4 {
-        let junk = frame(&net, &format!("junk{number}.example"));
-        assert!(matches!(refused(&mut net, B, junk), Refusal::PeerUnavailable { .. }));
+        let junk = frame(&world, &format!("junk{number}.example"));
+        assert!(matches!(refused(&mut world, B, junk), Refusal::PeerUnavailable { .. }));
     }
-    assert_eq!(net.count(B, RecordKind::PeerKeys), 0);
-    assert_eq!(net.count(B, RecordKind::VainFetch), 4);
-    net.now = NOW + 2 * HOUR;
-    net.timer(&domain(B), &timers::SWEEP);
-    assert_eq!(net.count(B, RecordKind::VainFetch), 0);
+    assert_eq!(world.count(B, RecordKind::PeerKeys), 0);
+    assert_eq!(world.count(B, RecordKind::FailedFetch), 4);
+    world.now = NOW + 2 * HOUR;
+    world.timer(&domain(B), &timers::SWEEP);
+    assert_eq!(world.count(B, RecordKind::FailedFetch), 0);
 }
 
 #[test]
 fn keys_go_when_their_time_is_over_and_not_before() {
-    let mut net = net();
-    let first = frame(&net, "a.example");
-    assert_eq!(deliver(&mut net, B, first), Ok(1));
+    let mut world = world();
+    let first = frame(&world, "a.example");
+    assert_eq!(deliver(&mut world, B, first), Ok(1));
     // Refreshed, they last longer than those that were there first.
-    net.now = NOW + 12 * HOUR;
-    let again = frame(&net, "a.example");
-    assert_eq!(deliver(&mut net, B, again), Ok(1));
-    assert_eq!(net.asks.len(), 2);
+    world.now = NOW + 12 * HOUR;
+    let again = frame(&world, "a.example");
+    assert_eq!(deliver(&mut world, B, again), Ok(1));
+    assert_eq!(world.asks.len(), 2);
     for (after, there) in [(DAY + 2 * HOUR, 1), (DAY + 14 * HOUR, 0)] {
-        net.now = NOW + after;
-        net.timer(&domain(B), &timers::SWEEP);
-        assert_eq!(net.count(B, RecordKind::PeerKeys), there);
-        assert_eq!(net.count(B, RecordKind::PeerKeysExpiry), there);
+        world.now = NOW + after;
+        world.timer(&domain(B), &timers::SWEEP);
+        assert_eq!(world.count(B, RecordKind::PeerKeys), there);
+        assert_eq!(world.count(B, RecordKind::PeerKeysExpiry), there);
     }
 }

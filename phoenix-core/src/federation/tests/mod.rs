@@ -2,10 +2,11 @@
 
 mod distributor;
 mod first_contact;
+#[cfg(feature = "client")]
+mod key_cache;
 mod outages;
 mod outbox;
 mod receiver;
 mod receiver_streams;
-pub(crate) mod scene;
 mod schedules;
 mod sender;

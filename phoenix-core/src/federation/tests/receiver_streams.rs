@@ -1,18 +1,19 @@
-//! PROTOCOL.md §9 — the receiver's checks from the position on: what a frame of an authenticated source may do.
+//! PROTOCOL.md §9 — the receiver's checks from the position on: what a frame of an authenticated source may
+//! do.
 
 use std::time::Duration;
 
-use super::{
-    scene::{NOW, domain, group, message, mls_message},
-    sender::{TestSender, deliver, refused},
-};
+use super::sender::{TestSender, deliver, refused};
 use crate::{
     error::Refusal,
     identifiers::{GroupId, StreamId},
     operation::Timer,
     queuing_service::tests::client::{LONG, TestClient},
     store::RecordKind,
-    testing::driver::World,
+    testing::{
+        messages::{group, message, mls_message},
+        world::{NOW, World, domain},
+    },
     time::{DAY, HOUR},
     wire::{fan_out::ClientQueueConfig, federation::FramePayload},
 };
@@ -20,7 +21,7 @@ use crate::{
 const B: &str = "b.example";
 
 struct Set {
-    net: World,
+    world: World,
     sender: TestSender,
     client: TestClient,
     group: GroupId,
@@ -28,11 +29,11 @@ struct Set {
 }
 
 fn set() -> Set {
-    let mut net = World::of(&["a.example", B, "c.example"]);
-    let mut client = TestClient::new(&mut net, B, 1);
+    let mut world = World::of(&["a.example", B, "c.example"]);
+    let mut client = TestClient::new(&mut world, B, 1);
     let group = group("a.example", 1);
     let config = client.bound(&group);
-    Set { net, sender: TestSender::new("a.example", B, 1, 0), client, group, config }
+    Set { world, sender: TestSender::new("a.example", B, 1, 0), client, group, config }
 }
 
 impl Set {
@@ -45,13 +46,13 @@ impl Set {
         first: u64,
         entries: &[crate::crypto::ratchet::RatchetCiphertext],
     ) -> Result<u64, Refusal> {
-        let frame = self.sender.sign(self.sender.batch(first, entries.to_vec(), self.net.now));
-        deliver(&mut self.net, B, frame)
+        let frame = self.sender.sign(self.sender.batch(first, entries.to_vec(), self.world.now));
+        deliver(&mut self.world, B, frame)
     }
 
     fn positions(&mut self) -> Vec<u64> {
-        self.net.settle(LONG);
-        self.client.positions(&mut self.net, &self.group)
+        self.world.settle(LONG);
+        self.client.positions(&mut self.world, &self.group)
     }
 }
 
@@ -61,9 +62,9 @@ fn a_gap_is_answered_with_the_position_expected() {
     let entries = set.entries(0..5);
     assert_eq!(set.send(0, &entries[..2]), Ok(2));
     let frame = set.sender.sign(set.sender.batch(3, entries[3..].to_vec(), NOW));
-    assert_eq!(refused(&mut set.net, B, frame), Refusal::StreamPosition { expected: 2 });
+    assert_eq!(refused(&mut set.world, B, frame), Refusal::StreamPosition { expected: 2 });
     let skip = set.sender.sign(set.sender.skip(3, 5, NOW));
-    assert_eq!(refused(&mut set.net, B, skip), Refusal::StreamPosition { expected: 2 });
+    assert_eq!(refused(&mut set.world, B, skip), Refusal::StreamPosition { expected: 2 });
     assert_eq!(set.send(2, &entries[2..]), Ok(5));
     assert_eq!(set.positions(), [0, 1, 2, 3, 4]);
 }
@@ -73,15 +74,15 @@ fn a_replay_has_no_effect_and_an_overlap_brings_only_what_is_new() {
     let mut set = set();
     let entries = set.entries(0..6);
     assert_eq!(set.send(0, &entries[..4]), Ok(4));
-    let rows = set.net.count(B, RecordKind::FanOutRow);
+    let rows = set.world.count(B, RecordKind::FanOutRow);
     assert_eq!(set.send(0, &entries[..4]), Ok(4));
     assert_eq!(set.send(1, &entries[1..3]), Ok(4));
-    assert_eq!(set.net.count(B, RecordKind::FanOutRow), rows);
+    assert_eq!(set.world.count(B, RecordKind::FanOutRow), rows);
     assert_eq!(set.send(2, &entries[2..]), Ok(6));
     assert_eq!(set.send(0, &entries), Ok(6));
     // Also when the epoch is too long ago to be opened again.
     let skip = set.sender.sign(set.sender.skip(6, 3000, NOW));
-    assert_eq!(deliver(&mut set.net, B, skip), Ok(3000));
+    assert_eq!(deliver(&mut set.world, B, skip), Ok(3000));
     assert_eq!(set.send(0, &entries), Ok(3000));
     assert_eq!(set.positions(), [0, 1, 2, 3, 4, 5]);
 }
@@ -96,12 +97,12 @@ fn what_was_never_accepted_is_not_taken_for_a_repeat() {
     let others = other.entries(&set.group, 10..16, std::slice::from_ref(&set.config));
     for count in [4, 6] {
         let frame = other.sign(other.batch(0, others[..count].to_vec(), NOW));
-        assert_eq!(refused(&mut set.net, B, frame), Refusal::StreamDiverged);
+        assert_eq!(refused(&mut set.world, B, frame), Refusal::StreamDiverged);
     }
     let frame = other.sign(other.batch(0, others[..3].to_vec(), NOW));
-    assert_eq!(deliver(&mut set.net, B, frame), Ok(4), "too short to show it, and so it is told where");
+    assert_eq!(deliver(&mut set.world, B, frame), Ok(4), "too short to show it, and so it is told where");
     let frame = other.sign(other.batch(3, others[3..].to_vec(), NOW));
-    assert_eq!(refused(&mut set.net, B, frame), Refusal::StreamDiverged);
+    assert_eq!(refused(&mut set.world, B, frame), Refusal::StreamDiverged);
     assert_eq!(set.positions(), [0, 1, 2, 3]);
 }
 
@@ -121,15 +122,15 @@ fn an_epoch_that_cannot_be_opened_is_refused() {
         change(batch);
         let epoch = batch.epoch;
         let frame = set.sender.sign(content);
-        assert_eq!(refused(&mut set.net, B, frame), Refusal::StreamEpoch { epoch });
+        assert_eq!(refused(&mut set.world, B, frame), Refusal::StreamEpoch { epoch });
     }
     // An epoch that began too long ago would cost too many steps.
     let mut far = TestSender::new("a.example", B, 2, 0);
     let skip = far.sign(far.skip(0, 2000, NOW));
-    assert_eq!(deliver(&mut set.net, B, skip), Ok(2000));
+    assert_eq!(deliver(&mut set.world, B, skip), Ok(2000));
     let entry = far.raw(b"");
     let frame = far.sign(far.batch(2000, vec![entry], NOW));
-    assert_eq!(refused(&mut set.net, B, frame), Refusal::StreamEpoch { epoch: 0 });
+    assert_eq!(refused(&mut set.world, B, frame), Refusal::StreamEpoch { epoch: 0 });
     assert_eq!(set.send(0, &entries), Ok(1));
 }
 
@@ -147,9 +148,9 @@ fn those_before_an_unreadable_entry_are_accepted_and_those_behind_it_after_a_ski
         entries.extend(set.entries(3..5));
         assert_eq!(set.send(0, &entries), Ok(2));
         let frame = set.sender.sign(set.sender.batch(2, entries[2..].to_vec(), NOW));
-        assert_eq!(refused(&mut set.net, B, frame), Refusal::UnreadableEntry { sequence: 2 });
+        assert_eq!(refused(&mut set.world, B, frame), Refusal::UnreadableEntry { sequence: 2 });
         let skip = set.sender.sign(set.sender.skip(2, 3, NOW));
-        assert_eq!(deliver(&mut set.net, B, skip), Ok(3));
+        assert_eq!(deliver(&mut set.world, B, skip), Ok(3));
         assert_eq!(set.send(3, &entries[3..]), Ok(5));
         assert_eq!(set.positions(), [0, 1, 3, 4]);
     }
@@ -160,23 +161,23 @@ fn new_streams_are_limited_until_old_ones_are_silent() {
     let mut set = set();
     for stream in 1..=64 {
         let sender = TestSender::new("a.example", B, stream, 0);
-        assert_eq!(deliver(&mut set.net, B, sender.sign(sender.skip(0, 1, NOW))), Ok(1));
+        assert_eq!(deliver(&mut set.world, B, sender.sign(sender.skip(0, 1, NOW))), Ok(1));
     }
     let one_more = TestSender::new("a.example", B, 65, 0);
     let frame = one_more.sign(one_more.skip(0, 1, NOW));
-    assert_eq!(refused(&mut set.net, B, frame), Refusal::TooManyStreams);
+    assert_eq!(refused(&mut set.world, B, frame), Refusal::TooManyStreams);
     // A known one goes on.
     let known = TestSender::new("a.example", B, 7, 0);
-    set.net.now = NOW + DAY - Duration::from_secs(1);
-    let frame = known.sign(known.skip(1, 2, set.net.now));
-    assert_eq!(deliver(&mut set.net, B, frame), Ok(2));
-    set.net.now = NOW + DAY;
-    let frame = one_more.sign(one_more.skip(0, 1, set.net.now));
-    assert_eq!(deliver(&mut set.net, B, frame), Ok(1));
-    assert_eq!(set.net.count(B, RecordKind::InboundStream), 64);
+    set.world.now = NOW + DAY - Duration::from_secs(1);
+    let frame = known.sign(known.skip(1, 2, set.world.now));
+    assert_eq!(deliver(&mut set.world, B, frame), Ok(2));
+    set.world.now = NOW + DAY;
+    let frame = one_more.sign(one_more.skip(0, 1, set.world.now));
+    assert_eq!(deliver(&mut set.world, B, frame), Ok(1));
+    assert_eq!(set.world.count(B, RecordKind::InboundStream), 64);
     // The one used lately was not the one to go.
-    let frame = known.sign(known.skip(3, 4, set.net.now));
-    assert_eq!(refused(&mut set.net, B, frame), Refusal::StreamPosition { expected: 2 });
+    let frame = known.sign(known.skip(3, 4, set.world.now));
+    assert_eq!(refused(&mut set.world, B, frame), Refusal::StreamPosition { expected: 2 });
 }
 
 #[test]
@@ -189,14 +190,31 @@ fn the_end_of_numbers_is_no_way_to_break_anything() {
             let mut content = sender.batch(first, entries.clone(), NOW);
             let FramePayload::Batch(batch) = &mut content.payload else { panic!("a batch") };
             batch.epoch_first_sequence = epoch_first;
-            let refusal = refused(&mut set.net, B, sender.sign(content));
+            let refusal = refused(&mut set.world, B, sender.sign(content));
             assert!(matches!(refusal, Refusal::Malformed | Refusal::StreamEpoch { .. }), "{refusal:?}");
         }
-        assert_eq!(deliver(&mut set.net, B, sender.sign(sender.skip(first, u64::MAX, NOW))), Ok(u64::MAX));
-        assert_eq!(deliver(&mut set.net, B, sender.sign(sender.skip(u64::MAX, 0, NOW))), Ok(u64::MAX));
+        assert_eq!(deliver(&mut set.world, B, sender.sign(sender.skip(first, u64::MAX, NOW))), Ok(u64::MAX));
+        let frame = sender.sign(sender.skip(u64::MAX, 0, NOW));
+        assert_eq!(refused(&mut set.world, B, frame), Refusal::Malformed);
         let frame = sender.sign(sender.batch(u64::MAX, entries, NOW));
-        assert_eq!(refused(&mut set.net, B, frame), Refusal::Malformed);
+        assert_eq!(refused(&mut set.world, B, frame), Refusal::Malformed);
     }
+}
+
+#[test]
+fn a_skip_that_ends_before_it_begins_is_refused_and_changes_nothing() {
+    let mut set = set();
+    let backwards = TestSender::new("a.example", B, 2, 0);
+    let frame = backwards.sign(backwards.skip(9, 5, NOW));
+    assert_eq!(refused(&mut set.world, B, frame), Refusal::Malformed);
+    assert_eq!(set.world.count(B, RecordKind::InboundStream), 0, "no stream begins with it");
+    // One that passes over nothing says where the stream is.
+    let frame = backwards.sign(backwards.skip(9, 9, NOW));
+    assert_eq!(deliver(&mut set.world, B, frame), Ok(9));
+    let frame = backwards.sign(backwards.skip(9, 8, NOW));
+    assert_eq!(refused(&mut set.world, B, frame), Refusal::Malformed);
+    let frame = backwards.sign(backwards.skip(9, 10, NOW));
+    assert_eq!(deliver(&mut set.world, B, frame), Ok(10), "the stream is where it was");
 }
 
 #[test]
@@ -205,7 +223,7 @@ fn a_stream_whose_row_was_lost_goes_on_and_so_do_its_messages() {
     let entries = set.entries(0..4);
     assert_eq!(set.send(0, &entries[..2]), Ok(2));
     assert_eq!(set.positions(), [0, 1]);
-    set.net.server(B).store.retain(|key, _| key.kind() != RecordKind::InboundStream);
+    set.world.server(B).store.retain(|key, _| key.kind() != RecordKind::InboundStream);
     assert_eq!(set.send(2, &entries[2..]), Ok(4));
     assert_eq!(set.positions(), [0, 1, 2, 3]);
 }
@@ -215,7 +233,7 @@ fn only_the_groups_own_homeserver_can_deliver_for_it_and_nothing_is_relayed() {
     let mut set = set();
     let of_another = group("c.example", 1);
     let stolen = set.client.bound(&of_another);
-    let third = TestClient::new(&mut set.net, "c.example", 2).bound(&set.group);
+    let third = TestClient::new(&mut set.world, "c.example", 2).bound(&set.group);
     let own = set.group.clone();
     let contents = [
         // A group of another homeserver; an MLS message of another group inside; bytes that are no message.
@@ -233,11 +251,11 @@ fn only_the_groups_own_homeserver_can_deliver_for_it_and_nothing_is_relayed() {
     ];
     let entries: Vec<_> = contents.iter().map(|content| set.sender.entry(content)).collect();
     assert_eq!(set.send(0, &entries), Ok(5));
-    assert_eq!(set.net.count(B, RecordKind::FanOutRow), 1, "the others get no further");
+    assert_eq!(set.world.count(B, RecordKind::FanOutRow), 1, "the others get no further");
     assert_eq!(set.positions(), [4]);
     assert_eq!(set.client.read.len(), 1, "and no markers for what claims to be another's");
     for kind in [RecordKind::OutboundEntry, RecordKind::OutboundEnd] {
-        assert_eq!(set.net.count(B, kind), 0, "nothing leaves for a third");
+        assert_eq!(set.world.count(B, kind), 0, "nothing leaves for a third");
     }
 }
 
@@ -250,38 +268,38 @@ fn each_source_has_streams_of_its_own() {
     assert_eq!(other.stream_id, StreamId([1; 16]));
     let entries = other.entries(&group("c.example", 1), 0..1, &[]);
     let frame = other.sign(other.batch(0, entries, NOW));
-    assert_eq!(deliver(&mut set.net, B, frame), Ok(1));
+    assert_eq!(deliver(&mut set.world, B, frame), Ok(1));
 }
 
-/// Has `B` sweep until nothing more goes; gives how many streams and sources are left.
-fn sweep(net: &mut World) -> (usize, usize) {
+/// Has `B` sweep until nothing more goes. Returns how many streams and sources are left.
+fn sweep(world: &mut World) -> (usize, usize) {
     for _ in 0..10 {
-        net.timer(&domain(B), &Timer::Sweep);
+        world.timer(&domain(B), &Timer::Sweep);
     }
-    (net.count(B, RecordKind::InboundStream), net.count(B, RecordKind::InboundSource))
+    (world.count(B, RecordKind::InboundStream), world.count(B, RecordKind::InboundSource))
 }
 
 #[test]
 fn a_stream_that_is_silent_for_long_goes_and_its_source_with_the_last_one() {
-    let mut net = World::of(&["a.example", B]);
+    let mut world = World::of(&["a.example", B]);
     let mut silent = TestSender::new("a.example", B, 1, 0);
     let mut busy = TestSender::new("a.example", B, 2, 0);
     let group = group("a.example", 1);
-    let send = |net: &mut World, sender: &mut TestSender| {
+    let send = |world: &mut World, sender: &mut TestSender| {
         let first = sender.sequence;
         let entries = sender.entries(&group, first..first + 1, &[]);
-        deliver(net, B, sender.sign(sender.batch(first, entries, net.now)))
+        deliver(world, B, sender.sign(sender.batch(first, entries, world.now)))
     };
-    assert_eq!((send(&mut net, &mut silent), send(&mut net, &mut busy)), (Ok(1), Ok(1)));
-    net.now = NOW + 60 * DAY;
-    assert_eq!(send(&mut net, &mut busy), Ok(2));
-    net.now = NOW + 90 * DAY;
-    assert_eq!(sweep(&mut net), (2, 1));
-    net.now = net.now + HOUR;
-    assert_eq!(sweep(&mut net), (1, 1), "one was silent for too long, the other was not");
-    assert_eq!(send(&mut net, &mut busy), Ok(3));
-    net.now = net.now + 91 * DAY;
-    assert_eq!(sweep(&mut net), (0, 0));
-    // Whoever comes back, goes on where it was.
-    assert_eq!((send(&mut net, &mut busy), send(&mut net, &mut silent)), (Ok(4), Ok(2)));
+    assert_eq!((send(&mut world, &mut silent), send(&mut world, &mut busy)), (Ok(1), Ok(1)));
+    world.now = NOW + 60 * DAY;
+    assert_eq!(send(&mut world, &mut busy), Ok(2));
+    world.now = NOW + 90 * DAY;
+    assert_eq!(sweep(&mut world), (2, 1));
+    world.now = world.now + HOUR;
+    assert_eq!(sweep(&mut world), (1, 1), "one was silent for too long, the other was not");
+    assert_eq!(send(&mut world, &mut busy), Ok(3));
+    world.now = world.now + 91 * DAY;
+    assert_eq!(sweep(&mut world), (0, 0));
+    // A source that comes back goes on where it was.
+    assert_eq!((send(&mut world, &mut busy), send(&mut world, &mut silent)), (Ok(4), Ok(2)));
 }

@@ -1,8 +1,5 @@
-//! A hand-made sender of frames: everything about a frame can be wrong.
+//! A sender of frames that are made by hand, so that everything about them can be wrong.
 
-use std::collections::BTreeMap;
-
-use super::scene::{domain, keys, message, mls_message};
 use crate::{
     codec::encode,
     crypto::{
@@ -14,8 +11,11 @@ use crate::{
     federation::stream::{Chain, StreamContext},
     identifiers::{Domain, GroupId, RequestId, StreamId},
     rng::Random,
-    store::{Key, RecordKind, Row},
-    testing::driver::World,
+    store::{MemoryStore, RecordKind},
+    testing::{
+        messages::{message, mls_message},
+        world::{World, domain, keys},
+    },
     time::Timestamp,
     wire::{
         envelope::{RequestEnvelope, ResponseEnvelope},
@@ -39,7 +39,7 @@ pub struct TestSender {
 }
 
 impl TestSender {
-    /// A stream whose first entry has this number.
+    /// Begins a stream whose first entry has the number `first`.
     pub fn new(source: &str, destination: &str, stream: u8, first: u64) -> Self {
         let mut random = Random::from_seed([stream; 32]);
         let (source, destination, stream_id) = (domain(source), domain(destination), StreamId([stream; 16]));
@@ -61,7 +61,7 @@ impl TestSender {
         }
     }
 
-    /// Encrypts whatever is to be the next entry.
+    /// Encrypts `bytes` as the next entry.
     pub fn raw(&mut self, bytes: &[u8]) -> RatchetCiphertext {
         let of =
             StreamContext { source: &self.source, destination: &self.destination, stream_id: self.stream_id };
@@ -74,7 +74,7 @@ impl TestSender {
         self.raw(&encode(message))
     }
 
-    /// The next entries: messages of `group` from `position` on.
+    /// Encrypts messages of `group` at these positions as the next entries.
     pub fn entries(
         &mut self,
         group: &GroupId,
@@ -85,10 +85,10 @@ impl TestSender {
         positions.map(each).collect()
     }
 
-    /// What a batch of these entries says, at this time.
+    /// Returns the content of a frame with these entries, made at this time.
     pub fn batch(&self, first: u64, entries: Vec<RatchetCiphertext>, timestamp: Timestamp) -> FrameContent {
         let keys = keys(self.destination.as_str());
-        let set = keys.qs_key_set(&self.destination, super::scene::NOW, crate::time::DAY).unwrap();
+        let set = keys.qs_key_set(&self.destination, crate::testing::world::NOW, crate::time::DAY).unwrap();
         let batch = FederatedBatch {
             epoch: self.epoch,
             seed_key_id: set.content.stream_keys[0].id,
@@ -122,25 +122,25 @@ impl TestSender {
     }
 }
 
-/// What `at` answers to the frame.
-pub fn deliver(net: &mut World, at: &str, frame: Frame) -> Result<u64, Refusal> {
-    let request = RequestEnvelope::to(domain(at), net.now, RequestId([0; 16]), &EnqueueFederated { frame })
+/// Delivers the frame to `at`. Returns what it answers.
+pub fn deliver(world: &mut World, at: &str, frame: Frame) -> Result<u64, Refusal> {
+    let request = RequestEnvelope::to(domain(at), world.now, RequestId([0; 16]), &EnqueueFederated { frame })
         .unsigned()
         .unwrap();
-    let answer = net.request(&domain(at), &encode(&request)).reply.unwrap();
+    let answer = world.request(&domain(at), &encode(&request)).reply.unwrap();
     let reply = ResponseEnvelope::read::<EnqueueFederatedReply>(&answer).unwrap();
     reply.map(|reply| reply.accepted_through)
 }
 
-/// What the cache of keys consists of.
+/// The kinds of records that cache keys.
 const KEY_CACHE: [RecordKind; 4] =
-    [RecordKind::PeerKeys, RecordKind::PeerKeysExpiry, RecordKind::VainFetch, RecordKind::FirstContacts];
+    [RecordKind::PeerKeys, RecordKind::PeerKeysExpiry, RecordKind::FailedFetch, RecordKind::FirstContacts];
 
-/// As [`deliver`]; refused, it must have changed nothing but the cache of keys, and if the source was
-/// authenticated by then, how much of its rate is left.
-pub fn refused(net: &mut World, at: &str, frame: Frame) -> Refusal {
-    let before = net.server(at).store.clone();
-    let refusal = deliver(net, at, frame).unwrap_err();
+/// Delivers a frame that is refused. Asserts that this changes nothing but the cache of keys and, if the
+/// source is authenticated by then, what is left of its rate. Returns the refusal.
+pub fn refused(world: &mut World, at: &str, frame: Frame) -> Refusal {
+    let before = world.server(at).store.clone();
+    let refusal = deliver(world, at, frame).unwrap_err();
     let authenticated = matches!(
         refusal,
         Refusal::StreamPosition { .. }
@@ -150,7 +150,7 @@ pub fn refused(net: &mut World, at: &str, frame: Frame) -> Refusal {
             | Refusal::TooManyStreams
             | Refusal::Malformed
     );
-    let rows = |store: &BTreeMap<Key, Row>| {
+    let rows = |store: &MemoryStore| {
         let mut rows = store.clone();
         rows.retain(|key, _| {
             let charged = authenticated && key.kind() == RecordKind::InboundSource;
@@ -158,7 +158,7 @@ pub fn refused(net: &mut World, at: &str, frame: Frame) -> Refusal {
         });
         rows
     };
-    let after = &net.server(at).store;
+    let after = &world.server(at).store;
     assert_eq!(rows(after), rows(&before), "refused with {refusal:?}, but rows changed");
     refusal
 }

@@ -6,11 +6,13 @@ use crate::{
     credentials::PublishedHpkeKey,
     crypto::sign::SigningKey,
     error::Refusal,
-    federation::tests::scene::{NOW, domain, group, keys},
     identifiers::RequestId,
     queuing_service::tests::client::{LONG, TestClient},
     rng::Random,
-    testing::driver::World,
+    testing::{
+        messages::group,
+        world::{NOW, World, domain, keys},
+    },
     time::{DAY, HOUR, Timestamp},
     wire::{
         envelope::ResponseEnvelope,

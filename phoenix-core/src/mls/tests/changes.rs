@@ -81,7 +81,7 @@ fn leaves_are_refilled_from_the_left() {
     assert_eq!(summary.adds[0].leaf, 2);
     assert_eq!(ds.indices(), [0, 1, 2, 3, 5]);
 
-    // Removing everybody else, as when a group is deleted.
+    // Removing all others, as when a group is deleted.
     let summary = ds.accept(
         &alice.commit(&mut at_alice, b"", |b| b.propose_removals([leaf(1), leaf(2), leaf(3), leaf(5)])),
     );

@@ -16,9 +16,9 @@ use super::super::{
     CIPHERSUITE, CommitError, CommitSummary, GroupInfoUpdate, GroupState, LEAF_CREDENTIAL_TYPE,
     QUEUE_CONFIG_EXTENSION, ROLES_EXTENSION, StagedChange, capabilities, encoding::read, parse_message,
 };
-use crate::crypto::{
-    provider::{MlsCrypto, MlsProvider},
-    sign::SigningKey,
+use crate::{
+    crypto::{provider::MlsCrypto, sign::SigningKey},
+    mls::{MlsProvider, MlsRecords},
 };
 
 pub const GROUP_ID: &[u8] = b"group@example.com";
@@ -43,13 +43,17 @@ impl Client {
     pub fn new(seed: u8) -> Self {
         let signer = SigningKey::from_bytes(&[seed; 32]);
         let credential = credential(&signer, &[seed; 90]);
-        Self { provider: MlsProvider::new(MlsCrypto::new([seed; 32])), signer, credential }
+        Self {
+            provider: MlsProvider::new(MlsCrypto::new([seed; 32]), MlsRecords::default()),
+            signer,
+            credential,
+        }
     }
 
     /// The same person on an empty disk.
     pub fn without_state(&self, seed: u8) -> Self {
         Self {
-            provider: MlsProvider::new(MlsCrypto::new([seed; 32])),
+            provider: MlsProvider::new(MlsCrypto::new([seed; 32]), MlsRecords::default()),
             signer: self.signer.clone(),
             credential: self.credential.clone(),
         }

@@ -4,4 +4,5 @@
 mod changes;
 mod client;
 mod foreign;
+mod records;
 mod refusals;

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use super::client::{LONG, TestClient};
 use crate::{
     crypto::{aead::EarKey, sign::SigningKey},
-    federation::tests::scene::{NOW, domain, group, message, mls_message},
     identifiers::{GroupId, RequestId},
     queuing_service::records::{Pin, QsClient},
     rng::Random,
-    testing::driver::World,
+    testing::{
+        messages::{group, message, mls_message},
+        world::{NOW, World, domain},
+    },
     time::{DAY, HOUR},
     wire::fan_out::{
         Binding, ClientQueueConfig, FanOutContent, GapReason, QueueMessage, Receipt, WelcomeBundle,
@@ -21,19 +23,19 @@ const B: &str = "b.example";
 const C: &str = "c.example";
 
 struct Scene {
-    net: World,
+    world: World,
     client: TestClient,
     positions: BTreeMap<GroupId, u64>,
 }
 
 fn scene() -> Scene {
-    let mut net = World::of(&[A, B, C]);
-    let client = TestClient::new(&mut net, B, 1);
-    Scene { net, client, positions: BTreeMap::new() }
+    let mut world = World::of(&[A, B, C]);
+    let client = TestClient::new(&mut world, B, 1);
+    Scene { world, client, positions: BTreeMap::new() }
 }
 
 impl Scene {
-    /// Has `group`'s homeserver deliver `content`; gives what the client finds then.
+    /// Has `group`'s homeserver deliver `content`. Returns what the client finds then.
     fn deliver(
         &mut self,
         group: &GroupId,
@@ -42,12 +44,12 @@ impl Scene {
     ) -> Vec<QueueMessage> {
         let position = self.positions.entry(group.clone()).or_default();
         *position += 1;
-        self.net.send(message(group, *position - 1, content, std::slice::from_ref(config)));
-        assert!(self.net.settle(LONG), "nothing is held up");
-        self.client.dequeue(&mut self.net)
+        self.world.send(message(group, *position - 1, content, std::slice::from_ref(config)));
+        assert!(self.world.settle(LONG), "nothing is held up");
+        self.client.dequeue(&mut self.world)
     }
 
-    /// What became of a message of `group`.
+    /// Returns what becomes of a message of `group`.
     fn outcome(&mut self, group: &GroupId, config: &ClientQueueConfig) -> Outcome {
         let content = mls_message(group);
         Outcome::of(&self.deliver(group, content, config))
@@ -137,7 +139,7 @@ fn a_pin_does_not_outlive_its_configuration() {
     let key = scene.client.config_key.clone();
     let config = scene.client.seal(content, &key);
     assert_eq!(Outcome::of(&scene.deliver(&group, welcome(), &config)), Outcome::Delivered);
-    scene.net.now = NOW + 3 * HOUR;
+    scene.world.now = NOW + 3 * HOUR;
     assert_eq!(scene.outcome(&group, &config), Outcome::Marked(GapReason::Expired));
 }
 
@@ -150,7 +152,7 @@ fn no_homeserver_drives_out_the_pins_of_another() {
     assert_eq!(Outcome::of(&scene.deliver(&honest, welcome(), &config)), Outcome::Delivered);
     let flood = scene.client.content(Binding::Unbound, NOW).pinned_domain(&domain(A));
     let id = scene.client.id;
-    scene.net.perform(&domain(B), move |transaction| {
+    scene.world.perform(&domain(B), move |transaction| {
         let mut record: QsClient = transaction.get(&id)?.unwrap();
         for number in 0..=u8::MAX {
             for other in 0..=u8::MAX {
@@ -176,9 +178,9 @@ fn an_expired_configuration_leaves_a_marker() {
     let binding = Binding::Bound { ds_domain: domain(A), group_id: group.clone() };
     let (content, key) = (scene.client.content(binding, NOW + HOUR), scene.client.config_key.clone());
     let config = scene.client.seal(content, &key);
-    scene.net.now = NOW + HOUR;
+    scene.world.now = NOW + HOUR;
     assert_eq!(scene.outcome(&group, &config), Outcome::Delivered);
-    scene.net.now = NOW + HOUR + std::time::Duration::from_millis(1);
+    scene.world.now = NOW + HOUR + std::time::Duration::from_millis(1);
     assert_eq!(scene.outcome(&group, &config), Outcome::Marked(GapReason::Expired));
 }
 
@@ -212,8 +214,8 @@ fn a_blocked_group_is_silent_whatever_else_is_wrong() {
     let (expired, key) = (scene.client.content(binding, NOW), scene.client.config_key.clone());
     let expired = scene.client.seal(expired, &key);
     let foreign = scene.client.bound(&other);
-    scene.client.block(&mut scene.net, &blocked);
-    scene.net.now = NOW + HOUR;
+    scene.client.block(&mut scene.world, &blocked);
+    scene.world.now = NOW + HOUR;
     for config in [config, expired, foreign.clone()] {
         assert_eq!(scene.outcome(&blocked, &config), Outcome::Nothing);
     }
@@ -228,7 +230,7 @@ fn a_recipient_that_names_no_content_concerns_nobody() {
     let config = scene.client.bound(&group);
     let mut odd = message(&group, 0, mls_message(&group), &[config]);
     odd.recipients[0].content = 7;
-    scene.net.send(odd);
-    assert!(scene.net.settle(LONG));
-    assert_eq!(scene.client.dequeue(&mut scene.net), []);
+    scene.world.send(odd);
+    assert!(scene.world.settle(LONG));
+    assert_eq!(scene.client.dequeue(&mut scene.world), []);
 }

@@ -1,15 +1,14 @@
-//! A client of a queuing service: its record, its configurations, and its queue as it reads it.
+//! A client of a queuing service, with its record, its configurations, and its queue as it reads it.
 
 use std::time::Duration;
 
 use crate::{
     codec::{List, decode, encode},
     crypto::{aead::EarKey, hpke::HpkePrivateKey, ratchet::QueueReader, sign::SigningKey},
-    federation::tests::scene::{NOW, domain, keys},
     identifiers::{Domain, GroupId, QsClientId, QsUserId, RequestId},
     queuing_service::{fan_out_queue, records::QsClient},
     rng::Random,
-    testing::driver::World,
+    testing::world::{NOW, World, domain, keys},
     time::{DAY, Timestamp},
     wire::{
         envelope::{RequestEnvelope, ResponseEnvelope, Sender, Signer},
@@ -32,15 +31,15 @@ pub struct TestClient {
 }
 
 impl TestClient {
-    /// A client at `home` with an empty queue.
-    pub fn new(net: &mut World, home: &str, number: u8) -> Self {
+    /// Sets up a client at `home` with an empty queue.
+    pub fn new(world: &mut World, home: &str, number: u8) -> Self {
         let mut random = Random::from_seed([number; 32]);
         let owner = HpkePrivateKey::generate(&mut random);
         let id = QsClientId([number; 16]);
         let (key, config_key) = (SigningKey::generate(&mut random), SigningKey::generate(&mut random));
         let (public, verifying, config_verifying) =
             (owner.public_key(), key.verifying_key(), config_key.verifying_key());
-        net.perform(&domain(home), move |transaction| {
+        world.perform(&domain(home), move |transaction| {
             fan_out_queue::create(transaction, id, public)?;
             let record = QsClient {
                 user: QsUserId([number; 16]),
@@ -75,24 +74,24 @@ impl TestClient {
         ClientQueueConfig::seal(&mut self.random, self.domain.clone(), &to, content, key).unwrap()
     }
 
-    /// A configuration for the messages of `group`.
+    /// Makes a configuration for the messages of `group`.
     pub fn bound(&mut self, group: &GroupId) -> ClientQueueConfig {
         let binding = Binding::Bound { ds_domain: group.domain.clone(), group_id: group.clone() };
         let (content, key) = (self.content(binding, NOW + 365 * DAY), self.config_key.clone());
         self.seal(content, &key)
     }
 
-    /// A configuration as in a key package.
+    /// Makes a configuration as in a key package.
     pub fn unbound(&mut self) -> ClientQueueConfig {
         let (content, key) = (self.content(Binding::Unbound, NOW + 365 * DAY), self.config_key.clone());
         self.seal(content, &key)
     }
 
     /// Has the queuing service refuse deliveries for `group`.
-    pub fn block(&self, net: &mut World, group: &GroupId) {
+    pub fn block(&self, world: &mut World, group: &GroupId) {
         let entry = self.content(Binding::Unbound, NOW).list_entry(&group.domain, group);
         let id = self.id;
-        net.perform(&self.domain, move |transaction| {
+        world.perform(&self.domain, move |transaction| {
             let mut record: QsClient = transaction.get(&id)?.unwrap();
             record.blocked.push(entry).unwrap();
             transaction.put(&id, &record);
@@ -100,18 +99,18 @@ impl TestClient {
         });
     }
 
-    /// Reads what is new in the queue, once, and gives it.
-    pub fn dequeue(&mut self, net: &mut World) -> Vec<QueueMessage> {
+    /// Reads the queue once. Returns what is new in it.
+    pub fn dequeue(&mut self, world: &mut World) -> Vec<QueueMessage> {
         let first = self.reader.next_sequence();
         let body = Dequeue { range: DequeueRange { first, maximum: 500, generation: 0, last: None } };
         let sender = Sender::QsClient(self.id);
         let signer = Signer { sender: &sender, key: &self.key };
-        let request = RequestEnvelope::to(self.domain.clone(), net.now, RequestId([1; 16]), &body)
+        let request = RequestEnvelope::to(self.domain.clone(), world.now, RequestId([1; 16]), &body)
             .signed(signer)
             .unwrap();
-        let (chaos, crash_at) = (std::mem::take(&mut net.faults.chaos), net.faults.crash_at.take());
-        let answer = net.request(&self.domain, &encode(&request)).reply.unwrap();
-        (net.faults.chaos, net.faults.crash_at) = (chaos, crash_at);
+        let (chaos, crash_at) = (std::mem::take(&mut world.faults.chaos), world.faults.crash_at.take());
+        let answer = world.request(&self.domain, &encode(&request)).reply.unwrap();
+        (world.faults.chaos, world.faults.crash_at) = (chaos, crash_at);
         let reply = ResponseEnvelope::read::<crate::wire::queues::DequeueReply>(&answer).unwrap().unwrap();
         let mut new = Vec::new();
         for entry in &reply.entries {
@@ -123,9 +122,9 @@ impl TestClient {
         new
     }
 
-    /// Reads everything; gives the positions of what was delivered for `group`, in order.
-    pub fn positions(&mut self, net: &mut World, group: &GroupId) -> Vec<u64> {
-        while !self.dequeue(net).is_empty() {}
+    /// Reads everything. Returns the positions of what was delivered for `group`, in order.
+    pub fn positions(&mut self, world: &mut World, group: &GroupId) -> Vec<u64> {
+        while !self.dequeue(world).is_empty() {}
         let of = |message: &QueueMessage| match message {
             QueueMessage::Delivery(delivery) if delivery.group_id == *group => Some(delivery.position),
             _ => None,
@@ -133,18 +132,18 @@ impl TestClient {
         self.read.iter().filter_map(of).collect()
     }
 
-    /// The markers read so far.
+    /// Returns the markers read so far.
     pub fn gaps(&self) -> Vec<&Gap> {
         let of = |message: &QueueMessage| matches!(message, QueueMessage::Gap(_));
         let gaps = self.read.iter().filter(|message| of(message));
         gaps.map(|message| if let QueueMessage::Gap(gap) = message { gap } else { unreachable!() }).collect()
     }
 
-    /// Their reasons.
+    /// Returns the reasons of the markers read so far.
     pub fn reasons(&self) -> Vec<GapReason> {
         self.gaps().iter().map(|gap| gap.reason).collect()
     }
 }
 
-/// Long enough for whatever a peer's absence of a few minutes delays.
+/// Longer than a peer's absence of a few minutes delays anything.
 pub const LONG: Duration = Duration::from_secs(3 * 60 * 60);

@@ -1,4 +1,4 @@
-//! Who sent a request: nobody, somebody else, or the right one who signed something else.
+//! Requests without a sender, of another sender, and of the right sender who signed something else.
 
 use super::{Case, MILLISECOND};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Who sent it: nobody, somebody else, or the right one who signed something else.
+/// No sender, another sender, or the right sender who signed something else.
 pub(super) fn authentication(case: &Case) {
     let (unknown, unauthenticated) = (Fingerprint([7; 32]), Refusal::Unauthenticated);
     match case.kind.rules().authentication {
@@ -47,7 +47,7 @@ pub(super) fn authentication(case: &Case) {
     }
 }
 
-/// `stranger` is a name that the sender does not go by; `strange` is what it is told.
+/// `stranger` is a name that is not the sender's; `strange` is the refusal that it gets.
 fn signatures(case: &Case, stranger: &Sender, strange: &Refusal) {
     let (sender, key) = case.sample.signer.as_ref().unwrap();
     let none = Refusal::Unauthenticated;

@@ -1,6 +1,7 @@
 //! PROTOCOL.md §3, Passwords — tests of OPAQUE, both sides together.
 
 mod published_vector;
+mod vectors;
 
 use super::{ClientLogin, ClientRegistration, OpaqueError, OpaqueServer, PasswordHashing, SessionKey};
 use crate::rng::Random;

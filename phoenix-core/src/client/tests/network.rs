@@ -1,0 +1,257 @@
+//! Clients, the homeservers that they talk to, and time that passes when nothing else happens.
+
+use std::collections::BTreeMap;
+
+use super::super::{Client, ClientConfig, ClientError, Event, Output, TaskId};
+use crate::{
+    crypto::{
+        kdf::{self, Hash},
+        labels::Label,
+        opaque::PasswordHashing,
+    },
+    error::PeerFailure,
+    identifiers::{Domain, GroupId, QsClientId, UserId},
+    operation::{Effect, timers},
+    rng::Random,
+    testing::world::{World, homeserver},
+    time::Timestamp,
+    wire::{envelope::RequestEnvelope, operations::OperationKind},
+};
+
+/// What fails between clients and homeservers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outage {
+    /// No request arrives.
+    Requests,
+    /// No answer arrives.
+    Answers,
+}
+
+/// Changes an answer to an operation.
+pub(super) type Tampering = Box<dyn FnMut(OperationKind, Vec<u8>) -> Vec<u8>>;
+
+/// Clients, and the way between them and the homeservers of a world.
+pub(super) struct Network {
+    /// The homeservers, their clock, and the way between them.
+    pub world: World,
+    random: Random,
+    pub clients: Vec<Client>,
+    pub events: Vec<Vec<Event>>,
+    pub done: Vec<BTreeMap<TaskId, Result<(), ClientError>>>,
+    /// How many of every hundred requests of clients are lost, and of their answers.
+    pub loss: u64,
+    /// Whether no request of a client arrives, or no answer.
+    pub outage: Option<Outage>,
+    /// Changes what homeservers answer to clients.
+    pub dishonest: Option<Tampering>,
+    /// The clients whose requests for signals homeservers have granted.
+    pub listening: Vec<QsClientId>,
+    /// How many requests and answers were lost.
+    pub lost: usize,
+    /// A hash over all requests of clients, in their order.
+    pub trace: Hash,
+    /// How many requests of each kind clients have made.
+    made: BTreeMap<OperationKind, usize>,
+}
+
+impl Network {
+    pub fn new(seed: u8, domains: &[&str]) -> Self {
+        Self::starting(system_time(), seed, domains)
+    }
+
+    /// A network that begins at `now`.
+    pub fn starting(now: Timestamp, seed: u8, domains: &[&str]) -> Self {
+        let mut random = Random::from_seed([seed; 32]);
+        let mut world = World::new(now);
+        world.seed = random.array();
+        for name in domains {
+            let domain: Domain = name.parse().unwrap();
+            world.add(homeserver(&mut random, &domain, now, &|_| {}));
+            world.timer(&domain, &timers::SWEEP);
+        }
+        let (clients, events, done) = (Vec::new(), Vec::new(), Vec::new());
+        Self {
+            world,
+            random,
+            clients,
+            events,
+            done,
+            loss: 0,
+            outage: None,
+            dishonest: None,
+            listening: Vec::new(),
+            lost: 0,
+            trace: Hash::default(),
+            made: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a client at `domain`. Returns its index in `clients`, `events` and `done`.
+    pub fn client(&mut self, domain: &str, change: impl FnOnce(&mut ClientConfig)) -> usize {
+        let mut config = ClientConfig::new(domain.parse().unwrap());
+        config.password_hashing = PasswordHashing::CHEAP;
+        config.key_packages = 3;
+        config.connection_packages = 2;
+        change(&mut config);
+        let seed = self.random.array();
+        self.clients.push(Client::new(config, seed));
+        self.events.push(Vec::new());
+        self.done.push(BTreeMap::new());
+        self.clients.len() - 1
+    }
+
+    pub fn user(&self, client: usize) -> UserId {
+        self.clients[client].user_id()
+    }
+
+    /// Goes on until `task` has ended. Returns its result.
+    pub fn finish(&mut self, client: usize, task: TaskId) -> Result<(), ClientError> {
+        self.run_until(|network| network.done[client].contains_key(&task));
+        self.done[client][&task].clone()
+    }
+
+    /// Has every client read its queues, again and again until `condition` holds.
+    pub fn settle(&mut self, condition: impl Fn(&Self) -> bool) {
+        for _ in 0..200 {
+            let tasks: Vec<TaskId> = self.clients.iter_mut().map(Client::read_queues).collect();
+            for (client, task) in tasks.into_iter().enumerate() {
+                self.finish(client, task).unwrap();
+            }
+            self.run_until(|network| network.clients.iter().all(Client::is_idle));
+            if condition(self) {
+                return;
+            }
+            self.pass(1_000);
+        }
+        panic!("the clients do not settle: {:#?}", self.events);
+    }
+
+    /// Lets this many milliseconds pass.
+    pub fn pass(&mut self, milliseconds: u64) {
+        let end = Timestamp::from_milliseconds(self.world.now.milliseconds() + milliseconds);
+        self.run_until(|network| network.world.now >= end);
+    }
+
+    fn run_until(&mut self, condition: impl Fn(&Self) -> bool) {
+        for _ in 0..100_000 {
+            if !self.step() {
+                if condition(self) {
+                    return;
+                }
+                self.advance();
+            }
+        }
+        panic!("no end in sight: {:#?}", self.events);
+    }
+
+    /// Does what can be done now. Returns whether there was anything to do.
+    fn step(&mut self) -> bool {
+        let mut busy = false;
+        for number in 0..self.clients.len() {
+            while let Some(output) = self.clients[number].poll(self.world.now) {
+                busy = true;
+                match output {
+                    Output::Request(exchange) => {
+                        self.trace = kdf::hash(Label::ROW_NAME, &[&self.trace, &exchange.request]);
+                        let (kind, _) = RequestEnvelope::read(&exchange.request).unwrap();
+                        *self.made.entry(kind).or_default() += 1;
+                        let [request_lost, answer_lost] = [Outage::Requests, Outage::Answers]
+                            .map(|outage| self.random.below(100) < self.loss || self.outage == Some(outage));
+                        let answer =
+                            if request_lost { None } else { self.ask(&exchange.domain, &exchange.request) };
+                        self.lost += usize::from(request_lost || answer_lost);
+                        if let Some(answer) = answer.filter(|_| !answer_lost) {
+                            self.clients[number].respond(exchange.id, Ok(answer), self.world.now);
+                        } else if self.random.below(2) == 0 {
+                            self.clients[number].respond(
+                                exchange.id,
+                                Err(PeerFailure::NoAnswer),
+                                self.world.now,
+                            );
+                        }
+                    }
+                    Output::Event(event) => self.events[number].push(event),
+                    Output::TaskDone(task, result) => {
+                        self.done[number].insert(task, result);
+                    }
+                }
+            }
+        }
+        busy | !self.world.round().is_empty()
+    }
+
+    /// How many requests of a kind clients have made.
+    pub fn requests(&self, kind: OperationKind) -> usize {
+        self.made.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// Goes on to the next time at which something is due, in 0.1 to 10 seconds.
+    fn advance(&mut self) {
+        let wakes = self.clients.iter().filter_map(Client::next_wake);
+        let next = self.world.next_due().into_iter().chain(wakes).min();
+        let now = self.world.now.milliseconds();
+        let next = next.unwrap_or(self.world.now).milliseconds();
+        self.world.now = Timestamp::from_milliseconds(next.clamp(now + 100, now + 10_000));
+    }
+
+    /// Returns what the homeserver answers, or `None` if it is down.
+    pub fn ask(&mut self, domain: &Domain, request: &[u8]) -> Option<Vec<u8>> {
+        if self.world.down.contains(domain) || !self.world.servers.contains_key(domain) {
+            return None;
+        }
+        let recorded = self.world.request(domain, request);
+        self.listening.extend(recorded.effects.iter().filter_map(|effect| match effect {
+            Effect::Listening(client) => Some(*client),
+            Effect::Wake { .. } | Effect::Signal(_) | Effect::Report(_) => None,
+        }));
+        let reply = recorded.reply?;
+        let kind = RequestEnvelope::read(request).map(|(kind, _)| kind);
+        match (kind, &mut self.dishonest) {
+            (Ok(kind), Some(dishonest)) => Some(dishonest(kind, reply)),
+            _ => Some(reply),
+        }
+    }
+
+    /// Asserts that no client reported anything lost, refused or unreadable.
+    pub fn assert_untroubled(&self) {
+        for event in self.events.iter().flatten() {
+            let trouble = matches!(
+                event,
+                Event::Gap { .. }
+                    | Event::Missing { .. }
+                    | Event::Declined { .. }
+                    | Event::MessageUnreadable { .. }
+                    | Event::CommitUnprocessable { .. }
+                    | Event::QueueUnreadable { .. }
+                    | Event::Removed(_)
+                    | Event::BackgroundFailure(_)
+            );
+            assert!(!trouble, "{event:?}");
+        }
+    }
+
+    /// Returns the messages of `group` that `client` has seen, including its own, by position.
+    pub fn messages(&self, client: usize, group: &GroupId) -> Vec<(u64, Vec<u8>)> {
+        let mut messages: Vec<(u64, Vec<u8>)> = self.events[client]
+            .iter()
+            .filter_map(|event| match event {
+                Event::Message { group: of, position, text, .. }
+                | Event::MessageAcknowledged { group: of, position, text, .. }
+                    if of == group =>
+                {
+                    Some((*position, text.clone()))
+                }
+                _ => None,
+            })
+            .collect();
+        messages.sort();
+        messages
+    }
+}
+
+/// openmls compares lifetimes with the system's clock, so the network begins at its time.
+#[expect(clippy::disallowed_methods, reason = "only where the network begins")]
+pub(super) fn system_time() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    Timestamp::from_milliseconds(u64::try_from(since.as_millis()).unwrap())
+}

@@ -1,0 +1,3 @@
+//! PROTOCOL.md §2 — what travels.
+
+mod encoding;
