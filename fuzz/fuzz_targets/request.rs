@@ -4,7 +4,10 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use phoenix_core::{config::Config, dispatch::Input, homeserver::Homeserver, keys::ServiceKeys, operation::Step, rng::Random, store::commit::Rows, time::Timestamp};
+use phoenix_core::{
+    config::Config, dispatch::Input, homeserver::Homeserver, keys::ServiceKeys, operation::Step, rng::Random,
+    store::commit::Rows, time::Timestamp,
+};
 
 const NOW: Timestamp = Timestamp::from_milliseconds(1_800_000_000_000);
 
@@ -19,6 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
     // An empty store: every row is absent.
     while let Step::Read(reads) = operation.poll() {
         let rows = reads.keys.into_iter().map(|key| (key, None)).collect();
-        operation.supply(Rows { rows, scans: reads.scans.into_iter().map(|scan| (scan, Vec::new())).collect() });
+        operation
+            .supply(Rows { rows, scans: reads.scans.into_iter().map(|scan| (scan, Vec::new())).collect() });
     }
 });
