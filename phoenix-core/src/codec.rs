@@ -1,4 +1,4 @@
-//! PROTOCOL.md §2 — one encoding: TLS presentation language, bounded, and only one way to write a value.
+//! PROTOCOL.md §2, Encoding — TLS presentation language, bounded, with one valid encoding of each value.
 //!
 //! [`encode`] and [`decode`] are the only ways in and out. `decode` refuses trailing bytes, over-long
 //! vectors, unknown enum values and every encoding that is not the one `encode` would have produced (such as
@@ -10,17 +10,18 @@ use std::fmt;
 use tls_codec::{DeserializeBytes, Serialize, Size, TlsVarInt};
 use zeroize::Zeroize;
 
-/// What can be written to and read from the wire and the store.
+/// What has an encoding, on the wire and in the store.
 pub trait Codec: Serialize + DeserializeBytes + Size {}
 
 impl<T: Serialize + DeserializeBytes + Size> Codec for T {}
 
-/// Bytes that are not the encoding of the value that was expected.
+/// Bytes that are not the one encoding of the value that was expected, or a value that is longer than its
+/// limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid encoding of the expected type")]
 pub struct DecodeError;
 
-/// The encoding of `value`.
+/// Returns the encoding of `value`.
 ///
 /// Encoding into memory cannot fail for values whose vectors are within their limits, which their types
 /// ensure; a value that breaks this encodes to nothing and will be refused by every decoder.
@@ -30,7 +31,7 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     encoded.unwrap_or_default()
 }
 
-/// The value that `bytes` encode.
+/// Returns the value that `bytes` encode, all of them.
 ///
 /// # Errors
 /// [`DecodeError`] if `bytes` are not the one valid encoding of a `T`. The sender is at fault.
@@ -39,12 +40,12 @@ pub fn decode<T: Codec>(bytes: &[u8]) -> Result<T, DecodeError> {
     if encode(&value) == bytes { Ok(value) } else { Err(DecodeError) }
 }
 
-/// A byte string of at most `MAX` bytes.
+/// A byte string of at most `MAX` bytes. Encoded as its length, a variable-length integer, and the bytes.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Bytes<const MAX: usize>(Vec<u8>);
 
 impl<const MAX: usize> Bytes<MAX> {
-    /// Takes the bytes over.
+    /// Takes `bytes` over, without a copy.
     ///
     /// # Errors
     /// [`DecodeError`] if there are more than `MAX`.
@@ -52,12 +53,12 @@ impl<const MAX: usize> Bytes<MAX> {
         if bytes.len() <= MAX { Ok(Self(bytes)) } else { Err(DecodeError) }
     }
 
-    /// The bytes themselves.
+    /// Returns the bytes.
     pub fn as_slice(&self) -> &[u8] {
         &self.0
     }
 
-    /// The bytes themselves, without a copy.
+    /// Returns the bytes, without a copy.
     pub fn into_vec(self) -> Vec<u8> {
         self.0
     }
@@ -77,7 +78,7 @@ impl<const MAX: usize> TryFrom<Vec<u8>> for Bytes<MAX> {
     }
 }
 
-/// The length only: contents may be ciphertext of interest to nobody, or worse.
+/// Shows the length only: the content may be a secret.
 impl<const MAX: usize> fmt::Debug for Bytes<MAX> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Bytes({})", self.0.len())
@@ -111,12 +112,13 @@ impl<const MAX: usize> DeserializeBytes for Bytes<MAX> {
     }
 }
 
-/// At most `MAX` values of one type.
+/// At most `MAX` values of one type. Encoded as their length *in bytes*, a variable-length integer, and the
+/// values one after the other.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct List<T, const MAX: usize>(Vec<T>);
 
 impl<T, const MAX: usize> List<T, MAX> {
-    /// Takes the values over.
+    /// Takes `values` over, without a copy.
     ///
     /// # Errors
     /// [`DecodeError`] if there are more than `MAX`.
@@ -124,10 +126,10 @@ impl<T, const MAX: usize> List<T, MAX> {
         if values.len() <= MAX { Ok(Self(values)) } else { Err(DecodeError) }
     }
 
-    /// Adds `value`, or gives it back if the list is full.
+    /// Adds `value` at the end.
     ///
     /// # Errors
-    /// The value, if there are `MAX` already.
+    /// `value` itself, if there are `MAX` values already.
     pub fn push(&mut self, value: T) -> Result<(), T> {
         if self.0.len() < MAX {
             self.0.push(value);
@@ -137,7 +139,7 @@ impl<T, const MAX: usize> List<T, MAX> {
         }
     }
 
-    /// Keeps the values of which `keep` holds.
+    /// Keeps the values for which `keep` returns true.
     pub fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
         self.0.retain(keep);
     }
@@ -147,12 +149,15 @@ impl<T, const MAX: usize> List<T, MAX> {
         self.0.clear();
     }
 
-    /// Removes the value at `index`, which must exist.
+    /// Removes and returns the value at `index`.
+    ///
+    /// # Panics
+    /// If there is no value at `index`.
     pub fn remove(&mut self, index: usize) -> T {
         self.0.remove(index)
     }
 
-    /// The values themselves, without a copy.
+    /// Returns the values, without a copy.
     pub fn into_vec(self) -> Vec<T> {
         self.0
     }
@@ -247,7 +252,7 @@ impl<T: DeserializeBytes, const MAX: usize> DeserializeBytes for List<T, MAX> {
     }
 }
 
-/// Yes or no, one byte.
+/// Yes or no. Encoded as one byte, 1 or 0; any other is refused.
 #[derive(
     Debug,
     Clone,
@@ -261,9 +266,9 @@ impl<T: DeserializeBytes, const MAX: usize> DeserializeBytes for List<T, MAX> {
 )]
 #[repr(u8)]
 pub enum Flag {
-    /// No.
+    /// What is asked does not hold.
     No = 0,
-    /// Yes.
+    /// What is asked holds.
     Yes = 1,
 }
 
@@ -284,7 +289,7 @@ fn length_prefix(length: usize) -> Result<TlsVarInt, tls_codec::Error> {
     TlsVarInt::try_from(length)
 }
 
-/// The content of the vector at the head of `bytes`, and what follows it.
+/// Returns the content of the vector that `bytes` begin with, and the bytes after it.
 fn split_vector(bytes: &[u8], max: usize) -> Result<(&[u8], &[u8]), tls_codec::Error> {
     let (length, rest) = TlsVarInt::tls_deserialize_bytes(bytes)?;
     let length = usize::try_from(length.value()).map_err(|_| tls_codec::Error::InvalidVectorLength)?;

@@ -1,8 +1,8 @@
-//! Bytes as people read and write them: lower-case hexadecimal digits.
+//! PROTOCOL.md §1, Names — bytes as people read and write them: hexadecimal digits.
 
 use std::fmt;
 
-/// Writes bytes as lower-case hexadecimal digits.
+/// Displays bytes as lower-case hexadecimal digits, two for each.
 ///
 /// ```
 /// assert_eq!(phoenix_core::hex::Hex(&[0, 0xab]).to_string(), "00ab");
@@ -15,7 +15,8 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
-/// The `N` bytes that `text` writes in hexadecimal digits, of either case. `None` for any other text.
+/// Returns the `N` bytes that `text` writes in 2 × `N` hexadecimal digits, of either case. `None` for any
+/// other text.
 ///
 /// ```
 /// assert_eq!(phoenix_core::hex::parse("00Ab"), Some([0, 0xab]));

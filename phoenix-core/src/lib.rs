@@ -1,11 +1,11 @@
 //! The **Phoenix homeserver protocol**: federated, end-to-end encrypted group messaging on MLS (RFC 9420), in
 //! which servers learn as little as possible about who talks to whom.
 //!
-//! A homeserver owns one domain and is three services that trust each other and nobody else: an
+//! A homeserver owns one domain and is three services that trust each other and no one else: an
 //! *authentication service* (who users are), a *queuing service* (pseudonymous queues, and delivery between
 //! homeservers) and a *delivery service* (groups). This crate is all of their protocol logic, and the client's
 //! (feature `client`), without any input or output: it opens no socket and no file, reads no clock, draws no
-//! randomness of its own and spawns nothing. Whoever embeds it brings a database, a network and the time.
+//! randomness of its own and spawns nothing. The embedder brings a database, a network and the time.
 //!
 //! # How it is used
 //!
@@ -30,7 +30,7 @@
 //!     loop {
 //!         match operation.poll() {
 //!             Step::Read(reads) => operation.supply(store.read(&reads)),
-//!             Step::Ask(_) => operation.answer(Err(PeerFailure::Unreachable)), // nobody else here
+//!             Step::Ask(_) => operation.answer(Err(PeerFailure::Unreachable)), // no other homeserver here
 //!             Step::Commit(commit) => operation.settle(store.apply(&commit)),
 //!             Step::Done(outcome) => return outcome,
 //!         }

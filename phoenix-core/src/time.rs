@@ -1,4 +1,8 @@
-//! Time as it comes in from outside: milliseconds, never read from a clock (PROTOCOL.md §2).
+//! PROTOCOL.md §1, Times — time as it comes in from outside: milliseconds, never read from a clock.
+//!
+//! [`Timestamp`] travels and is stored. [`Hour`] and [`Month`] are what is kept of it where less is enough:
+//! the hour in which a row expires, the month in which something was last used. No arithmetic here overflows:
+//! results are clipped to what the type holds.
 
 use std::{
     fmt,
@@ -8,7 +12,9 @@ use std::{
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-/// A point in time: milliseconds since the Unix epoch. Written as in RFC 3339, in UTC.
+/// A point in time: milliseconds since 1970-01-01 00:00 UTC, without leap seconds.
+///
+/// Encoded as 8 bytes. Written and read as in RFC 3339, in UTC; a text may leave out the fraction.
 ///
 /// ```
 /// use phoenix_core::time::{Timestamp, HOUR};
@@ -33,45 +39,46 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 )]
 pub struct Timestamp(u64);
 
-/// One minute.
+/// One minute, of 60 seconds.
 pub const MINUTE: Duration = Duration::from_secs(60);
-/// One hour.
+/// One hour, of 60 minutes.
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
-/// One day of 24 hours.
+/// One day, of 24 hours.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Timestamp {
-    /// A timestamp of so many milliseconds since the Unix epoch.
+    /// Returns the time that is this number of milliseconds after the Unix epoch.
     pub const fn from_milliseconds(milliseconds: u64) -> Self {
         Self(milliseconds)
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     pub const fn milliseconds(self) -> u64 {
         self.0
     }
 
-    /// Whole seconds since the Unix epoch.
+    /// Returns the whole seconds since the Unix epoch, as MLS counts lifetimes.
     pub const fn seconds(self) -> u64 {
         self.0 / 1000
     }
 
-    /// Time since `earlier`, zero if `earlier` is later.
+    /// Returns the time since `earlier`; zero if `earlier` is the later one.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// Whole hours since the Unix epoch: what expiring records are keyed by (PROTOCOL.md §10).
+    /// Returns the hour that the time lies in: expiring records are named by it (PROTOCOL.md §10).
     pub const fn hour(self) -> Hour {
         Hour((self.0 / 3_600_000) as u32)
     }
 
-    /// Whole days since the Unix epoch.
+    /// Returns the whole days since the Unix epoch.
     pub const fn day(self) -> u32 {
         (self.0 / 86_400_000) as u32
     }
 
-    /// Year and month, all that is kept of when something was last used (PROTOCOL.md §10).
+    /// Returns the month that the time lies in: all that is kept of when something was last used (PROTOCOL.md
+    /// §10).
     pub fn month(self) -> Month {
         // Days to civil date, counting years from 1 March so that leap days come last.
         let days = self.0 / 86_400_000 + 719_468;
@@ -87,16 +94,16 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Beyond the year 9999 there is no such text.
+        // RFC 3339 has no later text than the end of the year 9999.
         let shown = Duration::from_millis(self.0.min(MAX_SHOWN));
         humantime::format_rfc3339_millis(UNIX_EPOCH + shown).fmt(formatter)
     }
 }
 
-/// The last millisecond of the year 9999.
+/// The last millisecond of the year 9999, since the Unix epoch.
 const MAX_SHOWN: u64 = 253_402_300_799_999;
 
-/// A text that is not a time: see [`Timestamp`].
+/// A text that is not a time as [`Timestamp`] reads it. Its author is at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a time is written as in RFC 3339, in UTC: 2027-01-15T08:00:00Z")]
 pub struct InvalidTimestamp;
@@ -137,7 +144,7 @@ impl std::ops::Sub for Timestamp {
     }
 }
 
-/// Hours since the Unix epoch.
+/// An hour, counted since the Unix epoch. Encoded as 4 bytes, so that hours sort as their encodings do.
 #[derive(
     Debug,
     Clone,
@@ -154,7 +161,7 @@ impl std::ops::Sub for Timestamp {
 )]
 pub struct Hour(pub u32);
 
-/// A month: year × 12 + (month − 1).
+/// A month of the calendar, in UTC. Encoded as 4 bytes: year × 12 + (month − 1).
 #[derive(
     Debug,
     Clone,
@@ -172,34 +179,36 @@ pub struct Hour(pub u32);
 pub struct Month(u32);
 
 impl Month {
-    /// The calendar year.
+    /// Returns the calendar year.
     pub const fn year(self) -> u32 {
         self.0 / 12
     }
 
-    /// The month of the year, 1 to 12.
+    /// Returns the month of the year, 1 to 12.
     pub const fn month_of_year(self) -> u32 {
         self.0 % 12 + 1
     }
 }
 
-/// From when until when something is valid, both ends included (PROTOCOL.md §4).
+/// The time in which something is valid, both ends included (PROTOCOL.md §4, Expiration). One that ends before it
+/// begins contains nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct ExpirationData {
-    /// Not valid before.
+    /// The first moment at which it is valid.
     pub not_before: Timestamp,
-    /// Not valid after.
+    /// The last moment at which it is valid.
     pub not_after: Timestamp,
 }
 
 impl ExpirationData {
-    /// Valid from `now`, less a tolerance for clocks that run behind, for `lifetime`. The tolerance is two hours:
-    /// leaf credentials lie within and are rounded inwards to the hour.
+    /// Returns the validity of what is made `now` and lasts for `lifetime`. It begins two hours earlier, for
+    /// verifiers whose clocks are behind, and because leaf credentials lie within it and are rounded inwards
+    /// to the hour.
     pub fn starting(now: Timestamp, lifetime: Duration) -> Self {
         Self { not_before: now - 2 * HOUR, not_after: now + lifetime }
     }
 
-    /// Whether `now` lies within.
+    /// Whether `now` lies within, ends included.
     pub fn contains(&self, now: Timestamp) -> bool {
         self.not_before <= now && now <= self.not_after
     }
@@ -209,7 +218,7 @@ impl ExpirationData {
         self.not_before <= other.not_before && other.not_after <= self.not_after
     }
 
-    /// The part common to both (empty if they are disjoint: then it contains nothing).
+    /// Returns the part that both have in common. It contains nothing if there is none.
     pub fn intersection(&self, other: &Self) -> Self {
         Self {
             not_before: self.not_before.max(other.not_before),

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §6 — users and their clients.
+//! PROTOCOL.md §6, State — users and their clients; PROTOCOL.md §6, Authentication modes — the proof that a request is
+//! a local client's.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -17,7 +18,7 @@ use crate::{
 /// A registered user.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct User {
-    /// What OPAQUE keeps instead of a password.
+    /// OPAQUE's record of the password, which does not reveal it.
     pub password_file: Bytes<1024>,
     /// The user's clients.
     pub clients: List<ClientUuid, MAX_CLIENTS>,
@@ -31,7 +32,7 @@ impl Record for User {
 /// A client of a user.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct Client {
-    /// Its credential.
+    /// The credential that the homeserver issued to it.
     pub credential: ClientCredential,
 }
 
@@ -40,7 +41,11 @@ impl Record for Client {
     const KIND: RecordKind = RecordKind::Client;
 }
 
-/// The local client `id`, once it is shown that it made the request.
+/// The client `id` of this homeserver, once its signature on the request is verified.
+///
+/// # Errors
+/// [`Interrupt`]; refuses with [`Refusal::Unauthenticated`] if the request is another sender's, or the client's
+/// credential has expired.
 pub(super) fn authenticate<B>(
     transaction: &mut Transaction<'_>,
     call: &Call<'_, B>,

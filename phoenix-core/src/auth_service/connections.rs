@@ -1,17 +1,15 @@
-//! PROTOCOL.md §6 — connection packages: how strangers get to ask a user for a connection.
-
-use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+//! PROTOCOL.md §6, Connection packages — what strangers need to ask a user for a connection.
 
 use super::accounts::{self, User};
 use crate::{
     codec::encode,
-    collections::pool::{self, PackageName},
+    collections::pool::{self, Pool},
     credentials::ClientCredential,
     error::Refusal,
     identifiers::ClientId,
     operation::{Interrupt, Lane, Transaction},
     request::{Call, Serve},
-    store::{Record, RecordKind},
+    store::RecordKind,
     wire::{
         auth_service::{
             ConnectionPackage, GetConnectionPackage, GetConnectionPackageReply, PublishConnectionPackages,
@@ -21,21 +19,18 @@ use crate::{
     },
 };
 
-/// A package as it was published.
-#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct StoredConnectionPackage(ConnectionPackage);
+/// A client's connection packages.
+enum ConnectionPackages {}
 
-impl Record for StoredConnectionPackage {
-    type Name = PackageName<ClientId>;
-    const KIND: RecordKind = RecordKind::ConnectionPackage;
+impl Pool for ConnectionPackages {
+    type Name = ClientId;
+    type Content = ConnectionPackage;
+
+    const HEAD: RecordKind = RecordKind::ConnectionPackagePool;
+    const PACKAGE: RecordKind = RecordKind::ConnectionPackage;
 }
 
-pool::pool! {
-    /// A client's connection packages.
-    ConnectionPackages, ClientId, ConnectionPackagePool, StoredConnectionPackage
-}
-
-/// `publish_connection_packages`: replaces those of the client.
+/// `publish_connection_packages`: replaces all of a client's packages.
 impl Serve for PublishConnectionPackages {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
         Lane::Of(encode(&self.client_id.user_id))
@@ -50,6 +45,9 @@ impl Serve for PublishConnectionPackages {
 }
 
 /// Replaces the packages of the client whose credential this is, all or none.
+///
+/// # Errors
+/// [`Interrupt`]; refuses with [`Refusal::InvalidConnectionPackage`] if there is none, or one is not valid.
 pub(super) fn replace(
     transaction: &mut Transaction<'_>,
     credential: &ClientCredential,
@@ -67,12 +65,15 @@ pub(super) fn replace(
             return Err(Refusal::InvalidConnectionPackage.into());
         }
     }
-    pool::replace::<ConnectionPackages, _>(transaction, &client, packages, |_, _, package| {
-        Ok(StoredConnectionPackage(package.clone()))
-    })
+    pool::replace::<ConnectionPackages, _>(
+        transaction,
+        &client,
+        packages,
+        |_, _, package| Ok(package.clone()),
+    )
 }
 
-/// `get_connection_package`: the next one, consumed unless it is the last.
+/// `get_connection_package`: the user's next package, consumed unless it is the last.
 impl Serve for GetConnectionPackage {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
         Lane::Of(encode(&self.user_id))
@@ -88,8 +89,8 @@ impl Serve for GetConnectionPackage {
         let uuid = *user.clients.first().ok_or(Refusal::NotFound)?;
         let client = ClientId { user_id: user_id.clone(), uuid };
         let now = transaction.now();
-        let package = pool::take::<ConnectionPackages, _>(transaction, &client, |_, stored| {
-            Ok(Some(stored.0).filter(|package| package.content.expiration.contains(now)))
+        let package = pool::take::<ConnectionPackages, _>(transaction, &client, |_, package| {
+            Ok(Some(package).filter(|package| package.content.expiration.contains(now)))
         })?;
         Ok(GetConnectionPackageReply { package: package.ok_or(Refusal::NotFound)? })
     }

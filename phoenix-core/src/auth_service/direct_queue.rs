@@ -1,23 +1,33 @@
-//! PROTOCOL.md §6 — the direct queue: where connection requests wait for a client.
+//! PROTOCOL.md §6, Direct queue — where connection requests wait for a client.
 
 use super::accounts;
 use crate::{
     codec::encode,
-    collections::queue,
+    collections::queue::{self, Head, Queue},
     crypto::hpke::HpkePublicKey,
     error::Refusal,
     identifiers::ClientId,
     operation::{Interrupt, Lane, Transaction},
     request::{Call, Serve},
+    store::RecordKind,
     wire::{
         auth_service::{DequeueDirect, EnqueueDirect},
         envelope::RequestEnvelope,
         message::Done,
-        queues::DequeueReply,
+        queues::{DIRECT_QUEUE, DequeueReply},
     },
 };
 
-queue::queue!(Direct, ClientId, DirectQueue, DirectQueueEntry, crate::wire::queues::DIRECT_QUEUE);
+/// Direct queues: one for each client of the authentication service.
+pub(crate) enum Direct {}
+
+impl Queue for Direct {
+    type Name = ClientId;
+
+    const HEAD: RecordKind = RecordKind::DirectQueue;
+    const ENTRY: RecordKind = RecordKind::DirectQueueEntry;
+    const LABEL: &'static str = DIRECT_QUEUE;
+}
 
 /// Creates a client's queue.
 pub(super) fn create(
@@ -25,7 +35,7 @@ pub(super) fn create(
     client: &ClientId,
     owner: HpkePublicKey,
 ) -> Result<(), Refusal> {
-    queue::create::<Direct>(transaction, client, owner)
+    Head::<Direct>::create(transaction, client, owner)
 }
 
 /// `enqueue_direct`: puts a sealed connection request into a client's queue.
@@ -37,18 +47,18 @@ impl Serve for EnqueueDirect {
     fn serve(transaction: &mut Transaction<'_>, call: &Call<'_, Self>) -> Result<Done, Interrupt> {
         call.redeem(transaction)?;
         let client = &call.body.client_id;
-        let mut head = transaction.get::<DirectQueue>(client)?.ok_or(Refusal::NotFound)?;
-        if head.as_mut().length() >= transaction.config().sizes.direct_queue {
+        let mut head = transaction.get::<Head<Direct>>(client)?.ok_or(Refusal::NotFound)?;
+        if head.length() >= transaction.config().sizes.direct_queue {
             return Err(Refusal::QueueFull.into());
         }
-        queue::append::<Direct>(transaction, client, &mut head, &encode(&call.body.package))?;
+        head.append(transaction, client, &encode(&call.body.package))?;
         Ok(Done)
     }
 }
 
 /// `dequeue_direct`: entries from a position on; those before it are dropped.
 impl Serve for DequeueDirect {
-    // Not with the callers who fill the queue: however many they are, its owner does not wait behind them.
+    // Apart from the callers that fill the queue: however many they are, its owner does not wait behind them.
     fn lane(&self, _: &RequestEnvelope) -> Lane {
         Lane::of(&[b"direct reading", &encode(&self.client_id)])
     }

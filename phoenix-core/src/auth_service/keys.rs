@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6, §9 — the authentication service's published credentials.
+//! PROTOCOL.md §6, Published credentials — the authentication service's published credentials.
 
 use crate::{
     credentials::AsCredentialSet,

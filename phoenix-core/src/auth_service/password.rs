@@ -1,6 +1,6 @@
-//! PROTOCOL.md §6 — registration by OPAQUE: the homeserver never sees a password.
+//! PROTOCOL.md §6, Registration — the password by OPAQUE: the homeserver never sees it.
 //!
-//! Without the feature `opaque` nobody can register; everything else works.
+//! Without the feature `opaque` no user can register; everything else works.
 
 use crate::{error::Refusal, identifiers::UserId, operation::Context};
 
@@ -12,7 +12,7 @@ pub(super) fn start(context: &Context, user: &UserId, request: &[u8]) -> Result<
     server.registration_start(&name, request).map_err(|_| Refusal::PasswordProtocol)
 }
 
-/// The password file that a client's last registration message makes.
+/// The password file made of a client's last registration message.
 #[cfg(feature = "opaque")]
 pub(super) fn finish(context: &Context, upload: &[u8]) -> Result<Vec<u8>, Refusal> {
     let server = crate::crypto::opaque::OpaqueServer::from_seed(&context.keys().opaque_seed);

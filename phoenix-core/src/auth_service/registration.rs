@@ -1,4 +1,4 @@
-//! PROTOCOL.md §6 — registration: a credential and a password file, in two steps.
+//! PROTOCOL.md §6, Registration — a credential and a password file, in two steps.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -15,9 +15,10 @@ use crate::{
     identifiers::UserId,
     keys::IntermediateKey,
     operation::{Interrupt, Lane, Transaction},
+    rates::Window,
     request::{Call, Serve},
     store::{Expiring, Record, RecordKind},
-    time::{ExpirationData, Timestamp},
+    time::{ExpirationData, MINUTE, Timestamp},
     wire::{
         auth_service::{FinishRegistration, InitRegistration, InitRegistrationReply},
         envelope::{RequestEnvelope, Sender},
@@ -29,7 +30,7 @@ use crate::{
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct PendingRegistration {
     credential: ClientCredential,
-    /// The name says the hour only.
+    /// Exactly: the row's name has the hour only.
     expires_at: Timestamp,
 }
 
@@ -38,37 +39,34 @@ impl Record for PendingRegistration {
     const KIND: RecordKind = RecordKind::PendingRegistration;
 }
 
-/// Registrations begun in a minute. Anybody can ask, and each leaves a row: so there is a limit, kept in several
-/// rows so that they are not all one after the other.
+/// Registrations begun in a minute. Any caller can begin one, and each leaves a row: so there is a limit. It is kept
+/// in several rows so that registrations do not all wait for each other.
 #[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct RegistrationRate {
-    minute: u64,
-    count: u32,
-}
+struct RegistrationRate(Window<u32>);
 
 impl Record for RegistrationRate {
     type Name = u8;
     const KIND: RecordKind = RecordKind::RegistrationRate;
 }
 
+/// The number of rows that registrations are counted in.
 const SHARDS: u8 = 8;
 
-/// Which of the rows counts the registration of this user.
-pub(crate) fn shard(user_id: &UserId) -> u8 {
+/// The row that counts the registration of this user.
+fn shard(user_id: &UserId) -> u8 {
     kdf::hash(Label::ROW_NAME, &[b"registration", &encode(user_id)])[0] % SHARDS
 }
 
-/// Counts a registration, unless it is one too many in this minute.
+/// Counts a registration.
+///
+/// # Errors
+/// [`Interrupt`]; refuses with [`Refusal::RateLimited`] if it is one too many in this minute.
 fn count(transaction: &mut Transaction<'_>, user_id: &UserId) -> Result<(), Interrupt> {
-    let (shard, minute) = (shard(user_id), transaction.now().seconds() / 60);
+    let shard = shard(user_id);
     let limit = (transaction.config().rates.registrations_per_minute / u32::from(SHARDS)).max(1);
-    let rate = transaction.get::<RegistrationRate>(&shard)?.unwrap_or_default();
-    let count = if rate.minute == minute { rate.count } else { 0 };
-    if count >= limit {
-        let next = Timestamp::from_milliseconds((minute + 1).saturating_mul(60_000));
-        return Err(Refusal::rate_limited(next - transaction.now()).into());
-    }
-    transaction.put(&shard, &RegistrationRate { minute, count: count + 1 });
+    let RegistrationRate(mut begun) = transaction.get(&shard)?.unwrap_or_default();
+    begun.take(transaction.now(), MINUTE, 1, limit.into()).map_err(Refusal::rate_limited)?;
+    transaction.put(&shard, &RegistrationRate(begun));
     Ok(())
 }
 
@@ -126,7 +124,7 @@ impl Serve for FinishRegistration {
             return Err(Refusal::NoSuchRegistration.into());
         }
         let client_id = credential.client_id().clone();
-        // Two registrations for one name may be under way at once: the first to finish has it.
+        // Two registrations for one name may be under way at once: the first to finish gets it.
         if transaction.get::<User>(&client_id.user_id)?.is_some() {
             return Err(Refusal::UserExists.into());
         }

@@ -1,7 +1,7 @@
 //! PROTOCOL.md §11.8 — following a group: its deliveries in the order of their positions.
 //!
 //! A commit is verified beyond what MLS verifies (`verification`). One that cannot be followed leaves the
-//! group in its epoch, and the group needs a resync.
+//! group in its epoch, and the group needs a resync (PROTOCOL.md §11, Gaps and resync).
 
 use openmls::prelude::{
     ContentType, ProcessedMessage, ProcessedMessageContent, ProtocolMessage, Sender, StagedCommit,

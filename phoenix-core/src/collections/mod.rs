@@ -1,7 +1,7 @@
 //! Collections: a head row that counts, and rows behind it. No decision rests on a scan.
 //!
 //! * [`queue`]: what waits for a client, in order.
-//! * [`pool`]: packages that are handed out once.
+//! * [`pool`]: packages that are handed out, each once.
 //! * [`log`]: messages on their way to their recipients.
 
 pub(crate) mod log;

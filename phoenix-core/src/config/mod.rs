@@ -1,4 +1,9 @@
-//! What an operator decides. Every setting has a default that suits a small public homeserver.
+//! PROTOCOL.md §2, Limits — what an operator decides (PROTOCOL.md, Appendix C). Every setting has a default
+//! that suits a small public homeserver.
+//!
+//! Settings are given when a [`Homeserver`](crate::homeserver::Homeserver) is made, and stay for its life;
+//! another one is made from others. The nodes of one homeserver have the same settings, [`Config::node`]
+//! apart.
 
 mod policy;
 
@@ -13,36 +18,39 @@ use crate::{
     time::{DAY, HOUR, MINUTE},
 };
 
-/// The settings of a homeserver. Durations are serialized as serde does it: `{ secs, nanos }`.
+/// The settings of a homeserver.
+///
+/// Serde refuses names that it does not know, so that a misspelt setting is not lost. Durations are
+/// serialized as serde does it: `{ secs, nanos }`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The domain that this homeserver owns.
     pub domain: Domain,
-    /// Names this node among those that share one store; unique among them.
+    /// This node, among those that share one store: no two of them may have the same id.
     pub node: NodeId,
-    /// Who may register (PROTOCOL.md §6).
+    /// Who may register (PROTOCOL.md §6, Registration).
     #[serde(default)]
     pub registration: RegistrationPolicy,
-    /// With whom to federate (PROTOCOL.md §9).
+    /// Which homeservers to federate with (PROTOCOL.md §9, Policy).
     #[serde(default)]
     pub federation: Policy,
-    /// Times and windows.
+    /// How long things last and may take.
     #[serde(default)]
     pub times: Times,
-    /// Tokens and rates.
+    /// How much may be asked for in a time.
     #[serde(default)]
     pub rates: Rates,
-    /// Queues, streams and groups.
+    /// How much is kept, and done in one step.
     #[serde(default)]
     pub sizes: Sizes,
-    /// A bug to plant, in the simulator's builds.
+    /// A bug to plant. It has an effect in builds with the feature `plant` only, which are the simulator's.
     #[serde(skip)]
     pub plant: Option<Plant>,
 }
 
 impl Config {
-    /// The default settings for `domain`, for a node of its own.
+    /// Returns the default settings for `domain`, with its only node.
     pub fn new(domain: Domain) -> Self {
         Self {
             domain,
@@ -57,54 +65,56 @@ impl Config {
     }
 }
 
-/// Who may register.
+/// Who may register (PROTOCOL.md §6, Registration).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum RegistrationPolicy {
-    /// Anybody.
+    /// Everyone may.
     #[default]
     Open,
-    /// Nobody.
+    /// No one may: users that are registered stay.
     Closed,
 }
 
-/// Times and windows.
+/// How long things last and may take. Appendix C of PROTOCOL.md has the reasons.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Times {
-    /// How old a request may be. Answers are remembered as long.
+    /// How old a request may be. Answers are remembered for as long.
     pub request_past: Duration,
-    /// How far ahead of ours a caller's clock may be.
+    /// How far a caller's clock may be ahead of the homeserver's.
     pub request_future: Duration,
-    /// How far a federated frame's clock may be from ours, either way.
+    /// How far the clock of a frame's source may be from the homeserver's, either way.
     pub frame_window: Duration,
     /// How long a registration may take from its first to its last step.
     pub registration: Duration,
     /// How long a reserved group id stays reserved.
     pub group_reservation: Duration,
-    /// Validity of a client credential.
+    /// How long a client credential is valid.
     pub client_credential: Duration,
-    /// How long published key sets are good for.
+    /// How long published key sets are valid, at most 7 days.
     pub key_set: Duration,
-    /// How long a token key issues; it stays redeemable as long again.
+    /// How long a token key issues. Its tokens can be redeemed for as long again.
     pub token_key: Duration,
     /// How often a queue's ratchet is rotated with fresh randomness.
     pub queue_rotation: Duration,
-    /// How long an epoch of a federated stream lasts at most.
+    /// How long an epoch of a stream to another homeserver lasts at most.
     pub stream_epoch: Duration,
-    /// How recent a batch of key packages must be when they are added.
+    /// How old a batch of key packages may be when they are added.
     pub key_package_batch: Duration,
-    /// How long a lease lasts; it is renewed at half.
+    /// How long a node's lease of a share of the timers lasts. It is renewed at half of it.
     pub lease: Duration,
-    /// How old cached keys of a peer may be before they are refreshed.
+    /// How old kept keys of a peer may be before they are fetched again.
     pub key_refresh: Duration,
-    /// How long to wait after a failed fetch of a peer's keys, or an unknown key id.
+    /// How long a peer's keys are not fetched again after a fetch that failed, or did not have the key that
+    /// was wanted.
     pub key_retry: Duration,
-    /// First wait after a failed delivery; doubles with each further one.
+    /// The first wait after a failed delivery. It doubles with each further one.
     pub backoff_first: Duration,
-    /// Longest wait between deliveries.
+    /// The longest wait between attempts to deliver.
     pub backoff_limit: Duration,
-    /// The oldest that an undelivered entry may become. Whom to tell that it was dropped is kept as long again.
+    /// How old an undelivered entry may become before it is dropped. Whom to tell of it is kept for as long
+    /// again.
     pub outbox_age: Duration,
     /// How often expired records are looked for.
     pub sweep: Duration,
@@ -135,36 +145,38 @@ impl Default for Times {
     }
 }
 
-/// Tokens and rates.
+/// How much may be asked for in a time. Appendix C of PROTOCOL.md has the reasons.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rates {
-    /// Registrations begun per minute, by all users together: nothing else holds back who may register. More than a
-    /// large public homeserver sees, and what can wait to be finished stays below 100 MB.
+    /// Registrations begun per minute, by all users together: nothing else holds strangers back. The default
+    /// is more than a large public homeserver sees, and what can wait to be finished stays below 100 MB.
     pub registrations_per_minute: u32,
-    /// Tokens per client and [`Rates::token_time_frame`].
+    /// Tokens issued to one client per [`token_time_frame`](Self::token_time_frame).
     pub token_allowance: u64,
-    /// The time frame of all token allowances.
+    /// The time frame that all token allowances count in.
     pub token_time_frame: Duration,
-    /// Tokens for all clients of a registrable domain that was first seen today; as much more for each day since.
+    /// Tokens issued, per time frame, to all clients of a registrable domain that was first seen today. For
+    /// each day since then there are as many more.
     pub domain_first_day: u64,
-    /// The most that a domain's allowance grows to.
+    /// The most tokens per time frame that a domain's allowance grows to.
     pub domain_limit: u64,
-    /// Tokens for all domains together that were first seen in the last seven days.
+    /// Tokens issued, per time frame, to all domains together that were first seen in the last seven days.
     pub new_domains: u64,
-    /// Entries per second that one source homeserver may deliver, sustained; one with several recipients counts
-    /// once for each. A message to the largest group is a second's worth.
+    /// Entries per second that one source homeserver may deliver, sustained. An entry with several recipients
+    /// counts once for each: a message to the largest group is a second's worth.
     pub source_entries_per_second: u64,
-    /// As many it may deliver at once.
+    /// Entries that one source homeserver may deliver at once, counted likewise.
     pub source_burst: u64,
-    /// How often per second, sustained, those who are not authenticated yet can have us ask homeservers that we
-    /// know nothing of. Each costs a connection and a row that lasts as long as what the homeserver publishes.
+    /// How often per second, sustained, callers that are not authenticated yet can make this homeserver ask
+    /// others that it knows nothing of. Each question costs a connection, and a row that lasts as long as
+    /// what the other one publishes.
     pub first_contacts_per_second: u64,
-    /// How often they can at once.
+    /// How often they can make it ask at once.
     pub first_contact_burst: u64,
-    /// Deliveries to one client per minute.
+    /// Deliveries to one client per minute. More become a gap marker.
     pub client_per_minute: u32,
-    /// Deliveries to one membership (client and group) per minute.
+    /// Deliveries to one membership (a client in a group) per minute. More become a gap marker.
     pub membership_per_minute: u32,
 }
 
@@ -187,25 +199,26 @@ impl Default for Rates {
     }
 }
 
-/// Queues, streams and groups.
+/// How much is kept, and done in one step. Appendix C of PROTOCOL.md has the reasons.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sizes {
-    /// Entries that a client's fan-out queue holds.
+    /// The most entries of a client's fan-out queue. Further deliveries become a gap marker.
     pub fan_out_queue: u64,
-    /// Entries that a direct queue holds.
+    /// The most entries of a client's direct queue. Further connection requests are refused.
     pub direct_queue: u64,
-    /// Entries that wait for one destination, all streams together.
+    /// The most entries that wait for one destination, in all streams together. Then the oldest are dropped.
     pub outbox_entries: u64,
-    /// Streams to each destination: groups are spread over them.
+    /// Streams to each destination: groups are spread over them. At least one.
     pub stream_shards: u8,
-    /// Entries delivered in one batch.
+    /// The most entries of one frame.
     pub batch_entries: u64,
-    /// Recipients served in one commit of the distributor.
+    /// The most recipients that the distributor serves in one commit.
     pub recipients_per_commit: usize,
-    /// Smallest size, in bytes, that a section of a group's state is padded to.
+    /// The smallest size, in bytes, that a section of a group's state is padded to. It hides how many members
+    /// a small group has.
     pub section_padding: usize,
-    /// Expired records dropped in one sweep.
+    /// The most expired records that one sweep drops.
     pub sweep_batch: usize,
 }
 
@@ -224,14 +237,14 @@ impl Default for Sizes {
     }
 }
 
-/// Bugs that the simulator can plant, to show that its oracles find them. Without the feature `plant` they
-/// have no effect.
+/// A bug that the simulator can plant, to show that its oracles find it. Without the feature `plant` it has
+/// no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Plant {
     /// Frames are accepted whatever their signature.
     SkipSignature,
-    /// Requests are answered before their commit is durable.
+    /// Answers leave before their commit is durable.
     AckBeforeCommit,
     /// Frames are accepted whatever their destination.
     IgnoreDestination,
@@ -239,6 +252,6 @@ pub enum Plant {
     IgnorePosition,
     /// Spent tokens are accepted.
     ReuseNullifier,
-    /// Unbound configurations authorise everything, for ever.
+    /// Unbound queue configurations authorise everything, for ever.
     UnboundForever,
 }

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §9, Policy — with whom a homeserver federates. Asked before any work is done for a peer.
+//! PROTOCOL.md §9, Policy — which homeservers a homeserver federates with. The policy is asked before any
+//! work is done for a peer.
 
 use std::{fmt, str::FromStr};
 
@@ -9,13 +10,13 @@ use crate::{
     identifiers::{Domain, InvalidDomain},
 };
 
-/// The policy, for each direction apart.
+/// The policy, apart for each direction. By default both are open.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// What others may ask of us and deliver to us.
+    /// Which homeservers may ask this one and deliver to it.
     pub inbound: Rule,
-    /// Whom we deliver to and ask.
+    /// Which homeservers this one asks and delivers to.
     pub outbound: Rule,
 }
 
@@ -23,13 +24,13 @@ pub struct Policy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
-    /// Nobody.
+    /// With no homeserver.
     Closed,
-    /// Only these.
+    /// With these only.
     Allowlist(Vec<Pattern>),
-    /// All but these.
+    /// With all but some.
     Open {
-        /// Who is not.
+        /// The ones that are left out.
         blocklist: Vec<Pattern>,
     },
 }
@@ -40,25 +41,25 @@ impl Default for Rule {
     }
 }
 
-/// Which way a policy is asked for.
+/// The direction that a policy is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// They come to us.
+    /// The other homeserver comes to this one.
     Inbound,
-    /// We go to them.
+    /// This homeserver goes to the other one.
     Outbound,
 }
 
 impl Policy {
-    /// No federation at all.
+    /// Returns the policy of a homeserver that does not federate at all.
     pub fn closed() -> Self {
         Self { inbound: Rule::Closed, outbound: Rule::Closed }
     }
 
-    /// Refuses where the policy does not allow `domain` in this direction.
+    /// Makes sure that the policy allows `domain` in this direction.
     ///
     /// # Errors
-    /// [`Refusal::NotFederated`].
+    /// [`Refusal::NotFederated`] if it does not.
     pub fn check(&self, direction: Direction, domain: &Domain) -> Result<(), Refusal> {
         let rule = match direction {
             Direction::Inbound => &self.inbound,
@@ -79,7 +80,8 @@ impl Rule {
     }
 }
 
-/// A domain, or `*.` and a suffix: every domain below it (and not the suffix itself).
+/// Which domains a rule means: one, written as it is, or all below a suffix, written `*.` and the suffix. The
+/// suffix itself is not among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     domain: Domain,

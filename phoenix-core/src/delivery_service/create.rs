@@ -1,11 +1,12 @@
-//! PROTOCOL.md §8 — reserving a group's id, and creating the group.
+//! PROTOCOL.md §8, Creating a group — reserving its id, and creating it with its creator as the only member
+//! and first admin.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::{
-    commit::pseudonym,
     group::Group,
-    sections::{Member, MembersSection, RestSection, Section, check_secret},
+    roster::{Leaf, Roster},
+    sections::{Member, MembersSection, RestSection, check_secret_length},
 };
 use crate::{
     codec::{List, encode},
@@ -16,7 +17,7 @@ use crate::{
     operation::{Context, Interrupt, Lane, Transaction},
     request::{Call, Serve},
     store::{Expiring, Key, Record, RecordKind},
-    time::Timestamp,
+    time::{Month, Timestamp},
     wire::{
         delivery_service::{CreateGroup, LeafProfile, RequestGroupId, RequestGroupIdReply},
         envelope::{RequestEnvelope, Sender},
@@ -24,10 +25,10 @@ use crate::{
     },
 };
 
-/// An id that was handed out for a group to be.
+/// An id that was drawn for a group that does not exist yet.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct GroupReservation {
-    /// The name says the hour only.
+    /// The end of the reservation, to the millisecond: the row's name gives the hour only.
     until: Timestamp,
 }
 
@@ -36,7 +37,7 @@ impl Record for GroupReservation {
     const KIND: RecordKind = RecordKind::GroupReservation;
 }
 
-/// `request_group_id`: reserves a fresh id for an hour.
+/// Draws an id of this domain and reserves it for the time that the settings say (an hour).
 impl Serve for RequestGroupId {
     fn serve(
         transaction: &mut Transaction<'_>,
@@ -54,7 +55,6 @@ impl Serve for RequestGroupId {
     }
 }
 
-/// `create_group`: under a reserved id, with the creator as its only member and first admin.
 impl Serve for CreateGroup {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
         Lane::group(&self.group)
@@ -64,7 +64,7 @@ impl Serve for CreateGroup {
         let body = call.body;
         let id = &body.group.group_id;
         body.queue_config.check_length()?;
-        check_secret(&body.encrypted_credential)?;
+        check_secret_length(&body.encrypted_credential)?;
         if id.domain != *transaction.domain() {
             return Err(Refusal::NotReserved.into());
         }
@@ -78,30 +78,19 @@ impl Serve for CreateGroup {
         // The whole state is validated last: it costs many times what a stranger's request may cost.
         authenticate(transaction, call)?;
         call.redeem(transaction)?;
-        let (state, group_info, leaf) = validated_state(transaction, body)?;
+        let first = FirstState::validate(transaction, body)?;
         transaction.delete::<GroupReservation>(&reservation);
-        let identity = check_creator(transaction.context(), body, &state, &leaf)?;
+        let identity = first.check_creator(transaction.context(), body)?;
         let mut group = Group::new(&body.group, body.awaiting_connection, transaction.context());
-        let member = Member {
-            leaf: 0,
-            identity,
-            key: leaf.signature_key,
-            queue_config: body.queue_config.clone(),
-            active: transaction.now().month(),
-        };
-        let profile = LeafProfile { leaf: 0, encrypted_credential: body.encrypted_credential.clone() };
-        let members = MembersSection { epoch: 0, roles: roles(&state), members: one(member) };
-        let group_info = group_info.into_vec().try_into().map_err(|_| Refusal::InvalidGroupState)?;
-        let rest = RestSection { group_info, credentials: one(profile), past: List::default() };
-        group.write_tree(transaction, &state)?;
-        group.write(transaction, Section::Members, &members)?;
-        group.write(transaction, Section::Rest, &rest)?;
+        group.write_tree(transaction, &first.state)?;
+        let roster = first.into_roster(identity, body, now.month())?;
+        roster.write(transaction, &mut group)?;
         group.save(transaction);
         Ok(Done)
     }
 }
 
-/// The creator signs with the key of the tree's only leaf, which it is found to hold by this.
+/// The creator signs with the key of the tree's only leaf. The signature proves that it holds that key.
 fn authenticate(transaction: &mut Transaction<'_>, call: &Call<'_, CreateGroup>) -> Result<(), Refusal> {
     if call.sender()? != &Sender::Leaf(0) {
         return Err(Refusal::Unauthenticated);
@@ -110,50 +99,76 @@ fn authenticate(transaction: &mut Transaction<'_>, call: &Call<'_, CreateGroup>)
     call.authenticate(transaction, &key.map_err(|_| Refusal::InvalidGroupState)?)
 }
 
-/// The MLS state that the creator sent, and its own leaf in it.
-fn validated_state(
-    transaction: &mut Transaction<'_>,
-    body: &CreateGroup,
-) -> Result<(mls::GroupState, GroupInfoBytes, LeafView), Refusal> {
-    let crypto = MlsCrypto::with_memo(transaction.random().array(), transaction.homeserver().hash_memo());
-    let (tree, group_info) = (body.ratchet_tree.as_slice(), body.group_info.as_slice());
-    let (state, group_info) =
-        mls::GroupState::create(&crypto, tree, group_info).map_err(|_| Refusal::InvalidGroupState)?;
-    state.check_fresh().map_err(|_| Refusal::InvalidGroupState)?;
-    if state.group_id() != encode(&body.group.group_id) {
-        return Err(Refusal::InvalidGroupState);
-    }
-    let leaf = state.leaf(0).ok_or(Refusal::InvalidGroupState)?;
-    Ok((state, group_info, leaf))
+/// The MLS state that the creator sent.
+struct FirstState {
+    state: mls::GroupState,
+    group_info: GroupInfoBytes,
+    creator: LeafView,
 }
 
-/// The creator is a client of ours, an admin, and lets this delivery service propose removals.
-fn check_creator(
-    context: &Context,
-    body: &CreateGroup,
-    state: &mls::GroupState,
-    leaf: &LeafView,
-) -> Result<LeafIdentity, Refusal> {
-    let identity = pseudonym(context, &leaf.credential, &leaf.signature_key)?;
-    if !roles(state).is_admin(&identity) {
-        return Err(Refusal::InvalidGroupState);
+impl FirstState {
+    /// Validates tree and group information of the new group.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidGroupState`] if they are not those of a group of this id, at epoch 0, with one
+    /// member.
+    fn validate(transaction: &mut Transaction<'_>, body: &CreateGroup) -> Result<Self, Refusal> {
+        let crypto = MlsCrypto::with_memo(transaction.random().array(), transaction.homeserver().hash_memo());
+        let (tree, group_info) = (body.ratchet_tree.as_slice(), body.group_info.as_slice());
+        let (state, group_info) =
+            mls::GroupState::create(&crypto, tree, group_info).map_err(|_| Refusal::InvalidGroupState)?;
+        state.check_fresh().map_err(|_| Refusal::InvalidGroupState)?;
+        if state.group_id() != encode(&body.group.group_id) {
+            return Err(Refusal::InvalidGroupState);
+        }
+        let creator = state.leaf(0).ok_or(Refusal::InvalidGroupState)?;
+        Ok(Self { state, group_info, creator })
     }
-    let senders = state.external_senders();
-    let ours = |key: &[u8]| context.keys().delivery.iter().any(|known| known.key.verifying_key().0 == *key);
-    if !senders.first().is_some_and(|sender| ours(&sender.signature_key)) {
-        return Err(Refusal::InvalidGroupState);
+
+    /// Makes sure that the creator is an admin and a client of this homeserver, and lets this delivery
+    /// service propose removals. Returns the creator's identity.
+    fn check_creator(&self, context: &Context, body: &CreateGroup) -> Result<LeafIdentity, Refusal> {
+        let identity = Leaf::from(&self.creator).identity(context)?;
+        if !self.roles().is_admin(&identity) {
+            return Err(Refusal::InvalidGroupState);
+        }
+        let senders = self.state.external_senders();
+        let ours =
+            |key: &[u8]| context.keys().delivery.iter().any(|known| known.key.verifying_key().0 == *key);
+        if !senders.first().is_some_and(|sender| ours(&sender.signature_key)) {
+            return Err(Refusal::InvalidGroupState);
+        }
+        if body.queue_config.domain != *context.domain() {
+            return Err(Refusal::InvalidQueueConfig);
+        }
+        Ok(identity)
     }
-    if body.queue_config.domain != *context.domain() {
-        return Err(Refusal::InvalidQueueConfig);
+
+    fn roles(&self) -> Roles {
+        Roles::read(self.state.roles().as_deref())
     }
-    Ok(identity)
+
+    /// Returns the roster of a group whose only member is its creator.
+    fn into_roster(
+        self,
+        identity: LeafIdentity,
+        body: &CreateGroup,
+        active: Month,
+    ) -> Result<Roster, Refusal> {
+        let roles = self.roles();
+        let queue_config = body.queue_config.clone();
+        let member = Member { leaf: 0, identity, key: self.creator.signature_key, queue_config, active };
+        let profile = LeafProfile { leaf: 0, encrypted_credential: body.encrypted_credential.clone() };
+        let group_info = self.group_info.into_vec().try_into().map_err(|_| Refusal::InvalidGroupState)?;
+        Ok(Roster {
+            members: MembersSection { epoch: 0, roles, members: list_of_one(member) },
+            rest: RestSection { group_info, credentials: list_of_one(profile), past: List::default() },
+        })
+    }
 }
 
-fn roles(state: &mls::GroupState) -> Roles {
-    Roles::read(state.roles().as_deref())
-}
-
-fn one<T, const MAX: usize>(value: T) -> List<T, MAX> {
+/// One value is within the limit of every list that is used here.
+fn list_of_one<T, const MAX: usize>(value: T) -> List<T, MAX> {
     let mut list = List::default();
     let _ = list.push(value);
     list

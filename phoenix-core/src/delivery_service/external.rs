@@ -1,9 +1,10 @@
-//! PROTOCOL.md §8 — joining by external commit: what it takes, and the one that accepts a connection.
+//! PROTOCOL.md §8, Joining by external commit — what it takes, and the join that accepts a connection.
 
 use super::{
-    commit::{Staged, add_member},
+    commit::StagedCommit,
     fan_out::FanOut,
     group::{self, Group},
+    roster::{Leaf, Roster},
     sections::{RestSection, Section},
 };
 use crate::{
@@ -13,14 +14,13 @@ use crate::{
     operation::{Interrupt, Lane, Transaction},
     request::{Call, Serve},
     wire::{
-        delivery_service::{
-            CommitReply, ExternalCommitInfo, ExternalCommitInfoReply, JoinConnectionGroup, LeafProfile,
-        },
+        delivery_service::{CommitReply, ExternalCommitInfo, ExternalCommitInfoReply, JoinConnectionGroup},
         envelope::RequestEnvelope,
+        fan_out::Receipt,
     },
 };
 
-/// `external_commit_info`: for members; for others only while the group awaits a connection.
+/// Members get it by their signature. While the group awaits a connection, the group's key alone is enough.
 impl Serve for ExternalCommitInfo {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
         Lane::group(&self.group)
@@ -50,7 +50,7 @@ impl Serve for ExternalCommitInfo {
     }
 }
 
-/// `join_connection_group`: the one external join of a group that awaits it.
+/// A group that awaits a connection takes one join from outside, and awaits no other then.
 impl Serve for JoinConnectionGroup {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
         Lane::group(&self.group)
@@ -58,15 +58,15 @@ impl Serve for JoinConnectionGroup {
 
     fn serve(transaction: &mut Transaction<'_>, call: &Call<'_, Self>) -> Result<CommitReply, Interrupt> {
         let body = call.body;
-        let (mut group, mut members) = Group::open(transaction, &body.group)?;
-        // Having the key is the proof: nobody else could open the members' section.
+        let (mut group, members) = Group::open(transaction, &body.group)?;
+        // The key is the proof: without it, the members' section does not open.
         call.accept_proof(transaction);
         call.redeem(transaction)?;
         if group.head.awaiting_connection != Flag::Yes {
             return Err(Refusal::NotAwaitingConnection.into());
         }
-        let mut rest: RestSection = group.read(transaction, Section::Rest)?;
-        let staged = Staged::new(transaction, &group, (&body.commit, &body.group_info))?;
+        let mut roster = Roster::read(transaction, &group, members)?;
+        let staged = StagedCommit::validate(transaction, &group, body.commit.as_slice(), &body.group_info)?;
         let summary = staged.summary();
         if summary.sender != CommitSender::NewMember || !summary.is_only_inline(ProposalKind::ExternalInit) {
             return Err(Refusal::CommitNotAllowed.into());
@@ -74,19 +74,12 @@ impl Serve for JoinConnectionGroup {
         let [credential] = &*staged.data.encrypted_credentials else {
             return Err(Refusal::CredentialCount.into());
         };
-        let joiner = &summary.committer;
-        let profile = LeafProfile { leaf: joiner.index, encrypted_credential: credential.clone() };
-        let leaf = (joiner.index, joiner.credential.as_slice(), &joiner.signature_key);
-        add_member(
-            transaction.context(),
-            (&mut members, &mut rest),
-            leaf,
-            body.queue_config.clone(),
-            profile,
-        )?;
+        let joiner = Leaf::from(&summary.committer);
+        let queue_config = body.queue_config.clone();
+        roster.add(transaction.context(), joiner, queue_config, credential.clone())?;
         group.head.awaiting_connection = Flag::No;
-        let about = (call.envelope.request_id, summary.epoch_after);
-        let fan_out = FanOut::new(&body.commit, &members.members, joiner.index, about)?;
-        staged.apply(transaction, group, (members, rest), fan_out)
+        let receipt = Receipt { request_id: call.envelope.request_id, epoch: summary.epoch_after };
+        let fan_out = FanOut::new(&body.commit, &roster.members.members, joiner.index, receipt)?;
+        staged.apply(transaction, group, roster, fan_out)
     }
 }

@@ -1,31 +1,37 @@
 //! PROTOCOL.md §8, Atomicity — the row that an operation leaves for the distributor: who gets what.
+//!
+//! It is written in the commit that changes the group. So a message is ordered exactly when it is certain to
+//! be distributed.
 
 use super::{group::Group, sections::Member};
 use crate::{
     codec::{Bytes, List},
-    collections::log::{self},
+    collections::log,
     error::Refusal,
-    identifiers::{LogId, RequestId},
+    identifiers::LogId,
+    limits::MAX_MEMBERS,
     operation::Transaction,
     wire::fan_out::{ClientQueueConfig, FanOutContent, FanOutMessage, Receipt, Recipient, WelcomeBundle},
 };
 
-/// What is fanned out at one position, being put together.
+/// What is fanned out at one position of the group's order.
 pub(super) struct FanOut {
     contents: List<FanOutContent, 130>,
-    recipients: List<Recipient, { crate::limits::MAX_MEMBERS }>,
+    recipients: List<Recipient, MAX_MEMBERS>,
 }
 
 impl FanOut {
-    /// `message` to all `members` but the one at `sender`, who gets a receipt for `request`.
+    /// Takes `message` to all `members` but the one at leaf `sender`, who gets `receipt` in its place.
+    ///
+    /// # Errors
+    /// A refusal if message or recipients are more than one row can hold.
     pub fn new<const MAX: usize>(
         message: &Bytes<MAX>,
         members: &[Member],
         sender: u32,
-        (request_id, epoch): (RequestId, u64),
+        receipt: Receipt,
     ) -> Result<Self, Refusal> {
         let message = message.as_slice().to_vec().try_into().map_err(|_| Refusal::Malformed)?;
-        let receipt = Receipt { request_id, epoch };
         let contents = vec![FanOutContent::Message(message), FanOutContent::Receipt(receipt)];
         let mut fan_out =
             Self { contents: contents.try_into().unwrap_or_default(), recipients: List::default() };
@@ -36,7 +42,7 @@ impl FanOut {
         Ok(fan_out)
     }
 
-    /// Besides, a Welcome to one joiner.
+    /// Adds a Welcome for one joiner, whose queue `config` leads to.
     pub fn welcome(&mut self, bundle: WelcomeBundle, config: &ClientQueueConfig) -> Result<(), Refusal> {
         let content = self.contents.len() as u16;
         self.contents.push(FanOutContent::Welcome(bundle)).map_err(|_| Refusal::GroupFull)?;
@@ -48,7 +54,8 @@ impl FanOut {
         self.recipients.push(recipient).map_err(|_| Refusal::GroupFull)
     }
 
-    /// Orders it: the row is part of the operation's commit. Gives its position.
+    /// Appends it at the next position in the group's order, and returns the position. The row is part of the
+    /// operation's commit.
     pub fn append(self, transaction: &mut Transaction<'_>, group: &mut Group) -> u64 {
         let position = group.next_position();
         let message = FanOutMessage {

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §8 — a group: its head row, and access to its state for whoever brings its key.
+//! PROTOCOL.md §8, Access and authentication — a group: its head row, and access to its state with the key
+//! that the caller brings.
 
 use subtle::ConstantTimeEq as _;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
@@ -26,17 +27,24 @@ use crate::{
 /// The head row of a group: all that is not encrypted under its key.
 #[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct GroupHead {
-    /// The generations of the sections Tree, Members and Rest.
-    generations: (u64, u64, u64),
-    /// The next position in the group's order.
+    generations: Generations,
+    /// The next position in the group's order: from 0, without gaps.
     next_position: u64,
-    /// When the group was last used.
+    /// The month in which the group was last used.
     last_used: Month,
-    /// Whether somebody may join who has nothing but the group's key.
+    /// Whether a caller that has nothing but the group's key may join.
     pub awaiting_connection: Flag,
-    /// A hash of the group's key: another key is refused without a look at the state, in the same time whatever the
-    /// size of the group.
+    /// What the group's key is known by: another key is refused without a look at the state, so in the same
+    /// time whatever the size of the group.
     key_hash: Hash,
+}
+
+/// How often each section that changes was written.
+#[derive(Debug, Clone, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct Generations {
+    tree: u64,
+    members: u64,
+    rest: u64,
 }
 
 impl Record for GroupHead {
@@ -46,18 +54,17 @@ impl Record for GroupHead {
 
 /// A group that was opened with its key.
 pub(super) struct Group {
-    /// Its id.
     pub id: GroupId,
-    /// Its head, as it will be written.
+    /// Its head row, as [`save`](Self::save) will write it.
     pub head: GroupHead,
     key: EarKey,
 }
 
 impl Group {
-    /// A new group; nothing is written yet.
+    /// Begins a new group. It is not stored yet.
     pub fn new(access: &GroupAccess, awaiting_connection: Flag, context: &Context) -> Self {
         let head = GroupHead {
-            generations: (0, 0, 0),
+            generations: Generations::default(),
             next_position: 0,
             last_used: context.now().month(),
             awaiting_connection,
@@ -66,20 +73,23 @@ impl Group {
         Self { id: access.group_id.clone(), head, key: access.group_key.clone() }
     }
 
-    /// The head row of the group of this id.
+    /// Returns the key of the head row of the group `id`.
     pub fn row(id: &GroupId) -> Key {
         Key::of::<GroupHead>(&id.uuid)
     }
 
-    /// Whether there is, or ever was, a group of this id.
+    /// Whether there is, or ever was, a group `id`.
     pub fn exists(transaction: &mut Transaction<'_>, id: &GroupId) -> Result<bool, Interrupt> {
         Ok(transaction.get::<GroupHead>(&id.uuid)?.is_some())
     }
 
-    /// Opens the group and the section of its members: whoever can, has the key.
+    /// Opens the group with the key that the caller brings, and reads its members.
     ///
-    /// A group that does not exist and a key that is not the group's are one refusal, after the same work: the
-    /// hash of the key. What remains is how long a store takes to say that there is no row.
+    /// A group that does not exist and a key that is not the group's are one refusal, after the same work:
+    /// the hash of the key. What remains is how long a store takes to say that there is no row.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchGroup`].
     pub fn open(
         transaction: &mut Transaction<'_>,
         access: &GroupAccess,
@@ -96,7 +106,10 @@ impl Group {
         Ok((group, members))
     }
 
-    /// Reads a section.
+    /// Reads a section of the current generation.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchGroup`] if there is none, or it is another generation's.
     pub fn read<S: Codec>(
         &self,
         transaction: &mut Transaction<'_>,
@@ -128,7 +141,7 @@ impl Group {
         Ok(())
     }
 
-    /// Deletes a section that is over.
+    /// Deletes a section that is not needed any more.
     pub fn delete(&self, transaction: &mut Transaction<'_>, section: Section) {
         transaction.delete::<GroupSection>(&SectionName { group: self.id.uuid, section });
     }
@@ -151,49 +164,54 @@ impl Group {
         self.write(transaction, Section::Tree, &TreeSection { snapshot })
     }
 
-    /// Hands out the next position in the group's order.
+    /// Takes the next position in the group's order.
     pub fn next_position(&mut self) -> u64 {
         let position = self.head.next_position;
         self.head.next_position += 1;
         position
     }
 
-    /// Writes the head. Last, for it names what the sections have become.
+    /// Writes the head row: last, since it names what the sections have become.
     pub fn save(mut self, transaction: &mut Transaction<'_>) {
         self.head.last_used = transaction.now().month();
         transaction.put(&self.id.uuid, &self.head);
     }
 
     fn generation_mut(&mut self, section: Section) -> Option<&mut u64> {
-        let (tree, members, rest) = &mut self.head.generations;
+        let generations = &mut self.head.generations;
         match section {
-            Section::Tree => Some(tree),
-            Section::Members => Some(members),
-            Section::Rest => Some(rest),
+            Section::Tree => Some(&mut generations.tree),
+            Section::Members => Some(&mut generations.members),
+            Section::Rest => Some(&mut generations.rest),
             Section::Past(_) => None,
         }
     }
 
-    /// What a section is bound to: service, kind, group, section and generation.
+    /// Returns what a section is bound to: its kind, group, section and generation.
     fn associated(&self, name: &SectionName) -> Vec<u8> {
-        let (tree, members, rest) = self.head.generations;
+        let generations = &self.head.generations;
         let generation = match name.section {
-            Section::Tree => tree,
-            Section::Members => members,
-            Section::Rest => rest,
-            // Written once: the epoch says it all.
+            Section::Tree => generations.tree,
+            Section::Members => generations.members,
+            Section::Rest => generations.rest,
+            // Written once: its name says which epoch it is of.
             Section::Past(_) => 0,
         };
         [Key::of::<GroupSection>(name).to_bytes(), encode(&generation)].concat()
     }
 }
 
-/// What the head knows the key by, which nothing can be learnt from.
+/// Returns what the head knows the key by. The key cannot be learnt from it.
 fn key_hash(access: &GroupAccess) -> Hash {
     kdf::hash(Label::GROUP_KEY, &[access.group_key.as_bytes(), &encode(&access.group_id)])
 }
 
-/// The member that made a request, once its signature is verified with its leaf's key.
+/// Returns the member that made the request, once the request's signature is verified with the member's leaf
+/// key.
+///
+/// # Errors
+/// [`Refusal::Unauthenticated`]: the sender is no leaf, there is no such member, or the signature is
+/// another's.
 pub(super) fn authenticate<'a, B>(
     transaction: &mut Transaction<'_>,
     call: &Call<'_, B>,

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §8, §9 — the delivery service's published keys.
+//! PROTOCOL.md §8, Access and authentication — the delivery service's published keys (§4, Published sets).
 
 use crate::{
     operation::{Interrupt, Transaction},
@@ -6,7 +6,7 @@ use crate::{
     wire::delivery_service::{GetDsKeys, GetDsKeysReply},
 };
 
-/// `get_ds_keys`: verifying keys for proposals of the delivery service.
+/// Verifying keys of the proposals that the delivery service makes, signed and open to everybody.
 impl Serve for GetDsKeys {
     fn serve(transaction: &mut Transaction<'_>, _: &Call<'_, Self>) -> Result<GetDsKeysReply, Interrupt> {
         let set = transaction.keys().ds_key_set(

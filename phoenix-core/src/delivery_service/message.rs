@@ -1,4 +1,5 @@
-//! PROTOCOL.md §8 — application messages, and where a member's messages go.
+//! PROTOCOL.md §8, Application messages — what members send, and (PROTOCOL.md §8, Queue configurations of members) where
+//! their own messages go.
 
 use super::{
     fan_out::FanOut,
@@ -15,13 +16,14 @@ use crate::{
     wire::{
         delivery_service::{SendMessage, SendMessageReply, UpdateQueueInfo},
         envelope::RequestEnvelope,
+        fan_out::Receipt,
         message::Done,
     },
 };
 
-/// `send_message`: group, epoch and sender are checked; the content nobody here can see.
+/// Checks group, epoch and sender; the content is encrypted for the members.
 ///
-/// Reads the head and the members, writes the head: nothing of the tree.
+/// Reads head and members and writes the head. The tree is not touched, so the cost does not grow with it.
 impl Serve for SendMessage {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
         Lane::group(&self.group)
@@ -43,16 +45,16 @@ impl Serve for SendMessage {
         if message.epoch != members.epoch {
             return Err(Refusal::WrongEpoch { current: members.epoch }.into());
         }
-        let about = (call.envelope.request_id, members.epoch);
-        let fan_out = FanOut::new(&body.message, &members.members, sender.leaf, about)?;
+        let receipt = Receipt { request_id: call.envelope.request_id, epoch: members.epoch };
+        let fan_out = FanOut::new(&body.message, &members.members, sender.leaf, receipt)?;
         let position = fan_out.append(transaction, &mut group);
         group.save(transaction);
         Ok(SendMessageReply { position, sent_at: transaction.now() })
     }
 }
 
-/// `update_queue_info`: replaces the sender's queue configuration. From a joiner, it is the sign that it has
-/// picked up its welcome information.
+/// Replaces the sender's queue configuration. From a joiner it is also the sign that it has picked up its
+/// welcome information.
 impl Serve for UpdateQueueInfo {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
         Lane::group(&self.group)
@@ -65,11 +67,11 @@ impl Serve for UpdateQueueInfo {
         let leaf = group::authenticate(transaction, call, &members)?.leaf;
         call.redeem(transaction)?;
         let mut rest: RestSection = group.read(transaction, Section::Rest)?;
-        if welcome::picked_up(transaction, &group, &mut rest, leaf) {
+        if welcome::mark_picked_up(transaction, &group, &mut rest, leaf) {
             group.write(transaction, Section::Rest, &rest)?;
         }
         if let Some(member) = members.find_mut(leaf) {
-            // A member's homeserver stays its homeserver.
+            // A member stays at its homeserver: another domain would move the others' traffic elsewhere.
             if member.queue_config.domain != body.queue_config.domain {
                 return Err(Refusal::InvalidQueueConfig.into());
             }

@@ -1,20 +1,28 @@
-//! PROTOCOL.md §8 — the delivery service: owns groups, validates every commit, orders what is sent, and hands
-//! it to the distributor.
+//! PROTOCOL.md §8 — the delivery service owns groups: it validates every commit as a member would, puts all
+//! messages of a group into one order, and hands them to the distributor.
 //!
-//! * `group`: access to a group by its id and key; `sections`: its state, encrypted under that key.
-//! * `commit`: what all commits have in common; `create`, `membership` and `external`: each of them.
-//! * `message`: application messages and queue configurations; `welcome`: what joiners fetch.
+//! Members bring the key of their group's state with each request. The service keeps the key nowhere, so all
+//! that it does with a group it does while a member asks for it.
+//!
+//! * `group`: access to a group by its id and key. `sections`: its state, encrypted under that key. `roster`:
+//!   who is in it, and what is kept of each member.
+//! * `commit`: what all commits have in common. `create`, `add_users`, `update_client` and `external`: how a
+//!   group begins, and each kind of commit.
+//! * `message`: application messages and queue configurations. `welcome`: what joiners fetch. `keys`: what
+//!   the service publishes.
 //! * `fan_out`: who gets what.
 
+mod add_users;
 mod commit;
-pub(crate) mod create;
-pub(crate) mod external;
+mod create;
+mod external;
 mod fan_out;
 mod group;
-pub(crate) mod keys;
-pub(crate) mod membership;
-pub(crate) mod message;
+mod keys;
+mod message;
+mod roster;
 mod sections;
 #[cfg(test)]
 mod tests;
-pub(crate) mod welcome;
+mod update_client;
+mod welcome;

@@ -1,8 +1,9 @@
-//! PROTOCOL.md §8 — the state of a group, in sections encrypted under the group's key, so that a message reads
-//! only what it needs.
+//! PROTOCOL.md §8, State — the state of a group, in sections encrypted under the group's key, so that a
+//! message reads only what it needs.
 //!
-//! Each section is padded to size buckets and bound to its group, kind and generation. The head row names the
-//! generation of each section, so that an old section cannot be put back beside new ones.
+//! Each section is padded to size buckets, so that its length does not tell the number of members, and bound
+//! to its group, kind and generation. The head row names the generation of each section, so that an old
+//! section cannot be put back beside new ones.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -21,16 +22,16 @@ use crate::{
     },
 };
 
-/// An encrypted section.
+/// A section as it is stored: padded, and encrypted under the group's key.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct GroupSection(pub EarCiphertext);
 
-/// Names a section of a group.
+/// The name of a section's row.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct SectionName {
-    /// The group.
+    /// The group among those of this homeserver.
     pub group: GroupUuid,
-    /// Which section.
+    /// The section among those of the group.
     pub section: Section,
 }
 
@@ -43,102 +44,114 @@ impl Record for GroupSection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u8)]
 pub(super) enum Section {
-    /// The MLS public group: what validating a commit needs.
+    /// A [`TreeSection`]: what validating a commit needs.
     #[tls_codec(discriminant = 1)]
     Tree,
-    /// The members: what fan-out and authentication need.
+    /// A [`MembersSection`]: what fan-out and authentication need.
     #[tls_codec(discriminant = 2)]
     Members,
-    /// What only those need who join or commit.
+    /// A [`RestSection`]: what only joins and commits need.
     #[tls_codec(discriminant = 3)]
     Rest,
-    /// The tree and credentials of an epoch in which users joined who have not picked them up. Written once.
+    /// A [`PastSection`], by its epoch: what the joiners of that epoch have not all picked up. Written once.
     #[tls_codec(discriminant = 4)]
     Past(u64),
 }
 
-/// The MLS public group.
+/// The MLS public group: tree, group context, interim transcript hash and pending proposals.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct TreeSection {
+    /// As [`mls::GroupState::snapshot`](crate::mls::GroupState::snapshot) writes it.
     pub snapshot: Bytes<{ 12 << 20 }>,
 }
 
-/// The members.
+/// Epoch, roles and members: all that an application message needs.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct MembersSection {
-    /// The current epoch.
+    /// The group's current epoch.
     pub epoch: u64,
-    /// Who may change the membership.
+    /// The admins, who may change the membership.
     pub roles: Roles,
-    /// By leaf, ascending.
+    /// All members, by leaf, ascending.
     pub members: List<Member, MAX_MEMBERS>,
 }
 
 /// A member as the delivery service knows it: a pseudonym of this group.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct Member {
-    /// Where in the tree.
+    /// Its place in the ratchet tree. MLS gives it to another member once this one is gone.
     pub leaf: u32,
-    /// Unique in the group, whatever the leaf.
+    /// What the member is known by for as long as it is one.
     pub identity: LeafIdentity,
-    /// The leaf's key.
+    /// The leaf's signature key, which authenticates its requests.
     pub key: VerifyingKey,
     /// Where its messages go.
     pub queue_config: ClientQueueConfig,
-    /// When it last committed.
+    /// The month of its last commit.
     pub active: Month,
 }
 
-/// Makes sure that what is encrypted for other clients is not longer than it can be.
-pub(super) fn check_secret(secret: &EarCiphertext) -> Result<(), Refusal> {
+/// Makes sure that a credential or attribution, which only other clients can open, is not longer than one can
+/// be.
+///
+/// # Errors
+/// [`Refusal::TooLarge`] with [`MAX_MEMBER_SECRET`].
+pub(super) fn check_secret_length(secret: &EarCiphertext) -> Result<(), Refusal> {
     let long = secret.ciphertext.as_slice().len() > MAX_MEMBER_SECRET;
     if long { Err(Refusal::TooLarge { limit: MAX_MEMBER_SECRET as u64 }) } else { Ok(()) }
 }
 
 impl MembersSection {
-    /// The member at `leaf`.
+    /// Returns the member at `leaf`, if there is one.
     pub fn find(&self, leaf: u32) -> Option<&Member> {
         self.members.iter().find(|member| member.leaf == leaf)
     }
 
-    /// As [`find`](Self::find), to change it.
+    /// Returns the member at `leaf`, to change it.
     pub fn find_mut(&mut self, leaf: u32) -> Option<&mut Member> {
         self.members.iter_mut().find(|member| member.leaf == leaf)
     }
 }
 
-/// What only those need who join or commit.
+/// What only joins and commits need.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct RestSection {
-    /// The verified GroupInfo of the current epoch.
+    /// The verified GroupInfo of the current epoch, an MLSMessage: what an external commit starts from.
     pub group_info: GroupState,
     /// The members' encrypted credentials, by leaf, ascending.
     pub credentials: List<LeafProfile, MAX_MEMBERS>,
-    /// Epochs in which users joined who have not picked up their welcome information, oldest first.
+    /// The epochs whose joiners have not all picked up their welcome information, oldest first.
     pub past: List<PastEpoch, MAX_PAST_EPOCHS>,
 }
 
-/// So many joins may wait to be picked up; then the oldest joiners have to resync.
+/// Epochs that wait for their joiners. When there are more, the oldest goes, and its joiners have to resync.
 pub(super) const MAX_PAST_EPOCHS: usize = 32;
 
-/// An epoch in which users joined, and who of them has not been seen yet.
+/// An epoch in which users joined, and who of them has not picked up its welcome information.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct PastEpoch {
+    /// The epoch that the commit which added them led to.
     pub epoch: u64,
+    /// The leaves of those who have not.
     pub leaves: List<u32, MAX_ADDS>,
 }
 
-/// What joiners of an epoch pick up.
+/// What the joiners of an epoch pick up, all as of that epoch.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct PastSection {
+    /// The MLS ratchet tree.
     pub ratchet_tree: GroupState,
+    /// The members' encrypted credentials, by leaf, ascending.
     pub credentials: List<LeafProfile, MAX_MEMBERS>,
+    /// Who may fetch all this.
     pub joiners: List<Joiner, MAX_ADDS>,
 }
 
-/// A joiner, known by its key package until it is merged.
+/// A joiner, known by its key package until it is heard of as a member.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct Joiner {
+    /// The KeyPackageRef of its key package.
     pub reference: Hash,
+    /// The leaf key in its key package, which authenticates it.
     pub key: VerifyingKey,
 }

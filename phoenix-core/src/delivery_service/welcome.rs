@@ -1,4 +1,5 @@
-//! PROTOCOL.md §8 — what a joiner picks up: tree and credentials as of the epoch that it joined.
+//! PROTOCOL.md §8, Joining from a Welcome — what a joiner picks up: tree and credentials as of the epoch that
+//! it joined.
 
 use super::{
     group::Group,
@@ -16,7 +17,8 @@ use crate::{
     },
 };
 
-/// `welcome_info`: for the owner of a key package that was added in the epoch.
+/// For the owner of a key package that was added in the epoch. It signs with the leaf key of that key
+/// package.
 impl Serve for WelcomeInfo {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
         Lane::group(&self.group)
@@ -39,11 +41,13 @@ impl Serve for WelcomeInfo {
     }
 }
 
-/// Keeps the tree and the credentials of the new epoch until the joiners have picked them up.
-pub(super) fn keep(
+/// Keeps the tree and the credentials of the new epoch, which `state` and `rest` hold, until the joiners have
+/// picked them up. Where too many epochs wait, the oldest goes: its joiners have to resync.
+pub(super) fn keep_for_joiners(
     transaction: &mut Transaction<'_>,
     group: &mut Group,
-    (state, rest): (&mls::GroupState, &mut RestSection),
+    state: &mls::GroupState,
+    rest: &mut RestSection,
     adds: &[AddView],
 ) -> Result<(), Refusal> {
     let joiners = adds.iter().filter_map(|add| {
@@ -65,8 +69,9 @@ pub(super) fn keep(
     group.write(transaction, Section::Past(epoch), &past)
 }
 
-/// Notes that the joiner at `leaf` has picked up what was kept for it. Whether anything was.
-pub(super) fn picked_up(
+/// Notes that the joiner at `leaf` has picked up what was kept for it, and returns whether anything was. What
+/// the last joiner of an epoch has picked up goes.
+pub(super) fn mark_picked_up(
     transaction: &mut Transaction<'_>,
     group: &Group,
     rest: &mut RestSection,

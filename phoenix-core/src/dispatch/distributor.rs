@@ -1,8 +1,8 @@
 //! PROTOCOL.md §8, Atomicity — the distributor: moves rows of a log, in order, into local queues and outbound
 //! streams, a few recipients in each commit, and deletes a row when all are served.
 //!
-//! How far it is, it notes in the same commit, so that a crash between any two leaves nobody out and serves
-//! nobody twice. It never asks the network: what goes to another homeserver goes into a stream.
+//! Its progress is part of the same commit, so that a crash between any two leaves no recipient out and serves none
+//! twice. It never asks the network: what goes to another homeserver goes into a stream.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -22,9 +22,9 @@ use crate::{
 /// How far a log is distributed.
 #[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct FanOutProgress {
-    /// The row in hand.
+    /// The row being distributed.
     position: u64,
-    /// How many of its [deliveries](deliveries) are made.
+    /// How many of its [deliveries] are made.
     made: u32,
 }
 
@@ -33,7 +33,7 @@ impl Record for FanOutProgress {
     const KIND: RecordKind = RecordKind::FanOutProgress;
 }
 
-/// Makes the next few deliveries of the log: of as many messages as there is room for in one commit.
+/// Makes the next few deliveries of the log: of as many messages as one commit has room for.
 pub(crate) fn distribute(transaction: &mut Transaction<'_>, log: &LogId) -> Result<(), Interrupt> {
     let mut progress: FanOutProgress = transaction.get(log)?.unwrap_or_default();
     let source = log.source(transaction.domain()).clone();
@@ -41,14 +41,14 @@ pub(crate) fn distribute(transaction: &mut Transaction<'_>, log: &LogId) -> Resu
         Waiting::Messages(messages) => messages,
         Waiting::Damaged(name) => return pass_over(transaction, &name),
     };
-    let domain = transaction.domain().clone();
+    let ours = transaction.domain();
     let mut room = transaction.config().sizes.recipients_per_commit.max(1);
     let mut batch = Vec::new();
     for message in &messages {
-        let deliveries = deliveries(&domain, &source, message);
+        let deliveries = deliveries(ours, &source, message);
         let left = deliveries.len().saturating_sub(progress.made as usize);
         let now = left.min(room);
-        batch.extend(deliveries.into_iter().skip(progress.made as usize).take(now).map(|way| (message, way)));
+        batch.extend(deliveries.into_iter().skip(progress.made as usize).take(now));
         room -= now;
         if now < left {
             progress.made += now as u32;
@@ -58,10 +58,10 @@ pub(crate) fn distribute(transaction: &mut Transaction<'_>, log: &LogId) -> Resu
         progress = FanOutProgress { position: progress.position + 1, made: 0 };
     }
     prefetch(transaction, &batch)?;
-    for (message, way) in &batch {
-        match way {
-            Way::Local(recipient) => enqueue::enqueue(transaction, &source, message, recipient)?,
-            Way::Remote(domain, recipients) => {
+    for Delivery { message, route } in &batch {
+        match route {
+            Route::Local(recipient) => enqueue::enqueue(transaction, &source, message, recipient)?,
+            Route::Remote(domain, recipients) => {
                 outbox::append(transaction, domain, &for_domain(message, recipients))?;
             }
         }
@@ -69,12 +69,15 @@ pub(crate) fn distribute(transaction: &mut Transaction<'_>, log: &LogId) -> Resu
     if !messages.is_empty() {
         transaction.put(log, &progress);
     }
+    go_on(transaction, log, progress.position)
+}
+
+/// Has the timer run again if there is a row at `position`, the next one of the log; ends it if there is none.
+fn go_on(transaction: &mut Transaction<'_>, log: &LogId, position: u64) -> Result<(), Interrupt> {
     let timer = Timer::Distribute(log.clone());
-    let next = LogPosition { log: log.clone(), position: progress.position };
-    transaction.load([Key::of::<FanOutRow>(&next)])?;
-    match transaction.read::<FanOutRow>(&next)? {
+    match transaction.read::<FanOutRow>(&LogPosition { log: log.clone(), position })? {
         Stored::Absent => transaction.clear_timer(&timer),
-        // The timer's row stays until the log is empty; this only says that there is more to do right now.
+        // The timer's row stays until the log is empty; this only says that there is more to do now.
         Stored::Intact(_) | Stored::Damaged(_) => {
             transaction.effect(Effect::Wake { timer, due: transaction.now() });
         }
@@ -90,7 +93,7 @@ enum Waiting {
     Damaged(LogPosition),
 }
 
-/// Looks at the next messages, more at a time where they turn out to be small.
+/// Reads the next messages, more at a time where they turn out to be small.
 fn waiting(
     transaction: &mut Transaction<'_>,
     log: &LogId,
@@ -103,7 +106,7 @@ fn waiting(
         let first = progress.position + messages.len() as u64;
         let names = (first..).take(ahead).map(|position| LogPosition { log: log.clone(), position });
         let names: Vec<LogPosition> = names.collect();
-        // Nobody but this timer takes rows away: what was seen of them stays.
+        // Only this timer takes rows away: what was seen of them stays.
         transaction.snapshot().load(&names.iter().map(Key::of::<FanOutRow>).collect::<Vec<_>>())?;
         for name in names {
             match transaction.snapshot().read::<FanOutRow>(&name)? {
@@ -122,11 +125,11 @@ fn waiting(
     Ok(Waiting::Messages(messages))
 }
 
-/// Passes over a damaged row, so that it does not hold up those behind it. Who it was for, nobody can tell any
-/// more: they notice by the group's positions that something is missing.
+/// Passes over a damaged row, so that it does not hold up those behind it. Its recipients are not known any more:
+/// they notice by the group's positions that something is missing.
 ///
-/// But only if one of the next rows can be read. Under another service key none can, and then nothing is lost yet:
-/// it all waits for the right one.
+/// That happens only if one of the next rows can be read. Under another service key none can, and then nothing is
+/// lost yet: all of it waits for the right key.
 fn pass_over(transaction: &mut Transaction<'_>, damaged: &LogPosition) -> Result<(), Interrupt> {
     let LogPosition { log, position } = damaged;
     let behind = (position + 1..).take(LOOK_AHEAD).map(|position| LogPosition { log: log.clone(), position });
@@ -150,32 +153,40 @@ fn pass_over(transaction: &mut Transaction<'_>, damaged: &LogPosition) -> Result
     Ok(())
 }
 
-/// So many rows behind a damaged one are looked at.
+/// The number of rows behind a damaged one that are looked at.
 const LOOK_AHEAD: usize = 8;
 
 /// How often a damaged row is looked at while nothing behind it can be read. The next message looks at once.
 const DAMAGED_WAIT: Duration = MINUTE.saturating_mul(30);
 
-/// One delivery: to a queue here, or to all recipients at another homeserver together.
-enum Way<'a> {
+/// One delivery of a message.
+struct Delivery<'a> {
+    message: &'a FanOutMessage,
+    route: Route<'a>,
+}
+
+/// Where a message is delivered to.
+enum Route<'a> {
+    /// To a queue of this homeserver.
     Local(&'a Recipient),
+    /// To all its recipients at another homeserver together.
     Remote(&'a Domain, Vec<&'a Recipient>),
 }
 
-/// Loads what the deliveries will read, so that it takes two rounds however many they are.
-fn prefetch(transaction: &mut Transaction<'_>, batch: &[(&FanOutMessage, Way<'_>)]) -> Result<(), Interrupt> {
+/// Loads what the deliveries read, so that it takes two rounds however many they are.
+fn prefetch(transaction: &mut Transaction<'_>, batch: &[Delivery<'_>]) -> Result<(), Interrupt> {
     let context = transaction.context();
-    let rows = batch.iter().flat_map(|(message, way)| match way {
-        Way::Local(recipient) => enqueue::rows(context, recipient),
-        Way::Remote(domain, _) => outbox::rows(context, domain, message),
+    let rows = batch.iter().flat_map(|Delivery { message, route }| match route {
+        Route::Local(recipient) => enqueue::rows(context, recipient),
+        Route::Remote(domain, _) => outbox::rows(context, domain, message),
     });
     transaction.snapshot().load(&rows.collect::<Vec<Key>>())?;
     let mut over_bound = Vec::new();
     let mut before: BTreeMap<&Domain, u64> = BTreeMap::new();
-    for (message, way) in batch {
-        if let Way::Remote(domain, _) = way {
+    for Delivery { message, route } in batch {
+        if let Route::Remote(domain, _) = route {
             let before = before.entry(domain).or_default();
-            over_bound.extend(outbox::row_over_bound(transaction, domain, (message, *before))?);
+            over_bound.extend(outbox::row_over_bound(transaction, domain, message, *before)?);
             *before += 1;
         }
     }
@@ -184,21 +195,21 @@ fn prefetch(transaction: &mut Transaction<'_>, batch: &[(&FanOutMessage, Way<'_>
 
 /// All deliveries of a message, always in the same order. What comes from another homeserver goes to queues
 /// here only: nothing is relayed to a third.
-fn deliveries<'a>(ours: &Domain, source: &Domain, message: &'a FanOutMessage) -> Vec<Way<'a>> {
+fn deliveries<'a>(ours: &Domain, source: &Domain, message: &'a FanOutMessage) -> Vec<Delivery<'a>> {
     let mut remote: BTreeMap<&Domain, Vec<&Recipient>> = BTreeMap::new();
-    let mut deliveries = Vec::new();
+    let mut routes = Vec::new();
     for recipient in &message.recipients {
         if recipient.config.domain == *ours {
-            deliveries.push(Way::Local(recipient));
+            routes.push(Route::Local(recipient));
         } else if source == ours {
             remote.entry(&recipient.config.domain).or_default().push(recipient);
         }
     }
-    deliveries.extend(remote.into_iter().map(|(domain, recipients)| Way::Remote(domain, recipients)));
-    deliveries
+    routes.extend(remote.into_iter().map(|(domain, recipients)| Route::Remote(domain, recipients)));
+    routes.into_iter().map(|route| Delivery { message, route }).collect()
 }
 
-/// The message with just these recipients, and just the contents that they get.
+/// The message with only these recipients, and only the contents that they get.
 fn for_domain(message: &FanOutMessage, recipients: &[&Recipient]) -> FanOutMessage {
     let mut contents: BTreeMap<u16, u16> = BTreeMap::new();
     for recipient in recipients {

@@ -1,35 +1,18 @@
 //! From an input to the operation that serves it. Here all services are known; they do not know each other.
+//!
+//! * `input`: what happens to a homeserver.
+//! * `request`: a request's way through its checks to the operation that serves it.
+//! * `timer`: what serves which timer, and which node.
+//! * `distributor`: messages from a log into queues and streams.
+//! * `sweep`: what has expired goes.
 
-pub(crate) mod distributor;
+mod distributor;
+mod input;
 mod request;
 mod sweep;
-#[cfg(test)]
-mod tests;
 mod timer;
 
-use crate::{
-    homeserver::Homeserver,
-    operation::{Operation, Timer},
-    time::Timestamp,
-};
+pub use input::Input;
 
-/// Something that happens to a homeserver.
-#[derive(Debug, Clone, Copy)]
-pub enum Input<'a> {
-    /// The bytes of a request arrived.
-    Request(&'a [u8]),
-    /// A timer is due.
-    Timer(&'a Timer),
-}
-
-impl Homeserver {
-    /// Begins to serve `input`. `now` is the time; `seed` is 32 fresh random bytes, which no other call may get.
-    ///
-    /// See [`crate::operation`] for how to go on.
-    pub fn accept(&self, input: Input<'_>, now: Timestamp, seed: [u8; 32]) -> Operation {
-        match input {
-            Input::Request(bytes) => request::accept(self, bytes, now, seed),
-            Input::Timer(timer) => timer::accept(self, timer.clone(), now, seed),
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
-//! From a due timer to the operation that serves it. Leases keep the nodes of one store out of each other's way.
+//! PROTOCOL.md §2, Determinism and storage — from a due timer to the operation that serves it. Leases keep the nodes of
+//! one store out of each other's way.
 //!
-//! Correctness never rests on a lease: of what two nodes do at once, one commit does not apply. A lease only spares
-//! them the attempt.
+//! Correctness never rests on a lease: if two nodes do the same at once, one of the commits does not apply. A lease
+//! spares them the attempt.
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::{
     homeserver::Homeserver,
     identifiers::NodeId,
     operation::{Effect, Handler, Interrupt, Lane, Operation, Timer, Transaction},
+    rates::StoredTime,
     store::{Record, RecordKind},
     time::Timestamp,
 };
@@ -24,7 +26,7 @@ use crate::{
 #[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct Lease {
     node: NodeId,
-    until: Timestamp,
+    until: StoredTime,
 }
 
 impl Record for Lease {
@@ -62,7 +64,7 @@ impl Handler for TimerHandler {
         Ok(None)
     }
 
-    /// A damaged row or contention stands in the way: the timer's row is still there, and so is the work.
+    /// A damaged row or contention stands in the way: the timer's row is still there, and the work is tried again.
     fn refused(&self, transaction: &mut Transaction<'_>, _: &Refusal) -> Option<Vec<u8>> {
         let due = transaction.now() + AFTER_TROUBLE;
         transaction.effect(Effect::Wake { timer: self.0.clone(), due });
@@ -73,26 +75,26 @@ impl Handler for TimerHandler {
 /// How long to wait before a timer that could not be served is tried again.
 const AFTER_TROUBLE: Duration = Duration::from_secs(5);
 
-/// Whether this node may work on `timer`: takes or renews the lease of its shard where that is possible, else
-/// comes back when the other node's lease is over.
+/// Whether this node may work on `timer`: takes or renews the lease of its shard if it can, else has the timer run
+/// again when the other node's lease is over.
 fn hold_lease(transaction: &mut Transaction<'_>, timer: &Timer) -> Result<bool, Interrupt> {
-    let config = transaction.config();
+    let (now, config) = (transaction.now(), transaction.config());
     let shard = kdf::hash(Label::ROW_NAME, &[&encode(timer)])[0] % LEASE_SHARDS;
-    let lease: Option<Lease> = transaction.get(&shard)?;
-    // A lease that lasts longer than any does was taken while a clock was wrong.
-    let longest = transaction.now() + 2 * config.times.lease;
-    if let Some(lease) = lease.filter(|lease| lease.until <= longest) {
-        if lease.node != config.node && lease.until > transaction.now() {
-            transaction.effect(Effect::Wake { timer: timer.clone(), due: lease.until });
+    if let Some(lease) = transaction.get::<Lease>(&shard)?
+        && let Some(until) = lease.until.pending(now, 2 * config.times.lease)
+    {
+        if lease.node != config.node {
+            transaction.effect(Effect::Wake { timer: timer.clone(), due: until });
             return Ok(false);
         }
-        if lease.node == config.node && lease.until > transaction.now() + config.times.lease / 2 {
+        if until > now + config.times.lease / 2 {
             return Ok(true);
         }
     }
-    transaction.put(&shard, &Lease { node: config.node, until: transaction.now() + config.times.lease });
+    let until = StoredTime::new(now + config.times.lease);
+    transaction.put(&shard, &Lease { node: config.node, until });
     Ok(true)
 }
 
-/// How many leases there are: enough to spread over a few nodes, few enough to be renewed for nothing.
+/// The number of leases: enough to spread over a few nodes, few enough to renew at no cost.
 const LEASE_SHARDS: u8 = 16;

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §7 — only a group's own homeserver can deliver for it: the group's domain is the authenticated
+//! PROTOCOL.md §7, What is delivered — only a group's own homeserver can deliver for it: the group's domain is the authenticated
 //! source, and the MLS message inside is of that very group.
 
 use crate::{

@@ -1,15 +1,16 @@
-//! PROTOCOL.md §9 — federation: whom to trust for whose keys, streams to other homeservers and from them.
+//! PROTOCOL.md §9 — federation: streams to other homeservers and from them.
 //!
-//! * `policy`: with whom at all.
-//! * `outbox`: streams to others; `backoff`: when to try again.
-//! * `authorization`: who may deliver for a group.
-//! * `inbox`: streams from others, each check in its order; `rate_limit`: how much of them.
+//! * `inbox`: streams from others, each check in its order.
+//! * `outbox`: streams to others.
+//! * `peer`: whether a peer is reachable; `backoff`: when to try again.
+//! * `authorization`: which homeserver may deliver for a group.
+//! * `stream`: how a stream is encrypted.
 
 pub(crate) mod authorization;
-pub mod backoff;
+mod backoff;
 pub(crate) mod inbox;
-pub mod outbox;
-pub(crate) mod peer;
+pub(crate) mod outbox;
+mod peer;
 mod stream;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §9, Outbox — what is known of a peer's reachability: backoff and circuit breaker.
+//! PROTOCOL.md §9, Outbox — whether a peer is reachable: backoff and circuit breaker.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -7,11 +7,12 @@ use crate::{
     codec::List,
     identifiers::{Domain, StreamName},
     operation::{Interrupt, Timer, Transaction},
+    rates::StoredTime,
     store::{Key, Record, RecordKind},
     time::Timestamp,
 };
 
-/// How deliveries to a peer go. There is no row while all is well.
+/// What deliveries to a failing peer wait for. There is no row while deliveries succeed.
 #[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct PeerState {
     /// Failures in a row.
@@ -19,8 +20,8 @@ pub(super) struct PeerState {
     /// When the first of them was.
     pub since: Timestamp,
     /// Not to be tried before.
-    retry_at: Timestamp,
-    /// The stream that alone may try while the breaker is open, and until when it may.
+    retry_at: StoredTime,
+    /// The one stream that may try while the breaker is open.
     probe: Option<Probe>,
     /// Streams that wait for the peer.
     waiting: List<StreamName, 256>,
@@ -29,7 +30,7 @@ pub(super) struct PeerState {
 #[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct Probe {
     stream: StreamName,
-    until: Timestamp,
+    until: StoredTime,
 }
 
 impl Record for PeerState {
@@ -42,20 +43,20 @@ pub(super) fn row(domain: &Domain) -> Key {
     Key::of::<PeerState>(domain)
 }
 
-/// From so many failures on, the breaker is open: one stream tries for all.
+/// The number of failures in a row from which on the breaker is open: one stream tries for all.
 const BREAKER_OPENS: u32 = 5;
 
 /// Whether a stream may try now.
 pub(super) enum Permission {
-    /// Yes.
+    /// It may try.
     Go,
-    /// Not before.
+    /// It may not try before this time.
     Wait(Timestamp),
     /// It is to try for all others, once that is committed.
     Probe,
 }
 
-/// Asks whether `stream` may be delivered now.
+/// Whether `stream` may be delivered now.
 pub(super) fn permission(
     transaction: &mut Transaction<'_>,
     stream: &StreamName,
@@ -64,54 +65,54 @@ pub(super) fn permission(
         return Ok(Permission::Go);
     };
     let now = transaction.now();
-    // A time that lies further ahead than any wait was noted while the clock was wrong.
-    if now < state.retry_at && state.retry_at <= now + transaction.config().times.backoff_limit {
-        let retry_at = state.retry_at;
+    let times = &transaction.config().times;
+    if let Some(retry_at) = state.retry_at.pending(now, times.backoff_limit) {
         wait_for_peer(transaction, stream, state);
         return Ok(Permission::Wait(retry_at));
     }
     if state.failures < BREAKER_OPENS {
         return Ok(Permission::Go);
     }
-    let lease = transaction.config().times.lease;
-    match state.probe.clone().filter(|probe| probe.until > now && probe.until <= now + lease) {
-        Some(probe) if probe.stream == *stream => Ok(Permission::Go),
-        Some(probe) => {
+    let is_probe = state.probe.as_ref().is_some_and(|probe| probe.stream == *stream);
+    match state.probe.as_ref().and_then(|probe| probe.until.pending(now, times.lease)) {
+        Some(_) if is_probe => Ok(Permission::Go),
+        Some(until) => {
             wait_for_peer(transaction, stream, state);
-            Ok(Permission::Wait(probe.until))
+            Ok(Permission::Wait(until))
         }
         None => {
-            state.probe = Some(Probe { stream: stream.clone(), until: now + lease });
+            let until = StoredTime::new(now + times.lease);
+            state.probe = Some(Probe { stream: stream.clone(), until });
             transaction.put(&stream.destination, &state);
             Ok(Permission::Probe)
         }
     }
 }
 
-/// Notes that `stream` waits, so that it is woken when the peer is back.
+/// Notes that `stream` waits, so that it is woken when the peer is reachable again.
 fn wait_for_peer(transaction: &mut Transaction<'_>, stream: &StreamName, mut state: PeerState) {
     if !state.waiting.contains(stream) && state.waiting.push(stream.clone()).is_ok() {
         transaction.put(&stream.destination, &state);
     }
 }
 
-/// Notes a failure; gives the time of the next attempt.
+/// Notes a failure. Returns the time of the next attempt.
 pub(super) fn failed(transaction: &mut Transaction<'_>, stream: &StreamName) -> Result<Timestamp, Interrupt> {
     let now = transaction.now();
     let state = transaction.get::<PeerState>(&stream.destination)?;
     let mut state = state.unwrap_or(PeerState {
         failures: 0,
         since: now,
-        retry_at: now,
+        retry_at: StoredTime::new(now),
         probe: None,
         waiting: List::default(),
     });
     state.failures = state.failures.saturating_add(1);
-    let times = transaction.config().times.clone();
-    state.retry_at =
-        now + backoff::wait(transaction.random(), state.failures, times.backoff_first, times.backoff_limit);
+    let times = &transaction.config().times;
+    let wait = backoff::wait(transaction.random(), state.failures, times.backoff_first, times.backoff_limit);
+    let retry_at = now + wait;
+    state.retry_at = StoredTime::new(retry_at);
     state.probe = None;
-    let retry_at = state.retry_at;
     if !state.waiting.contains(stream) {
         let _ = state.waiting.push(stream.clone());
     }
@@ -119,7 +120,7 @@ pub(super) fn failed(transaction: &mut Transaction<'_>, stream: &StreamName) -> 
     Ok(retry_at)
 }
 
-/// Notes that the peer is there: it answered, or it delivered something authenticated. All that waits goes on.
+/// Notes that the peer is reachable: it answered, or delivered something authenticated. All that waits goes on.
 pub(super) fn reachable(transaction: &mut Transaction<'_>, domain: &Domain) -> Result<(), Interrupt> {
     let Some(state) = transaction.get::<PeerState>(domain)? else { return Ok(()) };
     transaction.delete::<PeerState>(domain);
@@ -129,7 +130,7 @@ pub(super) fn reachable(transaction: &mut Transaction<'_>, domain: &Domain) -> R
     Ok(())
 }
 
-/// Since when deliveries to the peer fail, if they do.
+/// Since when deliveries to the peer have been failing; `None` if they are not.
 pub(super) fn failing_since(
     transaction: &mut Transaction<'_>,
     domain: &Domain,

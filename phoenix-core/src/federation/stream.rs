@@ -1,4 +1,4 @@
-//! PROTOCOL.md §9 — the encryption of a federated stream: epochs from a sealed seed, a ratchet step per entry.
+//! PROTOCOL.md §9, QS-to-QS delivery — the encryption of a federated stream: epochs from a sealed seed, a ratchet step per entry.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
@@ -21,11 +21,11 @@ pub(super) struct Chain {
     pub epoch: u64,
     /// The ratchet at `sequence`.
     secret: RatchetSecret,
-    /// The entry that it stands at.
+    /// The next entry to encrypt or decrypt.
     pub sequence: u64,
 }
 
-/// Whose stream it is: part of what every entry is bound to.
+/// The stream that an entry is of: part of what it is bound to.
 pub(super) struct StreamContext<'a> {
     pub source: &'a Domain,
     pub destination: &'a Domain,
@@ -55,7 +55,7 @@ impl Chain {
         Self { epoch, secret: seed, sequence: first_sequence }
     }
 
-    /// The chain, moved on to `sequence`. The caller makes sure that it is not far.
+    /// The chain, moved on to `sequence`. Each step costs a derivation: the caller makes sure that there are few.
     pub fn forward(mut self, sequence: u64) -> Self {
         while self.sequence < sequence {
             let (next, _) = self.secret.step();

@@ -1,4 +1,4 @@
-//! Frames, and the requests that carry them.
+//! PROTOCOL.md §9, QS-to-QS delivery — frames, and the requests that carry them.
 
 use crate::{
     codec::{DecodeError, List, encode},

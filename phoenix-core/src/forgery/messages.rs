@@ -1,4 +1,5 @@
-//! Messages that no client asked for, and the configurations that carry them.
+//! PROTOCOL.md §7, Queue configurations — messages that no client asked for, and the configurations that
+//! carry them.
 
 use crate::{
     codec::decode,
@@ -29,7 +30,7 @@ pub fn receipt_for(
 }
 
 /// Returns the queue configuration in an encoded key package. Its owner has made it for Welcomes and for
-/// nothing else (PROTOCOL.md §7). `None` if the key package is not valid at `now`.
+/// nothing else (PROTOCOL.md §7, Queue configurations). `None` if the key package is not valid at `now`.
 pub fn unbound_config(key_package: &[u8], now: Timestamp) -> Option<ClientQueueConfig> {
     // Validation draws no randomness, so any seed will do.
     let crypto = MlsCrypto::new([0; 32]);

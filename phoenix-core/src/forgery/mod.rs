@@ -1,4 +1,5 @@
-//! What a dishonest homeserver makes, for simulators, demonstrations and tests; contains no protocol rule.
+//! PROTOCOL.md §12 — what a dishonest homeserver makes, for simulators, demonstrations and tests; contains no
+//! protocol rule.
 //!
 //! An attacker with the keys of a homeserver of its own can sign any frame, in any name, and can read all
 //! that is sent to it. This module makes such frames and reads such secrets, and refuses nothing. The
@@ -6,7 +7,10 @@
 //!
 //! * a [`FrameHeader`] with the caller's own names and key makes frames that an honest homeserver accepts;
 //! * with another source, key id, destination or time, or signed with another key, it makes frames that an
-//!   honest homeserver must refuse (PROTOCOL.md §9).
+//!   honest homeserver must refuse (PROTOCOL.md §9, Receiving).
+//!
+//! * `frames`: frames, and the requests that carry them.
+//! * `messages`: messages that no client asked for, and the configurations that carry them.
 //!
 //! Only builds with the feature `forgery` have it. No other module of this crate uses it.
 

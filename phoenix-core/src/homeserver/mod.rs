@@ -1,4 +1,4 @@
-//! The homeserver: configuration and keys, from which inputs become operations.
+//! PROTOCOL.md §1, Services — the homeserver: settings and keys, from which inputs become operations.
 
 mod opened_configs;
 
@@ -20,14 +20,16 @@ use crate::{
 
 /// A homeserver: authentication, queuing and delivery service of one domain.
 ///
-/// It is cheap to clone and to share between threads, and holds no protocol state: what it knows of users,
-/// queues and groups is in the store, and passes through an [`Operation`]. What it does keep are caches of
-/// pure computations, bounded, which change no result.
+/// It is cheap to clone and to share between threads, and holds no protocol state: what is known of users,
+/// queues and groups is in the store, and passes through an [`Operation`](crate::operation::Operation). What
+/// it does keep are caches of pure computations, bounded, which change no result.
+///
+/// [`accept`](Self::accept) is the way in for all that happens.
 ///
 /// ```
 /// use phoenix_core::{
-///     config::Config, homeserver::{Homeserver, Input}, keys::ServiceKeys, operation::Step, rng::Random,
-///     time::Timestamp,
+///     config::Config, dispatch::Input, homeserver::Homeserver, keys::ServiceKeys, operation::Step,
+///     rng::Random, time::Timestamp,
 /// };
 ///
 /// let now = Timestamp::from_milliseconds(1_800_000_000_000);
@@ -52,11 +54,11 @@ struct Inner {
     as_credentials: Mutex<Option<Arc<AsCredentialSet>>>,
 }
 
-/// Some 100 bytes each: two trees of 5000 members.
+/// The most hashes in the memo, of some 100 bytes each: those of two trees of 5000 members.
 const HASH_MEMO_ENTRIES: usize = 65_536;
 
 impl Homeserver {
-    /// A homeserver of these settings and keys.
+    /// Returns a homeserver with these settings and keys. `keys` are those of the settings' domain.
     pub fn new(config: Config, keys: ServiceKeys) -> Self {
         let hash_memo = Arc::new(HashMemo::new(*keys.cache_seed, HASH_MEMO_ENTRIES));
         Self(Arc::new(Inner {
@@ -69,36 +71,37 @@ impl Homeserver {
         }))
     }
 
-    /// The settings.
+    /// Returns the settings.
     pub fn config(&self) -> &Config {
         &self.0.config
     }
 
-    /// The keys.
+    /// Returns the keys.
     pub fn keys(&self) -> &ServiceKeys {
         &self.0.keys
     }
 
-    /// The domain.
+    /// Returns the domain that the homeserver owns.
     pub fn domain(&self) -> &Domain {
         &self.0.config.domain
     }
 
-    /// The memo of hashes that makes validating commits in large groups fast.
+    /// Returns the memo of hashes, which makes the validation of commits in large groups fast.
     pub(crate) fn hash_memo(&self) -> Arc<HashMemo> {
         Arc::clone(&self.0.hash_memo)
     }
 
-    /// Uses the cache of opened queue configurations.
+    /// Calls `use_cache` with the cache of opened queue configurations, which is locked meanwhile.
     pub(crate) fn with_opened_configs<T>(&self, use_cache: impl FnOnce(&mut OpenedConfigs) -> T) -> T {
         use_cache(&mut self.0.opened_configs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The credentials as they are published at `now`: made once an hour, as of its start, since a list of revocations
-    /// can be long and any caller can ask.
+    /// Returns the credentials of the authentication service, as they are published at `now`. They are made
+    /// once an hour, as of its start, since a list of revocations can be long and any caller can ask
+    /// (PROTOCOL.md §6, Published credentials).
     ///
     /// # Errors
-    /// [`NoValidKey`] if there is nothing to sign them with.
+    /// [`NoValidKey`] if no intermediate is valid to sign them.
     pub(crate) fn as_credentials(&self, now: Timestamp) -> Result<Arc<AsCredentialSet>, NoValidKey> {
         let start = now - Duration::from_millis(now.milliseconds() % 3_600_000);
         let mut cached = self.0.as_credentials.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,14 +110,14 @@ impl Homeserver {
         if cached.as_ref().is_none_or(|set| set.content.issued_at != start) {
             *cached = made(start).ok();
         }
-        // In the hour in which a signer begins or ends, it may be another one's.
+        // In the hour in which a signer begins or ends, the set of the hour's start may be another signer's.
         match cached.clone().filter(|set| set.content.valid_until > now) {
             Some(set) => Ok(set),
             None => made(now),
         }
     }
 
-    /// The token keys in force at `now`: derived once per period.
+    /// Returns the token keys that are in force at `now`. They are derived once per period.
     pub(crate) fn token_keys(&self, now: Timestamp) -> Arc<TokenKeys> {
         let mut cached = self.0.token_keys.lock().unwrap_or_else(PoisonError::into_inner);
         match &*cached {

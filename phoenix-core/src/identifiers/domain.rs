@@ -1,4 +1,4 @@
-//! PROTOCOL.md §5 — the domain a homeserver is named by.
+//! PROTOCOL.md §5, Domains — the domain that a homeserver is named by.
 
 use std::{fmt, str::FromStr};
 
@@ -8,9 +8,10 @@ use crate::codec::Bytes;
 
 /// A homeserver's fully qualified domain name, in lower case and ASCII (IDNA A-labels).
 ///
-/// At least two labels, 253 octets at most, no port, no trailing dot, no IP address. `localhost` names of
-/// two or more labels (`a.localhost`) are domains like any other here; whether a homeserver may *serve* one
-/// is a matter of its configuration.
+/// It has at least two labels and at most 253 octets, no port and no trailing dot, and is no IP address.
+/// `localhost` names of two or more labels (`a.localhost`) are domains like any other here; whether a
+/// homeserver may *serve* one is up to its adapter. Encoded as its octets, with their length; any other
+/// spelling than this one is not a valid encoding.
 ///
 /// ```
 /// use phoenix_core::identifiers::Domain;
@@ -45,18 +46,19 @@ pub enum InvalidDomain {
 const MAX_OCTETS: usize = 253;
 
 impl Domain {
-    /// The name, in lower case.
+    /// Returns the name, in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether the name lies under `localhost`, which only a development homeserver may serve.
+    /// Whether the name lies below `localhost`, which only a homeserver for development may serve.
     pub fn is_localhost(&self) -> bool {
         self.0.ends_with(".localhost")
     }
 
-    /// The part that its owner registered, by the public suffix list: `chat.example.co.uk` and
-    /// `example.co.uk` are one registrant. A name that is a public suffix itself stands for itself.
+    /// Returns the part that its owner registered, by the public suffix list: `chat.example.co.uk` and
+    /// `example.co.uk` have one owner, and count as one. A name that is a public suffix itself stands for
+    /// itself.
     pub fn registrable(&self) -> Domain {
         let registrable = psl::domain_str(&self.0).unwrap_or(&self.0);
         Self(registrable.to_owned())

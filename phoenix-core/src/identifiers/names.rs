@@ -1,4 +1,4 @@
-//! Users, clients, groups and the pseudonyms of the queuing service.
+//! PROTOCOL.md §1, Names — users, clients, groups, and the pseudonyms that the services know them by.
 
 use std::{fmt, str::FromStr};
 
@@ -11,42 +11,42 @@ use super::{
 };
 
 random_identifier! {
-    /// A user's pseudonym at the queuing service.
+    /// A user's pseudonym at the queuing service. No service can tell whose it is.
     QsUserId
 }
 random_identifier! {
-    /// A client's pseudonym at the queuing service; names its fan-out queue.
+    /// A client's pseudonym at the queuing service. It names the client's fan-out queue.
     QsClientId
 }
 random_identifier! {
-    /// Names one request, so that its repetition is recognised (PROTOCOL.md §2).
+    /// The name of one request, which each repetition of it carries (PROTOCOL.md §2, Idempotency).
     RequestId
 }
 
 random_identifier! {
-    /// A leaf's pseudonym, unique in its group. It names a member through updates and resyncs, whatever its leaf index,
-    /// and says nothing of whose leaf it is (PROTOCOL.md §4).
+    /// A member's pseudonym in one group (PROTOCOL.md §4, Leaves). It stays through updates and resyncs,
+    /// whatever the leaf index, and says nothing of whose leaf it is.
     LeafIdentity
 }
 
 random_identifier! {
-    /// A user among the users of a homeserver.
+    /// A user, among those of its homeserver.
     UserUuid
 }
 random_identifier! {
-    /// A client among the clients of a user.
+    /// A client, among those of its user.
     ClientUuid
 }
 random_identifier! {
-    /// A group among the groups of a homeserver.
+    /// A group, among those of its homeserver.
     GroupUuid
 }
 random_identifier! {
-    /// A node among the nodes that share a homeserver's store.
+    /// A node, among those that share a homeserver's store.
     NodeId
 }
 
-/// A user: who it is at which homeserver. Written as `<uuid>@<domain>`.
+/// A user, and the homeserver where it is registered. Written as `<uuid>@<domain>`.
 ///
 /// ```
 /// use phoenix_core::identifiers::UserId;
@@ -56,25 +56,26 @@ random_identifier! {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct UserId {
-    /// Unique at the homeserver.
+    /// The user, among those of the homeserver.
     pub uuid: UserUuid,
-    /// The user's homeserver.
+    /// The homeserver where the user is registered.
     pub domain: Domain,
 }
 
-/// A client (device) of a user. Written as `<user's uuid>@<domain>/<client's uuid>`.
+/// A client, which is one device of a user. Written as `<user's uuid>@<domain>/<client's uuid>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct ClientId {
     /// The user whose client it is.
     pub user_id: UserId,
-    /// Unique among the user's clients.
+    /// The client, among those of the user.
     pub uuid: ClientUuid,
 }
 
-/// A group: its name at the homeserver that owns it. The MLS group id is its encoding. Written as `<uuid>@<domain>`.
+/// A group, and the homeserver that owns it. Its encoding is the MLS group id, so that every MLS message
+/// names the only homeserver that may deliver it. Written as `<uuid>@<domain>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct GroupId {
-    /// Unique at the homeserver.
+    /// The group, among those of the homeserver.
     pub uuid: GroupUuid,
     /// The homeserver whose delivery service owns the group.
     pub domain: Domain,

@@ -1,4 +1,4 @@
-//! Identifiers that are 16 random bytes.
+//! PROTOCOL.md §1, Names — identifiers that are 16 random bytes.
 
 /// Declares an identifier: 16 random bytes, written as 32 hexadecimal digits.
 macro_rules! random_identifier {
@@ -13,7 +13,7 @@ macro_rules! random_identifier {
         pub struct $name(pub [u8; 16]);
 
         impl $name {
-            /// A fresh identifier.
+            /// Draws a new identifier.
             pub fn random(random: &mut $crate::rng::Random) -> Self {
                 Self(random.array())
             }

@@ -1,22 +1,22 @@
-//! Identifiers as people read, write and configure them.
+//! PROTOCOL.md §1, Names — identifiers as people read, write and configure them.
 
 use super::domain::InvalidDomain;
 
-/// A text that is not an identifier.
+/// Why a text is not an identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidIdentifier {
-    /// The random part is not 32 hexadecimal digits.
-    #[error("the part that is unique at a homeserver is written in 32 hexadecimal digits")]
+    /// A part that is drawn at random is not 32 hexadecimal digits.
+    #[error("the part that is drawn at random is written in 32 hexadecimal digits")]
     Digits,
-    /// There is no `@` before the domain, or no `/` before the client.
-    #[error("expected {0}")]
+    /// There is no `@` before the domain, or no `/` before the client's part. The form is given.
+    #[error("the name is written {0}")]
     Form(&'static str),
-    /// What stands behind the `@` is not a domain.
+    /// The part after the `@` is not a domain.
     #[error(transparent)]
     Domain(#[from] InvalidDomain),
 }
 
-/// Has serde write and read a type as the text of its `Display` and `FromStr`.
+/// Makes serde write and read a type as the text of its `Display` and `FromStr`.
 macro_rules! as_text {
     ($name:ident) => {
         impl serde::Serialize for $name {

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §11.1 — what openmls needs to run a member's groups.
+//! PROTOCOL.md §11, A client outlives its process — what openmls needs to run a member's groups.
 
 use openmls_traits::OpenMlsProvider;
 

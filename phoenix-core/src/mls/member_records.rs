@@ -1,4 +1,4 @@
-//! PROTOCOL.md §11.1 — the MLS state of a member as records: named, encoded, and noted when they change.
+//! PROTOCOL.md §11, A client outlives its process — the MLS state of a member as records: named, encoded, and noted when they change.
 //!
 //! Each value that openmls stores is a record of a declared [kind](MlsRecordKind), in memory. The client saves the
 //! [changes](MlsRecords::take_changes) with the rest of its state. A value that is replaced or deleted is overwritten in

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §11.1 — how openmls reads and writes a member's records.
+//! PROTOCOL.md §11, A client outlives its process — how openmls reads and writes a member's records.
 
 use openmls_traits::storage::{CURRENT_VERSION, StorageProvider, traits};
 

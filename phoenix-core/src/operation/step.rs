@@ -143,7 +143,7 @@ pub enum Step {
 /// What an operation comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// The encoded response, if somebody waits for one.
+    /// The encoded response, if a caller waits for one.
     pub reply: Option<Vec<u8>>,
     /// What is to happen now.
     pub effects: Vec<Effect>,

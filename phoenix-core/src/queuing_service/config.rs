@@ -1,4 +1,4 @@
-//! PROTOCOL.md §7 — sealed queue configurations: what a client authorises, for whom and until when.
+//! PROTOCOL.md §7, Queue configurations — sealed queue configurations: what a client authorises, for whom and until when.
 
 use crate::{
     codec::{decode, encode},
@@ -37,7 +37,7 @@ impl ClientQueueConfig {
 }
 
 impl QueueConfigContent {
-    /// How the client's record names a group: nothing can be learnt from it without the key in here.
+    /// How the client's record names a group: a hash that reveals nothing without the key in here.
     pub fn list_entry(&self, ds_domain: &Domain, group_id: &GroupId) -> Hash {
         let key = self.list_key.as_bytes();
         *kdf::derive(key, Label::GROUP_LIST, &encode(&(ds_domain.clone(), group_id.clone())))
@@ -49,11 +49,11 @@ impl QueueConfigContent {
     }
 }
 
-/// Opens a configuration. `None` if it was not sealed to this homeserver: then nobody can be named.
+/// Opens a configuration. `None` if it was not sealed to this homeserver: then it names no client.
 ///
-/// Opening is a public-key operation, so what comes of it is kept in memory. That changes no result: it is
-/// kept by the hash of the sealed bytes, and the client's record is read afresh each time. Anybody can seal to
-/// this homeserver, so what is not verified yet is kept apart and not for long.
+/// Opening is a public-key operation, so its result is kept in memory. That changes no outcome: it is kept by the hash
+/// of the sealed bytes, and the client's record is read afresh each time. Any stranger can seal to this homeserver, so
+/// what is not verified yet is kept apart and not for long.
 pub(super) fn open(context: &Context, config: &ClientQueueConfig) -> Option<QueueConfig> {
     let name = kdf::hash(Label::SEALED_CONFIGURATION, &[&encode(config)]);
     let homeserver = context.homeserver();
@@ -102,7 +102,7 @@ mod tests {
         },
     };
 
-    /// Anybody can seal to the published key: what strangers seal drives out nothing that a client has signed.
+    /// Any stranger can seal to the published key: that drives out nothing that a client has signed.
     #[test]
     fn strangers_do_not_drive_out_what_clients_signed() {
         let mut world = World::of(&["b.example"]);
@@ -114,7 +114,7 @@ mod tests {
         let known = |name| homeserver.with_opened_configs(|cache| cache.get(&name)).is_some();
         let config = open(&context, &sealed).unwrap();
         assert!(verify(&context, &sealed, &config, &client.config_key.verifying_key()));
-        // Opened like any other, but signed by nobody that has a record.
+        // Opened like any other, but signed by no client that has a record.
         let to = keys("b.example").config_keys().next().unwrap();
         let (mut random, stranger) = (Random::from_seed([2; 32]), SigningKey::from_bytes(&[3; 32]));
         let mut junk = Vec::new();

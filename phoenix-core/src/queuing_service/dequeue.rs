@@ -1,4 +1,4 @@
-//! PROTOCOL.md §7 — reading a fan-out queue, and listening to it.
+//! PROTOCOL.md §7, Reading and listening — reading a fan-out queue, and being told when it grows.
 
 use super::{fan_out_queue::FanOut, records};
 use crate::{
@@ -25,7 +25,7 @@ impl Serve for Dequeue {
     }
 }
 
-/// `listen`: whoever sent this is told of every delivery, as long as it stays connected.
+/// `listen`: the client is told of every delivery, as long as it stays connected.
 impl Serve for Listen {
     fn lane(&self, envelope: &RequestEnvelope) -> Lane {
         Lane::sender(envelope)

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §7 — key packages: published by a client, handed out to its friends, each once.
+//! PROTOCOL.md §7, Key packages — published by a client, handed out to its friends, each once.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use super::records::{self, QsUser};
 use crate::{
     codec::{List, decode, encode},
-    collections::pool::{self, PackageName},
+    collections::pool::{self, PackageName, Pool},
     crypto::{
         aead::{EarCiphertext, EarKey},
         kdf::Hash,
@@ -21,7 +21,7 @@ use crate::{
     mls,
     operation::{Context, Interrupt, Lane, Transaction},
     request::{Call, Serve},
-    store::{Key, Record, RecordKind},
+    store::RecordKind,
     wire::{
         envelope::RequestEnvelope,
         fan_out::ClientQueueConfig,
@@ -33,20 +33,19 @@ use crate::{
     },
 };
 
-/// A package and its reference, encrypted under a key derived from the friendship token.
-#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct StoredKeyPackage(EarCiphertext);
+/// A client's key packages; the last resort is the last. Each is stored with its reference, encrypted under a key
+/// derived from the friendship token.
+enum KeyPackages {}
 
-impl Record for StoredKeyPackage {
-    type Name = PackageName<QsClientId>;
-    const KIND: RecordKind = RecordKind::KeyPackage;
+impl Pool for KeyPackages {
+    type Name = QsClientId;
+    type Content = EarCiphertext;
+
+    const HEAD: RecordKind = RecordKind::KeyPackagePool;
+    const PACKAGE: RecordKind = RecordKind::KeyPackage;
 }
 
-pool::pool! {
-    /// A client's key packages; the last resort is the last.
-    KeyPackages, QsClientId, KeyPackagePool, StoredKeyPackage
-}
-
+/// A stored key package, decrypted.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct Content {
     reference: Hash,
@@ -69,7 +68,7 @@ impl Serve for PublishKeyPackages {
         let contents = validated(transaction, &call.body.packages)?;
         let key = call.body.friendship_token.add_package_key();
         pool::replace::<KeyPackages, _>(transaction, &client, &contents, |random, name, content| {
-            Ok(StoredKeyPackage(key.seal(random, &associated(name), &encode(content))?))
+            Ok(key.seal(random, &associated(name), &encode(content))?)
         })?;
         Ok(Done)
     }
@@ -109,11 +108,12 @@ fn check_friend(user: &QsUser, hash: &Hash) -> Result<(), Refusal> {
     if bool::from(user.friendship_hash.ct_eq(hash)) { Ok(()) } else { Err(Refusal::NoFriend) }
 }
 
+/// What a stored package is bound to: its row.
 fn associated(name: &PackageName<QsClientId>) -> Vec<u8> {
-    Key::of::<StoredKeyPackage>(name).to_bytes()
+    pool::package_row::<KeyPackages>(name).to_bytes()
 }
 
-/// `get_key_package`: one for each client of the user, and the batch that vouches for them.
+/// `get_key_package`: one for each client of the user, and a signed batch of their references.
 impl Serve for GetKeyPackage {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
         Lane::Of(encode(&self.user))
@@ -123,7 +123,7 @@ impl Serve for GetKeyPackage {
         transaction: &mut Transaction<'_>,
         call: &Call<'_, Self>,
     ) -> Result<GetKeyPackageReply, Interrupt> {
-        // No such user and no friend of the user are one answer.
+        // The answer does not tell a user that does not exist from one that the caller is no friend of.
         let user: QsUser = transaction.get(&call.body.user)?.ok_or(Refusal::NoFriend)?;
         check_friend(&user, &call.body.friendship_token.hash())?;
         call.accept_proof(transaction);
@@ -152,7 +152,7 @@ fn take(
     client: &QsClientId,
 ) -> Result<Option<Content>, Interrupt> {
     let now = transaction.now().seconds();
-    pool::take::<KeyPackages, Content>(transaction, client, |name, StoredKeyPackage(sealed)| {
+    pool::take::<KeyPackages, Content>(transaction, client, |name, sealed| {
         let damaged = Refusal::StoredData { kind: RecordKind::KeyPackage as u8 };
         let plain = key.open(&associated(name), &sealed).map_err(|_| damaged.clone())?;
         let content: Content = decode(&plain).map_err(|_| damaged)?;

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §7 — the queuing service's published keys.
+//! PROTOCOL.md §7, Published keys — the queuing service's published keys.
 
 use crate::{
     operation::{Interrupt, Transaction},

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §7 — the records of pseudonymous users and clients.
+//! PROTOCOL.md §7, State — pseudonymous users and clients; PROTOCOL.md §7, Records — how they come to be;
+//! PROTOCOL.md §7, Authentication modes — the proof that a request is theirs.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -24,7 +25,7 @@ use crate::{
 pub(super) struct QsUser {
     /// Authenticates the record's owner.
     pub key: VerifyingKey,
-    /// What the friendship token hashes to.
+    /// The hash of the user's friendship token.
     pub friendship_hash: Hash,
     /// The user's clients.
     pub clients: List<QsClientId, MAX_CLIENTS>,
@@ -38,27 +39,27 @@ impl Record for QsUser {
 /// A pseudonymous client.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct QsClient {
-    /// Whose it is.
+    /// The user whose client it is.
     pub user: QsUserId,
     /// Authenticates the client.
     pub key: VerifyingKey,
     /// Verifies its queue configurations.
     pub config_key: VerifyingKey,
     /// The groups whose Welcome came through an unbound configuration. When there are too many, the homeserver
-    /// that has most of them loses its oldest.
+    /// with most of them loses its oldest.
     pub pinned: List<Pin, MAX_LISTED_GROUPS>,
-    /// The groups that the client does not want to hear from, hashed alike.
+    /// The groups that the client has blocked, hashed as pinned ones are.
     pub blocked: List<Hash, MAX_LISTED_GROUPS>,
-    /// When the client was last active.
+    /// The month in which the client was last active.
     pub active: Month,
 }
 
 /// A pinned group: hashes that mean nothing without the key in the client's configurations.
 #[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct Pin {
-    /// The group.
+    /// Names the group.
     pub group: Hash,
-    /// Its homeserver.
+    /// Names the group's homeserver.
     pub domain: Hash,
 }
 

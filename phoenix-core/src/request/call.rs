@@ -1,4 +1,4 @@
-//! PROTOCOL.md §2 — a request on its way through its checks.
+//! PROTOCOL.md §2, Order of checks — what an operation is, and a request on its way through its checks.
 
 use super::redeem::redeem;
 use crate::{
@@ -11,17 +11,22 @@ use crate::{
     },
 };
 
-/// An operation of a service: what a request of this kind contends for, and what serves it.
+/// An operation of a service, implemented for its body: what a request contends for, and what serves it.
 ///
-/// What the operation's [`Rules`] say is checked by the operation itself, through its [`Call`], in the order that the
-/// specification gives; the dispatch makes sure that it was before the answer leaves.
+/// The operation itself checks what its [`Rules`] ask for, through its [`Call`], in the order that its
+/// section gives. The dispatch makes sure that it did before the answer leaves.
 pub(crate) trait Serve: RequestBody + Send + 'static {
-    /// What the request will contend for: its group, its queue, its account, or nothing.
+    /// Returns what the request contends for: its group, its queue, its account, or nothing. Requests in one
+    /// lane are better served one after the other, since only one of them can commit at a time.
     fn lane(&self, _envelope: &RequestEnvelope) -> Lane {
         Lane::Free
     }
 
-    /// One pass over the request.
+    /// Serves the request from the rows that are loaded, and returns its reply. What it writes is committed
+    /// before the reply leaves.
+    ///
+    /// A pass that lacks a row or another homeserver's answer ends early, and is run again from the start
+    /// once that is there. So the order of checks is the order of the lines.
     ///
     /// # Errors
     /// [`Interrupt`]: something must be fetched first, or the request is refused.
@@ -30,49 +35,51 @@ pub(crate) trait Serve: RequestBody + Send + 'static {
         Self: Sized;
 }
 
-/// A request, by which its sender is authenticated and its token redeemed.
+/// A request that is being served: with it, the operation authenticates the sender and redeems the token.
 pub(crate) struct Call<'a, B> {
-    /// The envelope it came in.
+    /// The envelope that the request came in.
     pub envelope: &'a RequestEnvelope,
-    /// The operation's own part.
+    /// The operation's own message, decoded from the envelope.
     pub body: &'a B,
 }
 
 impl<B> Call<'_, B> {
-    /// The name by which the sender goes.
+    /// Returns the name that the sender gives. It proves nothing: see [`authenticate`](Self::authenticate).
     ///
     /// # Errors
-    /// [`Refusal::Unauthenticated`] if it gives none.
+    /// [`Refusal::Unauthenticated`] if the request is not signed, and so gives no name.
     pub fn sender(&self) -> Result<&Sender, Refusal> {
         self.envelope.authentication.as_ref().map(|a| &a.sender).ok_or(Refusal::Unauthenticated)
     }
 
-    /// Checks the request's signature with the sender's key.
+    /// Authenticates the sender: the request is signed with `key`, which is the sender's.
     ///
     /// # Errors
-    /// [`Refusal::Unauthenticated`].
+    /// [`Refusal::Unauthenticated`] if it is not signed, or with another key.
     pub fn authenticate(&self, transaction: &mut Transaction<'_>, key: &VerifyingKey) -> Result<(), Refusal> {
         self.envelope.verify(key).map_err(|_| Refusal::Unauthenticated)?;
         self.accept_proof(transaction);
         Ok(())
     }
 
-    /// The body itself proved who sent it: by a friendship token, a group's key or a frame's signature.
+    /// Accepts what the body itself proves of its sender, in place of a signature: a friendship token, a
+    /// group's key or a frame's signature, which the operation has checked.
     pub fn accept_proof(&self, transaction: &mut Transaction<'_>) {
         transaction.note_standing(Standing::Authenticated);
     }
 }
 
 impl<B: RequestBody> Call<'_, B> {
-    /// What holds for every request of this kind.
+    /// Returns what holds for every request of this operation.
     fn rules() -> Rules {
         B::KIND.rules()
     }
 
-    /// Redeems the request's token; from here on it is spent whatever follows (PROTOCOL.md §2).
+    /// Redeems the request's token: from here on it is spent, whatever becomes of the request (PROTOCOL.md
+    /// §2, Refusals).
     ///
     /// # Errors
-    /// A refusal if there is none, or not one that this operation takes.
+    /// A refusal if there is no token, or not one that this operation takes, or it is spent.
     pub fn redeem(&self, transaction: &mut Transaction<'_>) -> Result<(), Interrupt> {
         debug_assert!(
             Self::is_authenticated(transaction),
@@ -89,14 +96,16 @@ impl<B: RequestBody> Call<'_, B> {
             || transaction.standing() >= Standing::Authenticated
     }
 
-    /// Whether all that the rules ask for is proved.
+    /// Whether all that the rules ask for is proved: the sender is authenticated, and has paid where it has
+    /// to.
     pub fn is_proved(transaction: &Transaction<'_>) -> bool {
         let paid = Self::rules().token == TokenRule::None || transaction.standing() == Standing::Paid;
         Self::is_authenticated(transaction) && paid
     }
 
-    /// Whether a refusal is remembered: once the sender is authenticated, and has paid where the operation costs a
-    /// token. Before, strangers could fill the store with refusals.
+    /// Whether a refusal is remembered (PROTOCOL.md §2, Idempotency): only once the sender is authenticated,
+    /// and has paid where the operation costs a token. Otherwise strangers could fill the store with
+    /// refusals.
     pub fn remembers_refusal(transaction: &Transaction<'_>) -> bool {
         let needed = match Self::rules().token {
             TokenRule::None => Standing::Authenticated,

@@ -1,4 +1,8 @@
-//! What requests contend for. Lanes spare conflicts and decide nothing.
+//! PROTOCOL.md §2, Determinism and storage — what requests contend for.
+//!
+//! Two requests that write the same row conflict, and one of them has to come again. A driver that serves the
+//! requests of one lane one after the other spares them that. No decision rests on lanes: conflicts are found
+//! in any case.
 
 use crate::{
     codec::encode,
@@ -8,17 +12,18 @@ use crate::{
 };
 
 impl Lane {
-    /// The lane that `parts` name.
+    /// Returns the lane that `parts` name. A hash keeps it short, and what it is named by out of sight.
     pub(crate) fn of(parts: &[&[u8]]) -> Self {
         Self::Of(kdf::hash(Label::ROW_NAME, parts).to_vec())
     }
 
-    /// The lane of a group.
+    /// Returns the lane of a group, for all that may write its head row.
     pub(crate) fn group(group: &GroupAccess) -> Self {
         Self::Of(encode(&group.group_id))
     }
 
-    /// The lane of the sender, by the name that it gives.
+    /// Returns the lane of the sender, by the name that it gives. The name is not authenticated yet: a wrong
+    /// one costs its owner no more than a wait.
     pub(crate) fn sender(envelope: &RequestEnvelope) -> Self {
         let authentication = envelope.authentication.as_ref();
         authentication.map_or(Self::Free, |authentication| Self::of(&[&encode(&authentication.sender)]))

@@ -14,7 +14,7 @@ use crate::{
     store::{Expiring, Key, Record, RecordKind},
 };
 
-/// A spent token.
+/// That a token is spent: the row says all by being there.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct Nullifier {}
 
@@ -27,16 +27,23 @@ fn nullifier(key: &TokenKey, token: &Token) -> Expiring<Hash> {
     Expiring { hour: key.validity().not_after.hour(), name: token.nullifier() }
 }
 
-/// The row that redeeming `token` will read; `None` if its key is not in force.
+/// Returns the key of the row that redeeming `token` reads, to load it early; `None` if the token's key is
+/// not in force.
 pub(crate) fn row(context: &Context, token: &Token) -> Option<Key> {
     let keys = context.homeserver().token_keys(context.now());
     let key = keys.find(&token.key_id)?;
     Some(Key::of::<Nullifier>(&nullifier(key, token)))
 }
 
-/// Redeems `token`: from here on it is spent, whatever becomes of the request.
+/// Redeems `token`: from here on it is spent, whatever becomes of the request. With `local_only`, only a
+/// token of the local scope is taken.
 ///
-/// The nullifier's absence is a precondition of the commit, its presence part of it.
+/// The nullifier's absence is a precondition of the commit, and its presence part of it: two requests that
+/// bring one token cannot both commit, on any node.
+///
+/// # Errors
+/// In this order: [`Refusal::TokenNeeded`], [`Refusal::WrongTokenScope`], [`Refusal::InvalidToken`],
+/// [`Refusal::TokenSpent`]. The caller gets another token, except for a wrong scope.
 pub(crate) fn redeem(
     transaction: &mut Transaction<'_>,
     token: &Token,
@@ -48,7 +55,8 @@ pub(crate) fn redeem(
         return Err(Refusal::WrongTokenScope.into());
     }
     let name = nullifier(key, token);
-    // Read before the public-key operation: a pass that has to come again has cost nothing.
+    // Read before the token is verified, which costs a public-key operation: the pass may end here, and come
+    // again.
     let spent = transaction.get::<Nullifier>(&name)?.is_some();
     key.issuer().verify(token).map_err(|_| Refusal::InvalidToken)?;
     if spent && !transaction.planted(Plant::ReuseNullifier) {

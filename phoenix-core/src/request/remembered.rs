@@ -1,8 +1,9 @@
-//! PROTOCOL.md §2, Idempotency — the answer to a request is remembered, so that its repetition changes nothing.
+//! PROTOCOL.md §2, Idempotency — the answer to a request is remembered, so that its repetition changes
+//! nothing.
 //!
-//! The row is keyed by the hash of the whole request and encrypted under a key derived from the request: it
-//! says nothing to a reader who does not have the request. Its absence is a precondition of the commit, so the same
-//! bytes never take effect twice.
+//! The row is named by a hash of the whole request, and encrypted under a key derived from the request: it
+//! says nothing to a reader who does not have the request. Its absence is a precondition of the commit, so
+//! the same bytes never take effect twice.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -18,7 +19,7 @@ use crate::{
     wire::envelope::RequestEnvelope,
 };
 
-/// An answer that was given, encrypted under a key derived from its request.
+/// An encoded answer, encrypted under a key derived from its request.
 #[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct SealedAnswer(EarCiphertext);
 
@@ -27,14 +28,15 @@ impl Record for SealedAnswer {
     const KIND: RecordKind = RecordKind::RememberedAnswer;
 }
 
-/// Where and under which key the answer to one request is remembered.
+/// The answer to one request: the row that it is remembered in, and the key that opens it.
 pub(crate) struct RememberedAnswer {
     name: Expiring<Hash>,
     key: EarKey,
 }
 
 impl RememberedAnswer {
-    /// The remembered answer to the request with these bytes.
+    /// Returns where the answer to the request with these `bytes` is remembered. It goes when the request's
+    /// time has left the authentication window.
     pub(crate) fn of(bytes: &[u8], envelope: &RequestEnvelope, context: &Context) -> Self {
         let times = &context.config().times;
         Self {
@@ -46,12 +48,15 @@ impl RememberedAnswer {
         }
     }
 
-    /// The row that the answer is kept in.
+    /// Returns the key of the row.
     pub(crate) fn row(&self) -> Key {
         Key::of::<SealedAnswer>(&self.name)
     }
 
-    /// The answer given before, if there is one.
+    /// Returns the answer that was given before, encoded, if there is one.
+    ///
+    /// # Errors
+    /// [`Refusal::StoredData`] if the row is damaged.
     pub(crate) fn get(&self, transaction: &mut Transaction<'_>) -> Result<Option<Vec<u8>>, Interrupt> {
         let Some(SealedAnswer(sealed)) = transaction.get(&self.name)? else { return Ok(None) };
         let damaged = Refusal::StoredData { kind: RecordKind::RememberedAnswer as u8 };
@@ -59,9 +64,9 @@ impl RememberedAnswer {
         Ok(Some(answer.to_vec()))
     }
 
-    /// Remembers `answer`.
+    /// Remembers the encoded `answer`.
     pub(crate) fn put(&self, transaction: &mut Transaction<'_>, answer: &[u8]) {
-        // An answer is within the limit of what can be sealed, since it is within that of what can be sent.
+        // Sealing fails for what is too long to be sent, which no answer is.
         if let Ok(sealed) = self.key.seal(transaction.random(), &self.name.name, answer) {
             transaction.put(&self.name, &SealedAnswer(sealed));
         }

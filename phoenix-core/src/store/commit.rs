@@ -1,12 +1,13 @@
-//! What an operation asks of the store: rows to read, and one batch to commit.
+//! PROTOCOL.md §2, Determinism and storage — what an operation asks of the store: rows to read, and one batch
+//! to commit.
 
 use std::fmt;
 
 use super::{key::Key, keyspace::RecordKind};
 use crate::{codec::encode, hex::Hex, time::Hour};
 
-/// The version of a row: drawn at random for each commit attempt, so that it tells nothing of the order of
-/// events.
+/// The version of a row: 16 random bytes, drawn for each attempt to commit, so that it tells nothing of the
+/// order of events.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(pub [u8; 16]);
 
@@ -19,96 +20,100 @@ impl fmt::Debug for Version {
 /// A row as the store has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The version that the commit gave which wrote it.
+    /// The version of the commit that wrote it.
     pub version: Version,
-    /// Its content, which means nothing to the store.
+    /// Its content. A store keeps it as it is, and cannot read it.
     pub bytes: Vec<u8>,
 }
 
-/// Stored keys from `first` (included) to `end` (not included), in their order: where to look for work. No
-/// decision rests on what a scan finds.
+/// The stored keys from `first` (included) to `end` (not included), in the order of their bytes: where to
+/// look for work. No decision rests on what a scan finds.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Scan {
-    /// Where to begin, as [`Key::to_bytes`].
+    /// The bytes to begin with, as [`Key::to_bytes`] writes them. There need not be such a key.
     pub first: Vec<u8>,
-    /// Where to end.
+    /// The bytes to end before.
     pub end: Vec<u8>,
-    /// How many keys at most.
+    /// The most keys to return.
     pub limit: usize,
 }
 
 impl Scan {
-    /// All records of one kind, from `first` on.
+    /// Returns the scan of all records of one kind.
     pub fn kind(kind: RecordKind, limit: usize) -> Self {
         Self { first: vec![kind as u8], end: vec![kind as u8 + 1], limit }
     }
 
-    /// As [`Scan::kind`], but only what comes after the key with these bytes.
+    /// Returns the scan of the records of one kind that come after the stored key `key`.
     pub(crate) fn after(kind: RecordKind, key: &[u8], limit: usize) -> Self {
         Self { first: [key, &[0]].concat(), ..Self::kind(kind, limit) }
     }
 
-    /// Records of one kind that are named by an hour, from `first` on and before `end`.
+    /// Returns the scan of the records of one kind, named by an hour, whose hour is `first` or later, and
+    /// before `end`.
     pub fn hours(kind: RecordKind, first: Hour, end: Hour, limit: usize) -> Self {
         let at = |hour: Hour| [&[kind as u8][..], &encode(&hour)].concat();
         Self { first: at(first), end: at(end), limit }
     }
 }
 
-/// What an operation needs before it can go on. All of it must be read before it is called again.
+/// What an operation needs before it can go on. The driver reads all of it, then calls
+/// [`Operation::supply`](crate::operation::Operation::supply).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reads {
-    /// Rows wanted: present or absent, both are an answer.
+    /// The rows to read. That there is no such row is an answer too.
     pub keys: Vec<Key>,
-    /// Keys wanted.
+    /// The ranges of keys to read.
     pub scans: Vec<Scan>,
 }
 
-/// What was found of a [`Reads`].
+/// What a store has of a [`Reads`].
 #[derive(Debug, Clone, Default)]
 pub struct Rows {
-    /// An entry for each key asked for; `None` where there is no such row.
+    /// For each key asked for, its row; `None` where there is no such row.
     pub rows: Vec<(Key, Option<Row>)>,
-    /// An entry for each scan.
+    /// For each scan asked for, the keys found, in the order of their bytes.
     pub scans: Vec<(Scan, Vec<Key>)>,
 }
 
-/// What must still be so for a commit to apply: the row's version, or its absence.
+/// What must still hold when a commit is applied: a row's version, or its absence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expectation {
-    /// Which row.
+    /// The row that was read.
     pub key: Key,
-    /// Its version, `None` if there must be no such row.
+    /// The version that it had; `None` if there was no such row.
     pub version: Option<Version>,
 }
 
 /// One row to write or delete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
-    /// Which row.
+    /// The row to write or delete.
     pub key: Key,
-    /// Its new content, `None` to delete it.
+    /// Its new content; `None` to delete it.
     pub bytes: Option<Vec<u8>>,
 }
 
-/// One batch: applied whole if every expectation holds, not at all otherwise.
+/// One batch: the store applies it whole if every expectation holds, and not at all otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
-    /// Everything that was read.
+    /// Every row that the changes depend on, as it was read.
     pub expect: Vec<Expectation>,
-    /// Everything that is to be. May be empty: then the commit only confirms what was read.
+    /// The rows to change. There may be none: then the commit only confirms what was read.
     pub writes: Vec<Write>,
-    /// The version of all rows written.
+    /// The version that all rows written get.
     pub version: Version,
 }
 
-/// What became of a commit.
+/// What became of a commit, as the driver tells it to
+/// [`Operation::settle`](crate::operation::Operation::settle).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settlement {
     /// Every expectation held; the writes are durable.
     Committed,
-    /// An expectation did not hold; nothing was written.
+    /// An expectation did not hold, and nothing was written. The operation reads again.
     Conflict,
-    /// Written whole, or not at all: the store cannot tell.
+    /// The batch was applied whole, or not at all: the store cannot tell which. The operation finds out from
+    /// the rows.
     Unknown,
 }

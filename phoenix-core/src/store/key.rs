@@ -1,4 +1,4 @@
-//! How rows are named.
+//! PROTOCOL.md §2, Determinism and storage — how rows are named.
 
 use std::fmt;
 
@@ -8,15 +8,15 @@ use crate::{
     hex::Hex,
 };
 
-/// A kind of record.
+/// A record of the store: implemented by the type of its content, for one [`RecordKind`].
 pub trait Record: Codec {
-    /// What names a record of this kind.
+    /// What names a record among those of its kind.
     type Name: Codec;
-    /// The kind; its declaration says how it is protected.
+    /// The kind. Its declaration says how the record is protected.
     const KIND: RecordKind;
 }
 
-/// The name of a row: its kind and, encoded, what names it within.
+/// The key of a row: the kind of its record, and the record's name, encoded.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     kind: RecordKind,
@@ -24,22 +24,23 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key of the record of kind `R` that `name` names.
+    /// Returns the key of the record `R` that `name` names.
     pub fn of<R: Record>(name: &R::Name) -> Self {
         Self { kind: R::KIND, name: encode(name) }
     }
 
-    /// The kind of record.
+    /// Returns the kind of the record.
     pub fn kind(&self) -> RecordKind {
         self.kind
     }
 
-    /// What names it within its kind, encoded.
+    /// Returns the record's name, encoded.
     pub fn name(&self) -> &[u8] {
         &self.name
     }
 
-    /// The key as a store keeps it: one byte for the kind, then the name. Sorts like the key.
+    /// Returns the key as a store keeps it: one byte for the kind, then the name. These bytes sort as keys
+    /// do.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(1 + self.name.len());
         bytes.push(self.kind as u8);
@@ -47,7 +48,7 @@ impl Key {
         bytes
     }
 
-    /// The key that a store kept. `None` if no record kind has this code.
+    /// Returns the key that a store kept as `bytes`. `None` if no kind of record has this code.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (code, name) = bytes.split_first()?;
         Some(Self { kind: RecordKind::from_code(*code)?, name: name.to_vec() })

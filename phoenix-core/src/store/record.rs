@@ -1,4 +1,5 @@
-//! How a record becomes the bytes of a row: versioned, and sealed where its declaration says so.
+//! PROTOCOL.md §2, Determinism and storage — how a record becomes the bytes of a row, sealed where its
+//! declaration says so, and is read back.
 
 use zeroize::Zeroizing;
 
@@ -12,11 +13,12 @@ use crate::{
     rng::Random,
 };
 
-/// A row that does not decode or open: the stored data is damaged, or the service key is another one.
+/// A row that does not decode or open: its bytes are damaged, or were sealed under another service key. What
+/// needs the row is refused ([`Refusal::StoredData`](crate::error::Refusal::StoredData)), nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a stored {kind:?} record is damaged, or sealed under another service key")]
 pub struct StoredDataError {
-    /// The kind of the damaged row.
+    /// The kind of the record.
     pub kind: RecordKind,
 }
 
@@ -25,14 +27,14 @@ pub struct StoredDataError {
 pub enum Stored<R> {
     /// There is no such row.
     Absent,
-    /// The record.
+    /// A record of the kind that was asked for.
     Intact(R),
-    /// Something that is no such record.
+    /// Bytes that are no such record.
     Damaged(StoredDataError),
 }
 
 impl<R> Stored<R> {
-    /// The record; `None` if there is none, or a damaged one.
+    /// Returns the record; `None` if there is no row, or a damaged one.
     pub fn intact(self) -> Option<R> {
         match self {
             Self::Intact(record) => Some(record),
@@ -41,10 +43,13 @@ impl<R> Stored<R> {
     }
 }
 
-/// First byte of every stored row, so that later formats can be told apart.
+/// The first byte of every stored row: later formats will have another one.
 const FORMAT: u8 = 1;
 
-/// The bytes of the row `key` that hold `record`.
+/// Returns the bytes of the row `key` that hold `record`.
+///
+/// # Errors
+/// [`EncryptionError`] if the record has to be sealed, and is longer than can be.
 pub(crate) fn to_row<R: Record>(
     key: &Key,
     record: &R,
@@ -62,7 +67,10 @@ pub(crate) fn to_row<R: Record>(
     Ok(bytes)
 }
 
-/// The record that the row `key` holds.
+/// Returns the record that the row `key` with these `bytes` holds.
+///
+/// # Errors
+/// [`StoredDataError`] if they are no such record.
 pub(crate) fn from_row<R: Record>(
     key: &Key,
     bytes: &[u8],

@@ -1,4 +1,7 @@
-//! PROTOCOL.md §6 — requests to and replies of the authentication service.
+//! PROTOCOL.md §6 — requests to the authentication service, and its replies.
+//!
+//! Clients send all of them; other homeservers send [`GetAsCredentials`] too. The service knows who users
+//! are, and learns from none of these messages which groups they are in.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -20,121 +23,127 @@ use crate::{
 use super::message::message;
 
 message! {
-    /// First step of a registration.
+    /// First step of a registration, from a client that has no account yet (§6, Registration).
     pub struct InitRegistration {
-        /// The credential wanted; names user, client and key.
+        /// The credential that the client wants, signed by itself: it names user, client and key.
         pub credential_request: ClientCredentialRequest,
-        /// The client's first OPAQUE message.
+        /// The client's first OPAQUE message, a RegistrationRequest.
         pub opaque_request: Bytes<256>,
     }
 
     /// Answer to [`InitRegistration`].
     pub struct InitRegistrationReply {
-        /// The credential, in force once the registration is finished.
+        /// The credential, signed by an intermediate. It is in force once the registration is finished.
         pub credential: ClientCredential,
-        /// The homeserver's OPAQUE message.
+        /// The homeserver's OPAQUE message, a RegistrationResponse.
         pub opaque_response: Bytes<512>,
-        /// Until when it must be finished; [`FinishRegistration`] repeats it.
+        /// The time until which the registration can be finished. [`FinishRegistration`] repeats it.
         pub expires_at: Timestamp,
     }
 
-    /// Last step of a registration, signed with the key of the new credential.
+    /// Last step of a registration, signed with the key of the new credential (§6, Registration).
     pub struct FinishRegistration {
-        /// From [`InitRegistrationReply`].
+        /// As in [`InitRegistrationReply`]: it finds the registration.
         pub expires_at: Timestamp,
-        /// The client's last OPAQUE message.
+        /// The client's last OPAQUE message, a RegistrationRecord.
         pub opaque_upload: Bytes<1024>,
-        /// The key that the direct queue is encrypted to.
+        /// The public key that the entries of the client's direct queue are encrypted to.
         pub queue_key: HpkePublicKey,
-        /// The first connection packages.
+        /// The first connection packages, at least one. The last one is handed out again and again when the
+        /// others are gone.
         pub connection_packages: List<ConnectionPackage, MAX_CONNECTION_PACKAGES>,
     }
 
-    /// Asks for the credentials of the authentication service.
+    /// Asks for the credentials of the authentication service: a question that is open to every client and
+    /// homeserver (§6, Published credentials).
     pub struct GetAsCredentials {}
 
     /// Answer to [`GetAsCredentials`].
     pub struct GetAsCredentialsReply {
-        /// Roots, intermediates and revocations.
+        /// Roots, intermediates and revocations, signed.
         pub credentials: AsCredentialSet,
     }
 
-    /// Asks for the public keys that tokens are issued under.
+    /// Asks for the public keys that tokens are issued under, before [`IssueTokens`] (§6, Tokens).
     pub struct GetTokenKeys {}
 
     /// Answer to [`GetTokenKeys`].
     pub struct GetTokenKeysReply {
-        /// Those in force, for each scope.
+        /// The keys that issue now, one for each scope.
         pub keys: List<TokenPublicKey, 8>,
     }
 
-    /// Asks for tokens. The scope is that of the key named.
+    /// Asks for a batch of tokens, from a local client or one of another homeserver (§6, Tokens).
     pub struct IssueTokens {
-        /// Under which key.
+        /// The key to issue under. Its scope is the scope of the tokens.
         pub key_id: TokenKeyId,
-        /// The blinded tokens.
+        /// The tokens, blinded: the service cannot recognise them when they are redeemed. At least one.
         pub blinded: List<BlindedToken, MAX_BATCH>,
-        /// The caller's credential; needed from clients of other homeservers, who are not known here.
+        /// The caller's own credential: clients of other homeservers are not known here.
         pub credential: ClientCredential,
     }
 
     /// Answer to [`IssueTokens`].
     pub struct IssueTokensReply {
-        /// The evaluated tokens and the proof that they were evaluated under the public key.
+        /// The evaluated tokens, in the order of the request, and the proof that they were evaluated under
+        /// the published key.
         pub response: TokenResponse,
     }
 
-    /// Replaces the client's connection packages.
+    /// Replaces all connection packages of the client that sends it (§6, Connection packages).
     pub struct PublishConnectionPackages {
-        /// Whose they are.
+        /// The sender, whose packages these are.
         pub client_id: ClientId,
-        /// At least one; the last is handed out again and again when the others are gone.
+        /// At least one. The last one is handed out again and again when the others are gone.
         pub packages: List<ConnectionPackage, MAX_CONNECTION_PACKAGES>,
     }
 
-    /// Asks for a connection package of a user.
+    /// Asks for a connection package of a user, from a client that wants a connection (§6, Connection
+    /// packages).
     pub struct GetConnectionPackage {
-        /// Of whom.
+        /// The user to ask for a connection.
         pub user_id: UserId,
     }
 
     /// Answer to [`GetConnectionPackage`].
     pub struct GetConnectionPackageReply {
-        /// The package.
+        /// A package of the user's client. It is not handed out again, unless it is the last one.
         pub package: ConnectionPackage,
     }
 
-    /// Puts a sealed connection request into a client's direct queue.
+    /// Puts a sealed connection request into a client's direct queue, from a client that wants a connection
+    /// (§6, Direct queue). The service does not learn who asks.
     pub struct EnqueueDirect {
-        /// Whose queue.
+        /// The client to ask, from the credential in its connection package.
         pub client_id: ClientId,
-        /// Sealed to the key of a connection package.
+        /// The connection request, sealed to the key in the connection package.
         pub package: HpkeCiphertext,
     }
 
-    /// Reads the client's direct queue.
+    /// Reads the direct queue of the client that sends it (§6, Direct queue), which is answered with a
+    /// [`DequeueReply`](super::queues::DequeueReply).
     pub struct DequeueDirect {
-        /// Whose queue.
+        /// The sender, whose queue it is.
         pub client_id: ClientId,
-        /// What to read.
+        /// What to read, and what to drop.
         pub range: DequeueRange,
     }
 
-    /// What a client publishes so that others can ask it for a connection.
+    /// What a client publishes so that others can ask it for a connection (§6, Connection packages).
     pub struct ConnectionPackageContent {
-        /// Whose package it is.
+        /// The credential of the package's owner.
         pub credential: ClientCredential,
-        /// The key that connection requests are sealed to.
+        /// The public key that connection requests are sealed to.
         pub encryption_key: HpkePublicKey,
-        /// From when until when it is good.
+        /// The time in which the package may be used.
         pub expiration: ExpirationData,
     }
 
-    /// [`ConnectionPackageContent`], signed by the client.
+    /// A connection package, signed by its owner (§6, Connection packages).
     pub struct ConnectionPackage {
         /// What is signed.
         pub content: ConnectionPackageContent,
-        /// With the client credential's key.
+        /// The signature over the content, by the credential's key.
         pub signature: Signature,
     }
 }

@@ -1,4 +1,8 @@
-//! PROTOCOL.md §8 — requests to and replies of the delivery service.
+//! PROTOCOL.md §8 — requests to the delivery service, and its replies.
+//!
+//! Clients send all of them, members of a group and those who join one. Every operation on a group carries a
+//! [`GroupAccess`]: the group's state is encrypted under a key that members hold and the service keeps
+//! nowhere.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -13,175 +17,186 @@ use crate::{
     time::Timestamp,
 };
 
-/// An MLS ratchet tree or group information.
+/// An MLS ratchet tree (`optional<Node> ratchet_tree<V>`), or a GroupInfo in an MLSMessage, as the delivery
+/// service hands it out.
 pub type GroupState = Bytes<{ MAX_LARGE_REQUEST / 2 }>;
 
 message! {
-    /// Asks for the keys of the delivery service.
+    /// Asks for the keys of the delivery service: a question that is open to every client (§8, Access and
+    /// authentication).
     pub struct GetDsKeys {}
 
     /// Answer to [`GetDsKeys`].
     pub struct GetDsKeysReply {
-        /// Verifying keys for proposals that the delivery service sends.
+        /// The verifying keys of proposals that the delivery service makes, signed.
         pub keys: DsKeySet,
     }
 
-    /// Asks for a fresh group id.
+    /// Asks for an id for a new group, from a local client (§8, Creating a group).
     pub struct RequestGroupId {}
 
     /// Answer to [`RequestGroupId`].
     pub struct RequestGroupIdReply {
-        /// The id.
+        /// An id of this homeserver that no group has or ever had.
         pub group_id: GroupId,
-        /// Until when it is reserved; [`CreateGroup`] repeats it.
+        /// The time until which the id is reserved. [`CreateGroup`] repeats it.
         pub reserved_until: Timestamp,
     }
 
-    /// A group, and the key that its state is encrypted under.
+    /// A group, and the key that opens its state (§8, Access and authentication).
     pub struct GroupAccess {
-        /// Which group.
+        /// The group's id.
         pub group_id: GroupId,
-        /// The key; members hold it, the delivery service keeps it nowhere.
+        /// The key that the group's state is encrypted under. Members hold it, the delivery service keeps it
+        /// nowhere.
         pub group_key: EarKey,
     }
 
-    /// Creates a group, signed with the key of its only leaf.
+    /// Creates a group, from a local client, signed with the key of the tree's only leaf (§8, Creating a
+    /// group).
     pub struct CreateGroup {
-        /// The reserved id, and the key that the creator has drawn.
+        /// The reserved id, and a key that the creator has drawn.
         pub group: GroupAccess,
-        /// From [`RequestGroupIdReply`].
+        /// As in [`RequestGroupIdReply`]: it finds the reservation.
         pub reserved_until: Timestamp,
         /// The MLS ratchet tree, of one leaf.
         pub ratchet_tree: Bytes<MAX_FIRST_STATE>,
-        /// The MLS group information (an MLSMessage).
+        /// The GroupInfo of epoch 0, in an MLSMessage.
         pub group_info: Bytes<MAX_FIRST_STATE>,
-        /// The creator's credential, encrypted for members.
+        /// The creator's credential, encrypted for the members to come.
         pub encrypted_credential: EarCiphertext,
-        /// The creator's queue.
+        /// The way to the creator's queue.
         pub queue_config: ClientQueueConfig,
-        /// Whether one other user is to join by external commit.
+        /// Whether one other user will join by external commit: with [`JoinConnectionGroup`].
         pub awaiting_connection: Flag,
     }
 
-    /// Asks for what a joiner needs besides its Welcome, signed with the key package's leaf key.
+    /// Asks for what a joiner needs besides its Welcome, signed with the leaf key in the joiner's key package
+    /// (§8, Joining from a Welcome).
     pub struct WelcomeInfo {
-        /// The group, from the Welcome's attribution.
+        /// The group, from the attribution that came with the Welcome.
         pub group: GroupAccess,
-        /// The epoch joined, from the Welcome.
+        /// The epoch that the joiner joins in, from the Welcome.
         pub epoch: u64,
     }
 
-    /// Answer to [`WelcomeInfo`]: all as of the epoch joined.
+    /// Answer to [`WelcomeInfo`], all as of the epoch that the joiner joins in.
     pub struct WelcomeInfoReply {
         /// The MLS ratchet tree.
         pub ratchet_tree: GroupState,
-        /// Who the members are.
+        /// The members' credentials, by leaf, ascending.
         pub credentials: List<LeafProfile, MAX_MEMBERS>,
     }
 
-    /// A member's encrypted credential.
+    /// A member's encrypted credential (§8, State).
     pub struct LeafProfile {
-        /// The member's leaf.
+        /// The member's leaf index.
         pub leaf: u32,
-        /// Its credential, for members.
+        /// The member's credential, which members can open.
         pub encrypted_credential: EarCiphertext,
     }
 
-    /// Asks for what an external commit needs.
+    /// Asks for what an external commit needs, from a member, or from the user that a group awaits (§8,
+    /// Joining by external commit).
     pub struct ExternalCommitInfo {
-        /// The group.
+        /// The group to join.
         pub group: GroupAccess,
     }
 
-    /// Answer to [`ExternalCommitInfo`].
+    /// Answer to [`ExternalCommitInfo`], all as of the current epoch.
     pub struct ExternalCommitInfoReply {
-        /// The MLS group information (an MLSMessage).
+        /// The GroupInfo, in an MLSMessage.
         pub group_info: GroupState,
         /// The MLS ratchet tree.
         pub ratchet_tree: GroupState,
-        /// Who the members are.
+        /// The members' credentials, by leaf, ascending.
         pub credentials: List<LeafProfile, MAX_MEMBERS>,
-        /// Proposals not yet committed, oldest first.
+        /// Proposals that are not committed yet, each an MLSMessage, oldest first.
         pub proposals: List<Bytes<MAX_MLS_MESSAGE>, MAX_MEMBERS>,
     }
 
-    /// Joins, by external commit, a group that awaits a connection.
+    /// Joins, by external commit, a group that awaits a connection (§8, Joining by external commit). The
+    /// group's key proves that the sender was invited.
     pub struct JoinConnectionGroup {
-        /// The group.
+        /// The group, from the connection request.
         pub group: GroupAccess,
-        /// The commit. Its additional data is a [`CommitData`].
+        /// The external commit, in an MLSMessage. Its additional authenticated data is a [`CommitData`].
         pub commit: Bytes<MAX_MLS_MESSAGE>,
-        /// What the delivery service cannot derive of the new group information.
+        /// What the delivery service cannot derive of the new GroupInfo.
         pub group_info: GroupInfoUpdate,
-        /// The joiner's queue.
+        /// The way to the joiner's queue.
         pub queue_config: ClientQueueConfig,
     }
 
-    /// Adds users.
+    /// Adds users, from an admin (§8, Adding users).
     pub struct AddUsers {
-        /// The group.
+        /// The group to add users to.
         pub group: GroupAccess,
-        /// The commit, with inline Adds only. Its additional data is a [`CommitData`].
+        /// The commit, with Adds by value only, in an MLSMessage. Its additional authenticated data is a
+        /// [`CommitData`].
         pub commit: Bytes<MAX_MLS_MESSAGE>,
-        /// What the delivery service cannot derive of the new group information.
+        /// What the delivery service cannot derive of the new GroupInfo.
         pub group_info: GroupInfoUpdate,
-        /// The MLS Welcome.
+        /// The Welcome for all joiners, in an MLSMessage.
         pub welcome: Bytes<MAX_MLS_MESSAGE>,
-        /// For each joiner, in the order of the Adds, who invites.
+        /// For each joiner, in the order of the Adds: who invites, which that joiner alone can open.
         pub attributions: List<EarCiphertext, MAX_ADDS>,
-        /// Recent batches that cover every key package added.
+        /// The batches, as the queuing services handed them out, that cover every key package added.
         pub batches: List<KeyPackageBatch, MAX_ADDS>,
     }
 
-    /// Updates the sender's leaf.
+    /// Updates the leaf of the member that sends it, and commits all pending proposals (§8, Updating a leaf).
     pub struct UpdateClient {
-        /// The group.
+        /// The sender's group.
         pub group: GroupAccess,
-        /// The commit. Its additional data is a [`CommitData`], with a new credential if the leaf's has changed.
+        /// The commit, in an MLSMessage. Its additional authenticated data is a [`CommitData`], with one
+        /// encrypted credential if and only if the commit changes the leaf's credential.
         pub commit: Bytes<MAX_MLS_MESSAGE>,
-        /// What the delivery service cannot derive of the new group information.
+        /// What the delivery service cannot derive of the new GroupInfo.
         pub group_info: GroupInfoUpdate,
     }
 
-    /// Answer to every commit.
+    /// Answer to every commit (§8, Commits).
     pub struct CommitReply {
-        /// Its position in the group's order.
+        /// The commit's position in the group's order.
         pub position: u64,
-        /// The group's epoch now.
+        /// The epoch that the commit led to.
         pub epoch: u64,
-        /// When it was ordered.
+        /// When the commit was ordered, by the homeserver's clock.
         pub sent_at: Timestamp,
     }
 
-    /// Sends an application message.
+    /// Sends an application message, from a member (§8, Application messages).
     pub struct SendMessage {
-        /// The group.
+        /// The group to send to.
         pub group: GroupAccess,
-        /// An MLS PrivateMessage of the current epoch.
+        /// A PrivateMessage of the current epoch, in an MLSMessage.
         pub message: Bytes<MAX_MLS_MESSAGE>,
     }
 
     /// Answer to [`SendMessage`].
     pub struct SendMessageReply {
-        /// Its position in the group's order.
+        /// The message's position in the group's order.
         pub position: u64,
-        /// When it was ordered.
+        /// When the message was ordered, by the homeserver's clock.
         pub sent_at: Timestamp,
     }
 
-    /// Replaces the sender's queue configuration.
+    /// Replaces the queue configuration of the member that sends it (§8, Queue configurations of members).
+    /// From a joiner it also says that the joiner has fetched what [`WelcomeInfo`] returns.
     pub struct UpdateQueueInfo {
-        /// The group.
+        /// The sender's group.
         pub group: GroupAccess,
-        /// The new configuration.
+        /// The new way to the sender's queue, at the same homeserver as before.
         pub queue_config: ClientQueueConfig,
     }
 
-    /// The additional authenticated data of every commit.
+    /// The additional authenticated data of every commit, encoded (§8, MLS profile).
     pub struct CommitData {
-        /// Credentials of the leaves that are new, in their order: of the users added, the joiner, or the updater.
+        /// The credentials of the leaves that the commit brings or changes: those of the users added, in the
+        /// order of the Adds; the joiner's; or the updater's.
         pub encrypted_credentials: List<EarCiphertext, MAX_ADDS>,
-        /// From a user who joins a connection group: its friendship package, for the other.
+        /// From a user who joins a connection group: its friendship package, for the other one. Else absent.
         pub friendship_package: Option<EarCiphertext>,
     }
 }

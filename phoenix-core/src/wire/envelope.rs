@@ -1,4 +1,7 @@
-//! PROTOCOL.md §2, §3 — the envelope around every request and answer.
+//! PROTOCOL.md §2, Requests and responses — the envelope around every request and answer.
+//!
+//! [`RequestEnvelope::to`] makes a request, signed or not (§3, Signatures); [`RequestEnvelope::read`] and
+//! [`RequestEnvelope::verify`] are the homeserver's side. [`ResponseEnvelope::read`] reads the answer.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -18,61 +21,63 @@ use crate::{
     time::Timestamp,
 };
 
-/// The version written into every request and answer.
+/// The protocol's version, which every request and answer begins with.
 pub const PROTOCOL_VERSION: u16 = 1;
 
-/// A request as it travels.
+/// A request as it travels, from a client or a homeserver to a service (§2, Requests and responses).
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct RequestEnvelope {
-    /// The protocol's version; read before anything else.
+    /// The protocol's version. It is read before anything else.
     pub version: u16,
-    /// The code of the operation.
+    /// The code of the operation ([`OperationKind::code`]).
     pub operation: u16,
-    /// The homeserver that it is meant for.
+    /// The homeserver that the request is meant for.
     pub service_domain: Domain,
-    /// When it was made.
+    /// When the request was made, by the caller's clock. It must lie within the homeserver's authentication
+    /// window.
     pub timestamp: Timestamp,
-    /// Names it, so that a repetition is recognised.
+    /// 16 random bytes, the same in each repetition of the request and in no other one.
     pub request_id: RequestId,
-    /// The token to redeem, if the operation wants one.
+    /// The token to redeem, where the operation takes one.
     pub token: Option<Token>,
-    /// Who sent it.
+    /// Who sent it, where the operation is authenticated by a signature.
     pub authentication: Option<Authentication>,
-    /// The operation's own part.
+    /// The operation's own message, encoded.
     pub body: Bytes<MAX_LARGE_REQUEST>,
 }
 
-/// Who sent a request, and the proof.
+/// Who sent a request, and the proof (§3, Signatures).
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct Authentication {
-    /// Whose key signed.
+    /// The name of the sender, whose key signs.
     pub sender: Sender,
-    /// Over [`RequestAuth`].
+    /// The signature over [`RequestAuth`].
     pub signature: Signature,
 }
 
-/// By which name a sender goes.
+/// The name by which a service knows a sender (§2, Requests and responses).
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u8)]
 pub enum Sender {
     /// A client, by the fingerprint of its credential.
     #[tls_codec(discriminant = 1)]
     Client(Fingerprint),
-    /// A pseudonymous user of the queuing service.
+    /// A user, by its pseudonym at the queuing service. No operation uses it yet.
     #[tls_codec(discriminant = 2)]
     QsUser(QsUserId),
-    /// A pseudonymous client of the queuing service.
+    /// A client, by its pseudonym at the queuing service.
     #[tls_codec(discriminant = 3)]
     QsClient(QsClientId),
-    /// A member of a group, by its leaf.
+    /// A member of a group, by its leaf index.
     #[tls_codec(discriminant = 4)]
     Leaf(u32),
-    /// A joiner that was not merged yet, by its key package.
+    /// A joiner that is not heard of as a member yet, by its KeyPackageRef.
     #[tls_codec(discriminant = 5)]
     KeyPackage(Bytes<64>),
 }
 
-/// What a request's signature covers: worth nothing for another homeserver, operation, sender, time or body.
+/// What a request's signature covers (§3, Signatures): so it is worth nothing for another homeserver,
+/// operation, sender, time, token or body.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct RequestAuth {
     service_domain: Domain,
@@ -87,12 +92,12 @@ impl Signable for RequestAuth {
     const LABEL: Label = Label::REQUEST_AUTH;
 }
 
-/// Whose name and key a request is signed with.
+/// The name and the key that a request is signed with.
 #[derive(Clone, Copy)]
 pub struct Signer<'a> {
-    /// The name.
+    /// The name by which the service knows the sender.
     pub sender: &'a Sender,
-    /// The key.
+    /// The private key, whose public half the service has for that name.
     pub key: &'a SigningKey,
 }
 
@@ -107,25 +112,25 @@ pub struct NewRequest<'a, B> {
 }
 
 impl<B: RequestBody> NewRequest<'_, B> {
-    /// Adds the token to redeem. The signature will cover it.
+    /// Adds the token to redeem, if there is one. The signature will cover it.
     pub fn token(self, token: impl Into<Option<Token>>) -> Self {
         Self { token: token.into(), ..self }
     }
 
-    /// The request, signed.
+    /// Returns the request, signed.
     ///
     /// # Errors
-    /// [`DecodeError`] if the body is larger than any request may be.
+    /// [`DecodeError`] if the body is larger than any request may be. Nothing is sent then.
     pub fn signed(self, signer: Signer<'_>) -> Result<RequestEnvelope, DecodeError> {
         let mut envelope = self.unsigned()?;
         envelope.sign(signer);
         Ok(envelope)
     }
 
-    /// The request without a signature, for operations that ask for none.
+    /// Returns the request without a signature, for operations that ask for none.
     ///
     /// # Errors
-    /// [`DecodeError`] if the body is larger than any request may be.
+    /// [`DecodeError`] if the body is larger than any request may be. Nothing is sent then.
     pub fn unsigned(self) -> Result<RequestEnvelope, DecodeError> {
         Ok(RequestEnvelope {
             version: PROTOCOL_VERSION,
@@ -141,8 +146,9 @@ impl<B: RequestBody> NewRequest<'_, B> {
 }
 
 impl RequestEnvelope {
-    /// Begins a request for `body` to the homeserver `service_domain`. `request_id` names it: 16 random bytes, the same
-    /// in each repetition, so that a repetition changes nothing.
+    /// Begins a request with `body` to the homeserver `service_domain`. `timestamp` is the caller's time;
+    /// `request_id` is 16 random bytes that name the request. A repetition is the very same bytes, which
+    /// changes nothing.
     ///
     /// ```
     /// # use phoenix_core::{codec::encode, crypto::sign::SigningKey, identifiers::{QsClientId, RequestId}, time::Timestamp};
@@ -173,7 +179,7 @@ impl RequestEnvelope {
         NewRequest { service_domain, timestamp, request_id, token: None, body }
     }
 
-    /// Signs the request as it is now.
+    /// Signs the request as it is now; a former signature goes.
     pub(crate) fn sign(&mut self, Signer { sender, key }: Signer<'_>) {
         let signature = key.sign(&self.request_auth(sender));
         self.authentication = Some(Authentication { sender: sender.clone(), signature });
@@ -190,19 +196,21 @@ impl RequestEnvelope {
         }
     }
 
-    /// Checks that the owner of `key` made this request under the name it gives.
+    /// Makes sure that the owner of `key` made this request under the name that it gives.
     ///
     /// # Errors
-    /// [`InvalidSignature`] if not, or if the request is not signed at all.
+    /// [`InvalidSignature`] if another one did, or the request is not signed at all.
     pub fn verify(&self, key: &VerifyingKey) -> Result<(), InvalidSignature> {
         let authentication = self.authentication.as_ref().ok_or(InvalidSignature)?;
         key.verify(&self.request_auth(&authentication.sender), &authentication.signature)
     }
 
-    /// Reads a request: version, operation and size first, so that an unknown or oversized one costs nothing.
+    /// Reads a request: version, operation and size first, so that an unknown or oversized one costs nothing
+    /// (§2, Order of checks).
     ///
     /// # Errors
-    /// The refusal to answer with.
+    /// The refusal to answer with: [`Refusal::UnsupportedVersion`], [`Refusal::UnknownOperation`],
+    /// [`Refusal::TooLarge`] or [`Refusal::Malformed`].
     pub fn read(bytes: &[u8]) -> Result<(OperationKind, Self), Refusal> {
         let [version, operation] = match bytes {
             [a, b, c, d, ..] => [u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])],
@@ -221,12 +229,12 @@ impl RequestEnvelope {
     }
 }
 
-/// An answer as it travels.
+/// An answer as it travels, from a service to its caller (§2, Requests and responses).
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct ResponseEnvelope {
     /// The protocol's version.
     pub version: u16,
-    /// What came of the request.
+    /// The operation's reply, or a refusal.
     pub outcome: ResponseOutcome,
 }
 
@@ -237,16 +245,17 @@ const REFUSED: u8 = 2;
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u8)]
 pub enum ResponseOutcome {
-    /// The operation's reply.
+    /// The request was carried out: the operation's reply, encoded.
     #[tls_codec(discriminant = 1)]
     Reply(Bytes<MAX_LARGE_REQUEST>),
-    /// Why it was not done.
+    /// The request was not carried out.
     #[tls_codec(discriminant = "REFUSED")]
     Refused(Refusal),
 }
 
 impl ResponseEnvelope {
-    /// The encoded answer that carries `reply`.
+    /// Returns the encoded answer that carries `reply`. A reply that is too long for one becomes
+    /// [`Refusal::TooLarge`].
     pub fn reply<R: Codec>(reply: &R) -> Vec<u8> {
         match Bytes::new(encode(reply)) {
             Ok(reply) => Self::encoded(ResponseOutcome::Reply(reply)),
@@ -254,7 +263,7 @@ impl ResponseEnvelope {
         }
     }
 
-    /// The encoded answer that refuses.
+    /// Returns the encoded answer that refuses the request.
     pub fn refused(refusal: &Refusal) -> Vec<u8> {
         Self::encoded(ResponseOutcome::Refused(refusal.clone()))
     }
@@ -263,9 +272,10 @@ impl ResponseEnvelope {
         encode(&Self { version: PROTOCOL_VERSION, outcome })
     }
 
-    /// The refusal that an encoded answer carries; `None` if it carries a reply, which is not looked at.
+    /// Returns the refusal that an encoded answer carries; `None` if it carries a reply, which is not looked
+    /// at.
     ///
-    /// For whoever passes answers on: it costs nothing, whatever the size of the reply.
+    /// This is for drivers, which pass answers on: it costs nothing, whatever the size of the reply.
     pub fn refusal(bytes: &[u8]) -> Option<Refusal> {
         match bytes {
             [_, _, REFUSED, refusal @ ..] => decode(refusal).ok(),
@@ -273,10 +283,11 @@ impl ResponseEnvelope {
         }
     }
 
-    /// Reads the answer to a request whose reply is an `R`.
+    /// Reads the answer to a request whose reply is an `R`: the reply, or the refusal.
     ///
     /// # Errors
-    /// [`DecodeError`] if the bytes are no such answer: the homeserver, or something before it, is at fault.
+    /// [`DecodeError`] if the bytes are no such answer: the homeserver, or something in front of it, is at
+    /// fault. The caller treats it as no answer, and repeats the request.
     pub fn read<R: Codec>(bytes: &[u8]) -> Result<Result<R, Refusal>, DecodeError> {
         match decode::<Self>(bytes)?.outcome {
             ResponseOutcome::Reply(reply) => Ok(Ok(decode(reply.as_slice())?)),

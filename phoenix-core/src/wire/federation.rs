@@ -1,4 +1,8 @@
-//! PROTOCOL.md §9 — frames between queuing services.
+//! PROTOCOL.md §9, QS-to-QS delivery — frames, which one homeserver's queuing service sends to another's.
+//!
+//! A frame belongs to a *stream*: entries with consecutive sequence numbers, from one homeserver to another.
+//! It brings entries of one *epoch*, encrypted under a chain of keys that starts from a sealed seed, or says
+//! that entries are passed over.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -18,75 +22,76 @@ use crate::{
 };
 
 message! {
-    /// Delivers a frame of a federated stream.
+    /// Delivers a frame, from the queuing service of another homeserver (§9, Receiving). The request around
+    /// it is neither signed nor held to a time: the frame is.
     pub struct EnqueueFederated {
-        /// The frame.
+        /// A frame of any stream from the sender to this homeserver.
         pub frame: Frame,
     }
 
     /// Answer to [`EnqueueFederated`].
     pub struct EnqueueFederatedReply {
-        /// Every entry before this one is accepted.
+        /// The sequence number that is expected next: every entry before it is accepted, and can be dropped.
         pub accepted_through: u64,
     }
 
-    /// Signed content of a frame, and the signature of the source's queuing service.
+    /// A frame, signed by the source's queuing service (§9, QS-to-QS delivery).
     pub struct Frame {
         /// What is signed.
         pub content: FrameContent,
-        /// With the key that the content names.
+        /// The signature over the content, by the key that it names.
         pub signature: Signature,
     }
 
-    /// What a frame's signature covers.
+    /// What a frame's signature covers (§9, QS-to-QS delivery).
     pub struct FrameContent {
         /// The homeserver that delivers.
         pub source: Domain,
         /// The homeserver that it delivers to.
         pub destination: Domain,
-        /// The stream; a new one after the source has lost its state.
+        /// The stream. The source begins another one when it has lost its state.
         pub stream_id: StreamId,
-        /// When the frame was made.
+        /// When the frame was made, by the source's clock.
         pub timestamp: Timestamp,
-        /// The signing key.
+        /// The published key of the source's queuing service that signs.
         pub key_id: KeyId,
-        /// Entries, or where there are none.
+        /// Entries, or those that are passed over.
         pub payload: FramePayload,
     }
 
-    /// Entries of one epoch, without gaps.
+    /// Entries of one epoch, without gaps (§9, QS-to-QS delivery).
     pub struct FederatedBatch {
-        /// The epoch.
+        /// The epoch's number. Numbers only grow.
         pub epoch: u64,
-        /// The stream key that the seed is sealed to.
+        /// The stream key of the destination that the seed is sealed to.
         pub seed_key_id: KeyId,
-        /// The epoch's seed, sealed to the destination's stream key.
+        /// The epoch's seed, sealed: its first chain key.
         pub sealed_seed: HpkeCiphertext,
         /// The sequence number of the epoch's first entry.
         pub epoch_first_sequence: u64,
-        /// The sequence number of the first entry here.
+        /// The sequence number of the first entry in this batch.
         pub first_sequence: u64,
         /// The entries, each an encrypted [`FanOutMessage`](super::fan_out::FanOutMessage).
         pub entries: List<RatchetCiphertext, { MAX_STREAM_EPOCH as usize }>,
     }
 
-    /// Passes over entries that were dropped or cannot be opened.
+    /// Passes over entries that were dropped or cannot be opened (§9, QS-to-QS delivery).
     pub struct Skip {
-        /// The first one.
+        /// The sequence number of the first entry passed over.
         pub from: u64,
-        /// The one after the last.
+        /// The sequence number of the first entry after them.
         pub to: u64,
-        /// Whose messages were among them, so that these clients find gap markers.
+        /// The messages among them whose recipients are still known: these clients find gap markers.
         pub dropped: List<DroppedMessage, { MAX_STREAM_EPOCH as usize }>,
     }
 
-    /// The recipients of a message that was dropped.
+    /// A message that was dropped, and its recipients at the destination (§9, QS-to-QS delivery).
     pub struct DroppedMessage {
-        /// The group.
+        /// The group that the message is of.
         pub group_id: GroupId,
-        /// Its position there.
+        /// The message's position in the group's order.
         pub position: u64,
-        /// Who would have got it.
+        /// The ways to the queues of those who would have got it.
         pub recipients: List<ClientQueueConfig, MAX_MEMBERS>,
     }
 }
@@ -96,14 +101,14 @@ impl Signable for FrameContent {
     const LABEL: Label = Label::FEDERATED_BATCH;
 }
 
-/// What a frame brings.
+/// What a frame brings (§9, QS-to-QS delivery).
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u8)]
 pub enum FramePayload {
-    /// Entries.
+    /// Entries to accept.
     #[tls_codec(discriminant = 1)]
     Batch(FederatedBatch),
-    /// Where there are none.
+    /// Entries to pass over.
     #[tls_codec(discriminant = 2)]
     Skip(Skip),
 }

@@ -1,8 +1,8 @@
-//! PROTOCOL.md §2 — what the families of messages share.
+//! PROTOCOL.md §2, Requests and responses — what the families of messages share.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-/// Declares messages: structures whose fields travel one after the other.
+/// Declares messages: structures whose fields are encoded one after the other.
 macro_rules! message {
     ($($(#[$meta:meta])* pub struct $name:ident { $($body:tt)* })*) => {
         $(
@@ -14,6 +14,6 @@ macro_rules! message {
 }
 pub(super) use message;
 
-/// The answer of an operation that has nothing more to say.
+/// The reply of an operation that has nothing to say but that it is done. Encoded as no bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct Done;

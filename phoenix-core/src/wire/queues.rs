@@ -1,4 +1,5 @@
-//! PROTOCOL.md §3, §6, §7 — reading queues: what is asked, what comes back, and what entries are bound to.
+//! PROTOCOL.md §6, Reading a queue — direct queues and fan-out queues are read alike: what is asked, what
+//! comes back, and what entries are bound to.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -11,46 +12,47 @@ use crate::{
 };
 
 message! {
-    /// What to read of a queue, and what to drop from it.
+    /// What to read of a queue, and what to drop from it. The queue's owner sends it, in
+    /// [`DequeueDirect`](super::auth_service::DequeueDirect) or [`Dequeue`](super::queuing_service::Dequeue).
     pub struct DequeueRange {
-        /// Entries before this one have been read and are dropped; those from it on are wanted.
+        /// The sequence number of the first entry wanted. Entries before it are acknowledged, and dropped.
         pub first: u64,
-        /// How many at most.
+        /// The most entries to return.
         pub maximum: u32,
         /// The generation of the queue's key that the client reads.
         pub generation: u32,
-        /// The hash of the entry before `first` ([`QueueEntry::hash`]), as it was read: a queue that has another
-        /// one there was restored from a backup, and starts a new generation.
+        /// The hash of the entry before `first` as the client read it ([`QueueEntry::hash`]). A queue that
+        /// has another one there was restored from a backup, and starts a new generation.
         pub last: Option<Hash>,
     }
 
-    /// Answer to a dequeue.
+    /// Answer to [`DequeueRange`].
     pub struct DequeueReply {
-        /// The entries, without gaps.
+        /// The entries from `first` on, without gaps.
         pub entries: List<QueueEntry, MAX_DEQUEUE>,
-        /// How many more there are.
+        /// How many more are in the queue.
         pub remaining: u64,
     }
 }
 
-/// Marks the direct queues of the authentication service.
+/// Marks the names of direct queues, which the authentication service keeps.
 pub(crate) const DIRECT_QUEUE: &str = "direct queue";
 
-/// Marks the fan-out queues of the queuing service.
+/// Marks the names of fan-out queues, which the queuing service keeps.
 pub(crate) const FAN_OUT_QUEUE: &str = "fan-out queue";
 
-/// What the entries of a queue are bound to, as associated data: the queue's kind and name. An entry of one queue is
-/// none of another.
+/// Returns a queue's name: its kind, then the encoded id of its owner. Entries are bound to it as associated
+/// data, so that an entry of one queue is none of another.
 pub(crate) fn queue_name<N: Codec>(kind: &str, name: &N) -> Vec<u8> {
     [kind.as_bytes(), &encode(name)].concat()
 }
 
-/// What the entries of a client's direct queue are bound to.
+/// Returns the name of a client's direct queue, which its entries are bound to (§6, Direct queue).
 pub fn direct_queue_name(client: &ClientId) -> Vec<u8> {
     queue_name(DIRECT_QUEUE, client)
 }
 
-/// What the entries of a client's fan-out queue are bound to.
+/// Returns the name of a client's fan-out queue, which its entries are bound to (§7, Reading and listening).
 pub fn fan_out_queue_name(client: &QsClientId) -> Vec<u8> {
     queue_name(FAN_OUT_QUEUE, client)
 }

@@ -1,4 +1,7 @@
-//! PROTOCOL.md §7 — requests to and replies of the queuing service.
+//! PROTOCOL.md §7 — requests to the queuing service, and its replies.
+//!
+//! Clients send all of them; other homeservers send [`GetQsKeys`] too, and the frames of
+//! [`federation`](super::federation). The service knows users and clients by pseudonyms only.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -9,7 +12,7 @@ use crate::{
     crypto::{
         aead::{EarCiphertext, EarKey},
         hpke::HpkePublicKey,
-        kdf::Hash,
+        kdf::{self, Hash},
         labels::Label,
         sign::{Signable, Signature, VerifyingKey},
     },
@@ -19,106 +22,111 @@ use crate::{
 };
 
 message! {
-    /// Asks for the key that queue configurations are sealed to.
+    /// Asks for the key to seal queue configurations to: a question that is open to everybody (§7, Published
+    /// keys). The answer is not signed; clients take the key from [`GetQsKeysReply`].
     pub struct GetConfigKey {}
 
     /// Answer to [`GetConfigKey`].
     pub struct GetConfigKeyReply {
-        /// The newest of them.
+        /// The newest key that is valid now.
         pub key: PublishedHpkeKey,
     }
 
-    /// Asks for the keys of the queuing service.
+    /// Asks for the keys of the queuing service: a question that is open to every client and homeserver (§7,
+    /// Published keys).
     pub struct GetQsKeys {}
 
     /// Answer to [`GetQsKeys`].
     pub struct GetQsKeysReply {
-        /// Verifying keys, and keys to seal configurations and streams to.
+        /// Verifying keys, and the keys that configurations and streams are sealed to, signed.
         pub keys: QsKeySet,
     }
 
-    /// Creates a pseudonymous user with its first client.
+    /// Creates a pseudonymous user with its first client and that client's queue (§7, Records). The service
+    /// does not learn which user of the authentication service sends it.
     pub struct CreateUserRecord {
         /// Authenticates the user record's owner.
         pub user_key: VerifyingKey,
-        /// The hash of the friendship token ([`FriendshipToken::hash`]).
+        /// What the service knows the friendship token by: [`FriendshipToken::hash`].
         pub friendship_hash: Hash,
         /// Authenticates the client.
         pub client_key: VerifyingKey,
-        /// Verifies the client's queue configurations; outlives `client_key`.
+        /// Verifies the client's queue configurations. It outlives `client_key`.
         pub config_key: VerifyingKey,
-        /// The key that the queue is encrypted to.
+        /// The public key that the entries of the client's queue are encrypted to.
         pub queue_key: HpkePublicKey,
     }
 
     /// Answer to [`CreateUserRecord`].
     pub struct CreateUserRecordReply {
-        /// The user's pseudonym.
+        /// The user's pseudonym, drawn by the service.
         pub user: QsUserId,
-        /// The client's pseudonym.
+        /// The client's pseudonym, drawn by the service; it names the client's queue.
         pub client: QsClientId,
     }
 
-    /// Replaces the client's key packages.
+    /// Replaces all key packages of the client that sends it (§7, Key packages).
     pub struct PublishKeyPackages {
-        /// Encrypts them at rest: whoever fetches them brings the same token.
+        /// The user's token. It encrypts the packages at rest; friends bring the same one when they fetch.
         pub friendship_token: FriendshipToken,
-        /// One of them must be a last resort.
+        /// The packages. Exactly one of them is a last resort.
         pub packages: List<AddPackage, MAX_KEY_PACKAGES>,
     }
 
-    /// What it takes to add a client to a group.
+    /// What it takes to add a client to a group (§7, Key packages).
     pub struct AddPackage {
-        /// An MLS key package with a queue configuration.
+        /// A bare MLS KeyPackage, with an unbound queue configuration as an extension.
         pub key_package: Bytes<4096>,
-        /// The client's credential and the key to its leaf's attribution, for friends.
+        /// The client's credential and the key to its leaf's attribution, which friends can open.
         pub encrypted_credential: EarCiphertext,
     }
 
-    /// Asks for one key package of each client of a user.
+    /// Asks for one key package of each client of a user, from a friend (§7, Key packages).
     pub struct GetKeyPackage {
-        /// Whose.
+        /// The user's pseudonym.
         pub user: QsUserId,
-        /// Proves that the user is a friend.
+        /// The user's token, which proves that the caller is a friend.
         pub friendship_token: FriendshipToken,
     }
 
     /// Answer to [`GetKeyPackage`].
     pub struct GetKeyPackageReply {
-        /// One for each client.
+        /// One package for each client that has one.
         pub packages: List<AddPackage, MAX_CLIENTS>,
         /// What the delivery service wants to see when they are added.
         pub batch: KeyPackageBatch,
     }
 
-    /// Which key packages were handed out together, and when.
+    /// Which key packages were handed out together, and when (§7, Key packages).
     pub struct KeyPackageBatchContent {
-        /// The queuing service's domain.
+        /// The homeserver whose queuing service handed them out.
         pub domain: Domain,
-        /// The key packages, by their MLS references.
+        /// The KeyPackageRef of each.
         pub references: List<Hash, MAX_CLIENTS>,
         /// When they were handed out.
         pub issued_at: Timestamp,
-        /// The key that signs.
+        /// The published key of the queuing service that signs.
         pub key_id: KeyId,
     }
 
-    /// [`KeyPackageBatchContent`], signed by the queuing service.
+    /// A batch, signed by the queuing service that handed it out. Clients pass it on in
+    /// [`AddUsers`](super::delivery_service::AddUsers).
     pub struct KeyPackageBatch {
         /// What is signed.
         pub content: KeyPackageBatchContent,
-        /// With the queuing service's key.
+        /// The signature over the content, by the key that it names.
         pub signature: Signature,
     }
 
-    /// Reads the client's fan-out queue. Whose it is, its authentication says.
+    /// Reads the fan-out queue of the client that sends it (§7, Reading and listening), which is answered
+    /// with a [`DequeueReply`](super::queues::DequeueReply).
     pub struct Dequeue {
-        /// What to read.
+        /// What to read, and what to drop.
         pub range: DequeueRange,
     }
 
-    /// Asks to be told when the client's fan-out queue grows, for as long as the connection lasts that this comes
-    /// through. Whose queue it is, its authentication says.
+    /// Asks to be told when the fan-out queue of the client that sends it grows, for as long as the
+    /// connection lasts that this comes through (§7, Reading and listening).
     pub struct Listen {}
 }
 
@@ -126,7 +134,9 @@ impl Signable for KeyPackageBatchContent {
     const LABEL: Label = Label::KEY_PACKAGE_BATCH;
 }
 
-/// What friends know of each other: who has it may fetch key packages.
+/// What a user shares with its contacts: who has it may fetch the user's key packages (§7, Key packages).
+///
+/// Encoded as its 32 bytes. `Debug` does not print them.
 #[derive(Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct FriendshipToken(pub EarKey);
 
@@ -137,13 +147,13 @@ impl std::fmt::Debug for FriendshipToken {
 }
 
 impl FriendshipToken {
-    /// What the queuing service knows the token by.
+    /// Returns what the queuing service knows the token by. The token cannot be learnt from it.
     pub fn hash(&self) -> Hash {
-        crate::crypto::kdf::hash(Label::FRIENDSHIP_TOKEN, &[self.0.as_bytes()])
+        kdf::hash(Label::FRIENDSHIP_TOKEN, &[self.0.as_bytes()])
     }
 
-    /// The key that add packages are encrypted under at rest.
+    /// Returns the key that the user's add packages are encrypted under at rest.
     pub fn add_package_key(&self) -> EarKey {
-        EarKey::from_bytes(*crate::crypto::kdf::derive(self.0.as_bytes(), Label::ADD_PACKAGES, &[]))
+        EarKey::from_bytes(*kdf::derive(self.0.as_bytes(), Label::ADD_PACKAGES, &[]))
     }
 }

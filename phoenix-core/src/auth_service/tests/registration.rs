@@ -1,5 +1,7 @@
 //! PROTOCOL.md §6 — registration: races, half-way ends, wrong messages.
 
+use std::time::Duration;
+
 use crate::{
     codec::{decode, encode},
     config::RegistrationPolicy,
@@ -13,7 +15,7 @@ use crate::{
         samples::sample_request,
         world::homeserver,
     },
-    time::{HOUR, MINUTE},
+    time::{HOUR, MINUTE, Timestamp},
     wire::{
         auth_service::{FinishRegistration, GetAsCredentials, GetAsCredentialsReply},
         message::Done,
@@ -159,8 +161,40 @@ fn registrations_that_are_too_many_in_a_minute_wait_for_the_next_one() {
     let pending = fixture.world.store(&home).count(RecordKind::PendingRegistration);
     assert_eq!(pending, begun, "refused callers leave nothing");
     let (init, wait) = told.unwrap();
-    fixture.world.now = fixture.world.now + std::time::Duration::from_millis(wait);
+    fixture.world.now = fixture.world.now + Duration::from_millis(wait);
     assert_eq!(fixture.send(&init).refusal(), None, "a caller that comes back as told is served");
+}
+
+#[test]
+fn nodes_on_either_side_of_a_minute_do_not_reset_each_others_count() {
+    let mut fixture = Fixture::with(|config| config.rates.registrations_per_minute = 8);
+    let border = Timestamp::from_milliseconds((fixture.world.now.seconds() / 60 + 2) * 60_000);
+    let (before, after) = (border - Duration::from_secs(1), border + Duration::from_secs(1));
+    let person = fixture.unregistered();
+    let mut begun = 0;
+    // Two nodes whose clocks differ by seconds, in turn.
+    for now in [after, before].repeat(5) {
+        fixture.world.now = now;
+        let (_, init) = fixture.init_registration(&person);
+        match fixture.send(&init).refusal() {
+            None => begun += 1,
+            Some(Refusal::RateLimited { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(begun, 1, "one a minute in each of eight rows");
+}
+
+#[test]
+fn a_wrong_clock_does_not_close_registration() {
+    let mut fixture = Fixture::with(|config| config.rates.registrations_per_minute = 8);
+    let person = fixture.unregistered();
+    let now = fixture.world.now + MINUTE;
+    for now in [now + 5 * MINUTE, now] {
+        fixture.world.now = now;
+        let (_, init) = fixture.init_registration(&person);
+        assert_eq!(fixture.send(&init).refusal(), None);
+    }
 }
 
 #[test]

@@ -11,46 +11,20 @@ use crate::{
     error::Refusal,
     identifiers::{ClientId, Domain},
     operation::{Context, Interrupt, Transaction},
+    rates::Window,
     store::{Key, Record, RecordKind},
-    time::Timestamp,
 };
 
 /// Tokens issued in a time frame.
-#[derive(Debug, Default, Clone, Copy, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Issued {
-    frame: u64,
-    count: u64,
+type Issued = Window<u64>;
+
+/// Counts `count` tokens, unless that makes more than `limit` in this time frame.
+fn count_issued(context: &Context, issued: &mut Issued, count: u64, limit: u64) -> Result<(), Refusal> {
+    let frame = context.config().rates.token_time_frame;
+    issued.take(context.now(), frame, count, limit).map_err(Refusal::rate_limited)
 }
 
-impl Issued {
-    /// The present time frame.
-    fn frame(context: &Context) -> u64 {
-        context.now().seconds() / frame_length(context)
-    }
-
-    /// Adds `count`, unless that is more than `limit` in this time frame.
-    fn take(&mut self, context: &Context, count: u64, limit: u64) -> Result<(), Refusal> {
-        let (frame, length) = (Self::frame(context), frame_length(context));
-        // A clock that is a little behind another node's still counts into that one's frame. What lies further
-        // ahead was noted while a clock was wrong.
-        if frame > self.frame || self.frame > frame + 1 {
-            *self = Self { frame, count: 0 };
-        }
-        if self.count.saturating_add(count) > limit {
-            let next = (self.frame + 1).saturating_mul(length).saturating_mul(1000);
-            let next = Timestamp::from_milliseconds(next);
-            return Err(Refusal::rate_limited(next - context.now()));
-        }
-        self.count += count;
-        Ok(())
-    }
-}
-
-/// In seconds.
-fn frame_length(context: &Context) -> u64 {
-    context.config().rates.token_time_frame.as_secs().max(1)
-}
-
+/// What was issued to one client.
 #[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct ClientAllowance(Issued);
 
@@ -59,9 +33,10 @@ impl Record for ClientAllowance {
     const KIND: RecordKind = RecordKind::ClientAllowance;
 }
 
+/// What was issued to the clients of a registrable domain.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct DomainAllowance {
-    /// The day it was first seen.
+    /// The day on which the domain was first seen.
     since: u32,
     issued: Issued,
 }
@@ -71,6 +46,7 @@ impl Record for DomainAllowance {
     const KIND: RecordKind = RecordKind::DomainAllowance;
 }
 
+/// What was issued to the clients of all domains that are new.
 #[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct NewDomainAllowance(Issued);
 
@@ -79,7 +55,7 @@ impl Record for NewDomainAllowance {
     const KIND: RecordKind = RecordKind::NewDomainAllowance;
 }
 
-/// What [`take`] will read.
+/// The rows that [`take`] reads.
 pub(super) fn rows(context: &Context, client: &ClientId) -> Vec<Key> {
     let mut rows = vec![Key::of::<ClientAllowance>(&client_row(client))];
     let domain = &client.user_id.domain;
@@ -90,7 +66,10 @@ pub(super) fn rows(context: &Context, client: &ClientId) -> Vec<Key> {
     rows
 }
 
-/// Takes `count` tokens off what `client`, and if it is not ours its domain, may have; or off nothing.
+/// Takes `count` tokens off the allowance of `client` and, if it is a client of another homeserver, of its domain.
+///
+/// # Errors
+/// Refuses with [`Refusal::RateLimited`] if one of them does not suffice; then nothing is taken.
 pub(super) fn take(
     transaction: &mut Transaction<'_>,
     client: &ClientId,
@@ -99,7 +78,7 @@ pub(super) fn take(
     let rates = &transaction.config().rates;
     let name = client_row(client);
     let ClientAllowance(mut issued) = transaction.get(&name)?.unwrap_or_default();
-    issued.take(transaction.context(), count, rates.token_allowance)?;
+    count_issued(transaction.context(), &mut issued, count, rates.token_allowance)?;
     let domain = &client.user_id.domain;
     if domain != transaction.domain() {
         take_from_domain(transaction, &domain.registrable(), count)?;
@@ -108,19 +87,19 @@ pub(super) fn take(
     Ok(())
 }
 
-/// Whether the client's allowance has no bearing on the present time frame.
+/// Whether the time frame that the client's allowance counts in is over.
 pub(crate) fn is_over(transaction: &mut Transaction<'_>, key: &Key) -> Result<bool, Interrupt> {
     let Ok(name) = decode::<Hash>(key.name()) else { return Ok(false) };
-    let present = Issued::frame(transaction.context());
-    let over = |row: Option<ClientAllowance>| row.is_some_and(|row| row.0.frame < present);
+    let (now, frame) = (transaction.now(), transaction.config().rates.token_time_frame);
+    let over = |row: Option<ClientAllowance>| row.is_some_and(|row| row.0.is_over(now, frame));
     if !over(transaction.snapshot().read(&name)?.intact()) {
         return Ok(false);
     }
     Ok(over(transaction.read(&name)?.intact()))
 }
 
-/// Slow start: a domain's allowance grows with the days it is known. In its first days it also shares a pool
-/// with all others that are new, so that newcomers, however many, never starve the established.
+/// Slow start: a domain's allowance grows with the days for which it is known. In its first days it also shares a pool
+/// with all others that are new, so that newcomers, however many, never starve the established domains.
 fn take_from_domain(transaction: &mut Transaction<'_>, domain: &Domain, count: u64) -> Result<(), Interrupt> {
     let rates = &transaction.config().rates;
     let today = transaction.now().day();
@@ -128,10 +107,10 @@ fn take_from_domain(transaction: &mut Transaction<'_>, domain: &Domain, count: u
     let mut row = row.unwrap_or(DomainAllowance { since: today, issued: Issued::default() });
     let days = u64::from(today.saturating_sub(row.since));
     let limit = rates.domain_first_day.saturating_mul(days + 1).min(rates.domain_limit);
-    row.issued.take(transaction.context(), count, limit)?;
+    count_issued(transaction.context(), &mut row.issued, count, limit)?;
     if days < NEW_FOR_DAYS {
         let NewDomainAllowance(mut shared) = transaction.get(&())?.unwrap_or_default();
-        shared.take(transaction.context(), count, rates.new_domains)?;
+        count_issued(transaction.context(), &mut shared, count, rates.new_domains)?;
         transaction.put(&(), &NewDomainAllowance(shared));
     }
     transaction.put(domain, &row);
@@ -141,7 +120,7 @@ fn take_from_domain(transaction: &mut Transaction<'_>, domain: &Domain, count: u
 /// How long a domain counts as new.
 const NEW_FOR_DAYS: u64 = 7;
 
-/// A name for a client's row that does not name the client.
+/// Names a client's row without telling which client it is.
 fn client_row(client: &ClientId) -> Hash {
     kdf::hash(Label::ROW_NAME, &[&encode(client)])
 }

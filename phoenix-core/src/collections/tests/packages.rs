@@ -207,25 +207,23 @@ mod pools {
     use std::sync::{Arc, Mutex};
 
     use crate::{
-        collections::pool::{self, PackageName},
+        collections::pool::{self, PackageName, Pool},
         identifiers::QsClientId,
         operation::{Interrupt, Step, Transaction},
-        store::{MemoryStore, Record, RecordKind},
+        store::{MemoryStore, RecordKind},
         testing::{body::operation, world::World},
         time::Timestamp,
     };
 
-    #[derive(Debug, tls_codec::TlsSize, tls_codec::TlsSerialize, tls_codec::TlsDeserializeBytes)]
-    struct Number(u64);
+    /// Packages that are numbers.
+    enum Numbers {}
 
-    impl Record for Number {
-        type Name = PackageName<QsClientId>;
-        const KIND: RecordKind = RecordKind::ConnectionPackage;
-    }
+    impl Pool for Numbers {
+        type Name = QsClientId;
+        type Content = u64;
 
-    pool::pool! {
-        /// Packages that are numbers.
-        Numbers, QsClientId, ConnectionPackagePool, Number
+        const HEAD: RecordKind = RecordKind::ConnectionPackagePool;
+        const PACKAGE: RecordKind = RecordKind::ConnectionPackage;
     }
 
     /// Runs `body` over `store` to its end. Returns what it comes to, and in how many rounds it read.
@@ -261,12 +259,12 @@ mod pools {
         for client in clients.clone() {
             run(&mut store, move |transaction| {
                 let contents = [1, 2, 3, 4, 5, 6];
-                pool::replace::<Numbers, u64>(transaction, &client, &contents, |_, _, n| Ok(Number(*n)))
+                pool::replace::<Numbers, u64>(transaction, &client, &contents, |_, _, n| Ok(*n))
             });
         }
         let (taken, rounds) = run(&mut store, move |transaction| {
             pool::load::<Numbers>(transaction, &clients)?;
-            let fresh = |_: &PackageName<QsClientId>, Number(number)| Ok(Some(number).filter(|n| *n > 3));
+            let fresh = |_: &PackageName<QsClientId>, number| Ok(Some(number).filter(|n| *n > 3));
             clients.iter().map(|client| pool::take::<Numbers, u64>(transaction, client, fresh)).collect()
         });
         let taken: Vec<Option<u64>> = taken;

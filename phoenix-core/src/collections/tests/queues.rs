@@ -1,9 +1,9 @@
 //! PROTOCOL.md §7 — queues: in order, without gaps, bounded; what does not fit leaves a marker.
 
 use crate::{
-    auth_service::direct_queue::{Direct, DirectQueue},
+    auth_service::direct_queue::Direct,
     codec::{Flag, decode},
-    collections::queue,
+    collections::queue::Head,
     crypto::{hpke::HpkePrivateKey, labels::Label, ratchet::QueueReader},
     dispatch::Input,
     error::Refusal,
@@ -319,8 +319,8 @@ fn fill_direct_queue(fixture: &mut Fixture, count: u64) {
     let (home, client) = (fixture.home.clone(), fixture.alice.client_id.clone());
     fixture.world.perform(&home, move |transaction| {
         for _ in 0..count {
-            let mut head = transaction.get::<DirectQueue>(&client)?.unwrap();
-            queue::append::<Direct>(transaction, &client, &mut head, b"hello")?;
+            let mut head = transaction.get::<Head<Direct>>(&client)?.unwrap();
+            head.append(transaction, &client, b"hello")?;
         }
         Ok(())
     });

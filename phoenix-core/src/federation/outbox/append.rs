@@ -1,16 +1,15 @@
-//! PROTOCOL.md §9, Outbox — streams to other homeservers: appended to by the distributor, delivered by a timer,
-//! kept across restarts and outages, bounded by count and age.
+//! PROTOCOL.md §9, Outbox — appending to a stream, and what makes room for one more entry.
 
 use tls_codec::Size as _;
 
+use super::rows::{
+    MAX_FRAME_CONTENT, OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, Seed, drop_content,
+};
 use crate::{
     codec::encode,
     config::Direction,
     crypto::ratchet::RatchetSecret,
     federation::{
-        outbox::rows::{
-            MAX_FRAME_CONTENT, OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStart, Seed, drop_content,
-        },
         peer,
         stream::{Chain, StreamContext},
     },
@@ -24,24 +23,25 @@ use crate::{
     },
 };
 
-/// The rows that appending `message` will read: so that many appends in one commit read in one round.
+/// The rows that appending `message` reads: so that many appends in one commit read in one round.
 pub(crate) fn rows(context: &Context, destination: &Domain, message: &FanOutMessage) -> Vec<Key> {
     let name = StreamName::of(context, destination, message);
     vec![Key::of::<OutboundEnd>(&name), Key::of::<OutboundStart>(&name), peer::row(destination)]
 }
 
-/// The row that it will read besides, if the stream is over its bound, with so many more messages appended `before`
-/// it in the same commit. Those of [`rows`] are there.
+/// The row that appending `message` reads besides, if the stream is over its bound when `before` messages have been
+/// appended to it in the same commit. The rows of [`rows`] are loaded.
 pub(crate) fn row_over_bound(
     transaction: &mut Transaction<'_>,
     destination: &Domain,
-    (message, before): (&FanOutMessage, u64),
+    message: &FanOutMessage,
+    before: u64,
 ) -> Result<Option<Key>, Interrupt> {
     let name = StreamName::of(transaction.context(), destination, message);
     let Some(end) = transaction.snapshot().get::<OutboundEnd>(&name)? else { return Ok(None) };
     let start: OutboundStart = transaction.snapshot().get(&name)?.unwrap_or_default();
     let (next, bound) = (end.next.saturating_add(before), bound(transaction.context()));
-    // Those before have each dropped one, from where the bound was reached.
+    // Each message before it drops an entry, from where the bound is reached.
     let kept = end.kept.max(start.first).max(next.saturating_sub(bound));
     let over = (next + 1).saturating_sub(kept) > bound;
     Ok(over.then(|| Key::of::<OutboundEntry>(&name.entry(kept))))
@@ -62,8 +62,8 @@ pub(crate) fn append(
     let entry = OutboundEntry {
         epoch: chain.epoch,
         appended_at: transaction.now(),
-        // What is too long for any frame, or for a blocked domain, is dropped here and now. Its recipients are told
-        // in its turn: of the latter, once the domain is not blocked any more.
+        // What is too long for any frame, or for a blocked domain, is dropped at once. Its recipients are told in its
+        // turn: those at a blocked domain, once that is not blocked any more.
         content: allowed.then(|| chain.seal(transaction.random(), &stream, &encode(message)).ok()).flatten(),
         recipients: dropped_message(message),
     };
@@ -73,14 +73,14 @@ pub(crate) fn append(
     transaction.put(&name.entry(end.next), &entry);
     end.next += 1;
     end.chain = Some(chain);
-    keep_bound(transaction, &name, (&mut end, start.first))?;
+    keep_bound(transaction, &name, &mut end, start.first)?;
     transaction.put(&name, &end);
-    // Each time: whether a delivery under way will find this entry cannot be known here.
+    // Each time: whether a delivery under way finds this entry cannot be known here.
     transaction.schedule(Timer::Deliver(name), transaction.now());
     Ok(())
 }
 
-/// Both ends of the stream; a new stream's, if there is none yet.
+/// Both ends of the stream; those of a new stream if there is none yet.
 fn ends(
     transaction: &mut Transaction<'_>,
     name: &StreamName,
@@ -97,7 +97,7 @@ fn ends(
         kept: 0,
         present: 0,
     };
-    // Whatever start an earlier stream may have left behind is not this one's.
+    // An earlier stream may have left a start behind, which is not this one's.
     let start = OutboundStart::default();
     transaction.put(name, &start);
     Ok((end, start))
@@ -119,7 +119,7 @@ fn dropped_message(message: &FanOutMessage) -> DroppedMessage {
     }
 }
 
-/// The chain at the stream's end; a new epoch's, where the old one is full, over or of no use to the peer.
+/// The chain at the stream's end; that of a new epoch if the old one is full, over or of no use to the peer.
 fn current_chain(
     transaction: &mut Transaction<'_>,
     name: &StreamName,
@@ -149,13 +149,15 @@ fn bound(context: &Context) -> u64 {
     (sizes.outbox_entries / u64::from(sizes.stream_shards.max(1))).max(1)
 }
 
-/// Drops the content of the oldest entry when there are too many; and its row too, when there are as many again.
+/// Drops the content of the oldest entry when there are too many; its row too, when there are as many again. `first`
+/// is the oldest undelivered entry.
 ///
-/// What is dropped is noted at the stream's end, so that appending and delivering do not get in each other's way.
+/// What is dropped is noted at the stream's end, so that appending and delivering do not conflict.
 fn keep_bound(
     transaction: &mut Transaction<'_>,
     name: &StreamName,
-    (end, first): (&mut OutboundEnd, u64),
+    end: &mut OutboundEnd,
+    first: u64,
 ) -> Result<(), Interrupt> {
     let bound = bound(transaction.context());
     end.kept = end.kept.max(first);

@@ -12,13 +12,14 @@ use crate::{
     },
     federation::stream::Chain,
     identifiers::{Domain, StreamId, StreamName},
-    operation::{Context, Interrupt, Transaction},
+    operation::{Context, Interrupt, Timer, Transaction},
+    rates::StoredTime,
     store::{Record, RecordKind},
     time::Timestamp,
     wire::{fan_out::FanOutMessage, federation::DroppedMessage},
 };
 
-/// The most bytes of entries, or of recipients to be told, in one frame; a larger entry goes alone.
+/// The most bytes of entries, or of recipients to tell, in one frame; a larger entry goes alone.
 pub(super) const MAX_FRAME_CONTENT: usize = 4 << 20;
 
 /// Where entries are appended: written by the distributor alone.
@@ -49,12 +50,12 @@ impl Record for OutboundEnd {
 pub(super) struct OutboundStart {
     /// The oldest undelivered entry.
     pub first: u64,
-    /// What the peer still expects but has lost its row here: a skip begins there.
+    /// The oldest entry that the peer still expects although its row is gone here: a skip begins there.
     pub skip_from: Option<u64>,
-    /// The peer says that it has everything before this, which is more than it was sent in the frame that it
-    /// answered. Whether what it has is what is here, the entry before this shows: it is sent next.
+    /// The peer says that it has everything before this, which is more than the frame that it answered carried. The
+    /// entry before this is sent next: it shows whether what the peer has is what is here.
     pub claimed: Option<u64>,
-    /// Entries of this epoch and those before it can be read by nobody any more.
+    /// No one can read the entries of this epoch and those before it any more.
     pub lost_epoch: Option<u64>,
     /// The contents of entries before this one are dropped: they were too old.
     pub aged: u64,
@@ -62,13 +63,33 @@ pub(super) struct OutboundStart {
     pub oldest_epoch: u64,
     /// How many answers in a row brought nothing forward.
     pub stalled: u32,
-    /// Not to be delivered before: the peer limits our rate, or makes no sense.
-    pub wait_until: Timestamp,
+    /// Not to be delivered before: the peer limits the rate, or its answers make no sense.
+    pub wait_until: StoredTime,
 }
 
 impl Record for OutboundStart {
     type Name = StreamName;
     const KIND: RecordKind = RecordKind::OutboundStart;
+}
+
+/// A stream that is being delivered.
+pub(super) struct OutboundStream {
+    pub name: StreamName,
+    pub start: OutboundStart,
+    /// May be a little old: an entry that is there stays until it is delivered.
+    pub end: OutboundEnd,
+}
+
+impl OutboundStream {
+    /// Writes the stream's start.
+    pub fn put_start(&self, transaction: &mut Transaction<'_>) {
+        transaction.put(&self.name, &self.start);
+    }
+
+    /// Has the stream delivered further at `due`.
+    pub fn schedule(&self, transaction: &mut Transaction<'_>, due: Timestamp) {
+        transaction.schedule(Timer::Deliver(self.name.clone()), due);
+    }
 }
 
 /// One epoch: what the receiver needs to read it.
@@ -82,10 +103,10 @@ pub(super) struct OutboundEpoch {
 #[derive(Debug, Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u8)]
 pub(super) enum Seed {
-    /// The peer's key was not known yet. The row is sealed under the service key.
+    /// In the clear, as long as the peer's key is not known. The row is sealed under the service key.
     #[tls_codec(discriminant = 1)]
     Pending(RatchetSecret),
-    /// Sealed to the peer; nobody else can read the epoch any more.
+    /// Sealed to the peer, which alone can read the epoch from now on.
     #[tls_codec(discriminant = 2)]
     Sealed(SealedSeed),
 }

@@ -61,10 +61,10 @@ fn what_was_asked_for_in_vain_leaves_nothing_behind() {
         assert!(matches!(refused(&mut world, B, junk), Refusal::PeerUnavailable { .. }));
     }
     assert_eq!(world.count(B, RecordKind::PeerKeys), 0);
-    assert_eq!(world.count(B, RecordKind::VainFetch), 4);
+    assert_eq!(world.count(B, RecordKind::FailedFetch), 4);
     world.now = NOW + 2 * HOUR;
     world.timer(&domain(B), &timers::SWEEP);
-    assert_eq!(world.count(B, RecordKind::VainFetch), 0);
+    assert_eq!(world.count(B, RecordKind::FailedFetch), 0);
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn the_keys_of_a_blocked_domain_are_out_of_use_even_if_they_are_known() {
     });
     world.perform(&domain("b.example"), |transaction| {
         for caller in [Caller::Stranger, Caller::Client, Caller::Ourselves] {
-            let keys = queuing_keys(transaction, &domain("a.example"), (None, caller));
+            let keys = queuing_keys(transaction, &domain("a.example"), None, caller);
             assert_eq!(keys.unwrap_err(), Interrupt::Refuse(Refusal::NotFederated));
         }
         Ok(())

@@ -194,10 +194,27 @@ fn the_end_of_numbers_is_no_way_to_break_anything() {
             assert!(matches!(refusal, Refusal::Malformed | Refusal::StreamEpoch { .. }), "{refusal:?}");
         }
         assert_eq!(deliver(&mut set.world, B, sender.sign(sender.skip(first, u64::MAX, NOW))), Ok(u64::MAX));
-        assert_eq!(deliver(&mut set.world, B, sender.sign(sender.skip(u64::MAX, 0, NOW))), Ok(u64::MAX));
+        let frame = sender.sign(sender.skip(u64::MAX, 0, NOW));
+        assert_eq!(refused(&mut set.world, B, frame), Refusal::Malformed);
         let frame = sender.sign(sender.batch(u64::MAX, entries, NOW));
         assert_eq!(refused(&mut set.world, B, frame), Refusal::Malformed);
     }
+}
+
+#[test]
+fn a_skip_that_ends_before_it_begins_is_refused_and_changes_nothing() {
+    let mut set = set();
+    let backwards = TestSender::new("a.example", B, 2, 0);
+    let frame = backwards.sign(backwards.skip(9, 5, NOW));
+    assert_eq!(refused(&mut set.world, B, frame), Refusal::Malformed);
+    assert_eq!(set.world.count(B, RecordKind::InboundStream), 0, "no stream begins with it");
+    // One that passes over nothing says where the stream is.
+    let frame = backwards.sign(backwards.skip(9, 9, NOW));
+    assert_eq!(deliver(&mut set.world, B, frame), Ok(9));
+    let frame = backwards.sign(backwards.skip(9, 8, NOW));
+    assert_eq!(refused(&mut set.world, B, frame), Refusal::Malformed);
+    let frame = backwards.sign(backwards.skip(9, 10, NOW));
+    assert_eq!(deliver(&mut set.world, B, frame), Ok(10), "the stream is where it was");
 }
 
 #[test]

@@ -134,7 +134,7 @@ pub fn deliver(world: &mut World, at: &str, frame: Frame) -> Result<u64, Refusal
 
 /// The kinds of records that cache keys.
 const KEY_CACHE: [RecordKind; 4] =
-    [RecordKind::PeerKeys, RecordKind::PeerKeysExpiry, RecordKind::VainFetch, RecordKind::FirstContacts];
+    [RecordKind::PeerKeys, RecordKind::PeerKeysExpiry, RecordKind::FailedFetch, RecordKind::FirstContacts];
 
 /// Delivers a frame that is refused. Asserts that this changes nothing but the cache of keys and, if the
 /// source is authenticated by then, what is left of its rate. Returns the refusal.

@@ -1,4 +1,5 @@
-//! What is made in the attacker's own name is accepted; what is made in another's is refused.
+//! PROTOCOL.md §9, Receiving — what is made in the attacker's own name is accepted; what is made in another's
+//! is refused.
 
 use super::{FrameHeader, frame_request, receipt_for};
 use crate::{

@@ -4,31 +4,34 @@ use std::time::Duration;
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
+use super::stored_time::StoredTime;
 use crate::time::{MINUTE, Timestamp};
 
-/// How much was taken lately: drains at a steady rate, and holds so much at most.
+/// How much was taken lately: drains at a steady rate, and holds a burst at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(crate) struct Bucket {
-    /// Thousandths.
+    /// In thousandths.
     level: u64,
-    at: Timestamp,
+    /// When the level was this.
+    at: StoredTime,
 }
 
-/// A rate: so much a second, sustained, and so much at once.
+/// How much may be taken.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rate {
+    /// Sustained.
     pub per_second: u64,
+    /// At once.
     pub burst: u64,
 }
 
-/// How far ahead of ours another node's clock may be. What was noted further ahead was noted while a clock was
-/// wrong.
+/// How far ahead of this node's clock another's may be.
 const SKEW: Duration = MINUTE;
 
 impl Bucket {
     /// Since when the bucket drains.
     fn since(&self, now: Timestamp) -> Timestamp {
-        if self.at > now + SKEW { now } else { self.at }
+        self.at.corrected(now, SKEW)
     }
 
     fn drained(&self, now: Timestamp, rate: Rate) -> u64 {
@@ -36,7 +39,10 @@ impl Bucket {
         self.level.saturating_sub(elapsed.saturating_mul(rate.per_second))
     }
 
-    /// Whether anything may be taken now; if not, how long to wait.
+    /// Checks that something may be taken now.
+    ///
+    /// # Errors
+    /// How long to wait.
     pub fn check(&self, now: Timestamp, rate: Rate) -> Result<(), Duration> {
         let over = self.drained(now, rate).saturating_sub(rate.burst.saturating_mul(1000));
         if over == 0 {
@@ -48,7 +54,7 @@ impl Bucket {
     /// Takes `amount`. It may go over the limit once; then nothing may be taken until it has drained.
     pub fn take(&mut self, now: Timestamp, rate: Rate, amount: u64) {
         self.level = self.drained(now, rate).saturating_add(amount.saturating_mul(1000));
-        self.at = self.since(now).max(now);
+        self.at = StoredTime::new(self.since(now).max(now));
     }
 }
 
@@ -57,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_waits_as_told_may_go_on() {
+    fn a_caller_that_waits_as_told_may_go_on() {
         let rate = Rate { per_second: 10, burst: 20 };
         let mut bucket = Bucket::default();
         let mut now = Timestamp::from_milliseconds(1_000_000);
@@ -69,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_that_differ_drain_nothing_twice_and_a_wrong_one_locks_nobody_out() {
+    fn clocks_that_differ_drain_nothing_twice_and_a_wrong_one_locks_no_caller_out() {
         let rate = Rate { per_second: 10, burst: 20 };
         let now = Timestamp::from_milliseconds(1_000_000_000);
         let behind = now - Duration::from_secs(2);

@@ -1,8 +1,8 @@
-//! PROTOCOL.md §6, Tokens and Allowance — tokens issued to clients, here and elsewhere, and redeemed by every
-//! service of the homeserver.
+//! PROTOCOL.md §6, Tokens — tokens issued to clients, redeemed at every service of the homeserver.
 
-use super::accounts::Client;
+use super::allowance;
 use crate::{
+    auth_service::accounts::Client,
     codec::encode,
     config::Direction,
     credentials::{
@@ -23,8 +23,6 @@ use crate::{
     },
 };
 
-pub(crate) mod allowance;
-
 /// `get_token_keys`: the keys that issue now, one for each scope.
 impl Serve for GetTokenKeys {
     fn serve(transaction: &mut Transaction<'_>, _: &Call<'_, Self>) -> Result<GetTokenKeysReply, Interrupt> {
@@ -34,7 +32,8 @@ impl Serve for GetTokenKeys {
     }
 }
 
-/// `issue_tokens`: tokens of the scope that the caller's homeserver earns it, within the allowances.
+/// `issue_tokens`: tokens, of one scope for clients of this homeserver and of another for all others, within the
+/// allowances.
 impl Serve for IssueTokens {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
         Lane::Of(encode(&self.credential.payload().client_id))
@@ -74,7 +73,7 @@ impl Serve for IssueTokens {
     }
 }
 
-/// A local client is the one on record, with the credential on record.
+/// Authenticates a client of this homeserver, which is the one on record, with the credential on record.
 fn authenticate_local(
     transaction: &mut Transaction<'_>,
     call: &Call<'_, IssueTokens>,
@@ -90,7 +89,8 @@ fn authenticate_local(
     authenticate_credential(transaction, call, &client.credential)
 }
 
-/// A federated client's credential is validated with its homeserver's, from the cache or fetched.
+/// Authenticates a client of another homeserver, whose credential is validated with that homeserver's: kept, or
+/// fetched.
 fn authenticate_federated(
     transaction: &mut Transaction<'_>,
     call: &Call<'_, IssueTokens>,
