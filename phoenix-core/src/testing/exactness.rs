@@ -60,7 +60,7 @@ fn sending_a_message_reads_head_and_members_and_never_the_tree() {
     let written = [RememberedAnswer, GroupHead, Nullifier, FanOutRow, Timer];
     assert_touches(&recorded, &read, &written, &[]);
     assert_eq!(sections(&recorded.read_keys()), [MEMBERS].into());
-    assert_eq!(recorded.commit().writes.len(), 5, "whatever the size of the group");
+    assert_eq!(recorded.commit().writes.len(), 5, "for groups of any size");
     let rounds: Vec<BTreeSet<RecordKind>> =
         recorded.reads.iter().map(|reads| reads.keys.iter().map(Key::kind).collect()).collect();
     // The last round brings the group, so what is decrypted and verified then is done once.

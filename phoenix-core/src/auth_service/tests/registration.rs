@@ -159,10 +159,10 @@ fn registrations_that_are_too_many_in_a_minute_wait_for_the_next_one() {
     }
     assert!((1..=8).contains(&begun), "{begun}");
     let pending = fixture.world.store(&home).count(RecordKind::PendingRegistration);
-    assert_eq!(pending, begun, "those who are refused leave nothing");
+    assert_eq!(pending, begun, "refused callers leave nothing");
     let (init, wait) = told.unwrap();
     fixture.world.now = fixture.world.now + Duration::from_millis(wait);
-    assert_eq!(fixture.send(&init).refusal(), None, "whoever comes back as told is served");
+    assert_eq!(fixture.send(&init).refusal(), None, "a caller that comes back as told is served");
 }
 
 #[test]

@@ -46,11 +46,11 @@ fn junk_that_names_ever_new_domains_has_us_ask_a_few_of_them_only() {
     let mut known = TestSender::new("a.example", B, 2, 0);
     let entries = known.entries(&group("a.example", 1), 0..1, &[]);
     let known = known.sign(known.batch(0, entries, NOW));
-    assert_eq!(deliver(&mut world, B, known), Ok(1), "who is known is served meanwhile");
+    assert_eq!(deliver(&mut world, B, known), Ok(1), "a known source is served meanwhile");
     assert_eq!(world.asks.len(), 6);
     world.now = NOW + MINUTE;
     let new = frame(&world, "c.example");
-    assert_eq!(deliver(&mut world, B, new), Ok(1), "and later somebody new");
+    assert_eq!(deliver(&mut world, B, new), Ok(1), "a new source is served later");
 }
 
 #[test]

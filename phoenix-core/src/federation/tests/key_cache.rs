@@ -112,7 +112,7 @@ fn what_comes_back_wrong_never_erases_a_set_that_is_still_valid() {
     fixture.world.down.clear();
     let told = std::time::Duration::from_millis(retry_after_milliseconds);
     fixture.world.now = fixture.world.now + told;
-    assert_eq!(ask(&mut fixture), None, "whoever comes back as told is served");
+    assert_eq!(ask(&mut fixture), None, "a caller that comes back as told is served");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn unknown_issuers_cannot_make_us_ask_without_limit() {
         assert!(ask_under_unknown_issuer(&mut fixture, number).is_some());
     }
     assert_eq!(fetches(&fixture), 2, "once, in case the issuer is new");
-    assert_eq!(ask(&mut fixture), None, "those who are known are served meanwhile");
+    assert_eq!(ask(&mut fixture), None, "known callers are served meanwhile");
     fixture.world.now = fixture.world.now + Times::default().key_retry;
     for number in 0..10 {
         assert!(ask_under_unknown_issuer(&mut fixture, number).is_some());

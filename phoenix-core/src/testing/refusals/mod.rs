@@ -251,7 +251,7 @@ fn repetition(case: &Case) {
     }
     assert_eq!(changed, BTreeSet::new(), "{:?}: a repetition changes nothing", case.kind);
     if case.kind == OperationKind::Listen {
-        assert_eq!(again.effects, first.effects, "whoever connects again is told again");
+        assert_eq!(again.effects, first.effects, "a client that connects again is told again");
     } else {
         assert_eq!(again.effects, [], "{:?}: a repetition has no effect", case.kind);
     }
