@@ -4,8 +4,8 @@
 //! A homeserver owns one domain and is three services that trust each other and no one else: an
 //! *authentication service* (who users are), a *queuing service* (pseudonymous queues, and delivery between
 //! homeservers) and a *delivery service* (groups). This crate is all of their protocol logic, and the client's
-//! (feature `client`), without any input or output: it opens no socket and no file, reads no clock, draws no
-//! randomness of its own and spawns nothing. The embedder brings a database, a network and the time.
+//! (feature `client`), without any input or output: it opens no socket and no file, reads no clock (but
+//! for one comparison within openmls, see [`mls`]), draws no randomness of its own and spawns nothing. The embedder brings a database, a network and the time.
 //!
 //! # How it is used
 //!
@@ -59,9 +59,9 @@
 //! | --- | --- | --- |
 //! | [`dispatch`] | from an input to the operation that serves it: requests, timers, distribution, sweeps | 2, 8, 10 |
 //! | [`auth_service`] | registration, connection packages, direct queues, tokens | 6 |
-//! | [`queuing_service`] | pseudonymous records, key packages, who may deliver what | 7 |
+//! | [`queuing_service`] | pseudonymous records, key packages, whether a client has authorised a delivery, gap markers | 7 |
 //! | [`delivery_service`] | groups: validation, order, joins | 8 |
-//! | [`federation`] | streams to and from other homeservers | 9 |
+//! | [`federation`] | streams to and from other homeservers, which of them may deliver for a group, when to try again | 9 |
 //! | `request`, `peer_keys` | what services share: a request's proof, token and answer; published keys of others | 2, 6, 9 |
 //! | `collections`, `rates` | queues, pools and logs: a head row that counts, rows behind it; rates and stored times | 3, 7, 8 |
 //! | [`operation`] | the calling contract: how a driver and an operation work together | |

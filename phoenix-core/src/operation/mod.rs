@@ -13,6 +13,8 @@
 //! | [`Step::Commit`] | gives the batch to the store | [`Operation::settle`] |
 //! | [`Step::Done`] | sends the reply, carries out the effects | nothing: the operation is over |
 //!
+//! A driver whose store cannot be read calls [`Operation::give_up`] instead of `supply`: the caller is told to come back.
+//!
 //! Nothing leaves before the commit is settled as [`Settlement::Committed`]: reply and effects come with
 //! `Done`. A driver may drop an operation at any step; then nothing happened, or everything did that was
 //! committed, and timers found in the store take up the rest. A node runs the operations of one

@@ -152,7 +152,7 @@ record_kinds! {
     /// An entry of an outbound stream.
     OutboundEntry = 130, "federation", "destination, shard, sequence", ServiceKey, "when delivered, or over the bound";
     /// Whether another homeserver answers, and when to try again.
-    PeerState = 131, "federation", "domain", Plain, "kept";
+    PeerState = 131, "federation", "domain", Plain, "when the peer is reachable again";
     /// The position of a stream from another homeserver.
     InboundStream = 132, "federation", "source, stream id", ServiceKey, "silent for 90 days, or for one when there are too many";
     /// The streams from another homeserver, and its rate.

@@ -25,16 +25,11 @@ use super::{
 ///
 /// ```
 /// use phoenix_core::{
-///     config::Config,
-///     dispatch::Input,
+///     Config, Effect, Homeserver, Input, Random, ServiceKeys, Step, Timestamp,
 ///     error::PeerFailure,
-///     homeserver::Homeserver,
 ///     identifiers::Domain,
-///     keys::ServiceKeys,
-///     operation::{Effect, Step, timers},
-///     rng::Random,
+///     operation::timers,
 ///     store::{MemoryStore, RecordKind},
-///     time::Timestamp,
 /// };
 ///
 /// let now = Timestamp::from_milliseconds(1_800_000_000_000);
@@ -47,7 +42,7 @@ use super::{
 /// let outcome = loop {
 ///     match operation.poll() {
 ///         Step::Read(reads) => operation.supply(store.read(&reads)),
-///         Step::Ask(_) => operation.answer(Err(PeerFailure::NoAnswer)),
+///         Step::Ask(_) => operation.answer(Err(PeerFailure::Unreachable)),
 ///         Step::Commit(commit) => operation.settle(store.apply(&commit)),
 ///         Step::Done(outcome) => break outcome,
 ///     }
