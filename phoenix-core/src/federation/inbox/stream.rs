@@ -70,7 +70,7 @@ impl InboundStream {
             FramePayload::Batch(batch) => batch.first_sequence,
             FramePayload::Skip(skip) => skip.from,
         };
-        Self { next, log: StreamId(transaction.random().array()), log_next: 0, chain: None, last: None }
+        Self { next, log: StreamId::random(transaction.random()), log_next: 0, chain: None, last: None }
     }
 
     /// Accepts the entries of a batch that are new. Returns what they cost besides one each.

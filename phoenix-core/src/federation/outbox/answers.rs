@@ -174,7 +174,7 @@ impl OutboundStream {
     /// the messages that waited are told.
     pub fn start_over(&mut self, transaction: &mut Transaction<'_>) -> Result<(), Interrupt> {
         let Some(mut end) = transaction.get::<OutboundEnd>(&self.name)? else { return Ok(()) };
-        end.stream_id = StreamId(transaction.random().array());
+        end.stream_id = StreamId::random(transaction.random());
         transaction.put(&self.name, &end);
         let start = &mut self.start;
         start.lost_epoch = start.lost_epoch.max(end.chain.map(|chain| chain.epoch));

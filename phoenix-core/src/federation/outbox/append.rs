@@ -89,7 +89,7 @@ fn ends(
         return Ok((end, transaction.snapshot().get(name)?.unwrap_or_default()));
     }
     let end = OutboundEnd {
-        stream_id: StreamId(transaction.random().array()),
+        stream_id: StreamId::random(transaction.random()),
         next: 0,
         chain: None,
         epoch_started: transaction.now(),
