@@ -79,7 +79,7 @@ impl OutboundStream {
                 self.wait_for(transaction, wait);
                 return Ok(());
             }
-            // The peer takes nothing of this stream. Others may fare better.
+            // The peer takes nothing of this stream. It may still take other streams.
             Refusal::TooManyStreams
             | Refusal::UnreadableEntry { .. }
             | Refusal::StreamEpoch { .. }
