@@ -12,8 +12,9 @@
 //! use http_body_util::{BodyExt, Full};
 //! use hyper::{Request, StatusCode, body::Bytes};
 //! use phoenix_core::{
-//!     config::Config, error::PeerFailure, homeserver::Homeserver, keys::ServiceKeys, operation::{Ask, Report},
-//!     rng::Random, time::Timestamp,
+//!     Config, Homeserver, Random, ServiceKeys, Timestamp,
+//!     error::PeerFailure,
+//!     operation::{Ask, Report},
 //! };
 //! use phoenix_hyper::{
 //!     node::{Environment, Node, NodeLimits},
