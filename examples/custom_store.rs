@@ -12,16 +12,12 @@ use std::{
 };
 
 use phoenix_core::{
+    Config, Homeserver, Random, ServiceKeys, Timestamp,
     client::{Client, ClientConfig, Output},
-    config::Config,
     error::PeerFailure,
-    homeserver::Homeserver,
     identifiers::Domain,
-    keys::ServiceKeys,
     operation::{Ask, Report},
-    rng::Random,
     store::{Commit, Key, Reads, Row, Settlement, commit::Rows},
-    time::Timestamp,
 };
 use phoenix_hyper::{
     node::{Environment, Node, NodeLimits},

@@ -11,12 +11,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Bytes, client, server, service::Service, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use phoenix_core::{
+    Config, Homeserver, Random, ServiceKeys,
     codec::encode,
-    config::Config,
-    homeserver::Homeserver,
     identifiers::{Domain, RequestId},
-    keys::ServiceKeys,
-    rng::Random,
     wire::{
         envelope::{RequestEnvelope, ResponseEnvelope},
         queuing_service::{GetQsKeys, GetQsKeysReply},

@@ -7,17 +7,12 @@
 use std::{collections::BTreeMap, error::Error, time::SystemTime};
 
 use phoenix_core::{
+    Config, Effect, Homeserver, Input, Random, ServiceKeys, Step, Timestamp,
     client::{Client, ClientConfig, Event, Output},
-    config::Config,
-    dispatch::Input,
     error::PeerFailure,
-    homeserver::Homeserver,
     identifiers::Domain,
-    keys::ServiceKeys,
-    operation::{Effect, Step, Timer},
-    rng::Random,
+    operation::Timer,
     store::MemoryStore,
-    time::Timestamp,
 };
 
 /// Drives homeservers and clients while the time stands still.

@@ -12,8 +12,9 @@
 //! use http_body_util::{BodyExt, Full};
 //! use hyper::{Request, StatusCode, body::Bytes};
 //! use phoenix_core::{
-//!     config::Config, error::PeerFailure, homeserver::Homeserver, keys::ServiceKeys, operation::{Ask, Report},
-//!     rng::Random, time::Timestamp,
+//!     Config, Homeserver, Random, ServiceKeys, Timestamp,
+//!     error::PeerFailure,
+//!     operation::{Ask, Report},
 //! };
 //! use phoenix_hyper::{
 //!     node::{Environment, Node, NodeLimits},
@@ -263,15 +264,17 @@ fn addressee(request: &[u8]) -> Option<Service> {
 
 /// The response that carries an answer. Its status tells proxies and tools what the answer tells the client.
 fn respond(answer: Counted) -> Answer {
-    let (status, retry_after) = match ResponseEnvelope::refusal(&answer.bytes) {
-        Some(Refusal::RateLimited { retry_after_milliseconds }) => {
-            (StatusCode::TOO_MANY_REQUESTS, Some(retry_after_milliseconds))
-        }
-        Some(
-            Refusal::Unavailable { retry_after_milliseconds }
-            | Refusal::PeerUnavailable { retry_after_milliseconds, .. },
-        ) => (StatusCode::SERVICE_UNAVAILABLE, Some(retry_after_milliseconds)),
-        _ => (StatusCode::OK, None),
+    let refusal = ResponseEnvelope::refusal(&answer.bytes);
+    let (status, retry_after) = if let Some(Refusal::RateLimited { retry_after_milliseconds }) = refusal {
+        (StatusCode::TOO_MANY_REQUESTS, Some(retry_after_milliseconds))
+    } else if let Some(
+        Refusal::Unavailable { retry_after_milliseconds }
+        | Refusal::PeerUnavailable { retry_after_milliseconds, .. },
+    ) = refusal
+    {
+        (StatusCode::SERVICE_UNAVAILABLE, Some(retry_after_milliseconds))
+    } else {
+        (StatusCode::OK, None)
     };
     let mut response = Response::new(Full::new(Bytes::from_owner(answer)));
     *response.status_mut() = status;

@@ -33,7 +33,7 @@ impl Pool for ConnectionPackages {
 /// `publish_connection_packages`: replaces all of a client's packages.
 impl Serve for PublishConnectionPackages {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
-        Lane::Of(encode(&self.client_id.user_id))
+        Lane::of(&[b"connection packages", &encode(&self.client_id.user_id)])
     }
 
     fn serve(transaction: &mut Transaction<'_>, call: &Call<'_, Self>) -> Result<Done, Interrupt> {
@@ -76,7 +76,7 @@ pub(super) fn replace(
 /// `get_connection_package`: the user's next package, consumed unless it is the last.
 impl Serve for GetConnectionPackage {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
-        Lane::Of(encode(&self.user_id))
+        Lane::of(&[b"connection packages", &encode(&self.user_id)])
     }
 
     fn serve(

@@ -199,9 +199,10 @@ async fn join(shared: &Shared, content: &ConnectionRequestContent) -> Result<(),
                     let mut group = group;
                     group.mls.delete(state.provider.storage()).map_err(ClientError::mls)
                 })?;
-                match error {
-                    ClientError::Refused(refusal) if refusal.advice() == Advice::Rebase => {}
-                    error => return Err(error),
+                let behind =
+                    matches!(&error, ClientError::Refused(refusal) if refusal.advice() == Advice::Rebase);
+                if !behind {
+                    return Err(error);
                 }
             }
         }
@@ -252,14 +253,10 @@ async fn find_receipt(shared: &Shared, id: &GroupId, requests: &[RequestId]) -> 
     while shared.now() < patience {
         fan_out_queue::read(shared).await?;
         let found = shared.with(|state| {
-            state.inboxes.get(id)?.iter().find_map(|waiting| match waiting {
-                InboxEntry::Delivery(delivery) => match &delivery.content {
-                    FanOutContent::Receipt(receipt) if requests.contains(&receipt.request_id) => {
-                        Some(delivery.position)
-                    }
-                    _ => None,
-                },
-                InboxEntry::Gap(_) => None,
+            state.inboxes.get(id)?.iter().find_map(|waiting| {
+                let InboxEntry::Delivery(delivery) = waiting else { return None };
+                let FanOutContent::Receipt(receipt) = &delivery.content else { return None };
+                requests.contains(&receipt.request_id).then_some(delivery.position)
             })
         });
         if let Some(position) = found {

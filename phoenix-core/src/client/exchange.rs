@@ -180,14 +180,16 @@ impl Shared {
                 SendOutcome::Failed => (self.with(|state| state.backoff(failures)), None),
                 SendOutcome::Answer(bytes) => match ResponseEnvelope::read::<R>(&bytes) {
                     Ok(Ok(reply)) => return Ok(DeliveryOutcome::Answer(Ok(reply))),
-                    Ok(Err(refusal)) => match refusal.advice() {
-                        Advice::Retry(wait) => (wait, Some(refusal)),
-                        // A copy before this one may have been in time.
-                        _ if failures > 0 && matches!(refusal, Refusal::OutsideTimeWindow { .. }) => {
-                            return Err(ClientError::Unanswered { domain: prepared.domain.clone() });
-                        }
-                        _ => return Ok(DeliveryOutcome::Answer(Err(refusal))),
-                    },
+                    Ok(Err(refusal)) => {
+                        let Advice::Retry(wait) = refusal.advice() else {
+                            // A copy before this one may have been in time.
+                            if failures > 0 && matches!(refusal, Refusal::OutsideTimeWindow { .. }) {
+                                return Err(ClientError::Unanswered { domain: prepared.domain.clone() });
+                            }
+                            return Ok(DeliveryOutcome::Answer(Err(refusal)));
+                        };
+                        (wait, Some(refusal))
+                    }
                     Err(_) => (self.with(|state| state.backoff(failures)), None),
                 },
             };

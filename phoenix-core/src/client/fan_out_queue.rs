@@ -146,7 +146,7 @@ impl State {
                     self.woken = true;
                 }
             }
-            _ => {}
+            FanOutContent::Message(_) | FanOutContent::Welcome(_) | FanOutContent::Dropped => {}
         }
         // Deliveries of groups that were left or declined are dropped.
         self.inboxes.get_mut(&group)?.push_back(InboxEntry::Delivery(delivery));

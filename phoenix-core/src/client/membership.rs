@@ -180,9 +180,10 @@ async fn catch_up(shared: &Shared, id: &GroupId, refusal: &Refusal, epoch: u64) 
             if !group.healthy {
                 return Err(ClientError::NeedsResync);
             }
-            Ok(match refusal {
-                Refusal::WrongEpoch { current } => group.pending.is_none() && group.epoch() >= *current,
-                _ => group.has_proposals() || group.epoch() > epoch,
+            Ok(if let Refusal::WrongEpoch { current } = refusal {
+                group.pending.is_none() && group.epoch() >= *current
+            } else {
+                group.has_proposals() || group.epoch() > epoch
             })
         })?;
         if done {

@@ -44,9 +44,10 @@ impl StagedCommit {
 
     /// Makes sure that the authenticated sender of the request, at leaf `sender`, is the committer.
     pub fn check_committer(&self, sender: u32) -> Result<(), Refusal> {
-        match self.summary().sender {
-            CommitSender::Member(leaf) if leaf == sender => Ok(()),
-            _ => Err(Refusal::CommitNotAllowed),
+        if self.summary().sender == CommitSender::Member(sender) {
+            Ok(())
+        } else {
+            Err(Refusal::CommitNotAllowed)
         }
     }
 

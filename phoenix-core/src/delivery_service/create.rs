@@ -45,7 +45,7 @@ impl Serve for RequestGroupId {
     ) -> Result<RequestGroupIdReply, Interrupt> {
         call.redeem(transaction)?;
         let group_id =
-            GroupId { uuid: GroupUuid(transaction.random().array()), domain: transaction.domain().clone() };
+            GroupId { uuid: GroupUuid::random(transaction.random()), domain: transaction.domain().clone() };
         let reserved_until = transaction.now() + transaction.config().times.group_reservation;
         transaction.put(
             &Expiring { hour: reserved_until.hour(), name: group_id.uuid },

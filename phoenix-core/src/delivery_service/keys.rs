@@ -6,7 +6,7 @@ use crate::{
     wire::delivery_service::{GetDsKeys, GetDsKeysReply},
 };
 
-/// Verifying keys of the proposals that the delivery service makes, signed and open to everybody.
+/// Verifying keys of the proposals that the delivery service makes, signed and public.
 impl Serve for GetDsKeys {
     fn serve(transaction: &mut Transaction<'_>, _: &Call<'_, Self>) -> Result<GetDsKeysReply, Interrupt> {
         let set = transaction.keys().ds_key_set(

@@ -43,10 +43,7 @@ struct TimerHandler(Timer);
 
 impl Handler for TimerHandler {
     fn lane(&self) -> Lane {
-        match &self.0 {
-            Timer::Sweep => Lane::Of(b"sweep".to_vec()),
-            timer @ (Timer::Distribute(_) | Timer::Deliver(_)) => Lane::Of(encode(timer)),
-        }
+        Lane::of(&[b"timer", &encode(&self.0)])
     }
 
     fn may_ask(&self) -> bool {

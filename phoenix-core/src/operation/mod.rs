@@ -179,7 +179,7 @@ impl Operation {
         let refusal = Refusal::Unavailable { retry_after_milliseconds: 1000 };
         let mut transaction = self.transaction();
         let reply = self.handler.refused(&mut transaction, &refusal);
-        // Nothing is written; but what is to be done again later, is said.
+        // Nothing is written. The effects that schedule another try are returned.
         let (_, effects) = transaction.commit(self.version());
         self.state = State::Finished(Some(Outcome { reply, effects }));
     }

@@ -176,7 +176,7 @@ impl<'a> Transaction<'a> {
             Ok(bytes) => {
                 self.pass.changes.writes.insert(key, Some(bytes));
             }
-            // Only a row beyond all limits: the pass cannot count.
+            // Fails only for a row longer than any limit allows: a defect, so the pass is refused.
             Err(_) => {
                 self.interrupt(Interrupt::Refuse(Refusal::Internal));
             }

@@ -62,7 +62,7 @@ pub(crate) fn enqueue(
         Verdict::Deliver { .. } if !head.admit(context, &addressee.membership) => {
             Verdict::Mark(GapReason::Rate)
         }
-        verdict => verdict,
+        verdict @ (Verdict::Deliver { .. } | Verdict::Mark(_) | Verdict::Nothing) => verdict,
     };
     match verdict {
         Verdict::Nothing => Ok(()),
@@ -152,7 +152,9 @@ impl Addressee {
         }
         match content {
             FanOutContent::Dropped => Verdict::Mark(GapReason::Dropped),
-            _ => Verdict::Deliver { pin },
+            FanOutContent::Message(_) | FanOutContent::Welcome(_) | FanOutContent::Receipt(_) => {
+                Verdict::Deliver { pin }
+            }
         }
     }
 

@@ -116,7 +116,7 @@ fn associated(name: &PackageName<QsClientId>) -> Vec<u8> {
 /// `get_key_package`: one for each client of the user, and a signed batch of their references.
 impl Serve for GetKeyPackage {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
-        Lane::Of(encode(&self.user))
+        Lane::of(&[b"key packages", &encode(&self.user)])
     }
 
     fn serve(

@@ -34,7 +34,7 @@ pub enum Service {
 /// authentication).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthenticationMode {
-    /// It proves nothing: the operation is open to everybody.
+    /// No proof: the operation is public.
     None,
     /// By a signature with the key of a local client's credential.
     ClientCredential,

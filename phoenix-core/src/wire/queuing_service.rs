@@ -22,8 +22,8 @@ use crate::{
 };
 
 message! {
-    /// Asks for the key to seal queue configurations to: a question that is open to everybody (§7, Published
-    /// keys). The answer is not signed; clients take the key from [`GetQsKeysReply`].
+    /// Asks for the key to seal queue configurations to, which is public (§7, Published keys). The answer is not
+    /// signed; clients take the key from [`GetQsKeysReply`].
     pub struct GetConfigKey {}
 
     /// Answer to [`GetConfigKey`].

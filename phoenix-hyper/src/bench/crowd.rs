@@ -96,9 +96,9 @@ impl User {
 
     /// Waits for the next message. Returns its group and its text.
     pub async fn message(&mut self) -> Result<(GroupId, Vec<u8>), Failure> {
-        let message = |event| match event {
-            Event::Message { group, text, .. } => Some((group, text)),
-            _ => None,
+        let message = |event| {
+            let Event::Message { group, text, .. } = event else { return None };
+            Some((group, text))
         };
         self.next(message).await
     }
@@ -183,9 +183,9 @@ impl User {
             done();
         }
         while !missing.is_empty() {
-            let connected = self.next(|event| match event {
-                Event::Connected(user) => Some(user),
-                _ => None,
+            let connected = self.next(|event| {
+                let Event::Connected(user) = event else { return None };
+                Some(user)
             });
             let connected = connected.await?;
             missing.retain(|user| **user != connected);

@@ -223,14 +223,13 @@ impl Task {
     }
 
     fn event(&mut self, event: Event) {
-        match &event {
-            Event::GroupCreated(group) => self.created = Some(group.clone()),
-            Event::MessageAcknowledged { task, position, .. } => {
-                if let Some(running) = self.running.get_mut(task) {
-                    running.position = Some(*position);
-                }
-            }
-            _ => {}
+        if let Event::GroupCreated(group) = &event {
+            self.created = Some(group.clone());
+        }
+        if let Event::MessageAcknowledged { task, position, .. } = &event
+            && let Some(running) = self.running.get_mut(task)
+        {
+            running.position = Some(*position);
         }
         if self.events.is_some() {
             self.waiting_events.push_back(event);

@@ -140,7 +140,14 @@ impl Person {
             | Event::ConnectionRequested(_)
             | Event::MessageAcknowledged { .. }
             | Event::EpochChanged { .. } => {}
-            trouble => return Err(Failure(format!("{}: {trouble:?}", self.name))),
+            trouble @ (Event::Declined { .. }
+            | Event::Missing { .. }
+            | Event::MessageUnreadable { .. }
+            | Event::CommitUnprocessable { .. }
+            | Event::Removed(_)
+            | Event::QueueRestored { .. }
+            | Event::QueueUnreadable { .. }
+            | Event::BackgroundFailure(_)) => return Err(Failure(format!("{}: {trouble:?}", self.name))),
         }
         Ok(())
     }

@@ -288,16 +288,18 @@ impl Story {
 
     /// A repeated frame is passed over, not refused: honest homeservers repeat a frame that was not answered.
     async fn replayed(&mut self, order: &Order) -> Result<(String, String), Failure> {
-        match self.evil.order(order).await? {
-            Answer::Replayed {
-                before: Verdict::Accepted { through: Some(before) },
-                now: Verdict::Accepted { through: Some(now) },
-            } if before == now => {
-                let short = format!("passed over: accepted through {now} before and after");
-                Ok((short, format!("b answers “accepted through {now}”, as before, and delivers nothing")))
-            }
-            other => Err(Failure(format!("b did not pass over the frame: {other:?}"))),
+        let answer = self.evil.order(order).await?;
+        if let Answer::Replayed {
+            before: Verdict::Accepted { through: Some(before) },
+            now: Verdict::Accepted { through: Some(now) },
+        } = &answer
+            && before == now
+        {
+            let short = format!("passed over: accepted through {now} before and after");
+            let long = format!("b answers “accepted through {now}”, as before, and delivers nothing");
+            return Ok((short, long));
         }
+        Err(Failure(format!("b did not pass over the frame: {answer:?}")))
     }
 
     /// The frame is valid, and one recipient's missing authorisation does not fail it: the recipient's queue
@@ -378,10 +380,10 @@ impl Attack {
 
 /// Checks that the victim refused with the expected code.
 fn refused(verdict: &Verdict, code: Option<u16>) -> Result<(String, String), Failure> {
-    match verdict {
-        Verdict::Refused { code: found, reason } if Some(*found) == code => {
-            Ok((found.to_string(), format!("refused with {found}, “{reason}”")))
-        }
-        other => Err(Failure(format!("the victim must refuse this with {code:?}, and answered {other:?}"))),
+    if let Verdict::Refused { code: found, reason } = verdict
+        && Some(*found) == code
+    {
+        return Ok((found.to_string(), format!("refused with {found}, “{reason}”")));
     }
+    Err(Failure(format!("the victim must refuse this with {code:?}, and answered {verdict:?}")))
 }

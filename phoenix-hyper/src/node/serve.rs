@@ -64,9 +64,9 @@ impl<S: Store, E: Environment> Node<S, E> {
     /// listener. The listener is signalled once immediately, so that no earlier entry is missed.
     pub async fn listen(&self, request: Vec<u8>) -> (Vec<u8>, Option<Listener>) {
         let (reply, effects) = self.request(request, ()).await;
-        let client = effects.into_iter().find_map(|effect| match effect {
-            Effect::Listening(client) => Some(client),
-            _ => None,
+        let client = effects.into_iter().find_map(|effect| {
+            let Effect::Listening(client) = effect else { return None };
+            Some(client)
         });
         let Some(client) = client else { return (reply, None) };
         match self.0.listeners.listen(client) {

@@ -22,8 +22,22 @@ use super::{
 /// Older frames may be refused for their age before what is wrong with them is noticed.
 const RECENT: Duration = Duration::from_secs(120);
 
-/// How many kinds of attacks there are.
-const KINDS: u64 = 10;
+/// Makes an attempt of one kind. Returns `None` if too little was overheard for it.
+type Attack = fn(&mut Adversary, Timestamp) -> Option<Attempt>;
+
+/// All kinds of attacks.
+const ATTACKS: [Attack; 10] = [
+    Adversary::forged,
+    Adversary::foreign_key,
+    Adversary::redirected,
+    |adversary, _| adversary.misaddressed(),
+    Adversary::changed,
+    Adversary::late,
+    |adversary, _| adversary.replayed(),
+    Adversary::token_twice,
+    |adversary, now| adversary.intrusion(now, true),
+    |adversary, now| adversary.intrusion(now, false),
+];
 
 /// Names the requests that carry frames; answers to them are not remembered by it.
 const FRAME_REQUEST: RequestId = RequestId([0; 16]);
@@ -31,18 +45,8 @@ const FRAME_REQUEST: RequestId = RequestId([0; 16]);
 impl Adversary {
     /// Returns an attempt of a random kind. `None` if too little was overheard for that kind.
     pub fn attempt(&mut self, now: Timestamp) -> Option<Attempt> {
-        match self.random.below(KINDS) {
-            0 => self.forged(now),
-            1 => self.foreign_key(now),
-            2 => self.redirected(now),
-            3 => self.misaddressed(),
-            4 => self.changed(now),
-            5 => self.late(now),
-            6 => self.replayed(),
-            7 => self.token_twice(now),
-            8 => self.intrusion(now, true),
-            _ => self.intrusion(now, false),
-        }
+        let kind = self.pick(ATTACKS.len())?;
+        ATTACKS[kind](self, now)
     }
 
     fn pick(&mut self, count: usize) -> Option<usize> {

@@ -13,6 +13,7 @@ use phoenix_core::{
     rng::Random,
     time::{DAY, Timestamp},
     wire::{
+        delivery_service::{CreateGroup, JoinConnectionGroup, UpdateQueueInfo},
         envelope::{RequestEnvelope, ResponseEnvelope, ResponseOutcome},
         fan_out::ClientQueueConfig,
         operations::{AuthenticationMode, OperationKind, Request},
@@ -170,14 +171,15 @@ fn published_keys(server: &Server) -> Option<QsKeySet> {
 
 /// Returns the queue configurations that a user's request carries.
 fn queue_configs(request: Request, now: Timestamp) -> Vec<ClientQueueConfig> {
-    match request {
-        Request::CreateGroup(body) => vec![body.queue_config],
-        Request::JoinConnectionGroup(body) => vec![body.queue_config],
-        Request::UpdateQueueInfo(body) => vec![body.queue_config],
-        Request::PublishKeyPackages(body) => {
-            let packages = body.packages.iter();
-            packages.filter_map(|package| unbound_config(package.key_package.as_slice(), now)).collect()
-        }
-        _ => Vec::new(),
+    if let Request::PublishKeyPackages(body) = &request {
+        let packages = body.packages.iter();
+        return packages.filter_map(|package| unbound_config(package.key_package.as_slice(), now)).collect();
     }
+    let (Request::CreateGroup(CreateGroup { queue_config, .. })
+    | Request::JoinConnectionGroup(JoinConnectionGroup { queue_config, .. })
+    | Request::UpdateQueueInfo(UpdateQueueInfo { queue_config, .. })) = request
+    else {
+        return Vec::new();
+    };
+    vec![queue_config]
 }

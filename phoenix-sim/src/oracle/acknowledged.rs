@@ -32,25 +32,20 @@ impl Acknowledged {
     /// # Errors
     /// Two messages were acknowledged at one position.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
-        match observation.event {
-            Event::MessageAcknowledged { group, position, text, .. } => {
-                let sender = observation.user_id.clone();
-                let message = Message { sender, text: text.clone(), event: observation.number };
-                match self.acknowledged.insert((group.clone(), *position), message) {
-                    Some(earlier) if earlier.text != *text => {
-                        let what =
-                            format!("two messages were acknowledged at position {position} of {group}");
-                        Err(Violation::now("acknowledged", what))
-                    }
-                    _ => Ok(()),
-                }
-            }
-            Event::Message { group, position, .. } => {
-                self.received.insert((observation.user_id.clone(), group.clone(), *position));
-                Ok(())
-            }
-            _ => Ok(()),
+        let user = observation.user_id;
+        if let Event::Message { group, position, .. } = observation.event {
+            self.received.insert((user.clone(), group.clone(), *position));
         }
+        let Event::MessageAcknowledged { group, position, text, .. } = observation.event else {
+            return Ok(());
+        };
+        let message = Message { sender: user.clone(), text: text.clone(), event: observation.number };
+        let earlier = self.acknowledged.insert((group.clone(), *position), message);
+        if earlier.is_some_and(|earlier| earlier.text != *text) {
+            let what = format!("two messages were acknowledged at position {position} of {group}");
+            return Err(Violation::now("acknowledged", what));
+        }
+        Ok(())
     }
 
     /// Returns how many messages were acknowledged.

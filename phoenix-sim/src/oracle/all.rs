@@ -60,15 +60,15 @@ impl Oracles {
     pub fn commits(&mut self, server: usize, disk: &Disk, commit: &Commit) -> Result<(), Violation> {
         let is_new = |write: &&Write| write.bytes.is_some() && disk.rows.get(&write.key).is_none();
         for write in commit.writes.iter().filter(is_new) {
-            match write.key.kind() {
-                RecordKind::FanOutRow => {
-                    if let Some(logged) = self.rows.logged_message(server, write) {
-                        self.order.logged(&logged);
-                        self.enqueued.logged(&mut self.rows, &logged);
-                    }
-                }
-                RecordKind::FanOutQueueEntry => self.enqueued.entered(write)?,
-                _ => {}
+            let kind = write.key.kind();
+            if kind == RecordKind::FanOutRow
+                && let Some(logged) = self.rows.logged_message(server, write)
+            {
+                self.order.logged(&logged);
+                self.enqueued.logged(&mut self.rows, &logged);
+            }
+            if kind == RecordKind::FanOutQueueEntry {
+                self.enqueued.entered(write)?;
             }
         }
         self.tokens.commits(disk, commit)

@@ -8,7 +8,9 @@ use phoenix_core::{
     identifiers::{GroupId, LogId, UserId},
     mls,
     wire::{
-        delivery_service::{CommitReply, SendMessageReply},
+        delivery_service::{
+            AddUsers, CommitReply, JoinConnectionGroup, SendMessage, SendMessageReply, UpdateClient,
+        },
         envelope::{RequestEnvelope, ResponseEnvelope},
         fan_out::{FanOutContent, FanOutMessage},
         operations::Request,
@@ -73,11 +75,9 @@ impl Order {
     /// learn from its queue that the message was ordered, without any answer to the request.
     pub fn logged(&mut self, logged: &LoggedMessage) {
         let FanOutMessage { group_id, position, contents, .. } = &logged.message;
-        let epoch = contents.iter().find_map(|content| match content {
-            FanOutContent::Message(bytes) => {
-                Some(mls::check_application_message(bytes.as_slice()).ok()?.epoch)
-            }
-            _ => None,
+        let epoch = contents.iter().find_map(|content| {
+            let FanOutContent::Message(bytes) = content else { return None };
+            Some(mls::check_application_message(bytes.as_slice()).ok()?.epoch)
         });
         if let (LogId::Group(_), Some(epoch)) = (&logged.log, epoch) {
             self.message_epochs.insert((group_id.clone(), *position), epoch);
@@ -113,18 +113,18 @@ impl Order {
 fn ordered(request: &[u8], reply: &[u8]) -> Option<Ordered> {
     let (kind, envelope) = RequestEnvelope::read(request).ok()?;
     let request = Request::read(kind, envelope.body.as_slice()).ok()?;
-    let group = match &request {
-        Request::SendMessage(body) => {
-            let SendMessageReply { position, .. } = ResponseEnvelope::read(reply).ok()?.ok()?;
-            let epoch = mls::check_application_message(body.message.as_slice()).ok()?.epoch;
-            let group = body.group.group_id.clone();
-            return Some(Ordered { group, position, began: None, sent_in: Some(epoch) });
-        }
-        Request::AddUsers(body) => &body.group.group_id,
-        Request::UpdateClient(body) => &body.group.group_id,
-        Request::JoinConnectionGroup(body) => &body.group.group_id,
-        _ => return None,
+    if let Request::SendMessage(SendMessage { group, message, .. }) = &request {
+        let SendMessageReply { position, .. } = ResponseEnvelope::read(reply).ok()?.ok()?;
+        let epoch = mls::check_application_message(message.as_slice()).ok()?.epoch;
+        let group = group.group_id.clone();
+        return Some(Ordered { group, position, began: None, sent_in: Some(epoch) });
+    }
+    let (Request::AddUsers(AddUsers { group, .. })
+    | Request::UpdateClient(UpdateClient { group, .. })
+    | Request::JoinConnectionGroup(JoinConnectionGroup { group, .. })) = &request
+    else {
+        return None;
     };
     let CommitReply { position, epoch, .. } = ResponseEnvelope::read(reply).ok()?.ok()?;
-    Some(Ordered { group: group.clone(), position, began: Some(epoch), sent_in: None })
+    Some(Ordered { group: group.group_id.clone(), position, began: Some(epoch), sent_in: None })
 }

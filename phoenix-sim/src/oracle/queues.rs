@@ -24,7 +24,16 @@ pub fn observe(observation: &Observation<'_>) -> Result<(), Violation> {
         | Event::CommitUnprocessable { .. }
         | Event::QueueUnreadable { .. }
         | Event::Removed(_) => true,
-        _ => false,
+        Event::Registered
+        | Event::ConnectionRequested(_)
+        | Event::Connected(_)
+        | Event::GroupCreated(_)
+        | Event::Joined(_)
+        | Event::MessageAcknowledged { .. }
+        | Event::Message { .. }
+        | Event::EpochChanged { .. }
+        | Event::QueueRestored { .. }
+        | Event::BackgroundFailure(_) => false,
     };
     if wrong {
         let what = format!("{}: {:?}", observation.user_id, observation.event);

@@ -67,11 +67,9 @@ impl World {
                 Effect::Report(report) => self.trace.note(format!("{process} reports {report:?}")),
             }
         }
-        match (origin, outcome.reply) {
-            (Origin::Call { call, request }, Some(reply)) => {
-                self.reply(self.machines[process.machine].server, call, &request, reply)
-            }
-            _ => Ok(()),
+        if let (Origin::Call { call, request }, Some(reply)) = (origin, outcome.reply) {
+            self.reply(self.machines[process.machine].server, call, &request, reply)?;
         }
+        Ok(())
     }
 }

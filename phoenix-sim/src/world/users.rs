@@ -116,7 +116,20 @@ impl World {
                     self.groups.insert(number, group.clone());
                 }
             }
-            _ => {}
+            ClientEvent::ConnectionRequested(_)
+            | ClientEvent::Joined(_)
+            | ClientEvent::Declined { .. }
+            | ClientEvent::MessageAcknowledged { .. }
+            | ClientEvent::Message { .. }
+            | ClientEvent::EpochChanged { .. }
+            | ClientEvent::Gap { .. }
+            | ClientEvent::Missing { .. }
+            | ClientEvent::MessageUnreadable { .. }
+            | ClientEvent::CommitUnprocessable { .. }
+            | ClientEvent::Removed(_)
+            | ClientEvent::QueueRestored { .. }
+            | ClientEvent::QueueUnreadable { .. }
+            | ClientEvent::BackgroundFailure(_) => {}
         }
         let user_id = self.users[user].client.user_id();
         let number = self.trace.current();

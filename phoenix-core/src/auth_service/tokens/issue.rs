@@ -36,7 +36,7 @@ impl Serve for GetTokenKeys {
 /// allowances.
 impl Serve for IssueTokens {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
-        Lane::Of(encode(&self.credential.payload().client_id))
+        Lane::of(&[b"tokens", &encode(&self.credential.payload().client_id)])
     }
 
     fn serve(

@@ -63,17 +63,17 @@ impl InboundName {
 }
 
 impl InboundStream {
-    /// A stream that is not known, starting where the frame begins: that is for the source to say, since either side
-    /// may have lost its state.
+    /// Returns a stream that was not known before. It starts where the frame begins: the source decides that, since
+    /// either side may have lost its state.
     pub fn begin(transaction: &mut Transaction<'_>, payload: &FramePayload) -> Self {
         let next = match payload {
             FramePayload::Batch(batch) => batch.first_sequence,
             FramePayload::Skip(skip) => skip.from,
         };
-        Self { next, log: StreamId(transaction.random().array()), log_next: 0, chain: None, last: None }
+        Self { next, log: StreamId::random(transaction.random()), log_next: 0, chain: None, last: None }
     }
 
-    /// Accepts the entries of a batch that are new. Returns what they cost besides one each.
+    /// Accepts the entries of a batch that are new. Returns their cost beyond the one that each was charged before.
     pub fn accept_batch(
         &mut self,
         transaction: &mut Transaction<'_>,
@@ -188,8 +188,8 @@ impl InboundStream {
         Ok(more)
     }
 
-    /// Hands a message to the distributor, unless the group is not the source's to deliver for. Returns what that
-    /// costs besides one: each recipient is a delivery.
+    /// Hands a message to the distributor if the source may deliver for its group. Each recipient costs one. Returns
+    /// the cost beyond the one that the message was charged before.
     fn accept_message(
         &mut self,
         transaction: &mut Transaction<'_>,

@@ -47,7 +47,17 @@ impl OutboundStream {
             }
             Some(Err(refusal)) => refusal,
         };
-        match &refusal {
+        self.refused(transaction, sent, &refusal)
+    }
+
+    /// Does what a refused frame asks for.
+    fn refused(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        sent: &Sent,
+        refusal: &Refusal,
+    ) -> Result<(), Interrupt> {
+        match refusal {
             Refusal::StreamPosition { expected } => {
                 peer::reachable(transaction, &self.name.destination)?;
                 return self.stands_at(transaction, *expected, sent.through);
@@ -69,7 +79,7 @@ impl OutboundStream {
                 self.wait_for(transaction, wait);
                 return Ok(());
             }
-            // The peer takes nothing of this stream. Others may fare better.
+            // The peer takes nothing of this stream. It may still take other streams.
             Refusal::TooManyStreams
             | Refusal::UnreadableEntry { .. }
             | Refusal::StreamEpoch { .. }
@@ -77,10 +87,56 @@ impl OutboundStream {
             | Refusal::Malformed
             | Refusal::TooLarge { .. }
             | Refusal::Internal => self.start.stalled = self.start.stalled.max(FREE_STALLS),
-            other => return back_off(transaction, &self.name, Some(other)),
+            // The peer takes no frames now, or none from here, or it gives an answer that no frame has.
+            Refusal::UnsupportedVersion { .. }
+            | Refusal::UnknownOperation
+            | Refusal::WrongHomeserver
+            | Refusal::Unauthenticated
+            | Refusal::OutsideTimeWindow { .. }
+            | Refusal::InvalidCredential { .. }
+            | Refusal::InvalidPublicKey
+            | Refusal::TokenNeeded
+            | Refusal::InvalidToken
+            | Refusal::WrongTokenScope
+            | Refusal::TokenSpent
+            | Refusal::UserExists
+            | Refusal::RegistrationClosed
+            | Refusal::NoSuchRegistration
+            | Refusal::PasswordProtocol
+            | Refusal::NotFound
+            | Refusal::InvalidConnectionPackage
+            | Refusal::QueueFull
+            | Refusal::UnknownTokenKey
+            | Refusal::BeyondQueue
+            | Refusal::InvalidKeyPackage
+            | Refusal::NoLastResort
+            | Refusal::NoFriend
+            | Refusal::NoSuchGroup
+            | Refusal::NotReserved
+            | Refusal::WrongEpoch { .. }
+            | Refusal::PendingProposals
+            | Refusal::NotAdmin
+            | Refusal::InvalidMlsMessage
+            | Refusal::InvalidGroupInfo
+            | Refusal::InvalidGroupState
+            | Refusal::CredentialCount
+            | Refusal::KeyPackageNotCovered
+            | Refusal::WelcomeMismatch
+            | Refusal::NotAwaitingConnection
+            | Refusal::CommitNotAllowed
+            | Refusal::GroupFull
+            | Refusal::InvalidQueueConfig
+            | Refusal::WrongDestination
+            | Refusal::NotFederated
+            | Refusal::FrameOutsideTimeWindow { .. }
+            | Refusal::UnknownFrameKey
+            | Refusal::InvalidFrameSignature
+            | Refusal::PeerUnavailable { .. }
+            | Refusal::Unavailable { .. }
+            | Refusal::NoValidKey { .. } => return back_off(transaction, &self.name, Some(refusal)),
         }
         peer::reachable(transaction, &self.name.destination)?;
-        report(transaction, &self.name, &refusal);
+        report(transaction, &self.name, refusal);
         self.stalled(transaction);
         Ok(())
     }
@@ -118,7 +174,7 @@ impl OutboundStream {
     /// the messages that waited are told.
     pub fn start_over(&mut self, transaction: &mut Transaction<'_>) -> Result<(), Interrupt> {
         let Some(mut end) = transaction.get::<OutboundEnd>(&self.name)? else { return Ok(()) };
-        end.stream_id = StreamId(transaction.random().array());
+        end.stream_id = StreamId::random(transaction.random());
         transaction.put(&self.name, &end);
         let start = &mut self.start;
         start.lost_epoch = start.lost_epoch.max(end.chain.map(|chain| chain.epoch));

@@ -62,8 +62,8 @@ pub(crate) fn append(
     let entry = OutboundEntry {
         epoch: chain.epoch,
         appended_at: transaction.now(),
-        // What is too long for any frame, or for a blocked domain, is dropped at once. Its recipients are told in its
-        // turn: those at a blocked domain, once that is not blocked any more.
+        // A message that is too long for any frame, or for a blocked domain, is dropped at once. A skip tells its
+        // recipients when its turn comes; while the domain is blocked, nothing is sent there.
         content: allowed.then(|| chain.seal(transaction.random(), &stream, &encode(message)).ok()).flatten(),
         recipients: dropped_message(message),
     };
@@ -89,7 +89,7 @@ fn ends(
         return Ok((end, transaction.snapshot().get(name)?.unwrap_or_default()));
     }
     let end = OutboundEnd {
-        stream_id: StreamId(transaction.random().array()),
+        stream_id: StreamId::random(transaction.random()),
         next: 0,
         chain: None,
         epoch_started: transaction.now(),

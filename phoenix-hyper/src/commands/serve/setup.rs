@@ -45,7 +45,9 @@ pub fn open(
     let keys = service_keys(domain, &data, output)?;
     let store = EmbeddedStore::open(data.store(), settings.store.clone()).map_err(|error| match error {
         OpenError::InUse { .. } => Exit::InUse.because(error),
-        _ => Exit::Other.because(error),
+        OpenError::Damaged { .. } | OpenError::Newer { .. } | OpenError::Io { .. } => {
+            Exit::Other.because(error)
+        }
     })?;
     let identity = match configured {
         Some(identity) => identity,
@@ -95,10 +97,8 @@ fn configured_identity(domain: &Domain, settings: &Settings) -> Result<Option<Id
     let chain = read("server.certificate", certificate)?;
     let key_bytes = read("server.key", key)?;
     let identity = Identity::from_pem(&chain, &key_bytes).map_err(|error| {
-        let (name, path) = match error {
-            TlsError::Pem { what: "private key", .. } => ("server.key", key),
-            _ => ("server.certificate", certificate),
-        };
+        let in_key = matches!(error, TlsError::Pem { what: "private key", .. });
+        let (name, path) = if in_key { ("server.key", key) } else { ("server.certificate", certificate) };
         refused(name, path, error)
     })?;
     // Checks that the two belong together, before anything is created.

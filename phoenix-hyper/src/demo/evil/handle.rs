@@ -37,10 +37,8 @@ impl Evil {
             return Err(Failure("the dishonest homeserver has no pipes".to_owned()));
         };
         let mut evil = Self { _process: process, orders, answers: BufReader::new(answers).lines() };
-        match evil.answer().await? {
-            Answer::Ready => Ok(evil),
-            other => Err(unexpected(&other)),
-        }
+        let answer = evil.answer().await?;
+        if answer == Answer::Ready { Ok(evil) } else { Err(unexpected(&answer)) }
     }
 
     /// Gives an order and returns the answer.
@@ -52,10 +50,11 @@ impl Evil {
         let mut line = serde_json::to_vec(order).map_err(|error| failed(&error))?;
         line.push(b'\n');
         self.orders.write_all(&line).await.map_err(|error| failed(&error))?;
-        match self.answer().await? {
-            Answer::Failed(reason) => Err(Failure(format!("the dishonest homeserver failed: {reason}"))),
-            answer => Ok(answer),
+        let answer = self.answer().await?;
+        if let Answer::Failed(reason) = &answer {
+            return Err(Failure(format!("the dishonest homeserver failed: {reason}")));
         }
+        Ok(answer)
     }
 
     /// Orders an attack and returns the victim's answer.
@@ -63,10 +62,8 @@ impl Evil {
     /// # Errors
     /// [`Failure`] if the attack could not be carried out.
     pub async fn attack(&mut self, order: &Order) -> Result<Verdict, Failure> {
-        match self.order(order).await? {
-            Answer::Verdict(verdict) => Ok(verdict),
-            other => Err(unexpected(&other)),
-        }
+        let answer = self.order(order).await?;
+        if let Answer::Verdict(verdict) = answer { Ok(verdict) } else { Err(unexpected(&answer)) }
     }
 
     async fn answer(&mut self) -> Result<Answer, Failure> {
