@@ -79,7 +79,7 @@ use hyper::{
     http::uri::Authority,
 };
 use phoenix_core::{
-    error::Refusal,
+    error::{Advice, Refusal},
     limits::{MAX_LARGE_REQUEST, SUPPORTED_VERSIONS},
     wire::{
         envelope::ResponseEnvelope,
@@ -265,22 +265,21 @@ fn addressee(request: &[u8]) -> Option<Service> {
 /// The response that carries an answer. Its status tells proxies and tools what the answer tells the client.
 fn respond(answer: Counted) -> Answer {
     let refusal = ResponseEnvelope::refusal(&answer.bytes);
-    let (status, retry_after) = if let Some(Refusal::RateLimited { retry_after_milliseconds }) = refusal {
-        (StatusCode::TOO_MANY_REQUESTS, Some(retry_after_milliseconds))
-    } else if let Some(
-        Refusal::Unavailable { retry_after_milliseconds }
-        | Refusal::PeerUnavailable { retry_after_milliseconds, .. },
-    ) = refusal
-    {
-        (StatusCode::SERVICE_UNAVAILABLE, Some(retry_after_milliseconds))
-    } else {
-        (StatusCode::OK, None)
+    let wait = refusal.as_ref().and_then(|refusal| match refusal.advice() {
+        Advice::Retry(wait) => Some(wait),
+        Advice::GetToken | Advice::RefreshKeys | Advice::Rebase | Advice::Stop => None,
+    });
+    let status = match (&refusal, wait) {
+        (_, None) => StatusCode::OK,
+        (Some(Refusal::RateLimited { .. }), Some(_)) => StatusCode::TOO_MANY_REQUESTS,
+        (_, Some(_)) => StatusCode::SERVICE_UNAVAILABLE,
     };
     let mut response = Response::new(Full::new(Bytes::from_owner(answer)));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-    if let Some(milliseconds) = retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, milliseconds.div_ceil(1000).into());
+    if let Some(wait) = wait {
+        let seconds = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).div_ceil(1000);
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     response
 }
@@ -350,6 +349,7 @@ mod tests {
             (Refusal::rate_limited(Duration::from_millis(1500)), 429, Some("2")),
             (Refusal::peer_unavailable(&domain, Duration::from_secs(3)), 503, Some("3")),
             (Refusal::Unavailable { retry_after_milliseconds: 1 }, 503, Some("1")),
+            (Refusal::NoValidKey { retry_after_milliseconds: 600_000 }, 503, Some("600")),
             (Refusal::TokenNeeded, 200, None),
             (Refusal::Internal, 200, None),
         ] {
