@@ -1,7 +1,7 @@
 //! Two homeservers, a user of each, and a message from one to the other: no async, no network, no disk.
 //!
-//! Everything that an embedder of `phoenix-core` does is here: drive operations step by step over a store, run
-//! timers. Run it with `cargo run -p phoenix-examples --example in_memory`.
+//! Everything that an embedder of `phoenix-core` does is here: drive operations step by step over a store,
+//! run timers. Run it with `cargo run -p phoenix-examples --example in_memory`.
 #![allow(clippy::print_stdout)]
 
 use std::{collections::BTreeMap, error::Error, time::SystemTime};

@@ -1,5 +1,5 @@
-//! Any text as each kind of identifier that people write into settings and commands: what is read is written again, and
-//! its encoding is the one that is read.
+//! Any text as each kind of identifier that people write into settings and commands: what is read is written
+//! again, and its encoding is the one that is read.
 #![no_main]
 
 use std::{fmt, str::FromStr};

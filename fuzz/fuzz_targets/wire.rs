@@ -1,4 +1,5 @@
-//! Any bytes as what travels inside of requests, answers, frames and queue entries: what is read has no other encoding.
+//! Any bytes as what travels inside of requests, answers, frames and queue entries: what is read has no other
+//! encoding.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -3,15 +3,16 @@
 //!
 //! A homeserver owns one domain and is three services that trust each other and no one else: an
 //! *authentication service* (who users are), a *queuing service* (pseudonymous queues, and delivery between
-//! homeservers) and a *delivery service* (groups). This crate is all of their protocol logic, and the client's
-//! (feature `client`), without any input or output: it opens no socket and no file, reads no clock (but
-//! for one comparison within openmls, see [`mls`]), draws no randomness of its own and spawns nothing. The embedder brings a database, a network and the time.
+//! homeservers) and a *delivery service* (groups). This crate is all of their protocol logic, and the
+//! client's (feature `client`), without any input or output: it opens no socket and no file, reads no clock
+//! (but for one comparison within openmls, see [`mls`]), draws no randomness of its own and spawns nothing.
+//! The embedder brings a database, a network and the time.
 //!
 //! # How it is used
 //!
-//! One [`Homeserver`] holds the settings and keys. Everything that happens to it, a request or a timer, becomes an
-//! [`Operation`], which says step by step what it needs: rows to read, another homeserver to ask, a batch to commit.
-//! Nothing leaves before the commit is durable. A driver is a loop over four steps:
+//! One [`Homeserver`] holds the settings and keys. Everything that happens to it, a request or a timer,
+//! becomes an [`Operation`], which says step by step what it needs: rows to read, another homeserver to ask,
+//! a batch to commit. Nothing leaves before the commit is durable. A driver is a loop over four steps:
 //!
 //! ```
 //! use phoenix_core::{
@@ -52,8 +53,8 @@
 //!
 //! # The tower
 //!
-//! Every room imports only rooms below it; a test holds the code to it. From the top to the ground, with the sections of
-//! the specification, `PROTOCOL.md`, that the head of each file cites too:
+//! Every room imports only rooms below it; a test holds the code to it. From the top to the ground, with the
+//! sections of the specification, `PROTOCOL.md`, that the head of each file cites too:
 //!
 //! | room | for | section |
 //! | --- | --- | --- |
@@ -80,8 +81,8 @@
 //!
 //! # What is guaranteed
 //!
-//! * *Nothing is lost.* What was acknowledged is in a committed batch together with everything that must follow
-//!   from it; what must follow is found again from rows alone.
+//! * *Nothing is lost.* What was acknowledged is in a committed batch together with everything that must
+//!   follow from it; what must follow is found again from rows alone.
 //! * *Same inputs, same bytes.* The result of an operation is a function of the rows, the time and the seed.
 //! * *Bad input* gets a typed [refusal](error::Refusal), changes nothing and costs little.
 

@@ -190,8 +190,8 @@ impl Month {
     }
 }
 
-/// The time in which something is valid, both ends included (PROTOCOL.md §4, Expiration). One that ends before it
-/// begins contains nothing.
+/// The time in which something is valid, both ends included (PROTOCOL.md §4, Expiration). One that ends
+/// before it begins contains nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct ExpirationData {
     /// The first moment at which it is valid.

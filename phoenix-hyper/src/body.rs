@@ -1,4 +1,5 @@
-//! HTTP bodies, each read within a limit and all within a budget of memory (PROTOCOL.md §5, Limits and timeouts).
+//! HTTP bodies, each read within a limit and all within a budget of memory (PROTOCOL.md §5, Limits and
+//! timeouts).
 
 use std::{pin::pin, sync::Arc};
 

@@ -1,4 +1,5 @@
-//! The host names of a homeserver's services: `as.`, `ds.` and `qs.` before its domain (PROTOCOL.md §5, Finding a service).
+//! The host names of a homeserver's services: `as.`, `ds.` and `qs.` before its domain (PROTOCOL.md §5,
+//! Finding a service).
 
 use phoenix_core::{identifiers::Domain, wire::operations::Service};
 

@@ -1,5 +1,5 @@
-//! PROTOCOL.md §6, State — users and their clients; PROTOCOL.md §6, Authentication modes — the proof that a request is
-//! a local client's.
+//! PROTOCOL.md §6, State — users and their clients; PROTOCOL.md §6, Authentication modes — the proof that a
+//! request is a local client's.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -44,8 +44,8 @@ impl Record for Client {
 /// The client `id` of this homeserver, once its signature on the request is verified.
 ///
 /// # Errors
-/// [`Interrupt`]; refuses with [`Refusal::Unauthenticated`] if the request is another sender's, or the client's
-/// credential has expired.
+/// [`Interrupt`]; refuses with [`Refusal::Unauthenticated`] if the request is another sender's, or the
+/// client's credential has expired.
 pub(super) fn authenticate<B>(
     transaction: &mut Transaction<'_>,
     call: &Call<'_, B>,

@@ -39,8 +39,8 @@ impl Record for PendingRegistration {
     const KIND: RecordKind = RecordKind::PendingRegistration;
 }
 
-/// Registrations begun in a minute. Any caller can begin one, and each leaves a row: so there is a limit. It is kept
-/// in several rows so that registrations do not all wait for each other.
+/// Registrations begun in a minute. Any caller can begin one, and each leaves a row: so there is a limit. It
+/// is kept in several rows so that registrations do not all wait for each other.
 #[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct RegistrationRate(Window<u32>);
 

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §8, Atomicity — logs: from one row in an operation's commit to every recipient's queue or stream.
+//! PROTOCOL.md §8, Atomicity — logs: from one row in an operation's commit to every recipient's queue or
+//! stream.
 //!
 //! A *log* is an ordered sequence of messages with their recipients: the delivery service has one for each of
 //! its groups, the queuing service one for each stream from another homeserver. [`append`] adds a row as part
@@ -22,7 +23,8 @@ impl Record for FanOutRow {
     const KIND: RecordKind = RecordKind::FanOutRow;
 }
 
-/// Adds `message` to the log at `position`, the log's next one: the row that counts positions is in the same commit.
+/// Adds `message` to the log at `position`, the log's next one: the row that counts positions is in the same
+/// commit.
 pub(crate) fn append(transaction: &mut Transaction<'_>, log: LogId, position: u64, message: FanOutMessage) {
     transaction.put(&LogPosition { log: log.clone(), position }, &FanOutRow(message));
     transaction.schedule(Timer::Distribute(log), transaction.now());

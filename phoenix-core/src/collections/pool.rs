@@ -1,9 +1,9 @@
-//! PROTOCOL.md §7, Key packages — pools: packages that a client publishes and others are handed, each once, the last
-//! one again and again.
+//! PROTOCOL.md §7, Key packages — pools: packages that a client publishes and others are handed, each once,
+//! the last one again and again.
 //!
-//! One mechanism for the connection packages of the authentication service and the key packages of the queuing
-//! service. A head row counts; each package is a row of its own. Numbers go on when a pool is replaced, so that
-//! a name never stands for two packages.
+//! One mechanism for the connection packages of the authentication service and the key packages of the
+//! queuing service. A head row counts; each package is a row of its own. Numbers go on when a pool is
+//! replaced, so that a name never stands for two packages.
 
 use std::marker::PhantomData;
 
@@ -44,8 +44,8 @@ impl<P: Pool> Record for Head<P> {
 }
 
 impl<P: Pool> Head<P> {
-    /// The packages that may be handed out next. Packages that were published together expire together: past the
-    /// first few, only the last is worth a look.
+    /// The packages that may be handed out next. Packages that were published together expire together: past
+    /// the first few, only the last is worth a look.
     fn candidates(&self) -> impl Iterator<Item = u64> + use<P> {
         (self.next..self.last).take(LOOK_AHEAD).chain([self.last])
     }
@@ -86,8 +86,8 @@ pub(crate) fn package_row<P: Pool>(name: &PackageName<P::Name>) -> Key {
     Key::of::<Package<P>>(name)
 }
 
-/// Replaces all packages of a pool. `packages` come in the order in which they are handed out; there is at least
-/// one, and the last one stays. `store` makes what is stored of each.
+/// Replaces all packages of a pool. `packages` come in the order in which they are handed out; there is at
+/// least one, and the last one stays. `store` makes what is stored of each.
 ///
 /// # Errors
 /// [`Interrupt`]; the refusal that `store` returns.
@@ -117,7 +117,8 @@ pub(crate) fn replace<P: Pool, C>(
 /// `open` returns a package's content, or nothing if it has expired. `None` if there is nothing good.
 ///
 /// # Errors
-/// [`Interrupt`]; refuses with [`Refusal::StoredData`] if a package is missing; the refusal that `open` returns.
+/// [`Interrupt`]; refuses with [`Refusal::StoredData`] if a package is missing; the refusal that `open`
+/// returns.
 pub(crate) fn take<P: Pool, C>(
     transaction: &mut Transaction<'_>,
     pool: &P::Name,

@@ -1,5 +1,5 @@
-//! PROTOCOL.md §8, Application messages — what members send, and (PROTOCOL.md §8, Queue configurations of members) where
-//! their own messages go.
+//! PROTOCOL.md §8, Application messages — what members send, and (PROTOCOL.md §8, Queue configurations of
+//! members) where their own messages go.
 
 use super::{
     fan_out::FanOut,

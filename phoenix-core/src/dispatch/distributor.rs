@@ -1,8 +1,8 @@
 //! PROTOCOL.md §8, Atomicity — the distributor: moves rows of a log, in order, into local queues and outbound
 //! streams, a few recipients in each commit, and deletes a row when all are served.
 //!
-//! Its progress is part of the same commit, so that a crash between any two leaves no recipient out and serves none
-//! twice. It never asks the network: what goes to another homeserver goes into a stream.
+//! Its progress is part of the same commit, so that a crash between any two leaves no recipient out and
+//! serves none twice. It never asks the network: what goes to another homeserver goes into a stream.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -72,7 +72,8 @@ pub(crate) fn distribute(transaction: &mut Transaction<'_>, log: &LogId) -> Resu
     go_on(transaction, log, progress.position)
 }
 
-/// Has the timer run again if there is a row at `position`, the next one of the log; ends it if there is none.
+/// Has the timer run again if there is a row at `position`, the next one of the log; ends it if there is
+/// none.
 fn go_on(transaction: &mut Transaction<'_>, log: &LogId, position: u64) -> Result<(), Interrupt> {
     let timer = Timer::Distribute(log.clone());
     match transaction.read::<FanOutRow>(&LogPosition { log: log.clone(), position })? {
@@ -125,11 +126,11 @@ fn waiting(
     Ok(Waiting::Messages(messages))
 }
 
-/// Passes over a damaged row, so that it does not hold up those behind it. Its recipients are not known any more:
-/// they notice by the group's positions that something is missing.
+/// Passes over a damaged row, so that it does not hold up those behind it. Its recipients are not known any
+/// more: they notice by the group's positions that something is missing.
 ///
-/// That happens only if one of the next rows can be read. Under another service key none can, and then nothing is
-/// lost yet: all of it waits for the right key.
+/// That happens only if one of the next rows can be read. Under another service key none can, and then
+/// nothing is lost yet: all of it waits for the right key.
 fn pass_over(transaction: &mut Transaction<'_>, damaged: &LogPosition) -> Result<(), Interrupt> {
     let LogPosition { log, position } = damaged;
     let behind = (position + 1..).take(LOOK_AHEAD).map(|position| LogPosition { log: log.clone(), position });

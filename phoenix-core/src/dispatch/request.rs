@@ -1,5 +1,5 @@
-//! PROTOCOL.md §2, Order of checks — from the bytes of a request to the operation that serves it: read, recall,
-//! authenticate, redeem, serve, remember.
+//! PROTOCOL.md §2, Order of checks — from the bytes of a request to the operation that serves it: read,
+//! recall, authenticate, redeem, serve, remember.
 
 use crate::{
     error::{Advice, Refusal},
@@ -113,8 +113,8 @@ impl<B> RequestHandler<B> {
         RememberedAnswer::of(&self.bytes, &self.envelope, context)
     }
 
-    /// The rows that the envelope names, loaded in one round before anything is decrypted or verified, so that no pass
-    /// repeats such work for want of them. They decide nothing here.
+    /// The rows that the envelope names, loaded in one round before anything is decrypted or verified, so
+    /// that no pass repeats such work for want of them. They decide nothing here.
     fn rows(&self, rules: Rules, remembered: &RememberedAnswer, context: &Context) -> Vec<Key> {
         let answer = rules.remembered.then(|| remembered.row());
         let token = self.envelope.token.as_ref().filter(|_| rules.token != TokenRule::None);

@@ -1,7 +1,8 @@
 //! PROTOCOL.md §10 — what goes when, a bounded number of rows at a time.
 //!
-//! What has an end from the start is keyed by the hour of it, so that a sweep finds it by a scan. What goes when it
-//! was not used for long says itself when it was: a sweep looks at the next few of these, again and again all around.
+//! What has an end from the start is keyed by the hour of it, so that a sweep finds it by a scan. What goes
+//! when it was not used for long says itself when it was: a sweep looks at the next few of these, again and
+//! again all around.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 

@@ -1,8 +1,8 @@
-//! PROTOCOL.md §2, Determinism and storage — from a due timer to the operation that serves it. Leases keep the nodes of
-//! one store out of each other's way.
+//! PROTOCOL.md §2, Determinism and storage — from a due timer to the operation that serves it. Leases keep
+//! the nodes of one store out of each other's way.
 //!
-//! Correctness never rests on a lease: if two nodes do the same at once, one of the commits does not apply. A lease
-//! spares them the attempt.
+//! Correctness never rests on a lease: if two nodes do the same at once, one of the commits does not apply. A
+//! lease spares them the attempt.
 
 use std::time::Duration;
 
@@ -61,7 +61,8 @@ impl Handler for TimerHandler {
         Ok(None)
     }
 
-    /// A damaged row or contention stands in the way: the timer's row is still there, and the work is tried again.
+    /// A damaged row or contention stands in the way: the timer's row is still there, and the work is tried
+    /// again.
     fn refused(&self, transaction: &mut Transaction<'_>, _: &Refusal) -> Option<Vec<u8>> {
         let due = transaction.now() + AFTER_TROUBLE;
         transaction.effect(Effect::Wake { timer: self.0.clone(), due });
@@ -72,8 +73,8 @@ impl Handler for TimerHandler {
 /// How long to wait before a timer that could not be served is tried again.
 const AFTER_TROUBLE: Duration = Duration::from_secs(5);
 
-/// Whether this node may work on `timer`: takes or renews the lease of its shard if it can, else has the timer run
-/// again when the other node's lease is over.
+/// Whether this node may work on `timer`: takes or renews the lease of its shard if it can, else has the
+/// timer run again when the other node's lease is over.
 fn hold_lease(transaction: &mut Transaction<'_>, timer: &Timer) -> Result<bool, Interrupt> {
     let (now, config) = (transaction.now(), transaction.config());
     let shard = kdf::hash(Label::ROW_NAME, &[&encode(timer)])[0] % LEASE_SHARDS;

@@ -1,5 +1,5 @@
-//! PROTOCOL.md §7, What is delivered — only a group's own homeserver can deliver for it: the group's domain is the authenticated
-//! source, and the MLS message inside is of that very group.
+//! PROTOCOL.md §7, What is delivered — only a group's own homeserver can deliver for it: the group's domain
+//! is the authenticated source, and the MLS message inside is of that very group.
 
 use crate::{
     codec::encode,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::rng::Random;
 
-/// How long to wait after the `failures`-th failure in a row: uniformly random up to `first` × 2^(failures − 1),
-/// and never more than `limit`. Full jitter spreads peers that failed together.
+/// How long to wait after the `failures`-th failure in a row: uniformly random up to `first` × 2^(failures −
+/// 1), and never more than `limit`. Full jitter spreads peers that failed together.
 pub(super) fn wait(random: &mut Random, failures: u32, first: Duration, limit: Duration) -> Duration {
     let ceiling = first.saturating_mul(1 << failures.saturating_sub(1).min(30)).min(limit);
     let milliseconds = u64::try_from(ceiling.as_millis()).unwrap_or(u64::MAX);

@@ -120,7 +120,8 @@ pub(super) fn failed(transaction: &mut Transaction<'_>, stream: &StreamName) -> 
     Ok(retry_at)
 }
 
-/// Notes that the peer is reachable: it answered, or delivered something authenticated. All that waits goes on.
+/// Notes that the peer is reachable: it answered, or delivered something authenticated. All that waits goes
+/// on.
 pub(super) fn reachable(transaction: &mut Transaction<'_>, domain: &Domain) -> Result<(), Interrupt> {
     let Some(state) = transaction.get::<PeerState>(domain)? else { return Ok(()) };
     transaction.delete::<PeerState>(domain);

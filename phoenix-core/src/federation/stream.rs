@@ -1,4 +1,5 @@
-//! PROTOCOL.md §9, QS-to-QS delivery — the encryption of a federated stream: epochs from a sealed seed, a ratchet step per entry.
+//! PROTOCOL.md §9, QS-to-QS delivery — the encryption of a federated stream: epochs from a sealed seed, a
+//! ratchet step per entry.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
@@ -55,7 +56,8 @@ impl Chain {
         Self { epoch, secret: seed, sequence: first_sequence }
     }
 
-    /// The chain, moved on to `sequence`. Each step costs a derivation: the caller makes sure that there are few.
+    /// The chain, moved on to `sequence`. Each step costs a derivation: the caller makes sure that there are
+    /// few.
     pub fn forward(mut self, sequence: u64) -> Self {
         while self.sequence < sequence {
             let (next, _) = self.secret.step();

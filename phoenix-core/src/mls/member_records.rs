@@ -1,9 +1,9 @@
-//! PROTOCOL.md §11, A client outlives its process — the MLS state of a member as records: named, encoded, and noted
-//! when they change.
+//! PROTOCOL.md §11, A client outlives its process — the MLS state of a member as records: named, encoded, and
+//! noted when they change.
 //!
 //! Each value that openmls stores is a record of a declared [kind](MlsRecordKind), in memory. Its
-//! [changes](MlsRecords::take_changes) are what is to be saved; the sans-IO client does not save them yet. A value that
-//! is replaced or deleted is overwritten in memory, too.
+//! [changes](MlsRecords::take_changes) are what is to be saved; the sans-IO client does not save them yet. A
+//! value that is replaced or deleted is overwritten in memory, too.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -8,8 +8,8 @@ use crate::error::Refusal;
 
 /// The body of an operation: called again from the top until all that it reads is there.
 ///
-/// A handler is a pure function of its own fields and of what the transaction shows it. It may be called any number
-/// of times, and only the last call counts.
+/// A handler is a pure function of its own fields and of what the transaction shows it. It may be called any
+/// number of times, and only the last call counts.
 pub(crate) trait Handler: Send {
     /// What the operation will contend for.
     fn lane(&self) -> Lane;

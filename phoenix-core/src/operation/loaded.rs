@@ -28,8 +28,8 @@ impl Loaded {
         self.answers.insert(ask, answer);
     }
 
-    /// Forgets what was read: a new attempt reads afresh. The answers of peers stay true, for they are named by their
-    /// question.
+    /// Forgets what was read: a new attempt reads afresh. The answers of peers stay true, for they are named
+    /// by their question.
     pub fn begin_attempt(&mut self) {
         self.rows.clear();
         self.scans.clear();

@@ -13,22 +13,23 @@
 //! | [`Step::Commit`] | gives the batch to the store | [`Operation::settle`] |
 //! | [`Step::Done`] | sends the reply, carries out the effects | nothing: the operation is over |
 //!
-//! A driver whose store cannot be read calls [`Operation::give_up`] instead of `supply`: the caller is told to come back.
+//! A driver whose store cannot be read calls [`Operation::give_up`] instead of `supply`: the caller is told
+//! to come back.
 //!
 //! Nothing leaves before the commit is settled as [`Settlement::Committed`]: reply and effects come with
 //! `Done`. A driver may drop an operation at any step; then nothing happened, or everything did that was
 //! committed, and timers found in the store take up the rest. A node runs the operations of one
 //! [`Lane`] first in, first out; lanes spare conflicts and decide nothing.
 //!
-//! The whole loop, with a store in memory and without other homeservers, is on the [front page](crate). Debug builds
-//! assert that calls come in this order.
+//! The whole loop, with a store in memory and without other homeservers, is on the [front page](crate). Debug
+//! builds assert that calls come in this order.
 //!
 //! # Inside
 //!
-//! An operation runs one `Handler`, a pure function over a [`Transaction`]. Reading a row that is not there leaves the
-//! function through `?` with an [`Interrupt`]; the driver fetches the row, and the function is called again from the
-//! top, with a new transaction. Of one pass nothing is left for the next but what was loaded. What the last pass read,
-//! all of it, is what the commit expects to be still so.
+//! An operation runs one `Handler`, a pure function over a [`Transaction`]. Reading a row that is not there
+//! leaves the function through `?` with an [`Interrupt`]; the driver fetches the row, and the function is
+//! called again from the top, with a new transaction. Of one pass nothing is left for the next but what was
+//! loaded. What the last pass read, all of it, is what the commit expects to be still so.
 
 mod context;
 mod handler;

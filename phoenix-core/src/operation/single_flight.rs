@@ -1,5 +1,5 @@
-//! PROTOCOL.md §9, Key distribution — equal questions under way at the same time are one. A driver's part: operations
-//! that wait for the same answer of another homeserver share one exchange.
+//! PROTOCOL.md §9, Key distribution — equal questions under way at the same time are one. A driver's part:
+//! operations that wait for the same answer of another homeserver share one exchange.
 
 use std::collections::BTreeMap;
 
@@ -26,15 +26,16 @@ impl<W> SingleFlight<W> {
         Self { waiting: BTreeMap::new() }
     }
 
-    /// Has `waiter` wait for the answer to `ask`. Returns whether it is the first to wait, and so the one to ask.
+    /// Has `waiter` wait for the answer to `ask`. Returns whether it is the first to wait, and so the one to
+    /// ask.
     pub fn join(&mut self, ask: Ask, waiter: W) -> bool {
         let waiting = self.waiting.entry(ask).or_default();
         waiting.push(waiter);
         waiting.len() == 1
     }
 
-    /// Ends the waiting for `ask`: the answer is there, or there will be none. Returns all that waited, in the order in
-    /// which they came.
+    /// Ends the waiting for `ask`: the answer is there, or there will be none. Returns all that waited, in
+    /// the order in which they came.
     pub fn complete(&mut self, ask: &Ask) -> Vec<W> {
         self.waiting.remove(ask).unwrap_or_default()
     }

@@ -6,13 +6,13 @@ use crate::store::{
     record::Stored,
 };
 
-/// The rows of a transaction as they were when they were loaded: the commit goes through even if they have changed
-/// since. See [`Transaction::snapshot`].
+/// The rows of a transaction as they were when they were loaded: the commit goes through even if they have
+/// changed since. See [`Transaction::snapshot`].
 pub struct Snapshot<'t, 'a>(&'t mut Transaction<'a>);
 
 impl<'a> Transaction<'a> {
-    /// Reads on which the commit does not depend: for what may be a little old without harm, such as how much work
-    /// there is at least.
+    /// Reads on which the commit does not depend: for what may be a little old without harm, such as how much
+    /// work there is at least.
     pub const fn snapshot(&mut self) -> Snapshot<'_, 'a> {
         Snapshot(self)
     }
@@ -38,8 +38,8 @@ impl Snapshot<'_, '_> {
         Ok(self.0.stored(&key))
     }
 
-    /// Makes sure that all of `keys` are loaded, in one round where several are missing. Does not count as reading
-    /// them: they may be read later, on this snapshot or not.
+    /// Makes sure that all of `keys` are loaded, in one round where several are missing. Does not count as
+    /// reading them: they may be read later, on this snapshot or not.
     ///
     /// # Errors
     /// [`Interrupt::Load`](super::Interrupt::Load) naming all that are missing.

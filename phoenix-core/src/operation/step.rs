@@ -81,8 +81,8 @@ pub enum Effect {
     },
     /// Tell this client, if it is connected, that its queue has grown.
     Signal(QsClientId),
-    /// The caller may be told of every [`Effect::Signal`] for this client, as long as it stays connected; and once now,
-    /// for what came before.
+    /// The caller may be told of every [`Effect::Signal`] for this client, as long as it stays connected; and
+    /// once now, for what came before.
     Listening(QsClientId),
     /// Something the operator should know.
     Report(Report),

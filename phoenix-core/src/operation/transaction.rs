@@ -1,5 +1,5 @@
-//! What a handler sees of the store: rows that it reads, rows that it writes, and a way out where something must be
-//! fetched first.
+//! What a handler sees of the store: rows that it reads, rows that it writes, and a way out where something
+//! must be fetched first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,14 +25,15 @@ use crate::{
 
 /// One pass of an operation: what it sees, and what it does.
 ///
-/// Reading a row that is not loaded leaves the handler through `?` with [`Interrupt::Load`]; the handler is called
-/// again when the row is there, with a new transaction. From the interrupt on this one is *poisoned*: whatever the
-/// handler makes of the error, nothing of this pass counts. Of one pass nothing is left for the next but what was
-/// loaded.
+/// Reading a row that is not loaded leaves the handler through `?` with [`Interrupt::Load`]; the handler is
+/// called again when the row is there, with a new transaction. From the interrupt on this one is *poisoned*:
+/// whatever the handler makes of the error, nothing of this pass counts. Of one pass nothing is left for the
+/// next but what was loaded.
 ///
-/// There are two ways to read. [`get`](Self::get) refuses the request if the row is damaged; [`read`](Self::read)
-/// makes damage an answer, for rows that must not hold up others. The commit depends on every row read in either way.
-/// Both exist on a [`snapshot`](Self::snapshot) as well, on whose rows it does not depend.
+/// There are two ways to read. [`get`](Self::get) refuses the request if the row is damaged;
+/// [`read`](Self::read) makes damage an answer, for rows that must not hold up others. The commit depends on
+/// every row read in either way. Both exist on a [`snapshot`](Self::snapshot) as well, on whose rows it does
+/// not depend.
 pub struct Transaction<'a> {
     context: &'a Context,
     loaded: &'a Loaded,
@@ -73,8 +74,8 @@ struct Changes {
 }
 
 impl<'a> Transaction<'a> {
-    /// A new pass. Both generators are the same in each pass of one attempt, and fresh in the next attempt, so that no
-    /// key and nonce ever meet two contents.
+    /// A new pass. Both generators are the same in each pass of one attempt, and fresh in the next attempt,
+    /// so that no key and nonce ever meet two contents.
     pub(crate) fn new(
         context: &'a Context,
         loaded: &'a Loaded,
@@ -134,8 +135,8 @@ impl<'a> Transaction<'a> {
         self.refuse_damaged(stored)
     }
 
-    /// The record that `name` names, where damage is an answer: for rows that must not hold up others, and for callers
-    /// that have to go on without them.
+    /// The record that `name` names, where damage is an answer: for rows that must not hold up others, and
+    /// for callers that have to go on without them.
     ///
     /// # Errors
     /// [`Interrupt::Load`] if the row is not loaded.
@@ -145,7 +146,8 @@ impl<'a> Transaction<'a> {
         Ok(self.stored(&key))
     }
 
-    /// Makes sure that all of `keys` are loaded, in one round where several are missing. Counts as reading them.
+    /// Makes sure that all of `keys` are loaded, in one round where several are missing. Counts as reading
+    /// them.
     ///
     /// # Errors
     /// [`Interrupt::Load`] naming all that are missing.

@@ -1,5 +1,5 @@
-//! PROTOCOL.md §9, Key distribution — the rows that keep the sets of other homeservers, and what is known of failed
-//! fetches.
+//! PROTOCOL.md §9, Key distribution — the rows that keep the sets of other homeservers, and what is known of
+//! failed fetches.
 
 use tls_codec::{DeserializeBytes, Serialize, Size, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -53,7 +53,8 @@ pub(crate) fn expired(key: &Key) -> Option<Key> {
     (key.kind() == RecordKind::PeerKeysExpiry).then(|| Key::of::<PeerKeys<QsKeySet>>(&name.name))
 }
 
-/// The rows that asking for keys of `domain` reads if they are known: a caller loads all that it needs in one round.
+/// The rows that asking for keys of `domain` reads if they are known: a caller loads all that it needs in one
+/// round.
 pub(crate) fn rows<K: Published>(domain: &Domain) -> Vec<Key> {
     vec![Key::of::<PeerKeys<K::Set>>(&K::name(domain))]
 }

@@ -25,8 +25,8 @@ use crate::{
 /// On whose behalf keys are needed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// On behalf of a caller that is not yet authenticated: told to come back if there are none now. How many unknown
-    /// homeservers are asked for such callers is limited.
+    /// On behalf of a caller that is not yet authenticated: told to come back if there are none now. How many
+    /// unknown homeservers are asked for such callers is limited.
     Stranger,
     /// On behalf of a client that has paid with a token: told to come back if there are none now.
     Client,
@@ -34,8 +34,8 @@ pub(crate) enum Caller {
     Ourselves,
 }
 
-/// The queuing keys of `domain`, which may be this homeserver's own. With `wanted`, a set that lacks it is refreshed
-/// once.
+/// The queuing keys of `domain`, which may be this homeserver's own. With `wanted`, a set that lacks it is
+/// refreshed once.
 ///
 /// # Errors
 /// As [`current`].
@@ -50,8 +50,8 @@ pub(crate) fn queuing_keys(
     current(transaction, domain, suffices, caller)
 }
 
-/// The set of `domain` that is in force, which may be this homeserver's own. One that is old, or does not suffice, is
-/// refreshed.
+/// The set of `domain` that is in force, which may be this homeserver's own. One that is old, or does not
+/// suffice, is refreshed.
 ///
 /// # Errors
 /// Leaves to ask; refuses with [`Refusal::NotFederated`] if `domain` is not to be asked for anything, with
@@ -123,7 +123,8 @@ fn fetch<K: Published>(
     Ok(reply.map(K::in_reply).ok_or(Failure::NoAnswer))
 }
 
-/// How often strangers lately had unknown homeservers asked: one row for all of them (PROTOCOL.md §9, First contact).
+/// How often strangers lately had unknown homeservers asked: one row for all of them (PROTOCOL.md §9, First
+/// contact).
 #[derive(Debug, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct FirstContacts(Bucket);
 
@@ -132,8 +133,8 @@ impl Record for FirstContacts {
     const KIND: RecordKind = RecordKind::FirstContacts;
 }
 
-/// Takes one question from the budget of all strangers together: a caller that is not authenticated can name any
-/// domain.
+/// Takes one question from the budget of all strangers together: a caller that is not authenticated can name
+/// any domain.
 fn admit_first_contact(transaction: &mut Transaction<'_>) -> Result<(), Interrupt> {
     let rates = &transaction.config().rates;
     let rate = Rate { per_second: rates.first_contacts_per_second, burst: rates.first_contact_burst };

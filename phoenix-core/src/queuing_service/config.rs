@@ -1,4 +1,5 @@
-//! PROTOCOL.md §7, Queue configurations — sealed queue configurations: what a client authorises, for whom and until when.
+//! PROTOCOL.md §7, Queue configurations — sealed queue configurations: what a client authorises, for whom and
+//! until when.
 
 use crate::{
     codec::{decode, encode},
@@ -51,9 +52,9 @@ impl QueueConfigContent {
 
 /// Opens a configuration. `None` if it was not sealed to this homeserver: then it names no client.
 ///
-/// Opening is a public-key operation, so its result is kept in memory. That changes no outcome: it is kept by the hash
-/// of the sealed bytes, and the client's record is read afresh each time. Any stranger can seal to this homeserver, so
-/// what is not verified yet is kept apart and not for long.
+/// Opening is a public-key operation, so its result is kept in memory. That changes no outcome: it is kept by
+/// the hash of the sealed bytes, and the client's record is read afresh each time. Any stranger can seal to
+/// this homeserver, so what is not verified yet is kept apart and not for long.
 pub(super) fn open(context: &Context, config: &ClientQueueConfig) -> Option<QueueConfig> {
     let name = kdf::hash(Label::SEALED_CONFIGURATION, &[&encode(config)]);
     let homeserver = context.homeserver();

@@ -1,7 +1,8 @@
-//! PROTOCOL.md §7, Enqueue — whether the client that one delivery goes to has authorised it, and what becomes of it.
+//! PROTOCOL.md §7, Enqueue — whether the client that one delivery goes to has authorised it, and what becomes
+//! of it.
 //!
-//! Called by the distributor for each recipient, with messages of groups that the source may deliver for: the inbox
-//! lets no others through. One bad recipient never fails the others.
+//! Called by the distributor for each recipient, with messages of groups that the source may deliver for: the
+//! inbox lets no others through. One bad recipient never fails the others.
 
 use std::collections::BTreeMap;
 
@@ -107,8 +108,8 @@ struct Addressee {
 }
 
 impl Addressee {
-    /// The client that `recipient` names. `None` if there is none, or it did not sign the configuration: then there is
-    /// no client that the delivery could concern.
+    /// The client that `recipient` names. `None` if there is none, or it did not sign the configuration: then
+    /// there is no client that the delivery could concern.
     fn find(
         transaction: &mut Transaction<'_>,
         source: &Domain,
@@ -180,8 +181,8 @@ impl Addressee {
 }
 
 impl QsClient {
-    /// Pins a group. One configuration takes Welcomes for any number of groups, so the homeserver with most pins makes
-    /// room: none drives out the pins of another that has fewer.
+    /// Pins a group. One configuration takes Welcomes for any number of groups, so the homeserver with most
+    /// pins makes room: none drives out the pins of another that has fewer.
     fn pin(&mut self, pin: Pin) {
         let Err(pin) = self.pinned.push(pin) else { return };
         let mut counts = BTreeMap::new();

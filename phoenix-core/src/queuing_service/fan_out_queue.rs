@@ -1,5 +1,5 @@
-//! PROTOCOL.md §7, Enqueue — the fan-out queue of a client; PROTOCOL.md §7, Gap markers — what stands in it for messages
-//! that a bound kept out.
+//! PROTOCOL.md §7, Enqueue — the fan-out queue of a client; PROTOCOL.md §7, Gap markers — what stands in it
+//! for messages that a bound kept out.
 
 use crate::{
     codec::encode,
@@ -27,7 +27,8 @@ impl Queue for FanOut {
     const LABEL: &'static str = FAN_OUT_QUEUE;
 }
 
-/// The number of markers that may exceed the queue's limit: they say that it was full. Every membership finds room.
+/// The number of markers that may exceed the queue's limit: they say that it was full. Every membership finds
+/// room.
 const ROOM_FOR_MARKERS: u64 = MAX_MARKED as u64;
 
 /// The number of memberships that deliveries can mark which the client did not authorise.

@@ -33,8 +33,8 @@ use crate::{
     },
 };
 
-/// A client's key packages; the last resort is the last. Each is stored with its reference, encrypted under a key
-/// derived from the friendship token.
+/// A client's key packages; the last resort is the last. Each is stored with its reference, encrypted under a
+/// key derived from the friendship token.
 enum KeyPackages {}
 
 impl Pool for KeyPackages {

@@ -1,4 +1,5 @@
-//! PROTOCOL.md §2, Determinism and storage — a time in a row, noted by a node whose clock may have been wrong.
+//! PROTOCOL.md §2, Determinism and storage — a time in a row, noted by a node whose clock may have been
+//! wrong.
 
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ impl StoredTime {
         Self(time)
     }
 
-    /// The time; `now` if it lies more than `ahead` in the future, for then it was noted while a clock was wrong.
+    /// The time; `now` if it lies more than `ahead` in the future, for then it was noted while a clock was
+    /// wrong.
     pub fn corrected(self, now: Timestamp, ahead: Duration) -> Timestamp {
         if self.0 > now + ahead { now } else { self.0 }
     }

@@ -6,8 +6,8 @@ use tls_codec::{DeserializeBytes, Serialize, Size, TlsDeserializeBytes, TlsSeria
 
 use crate::time::Timestamp;
 
-/// What was counted in one period. Periods are numbered from the Unix epoch on, so that all nodes agree on them; how
-/// long they are, the caller says each time.
+/// What was counted in one period. Periods are numbered from the Unix epoch on, so that all nodes agree on
+/// them; how long they are, the caller says each time.
 #[derive(Debug, Clone, Copy, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(crate) struct Window<C: Size + Serialize + DeserializeBytes> {
     period: u64,
@@ -30,8 +30,8 @@ impl<C: Size + Serialize + DeserializeBytes + Default> Window<C> {
     /// What was counted in the present period, for more to be counted.
     pub fn present(&mut self, now: Timestamp, length: Duration) -> &mut C {
         let present = now.seconds() / seconds(length);
-        // If this node's clock is a little behind another's, it counts into that one's period. A period further ahead
-        // was noted while a clock was wrong.
+        // If this node's clock is a little behind another's, it counts into that one's period. A period
+        // further ahead was noted while a clock was wrong.
         if !(present..=present + 1).contains(&self.period) {
             *self = Self { period: present, counted: C::default() };
         }

@@ -1,4 +1,5 @@
-//! PROTOCOL.md and the code say the same: the tables of its appendices are the code's, and what files cite is there.
+//! PROTOCOL.md and the code say the same: the tables of its appendices are the code's, and what files cite is
+//! there.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod citations;

@@ -53,8 +53,8 @@ impl Imports {
     /// Asserts that no file imports itself by way of others.
     pub fn assert_no_circle(&self) {
         let mut left = self.0.clone();
-        // A file that imports none that is left, or that none imports, is in no circle: taken away until only circles
-        // and what lies between them are left.
+        // A file that imports none that is left, or that none imports, is in no circle: taken away until only
+        // circles and what lies between them are left.
         loop {
             let imported: BTreeSet<Module> = left.values().flatten().cloned().collect();
             let before = left.len();
@@ -104,7 +104,8 @@ fn production(text: &str) -> String {
     code
 }
 
-/// All paths in formatted `code`: those of `use` items with their braces expanded, and those in expressions and types.
+/// All paths in formatted `code`: those of `use` items with their braces expanded, and those in expressions
+/// and types.
 fn paths(code: &str) -> Vec<Vec<String>> {
     let (mut paths, mut open) = (Vec::new(), vec![Vec::new()]);
     let mut path: Vec<String> = Vec::new();

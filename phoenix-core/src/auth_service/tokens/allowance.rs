@@ -66,7 +66,8 @@ pub(super) fn rows(context: &Context, client: &ClientId) -> Vec<Key> {
     rows
 }
 
-/// Takes `count` tokens off the allowance of `client` and, if it is a client of another homeserver, of its domain.
+/// Takes `count` tokens off the allowance of `client` and, if it is a client of another homeserver, of its
+/// domain.
 ///
 /// # Errors
 /// Refuses with [`Refusal::RateLimited`] if one of them does not suffice; then nothing is taken.
@@ -98,8 +99,9 @@ pub(crate) fn is_over(transaction: &mut Transaction<'_>, key: &Key) -> Result<bo
     Ok(over(transaction.read(&name)?.intact()))
 }
 
-/// Slow start: a domain's allowance grows with the days for which it is known. In its first days it also shares a pool
-/// with all others that are new, so that newcomers, however many, never starve the established domains.
+/// Slow start: a domain's allowance grows with the days for which it is known. In its first days it also
+/// shares a pool with all others that are new, so that newcomers, however many, never starve the established
+/// domains.
 fn take_from_domain(transaction: &mut Transaction<'_>, domain: &Domain, count: u64) -> Result<(), Interrupt> {
     let rates = &transaction.config().rates;
     let today = transaction.now().day();

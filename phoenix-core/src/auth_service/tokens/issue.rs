@@ -32,8 +32,8 @@ impl Serve for GetTokenKeys {
     }
 }
 
-/// `issue_tokens`: tokens, of one scope for clients of this homeserver and of another for all others, within the
-/// allowances.
+/// `issue_tokens`: tokens, of one scope for clients of this homeserver and of another for all others, within
+/// the allowances.
 impl Serve for IssueTokens {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
         Lane::of(&[b"tokens", &encode(&self.credential.payload().client_id)])
@@ -89,8 +89,8 @@ fn authenticate_local(
     authenticate_credential(transaction, call, &client.credential)
 }
 
-/// Authenticates a client of another homeserver, whose credential is validated with that homeserver's: kept, or
-/// fetched.
+/// Authenticates a client of another homeserver, whose credential is validated with that homeserver's: kept,
+/// or fetched.
 fn authenticate_federated(
     transaction: &mut Transaction<'_>,
     call: &Call<'_, IssueTokens>,

@@ -16,8 +16,8 @@ use crate::{
 ///
 /// Repeatable by nature: the same range returns the same entries, until a later one acknowledges them.
 ///
-/// What the owner has read last must be what was there: if not, the queue was restored from a backup, and starts
-/// a new generation.
+/// What the owner has read last must be what was there: if not, the queue was restored from a backup, and
+/// starts a new generation.
 ///
 /// # Errors
 /// [`Interrupt`]; refuses with [`Refusal::Unauthenticated`] if there is no such queue, with

@@ -1,5 +1,5 @@
-//! PROTOCOL.md §3, Ratchets — the rows of a queue: a head, which counts entries and holds the ratchet, and the
-//! entries behind it.
+//! PROTOCOL.md §3, Ratchets — the rows of a queue: a head, which counts entries and holds the ratchet, and
+//! the entries behind it.
 
 use std::marker::PhantomData;
 
@@ -173,9 +173,9 @@ impl<Q: Queue> Head<Q> {
     }
 }
 
-/// How many entries are loaded first when a queue is read; twice as many in each further round, until the reply is
-/// full. How long they are is not known before, and a sender chooses it: no sender can make the homeserver load
-/// hundreds of long ones.
+/// How many entries are loaded first when a queue is read; twice as many in each further round, until the
+/// reply is full. How long they are is not known before, and a sender chooses it: no sender can make the
+/// homeserver load hundreds of long ones.
 pub(super) const FIRST_CHUNK: u64 = 8;
 
 /// How many memberships can have a gap marker waiting in one queue.

@@ -1,8 +1,9 @@
-//! PROTOCOL.md §3, Ratchets — queues that were restored from a backup: their owner has read what they do not have.
+//! PROTOCOL.md §3, Ratchets — queues that were restored from a backup: their owner has read what they do not
+//! have.
 //!
-//! The owner's keys are past the positions that it has read. What took those positions since the restoration, and
-//! what follows under a ratchet that may have gone another way, it cannot read: both go, and a new generation
-//! starts behind all that was read.
+//! The owner's keys are past the positions that it has read. What took those positions since the restoration,
+//! and what follows under a ratchet that may have gone another way, it cannot read: both go, and a new
+//! generation starts behind all that was read.
 
 use super::head::{Entry, FIRST_CHUNK, Head, Queue};
 use crate::{
@@ -18,8 +19,8 @@ use crate::{
 const LONGEST_LEAD: u64 = 1 << 32;
 
 impl<Q: Queue> Head<Q> {
-    /// Whether the queue is the one that the owner has read. If the owner does not say what it has read last, the
-    /// position alone decides.
+    /// Whether the queue is the one that the owner has read. If the owner does not say what it has read last,
+    /// the position alone decides.
     pub(super) fn is_continued(
         &self,
         transaction: &mut Transaction<'_>,

@@ -1,8 +1,8 @@
 //! PROTOCOL.md §9, Receiving — a frame from its arrival to its acceptance, each check in its order.
 //!
 //! version and size (the dispatch) → destination → policy → source's rate → time window → key → signature →
-//! stream position → decrypt → fan-out rows and the stream's new position. The per-recipient checks follow when
-//! the rows are distributed: one bad recipient never holds up a stream.
+//! stream position → decrypt → fan-out rows and the stream's new position. The per-recipient checks follow
+//! when the rows are distributed: one bad recipient never holds up a stream.
 
 use super::{
     source::InboundSource,
@@ -68,7 +68,8 @@ impl Serve for EnqueueFederated {
     }
 }
 
-/// Loads what the frame needs in one round, before the signature: each row that is missing later has it checked again.
+/// Loads what the frame needs in one round, before the signature: each row that is missing later has it
+/// checked again.
 fn load(transaction: &mut Transaction<'_>, name: &InboundName) -> Result<(), Interrupt> {
     let keys = peer_keys::rows::<ValidatedQsKeys>(&name.source);
     let rows =
@@ -98,8 +99,8 @@ fn check_signature(transaction: &mut Transaction<'_>, frame: &Frame) -> Result<(
     Ok(key.verify(content, &frame.signature).map_err(|_| Refusal::InvalidFrameSignature)?)
 }
 
-/// What a frame costs of the source's rate before it is opened: one for each entry; for a skip, one and one for each
-/// message in it.
+/// What a frame costs of the source's rate before it is opened: one for each entry; for a skip, one and one
+/// for each message in it.
 fn parts(content: &FrameContent) -> u64 {
     let parts = match &content.payload {
         FramePayload::Batch(batch) => batch.entries.len(),

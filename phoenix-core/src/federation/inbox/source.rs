@@ -30,8 +30,8 @@ struct SeenStream {
     last: Timestamp,
 }
 
-/// A stream that was silent for this long makes room for a new one. Longer than the time window by far: what was
-/// accepted in it cannot come again.
+/// A stream that was silent for this long makes room for a new one. Longer than the time window by far: what
+/// was accepted in it cannot come again.
 const SILENCE: Duration = DAY;
 
 impl Record for InboundSource {
@@ -92,7 +92,8 @@ impl InboundSource {
     }
 }
 
-/// Drops the streams of a source that were silent for so long that they are of no use. Returns whether none is left.
+/// Drops the streams of a source that were silent for so long that they are of no use. Returns whether none
+/// is left.
 pub(crate) fn is_over(transaction: &mut Transaction<'_>, key: &Key) -> Result<bool, Interrupt> {
     let Ok(domain) = decode::<Domain>(key.name()) else { return Ok(false) };
     let now = transaction.now();

@@ -38,8 +38,8 @@ pub(super) struct InboundStream {
     log_next: u64,
     /// The ratchet at the next entry, if the epoch is known.
     chain: Option<Chain>,
-    /// The hash of the entry or skip that was accepted last: it tells a repeat from what a sender with an older copy
-    /// of its state appends under the same numbers.
+    /// The hash of the entry or skip that was accepted last: it tells a repeat from what a sender with an
+    /// older copy of its state appends under the same numbers.
     last: Option<Hash>,
 }
 
@@ -63,8 +63,8 @@ impl InboundName {
 }
 
 impl InboundStream {
-    /// Returns a stream that was not known before. It starts where the frame begins: the source decides that, since
-    /// either side may have lost its state.
+    /// Returns a stream that was not known before. It starts where the frame begins: the source decides that,
+    /// since either side may have lost its state.
     pub fn begin(transaction: &mut Transaction<'_>, payload: &FramePayload) -> Self {
         let next = match payload {
             FramePayload::Batch(batch) => batch.first_sequence,
@@ -73,7 +73,8 @@ impl InboundStream {
         Self { next, log: StreamId::random(transaction.random()), log_next: 0, chain: None, last: None }
     }
 
-    /// Accepts the entries of a batch that are new. Returns their cost beyond the one that each was charged before.
+    /// Accepts the entries of a batch that are new. Returns their cost beyond the one that each was charged
+    /// before.
     pub fn accept_batch(
         &mut self,
         transaction: &mut Transaction<'_>,
@@ -115,9 +116,9 @@ impl InboundStream {
         Ok(more)
     }
 
-    /// The number of entries at the batch's head that were accepted before: the answer was lost, and this is the
-    /// repeat. The last of them shows that it is one. A source that sends less is told how far the stream goes, and
-    /// has to show it then.
+    /// The number of entries at the batch's head that were accepted before: the answer was lost, and this is
+    /// the repeat. The last of them shows that it is one. A source that sends less is told how far the stream
+    /// goes, and has to show it then.
     fn already_accepted(&self, batch: &FederatedBatch) -> Result<usize, Refusal> {
         let already = self.next.checked_sub(batch.first_sequence);
         let already = already.ok_or(Refusal::StreamPosition { expected: self.next })?;
@@ -158,8 +159,8 @@ impl InboundStream {
             .forward(self.next))
     }
 
-    /// Passes over entries; the recipients of what was dropped are told. Returns what that costs besides one for each
-    /// message.
+    /// Passes over entries; the recipients of what was dropped are told. Returns what that costs besides one
+    /// for each message.
     pub fn accept_skip(
         &mut self,
         transaction: &mut Transaction<'_>,
@@ -188,8 +189,8 @@ impl InboundStream {
         Ok(more)
     }
 
-    /// Hands a message to the distributor if the source may deliver for its group. Each recipient costs one. Returns
-    /// the cost beyond the one that the message was charged before.
+    /// Hands a message to the distributor if the source may deliver for its group. Each recipient costs one.
+    /// Returns the cost beyond the one that the message was charged before.
     fn accept_message(
         &mut self,
         transaction: &mut Transaction<'_>,

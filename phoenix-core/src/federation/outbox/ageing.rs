@@ -15,9 +15,9 @@ use crate::{
 const STEP: u64 = 32;
 
 impl OutboundStream {
-    /// Drops the content of entries that are too old, and the rows of those that are twice as old, with whom to tell:
-    /// a step of them. Returns whether there was anything to drop; then there may be more, and the timer runs again
-    /// at once.
+    /// Drops the content of entries that are too old, and the rows of those that are twice as old, with whom
+    /// to tell: a step of them. Returns whether there was anything to drop; then there may be more, and the
+    /// timer runs again at once.
     pub fn age(&mut self, transaction: &mut Transaction<'_>) -> Result<bool, Interrupt> {
         let (name, end) = (&self.name, &self.end);
         let (now, age) = (transaction.now(), transaction.config().times.outbox_age);
@@ -67,7 +67,8 @@ fn drop_contents(
     Ok(())
 }
 
-/// The end of the entries at the head of `range` that were appended before `oldest`: of one step of them at most.
+/// The end of the entries at the head of `range` that were appended before `oldest`: of one step of them at
+/// most.
 fn older(
     transaction: &mut Transaction<'_>,
     name: &StreamName,

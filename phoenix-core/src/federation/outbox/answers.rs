@@ -24,8 +24,8 @@ pub(super) struct Sent {
 /// What the peer said. `None`: nothing, or nothing that could be read.
 pub(super) type Answer = Option<Result<EnqueueFederatedReply, Refusal>>;
 
-/// The number of answers in a row that may bring nothing forward before the stream waits between attempts: each lost
-/// epoch or unreadable entry takes one.
+/// The number of answers in a row that may bring nothing forward before the stream waits between attempts:
+/// each lost epoch or unreadable entry takes one.
 const FREE_STALLS: u32 = 3;
 
 /// The shortest wait for a peer that limits the rate.
@@ -66,8 +66,8 @@ impl OutboundStream {
             Refusal::UnreadableEntry { sequence } if (self.start.first..sent.through).contains(sequence) => {
                 drop_content(transaction, &self.name, *sequence)?;
             }
-            // It has lost the key that the epoch's seed is sealed to: no one can read these entries any more. What
-            // is still to be appended begins a new epoch, with a seed that the peer can open.
+            // It has lost the key that the epoch's seed is sealed to: no one can read these entries any more.
+            // What is still to be appended begins a new epoch, with a seed that the peer can open.
             Refusal::StreamEpoch { epoch } if sent.epoch == Some(*epoch) => {
                 self.start.lost_epoch = self.start.lost_epoch.max(sent.epoch);
             }
@@ -169,9 +169,9 @@ impl OutboundStream {
         Ok(())
     }
 
-    /// Continues in a new stream: the peer has more of this one than there ever was here, or something else. This store
-    /// is an older copy of what it was, and the peer would take what is new for what it has already. The recipients of
-    /// the messages that waited are told.
+    /// Continues in a new stream: the peer has more of this one than there ever was here, or something else.
+    /// This store is an older copy of what it was, and the peer would take what is new for what it has
+    /// already. The recipients of the messages that waited are told.
     pub fn start_over(&mut self, transaction: &mut Transaction<'_>) -> Result<(), Interrupt> {
         let Some(mut end) = transaction.get::<OutboundEnd>(&self.name)? else { return Ok(()) };
         end.stream_id = StreamId::random(transaction.random());
@@ -211,8 +211,9 @@ impl OutboundStream {
         Ok(())
     }
 
-    /// Tries again after an answer that brought nothing forward: at once a few times, for the frame is another one
-    /// then; after that with growing waits, for the peer does not make sense. Only this stream waits.
+    /// Tries again after an answer that brought nothing forward: at once a few times, for the frame is
+    /// another one then; after that with growing waits, for the peer does not make sense. Only this stream
+    /// waits.
     pub fn stalled(&mut self, transaction: &mut Transaction<'_>) {
         self.start.stalled = self.start.stalled.saturating_add(1);
         let times = &transaction.config().times;

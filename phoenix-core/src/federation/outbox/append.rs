@@ -29,8 +29,8 @@ pub(crate) fn rows(context: &Context, destination: &Domain, message: &FanOutMess
     vec![Key::of::<OutboundEnd>(&name), Key::of::<OutboundStart>(&name), peer::row(destination)]
 }
 
-/// The row that appending `message` reads besides, if the stream is over its bound when `before` messages have been
-/// appended to it in the same commit. The rows of [`rows`] are loaded.
+/// The row that appending `message` reads besides, if the stream is over its bound when `before` messages
+/// have been appended to it in the same commit. The rows of [`rows`] are loaded.
 pub(crate) fn row_over_bound(
     transaction: &mut Transaction<'_>,
     destination: &Domain,
@@ -62,8 +62,8 @@ pub(crate) fn append(
     let entry = OutboundEntry {
         epoch: chain.epoch,
         appended_at: transaction.now(),
-        // A message that is too long for any frame, or for a blocked domain, is dropped at once. A skip tells its
-        // recipients when its turn comes; while the domain is blocked, nothing is sent there.
+        // A message that is too long for any frame, or for a blocked domain, is dropped at once. A skip tells
+        // its recipients when its turn comes; while the domain is blocked, nothing is sent there.
         content: allowed.then(|| chain.seal(transaction.random(), &stream, &encode(message)).ok()).flatten(),
         recipients: dropped_message(message),
     };
@@ -149,8 +149,8 @@ fn bound(context: &Context) -> u64 {
     (sizes.outbox_entries / u64::from(sizes.stream_shards.max(1))).max(1)
 }
 
-/// Drops the content of the oldest entry when there are too many; its row too, when there are as many again. `first`
-/// is the oldest undelivered entry.
+/// Drops the content of the oldest entry when there are too many; its row too, when there are as many again.
+/// `first` is the oldest undelivered entry.
 ///
 /// What is dropped is noted at the stream's end, so that appending and delivering do not conflict.
 fn keep_bound(

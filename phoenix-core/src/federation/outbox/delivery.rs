@@ -116,7 +116,8 @@ impl OutboundStream {
         Ok(Some((FramePayload::Batch(batch), sent)))
     }
 
-    /// The epoch, its seed sealed to the peer: now, if the peer's key was not known before. `None` if its row is lost.
+    /// The epoch, its seed sealed to the peer: now, if the peer's key was not known before. `None` if its row
+    /// is lost.
     fn sealed_epoch(
         &self,
         transaction: &mut Transaction<'_>,

@@ -1,5 +1,5 @@
-//! PROTOCOL.md §9, Outbox — streams to other homeservers: appended to by the distributor, delivered by a timer, kept
-//! across restarts and outages, bounded by count and age.
+//! PROTOCOL.md §9, Outbox — streams to other homeservers: appended to by the distributor, delivered by a
+//! timer, kept across restarts and outages, bounded by count and age.
 //!
 //! * `rows`: what all of them keep.
 //! * `append`: one more entry, and what has to make room for it.

@@ -52,8 +52,9 @@ pub(super) struct OutboundStart {
     pub first: u64,
     /// The oldest entry that the peer still expects although its row is gone here: a skip begins there.
     pub skip_from: Option<u64>,
-    /// The peer answered that it has everything before this position, although the frame ended earlier. The entry before
-    /// the position is sent next: the answer shows whether the peer has the same entries as this store.
+    /// The peer answered that it has everything before this position, although the frame ended earlier. The
+    /// entry before the position is sent next: the answer shows whether the peer has the same entries as this
+    /// store.
     pub claimed: Option<u64>,
     /// No one can read the entries of this epoch and those before it any more.
     pub lost_epoch: Option<u64>,

@@ -1,5 +1,5 @@
-//! PROTOCOL.md §9, Outbox — what stands at a stream's start and goes into one frame: entries to deliver, or entries
-//! to pass over.
+//! PROTOCOL.md §9, Outbox — what stands at a stream's start and goes into one frame: entries to deliver, or
+//! entries to pass over.
 
 use tls_codec::Size as _;
 
@@ -63,8 +63,8 @@ impl OutboundStream {
                 let keys = (sequence..loaded).map(|sequence| Key::of::<OutboundEntry>(&name.entry(sequence)));
                 transaction.snapshot().load(&keys.collect::<Vec<_>>())?;
             }
-            // On a snapshot: an entry only ever loses its content or goes, as the oldest does when one is appended over
-            // the bound, and that must not hold up this delivery each time.
+            // On a snapshot: an entry only ever loses its content or goes, as the oldest does when one is
+            // appended over the bound, and that must not hold up this delivery each time.
             let entry = transaction.snapshot().read::<OutboundEntry>(&name.entry(sequence))?.intact();
             if !waiting.add(entry.map_or(Found::Lost, |entry| entry.found(start))) {
                 break;
