@@ -127,7 +127,7 @@ impl State {
 
 /// Returns the group context's extensions: required capabilities, roles, and the delivery service as external
 /// sender.
-fn context_extensions(
+pub(super) fn context_extensions(
     id: &GroupId,
     roles: &Roles,
     delivery_key: &VerifyingKey,

@@ -32,9 +32,9 @@ const CLIENT: [u8; 32] = [0x13; 32];
 const LEAF: [u8; 32] = [0x14; 32];
 const ATTRIBUTION: [u8; 32] = [0x15; 32];
 const QS: [u8; 32] = [0x16; 32];
-const CONFIG: [u8; 32] = [0x17; 32];
+pub(crate) const CONFIG: [u8; 32] = [0x17; 32];
 const STREAM: [u8; 32] = [0x18; 32];
-const DS: [u8; 32] = [0x19; 32];
+pub(crate) const DS: [u8; 32] = [0x19; 32];
 const OWNER: [u8; 32] = [0x1a; 32];
 
 fn domain() -> Domain {
@@ -150,7 +150,8 @@ fn credentials() {
     check("credentials.json", include_str!("../../../vectors/credentials.json"), &vectors);
 }
 
-fn config_key() -> PublishedHpkeKey {
+/// The configuration key that queue configurations are sealed to.
+pub(crate) fn config_key() -> PublishedHpkeKey {
     PublishedHpkeKey::new(HpkePrivateKey::from_bytes(&CONFIG).unwrap().public_key(), lasting(365))
 }
 
@@ -190,21 +191,25 @@ fn key_sets() -> [Vector; 2] {
     ]
 }
 
-fn queue_config() -> Vector {
-    let group_id = GroupId { uuid: GroupUuid([5; 16]), domain: domain() };
+/// A queue configuration of a client of `domain`, sealed with what is drawn from `seed`.
+pub(crate) fn sealed_config(seed: [u8; 32], domain: Domain, binding: Binding) -> ClientQueueConfig {
     let content = QueueConfigContent {
         client: QsClientId([6; 16]),
         push_token_key: None,
         list_key: EarKey::from_bytes([7; 32]),
         notify: Notify::Always,
-        binding: Binding::Bound { ds_domain: domain(), group_id },
-        not_after: NOW + 90 * DAY,
+        not_after: NOW + DAY * if binding == Binding::Unbound { 60 + 90 } else { 90 },
+        binding,
     };
+    let owner = SigningKey::from_bytes(&OWNER);
+    ClientQueueConfig::seal(&mut Random::from_seed(seed), domain, &config_key(), content, &owner).unwrap()
+}
+
+fn queue_config() -> Vector {
+    let group_id = GroupId { uuid: GroupUuid([5; 16]), domain: domain() };
     let (seed, owner) = ([5; 32], SigningKey::from_bytes(&OWNER));
     let ephemeral: [u8; 32] = Random::from_seed(seed).array();
-    let to = config_key();
-    let config =
-        ClientQueueConfig::seal(&mut Random::from_seed(seed), domain(), &to, content, &owner).unwrap();
+    let config = sealed_config(seed, domain(), Binding::Bound { ds_domain: domain(), group_id });
     let private = HpkePrivateKey::from_bytes(&CONFIG).unwrap();
     let plain = private.open(Label::SEAL_QUEUE_CONFIG, &encode(&domain()), &config.sealed).unwrap();
     let opened: QueueConfig = decode(&plain).unwrap();

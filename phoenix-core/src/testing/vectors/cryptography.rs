@@ -110,7 +110,7 @@ fn hashes() {
     let token = FriendshipToken(EarKey::from_bytes([1; 32]));
     let domain: Domain = DOMAIN.parse().unwrap();
     let group = GroupId { uuid: GroupUuid([5; 16]), domain: domain.clone() };
-    let context = encode(&(domain, group));
+    let context = encode(&(domain.clone(), group));
     let vectors = [
         Vector::new("hash of two parts")
             .text("label", Label::FINGERPRINT.as_str())
@@ -138,6 +138,12 @@ fn hashes() {
             .bytes("context", &context)
             .number("length", 32)
             .bytes("derived", derive::<32>(&[1; 32], Label::GROUP_LIST, &context).as_slice()),
+        Vector::new("name of a homeserver beside it")
+            .bytes("secret", &[1; 32])
+            .text("label", Label::PINNED_DOMAIN.as_str())
+            .encoded("context", &domain)
+            .number("length", 32)
+            .bytes("derived", derive::<32>(&[1; 32], Label::PINNED_DOMAIN, &encode(&domain)).as_slice()),
     ];
     check("hashes.json", include_str!("../../../vectors/hashes.json"), &vectors);
 }

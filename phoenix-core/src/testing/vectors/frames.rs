@@ -1,6 +1,9 @@
 //! PROTOCOL.md §9.3, §9.4 — a batch and a skip, as a homeserver accepts them.
 
-use super::{NOW, Vector, check};
+use super::{
+    NOW, Vector, check,
+    credentials::{CONFIG, config_key, sealed_config},
+};
 use crate::{
     config::Config,
     credentials::PublishedHpkeKey,
@@ -12,7 +15,7 @@ use crate::{
     rng::Random,
     testing::world::World,
     wire::{
-        fan_out::{FanOutContent, FanOutMessage, Receipt, Recipient},
+        fan_out::{Binding, FanOutContent, FanOutMessage, Receipt, Recipient},
         federation::{DroppedMessage, EnqueueFederatedReply, Frame, FrameContent, FramePayload, Skip},
     },
 };
@@ -43,23 +46,27 @@ fn frames() {
     let stream_key = HpkePrivateKey::from_bytes(&STREAM).unwrap();
     let to = PublishedHpkeKey::new(stream_key.public_key(), destination_keys.stream[0].expiration);
     destination_keys.stream = vec![DatedKey { key: stream_key, expiration: to.expiration }];
+    let key = HpkePrivateKey::from_bytes(&CONFIG).unwrap();
+    destination_keys.config = vec![DatedKey { key, expiration: config_key().expiration }];
     let QueuingKey { id: key_id, key } = source_keys.queuing_key().unwrap();
     let key = key.clone();
 
     let group_id = GroupId { uuid: GroupUuid([5; 16]), domain: source.clone() };
+    let binding = Binding::Bound { ds_domain: source.clone(), group_id: group_id.clone() };
+    let [first, second] = [7, 8].map(|seed| sealed_config([seed; 32], destination.clone(), binding.clone()));
     let receipt = Receipt { request_id: RequestId([6; 16]), epoch: 3 };
     let message = FanOutMessage {
         group_id: group_id.clone(),
         position: 7,
         sent_at: NOW,
         contents: vec![FanOutContent::Receipt(receipt)].try_into().unwrap(),
-        recipients: Vec::<Recipient>::new().try_into().unwrap(),
+        recipients: vec![Recipient { content: 0, config: first }].try_into().unwrap(),
     };
     let random = &mut Random::from_seed([3; 32]);
     let header =
         FrameHeader { source: source.clone(), destination: destination.clone(), timestamp: NOW, key_id };
     let batch = header.frame_with_message(random, &message, &to, &key).unwrap();
-    let dropped = DroppedMessage { group_id, position: 8, recipients: Vec::new().try_into().unwrap() };
+    let dropped = DroppedMessage { group_id, position: 8, recipients: vec![second].try_into().unwrap() };
     let skip = Skip { from: 1, to: 3, dropped: vec![dropped].try_into().unwrap() };
     let content = FrameContent { payload: FramePayload::Skip(skip), ..batch.content.clone() };
     let skip = Frame { signature: key.sign(&content), content };
@@ -73,7 +80,9 @@ fn frames() {
             .bytes("signing_private_key", key.to_bytes().as_slice())
             .encoded("signing_key_id", &key_id)
             .bytes("stream_private_key", &STREAM)
-            .encoded("stream_key_id", &to.id),
+            .encoded("stream_key_id", &to.id)
+            .bytes("config_private_key", &CONFIG)
+            .encoded("config_key_id", &config_key().id),
         exchange(&mut world, "batch", batch, 1).encoded("plaintext", &message),
         exchange(&mut world, "skip", skip, 3),
     ];

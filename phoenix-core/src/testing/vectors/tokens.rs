@@ -11,7 +11,7 @@ use crate::{
         tokens::{TokenIssuerKey, TokenRequest, TokenScope},
     },
     rng::Random,
-    time::{DAY, ExpirationData},
+    time::{DAY, ExpirationData, Timestamp},
 };
 
 /// Returns the private key behind an issuer's public key: 32 bytes.
@@ -24,11 +24,16 @@ fn secret_key(seed: &[u8; 32], public: &[u8; 32]) -> Vec<u8> {
 
 #[test]
 fn tokens() {
+    /// The period of the time of all vectors.
     const PERIOD: u64 = 2976;
+    const WEEK: u64 = 7 * 24 * 60 * 60 * 1000;
     let scope = TokenScope::Local;
     let token_seed = [1; 32];
     let issuer = TokenIssuerKey::derive(&token_seed, scope, PERIOD).unwrap();
-    let public = issuer.public_key(ExpirationData { not_before: NOW, not_after: NOW + 14 * DAY });
+    // It issues in its period, and is redeemed until the end of the next one.
+    let not_before = Timestamp::from_milliseconds(PERIOD * WEEK);
+    assert!(not_before <= NOW && NOW < not_before + 7 * DAY);
+    let public = issuer.public_key(ExpirationData { not_before, not_after: not_before + 14 * DAY });
     let context = [encode(&scope), encode(&PERIOD)].concat();
     let seed = derive::<32>(&token_seed, Label::TOKEN_ISSUER, &context);
 
