@@ -7,6 +7,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -57,12 +58,19 @@ pub enum MlsRecordKind {
 pub type MlsRecordName = Vec<u8>;
 
 /// A record that changed: its new content, `None` if it is deleted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MlsRecordChange {
     /// The record.
     pub name: MlsRecordName,
     /// What it holds now. Most of it is secret.
     pub content: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl fmt::Debug for MlsRecordChange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("MlsRecordChange");
+        shown.field("deleted", &self.content.is_none()).finish_non_exhaustive()
+    }
 }
 
 /// A stored record is not what openmls wrote: the stored state is damaged.
@@ -71,19 +79,32 @@ pub struct MlsRecordChange {
 pub struct DamagedMlsState;
 
 /// A member's MLS state: all of its groups, key packages and keys.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct MlsRecords(Mutex<Table>);
 
-#[derive(Debug, Default)]
+impl fmt::Debug for MlsRecords {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("MlsRecords").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
 struct Table {
     records: BTreeMap<MlsRecordName, Zeroizing<Vec<u8>>>,
     changed: BTreeSet<MlsRecordName>,
 }
 
 impl MlsRecords {
-    /// The state that these records hold, as they were saved.
-    pub fn restore(records: impl IntoIterator<Item = (MlsRecordName, Zeroizing<Vec<u8>>)>) -> Self {
-        Self(Mutex::new(Table { records: records.into_iter().collect(), changed: BTreeSet::new() }))
+    /// The state after these changes, in their order: all that were ever taken, or what is left of them.
+    pub fn restore(changes: impl IntoIterator<Item = MlsRecordChange>) -> Self {
+        let mut records = BTreeMap::new();
+        for MlsRecordChange { name, content } in changes {
+            match content {
+                Some(content) => records.insert(name, content),
+                None => records.remove(&name),
+            };
+        }
+        Self(Mutex::new(Table { records, changed: BTreeSet::new() }))
     }
 
     /// What has changed since the last call: what is to be saved, together with all that belongs to it.

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::client::{Client, GROUP_ID, extensions, lifetime};
 use crate::{
     crypto::provider::MlsCrypto,
-    mls::{MlsProvider, MlsRecordKind, MlsRecordName, MlsRecords, parse_message},
+    mls::{MlsProvider, MlsRecordChange, MlsRecordKind, MlsRecordName, MlsRecords, parse_message},
 };
 
 /// What a client has saved.
@@ -31,7 +31,10 @@ impl Saved {
     /// The client in another process, that goes on from here.
     fn restore(&self, client: &Client, seed: u8) -> (Client, MlsGroup) {
         let mut restored = client.without_state(seed);
-        let records = MlsRecords::restore(self.0.clone());
+        let saved = self.0.iter();
+        let changes = saved
+            .map(|(name, content)| MlsRecordChange { name: name.clone(), content: Some(content.clone()) });
+        let records = MlsRecords::restore(changes);
         restored.provider = MlsProvider::new(MlsCrypto::new([seed; 32]), records);
         let group = MlsGroup::load(restored.provider.storage(), &GroupId::from_slice(GROUP_ID));
         (restored, group.unwrap().expect("the group is saved"))
@@ -131,4 +134,13 @@ fn only_what_changed_is_saved_and_a_deleted_group_leaves_nothing() {
         .map(|name| name[0])
         .collect();
     assert_eq!(left, [] as [u8; 0], "kinds of records that a deleted group leaves");
+}
+
+#[test]
+fn what_is_printed_of_records_holds_no_content() {
+    let secret = vec![201, 202, 203];
+    let change =
+        MlsRecordChange { name: vec![MlsRecordKind::Tree as u8], content: Some(Zeroizing::new(secret)) };
+    let records = MlsRecords::restore([change.clone()]);
+    assert_eq!(format!("{change:?} {records:?}"), "MlsRecordChange { deleted: false, .. } MlsRecords { .. }");
 }
