@@ -74,7 +74,7 @@ impl Report {
     ///
     /// # Errors
     /// [`StepFailed`] if the step does not hold.
-    pub async fn step<T>(
+    pub(crate) async fn step<T>(
         &mut self,
         name: &str,
         work: impl Future<Output = Result<(T, String), Failure>>,
