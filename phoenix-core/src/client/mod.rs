@@ -105,6 +105,7 @@ mod locks;
 mod membership;
 mod messages;
 mod processing;
+mod records;
 mod shared;
 mod state;
 #[cfg(test)]
@@ -116,3 +117,4 @@ pub use config::ClientConfig;
 pub use error::ClientError;
 pub use event::{Event, Exchange, ExchangeId, GroupView, Output, TaskId};
 pub use handle::Client;
+pub use records::{RecordChange, StoredRecord};
