@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    config::ClientConfig,
+    config::{ClientConfig, ClientPlant},
     error::ClientError,
     event::{EventId, ExchangeId, GroupView, IntentId, IntentView, Output},
     records::{RestoreError, Save, SaveFailed, SaveId, StorageKey, StoredRecord, Vault},
@@ -213,6 +213,9 @@ impl Client {
         let after = if is_saving { SaveId(self.made.0 + 1) } else { self.made };
         let departures = std::mem::take(&mut self.state.departures);
         self.departures.extend(departures.into_iter().map(|departure| (after, departure)));
+        if self.state.config.planted(ClientPlant::SaveAfterRequest) {
+            self.departures.iter_mut().for_each(|(after, _)| *after = SaveId(0));
+        }
         save.map(Output::Save).or_else(|| self.depart())
     }
 
@@ -289,7 +292,7 @@ impl Client {
 
     /// Seals what changed since the last save.
     fn save(&mut self) -> Option<Save> {
-        let changes = self.state.take_changes();
+        let changes = self.state.take_planted_changes();
         if changes.is_empty() {
             return None;
         }

@@ -114,7 +114,7 @@ mod tests;
 mod tokens;
 mod verification;
 
-pub use config::ClientConfig;
+pub use config::{ClientConfig, ClientPlant};
 pub use error::ClientError;
 pub use event::{Event, EventId, Exchange, ExchangeId, GroupView, IntentId, IntentView, Intention, Output};
 pub use handle::Client;

@@ -8,7 +8,7 @@ use openmls_traits::OpenMlsProvider;
 use super::{groups::mls_group_id, header::Header, root::Departure, root::State};
 use crate::{
     client::{
-        config::ClientConfig,
+        config::{ClientConfig, ClientPlant},
         records::{ClientRecordKind, PlainRecord, RestoreError, StoredRecord, Vault},
     },
     crypto::provider::MlsCrypto,
@@ -61,6 +61,9 @@ impl State {
         }
         state.provider = MlsProvider::new(crypto, MlsRecords::restore(mls));
         state.now = now;
+        if state.config.planted(ClientPlant::SavedGenerator) {
+            state.random = state.saved_generator();
+        }
         state.check()?;
         state.recover()?;
         Ok(state)

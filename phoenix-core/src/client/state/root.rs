@@ -18,12 +18,13 @@ use super::{
 };
 use crate::{
     client::{
-        config::ClientConfig,
+        config::{ClientConfig, ClientPlant},
         error::ClientError,
         event::{Event, EventId, Exchange, IntentId},
         messages::{ConnectionRequest, FriendshipPackage},
-        records::{PlainChange, Rows, Single, Table},
+        records::{ClientRecordKind, PlainChange, Rows, Single, Table},
     },
+    codec::encode,
     credentials::{
         AsCredentialSet, ClientCredential, MemberCredential, QsKeySet,
         validation::{ValidatedAsCredentials, ValidatedQsKeys},
@@ -192,11 +193,29 @@ impl State {
         }
         let mls = self.provider.records().take_changes().into_iter();
         changes.extend(mls.map(|change| PlainChange {
-            kind: crate::client::records::ClientRecordKind::Mls,
+            kind: ClientRecordKind::Mls,
             key: change.name,
             content: change.content,
         }));
         changes
+    }
+
+    /// As [`State::take_changes`], with the bugs that are planted.
+    pub fn take_planted_changes(&mut self) -> Vec<PlainChange> {
+        let mut changes = self.take_changes();
+        if self.config.planted(ClientPlant::ConfirmBeforeShown) {
+            changes.retain(|change| change.kind != ClientRecordKind::Event);
+        }
+        if self.config.planted(ClientPlant::SavedGenerator) {
+            self.random = self.saved_generator();
+        }
+        changes
+    }
+
+    /// The generator as it would be if it were saved with the other records: a function of them.
+    pub fn saved_generator(&self) -> Random {
+        let seed = *self.account.client_key.to_bytes();
+        Random::derive(&seed, "saved generator", &[&encode(&*self.header)])
     }
 
     /// Shows something to the application, now and after each restart until it confirms.
