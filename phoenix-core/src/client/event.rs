@@ -2,11 +2,7 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{
-    error::ClientError,
-    records::Save,
-    stored_fields::{flag, outcome},
-};
+use super::{error::ClientError, outcome, records::Save, stored_fields::flag};
 use crate::{
     error::PeerFailure,
     identifiers::{Domain, GroupId, UserId},

@@ -116,7 +116,7 @@ pub(crate) enum Note {
     Made { label: Bytes<32>, value: Bytes<MAX_EAR_CIPHERTEXT> },
     /// A request that has no answer yet.
     #[tls_codec(discriminant = 2)]
-    Call(Call),
+    Call(Box<Call>),
     /// A request that was answered, or refused for good.
     #[tls_codec(discriminant = 3)]
     Answered {

@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use openmls::prelude::MlsGroup;
 use openmls_traits::OpenMlsProvider;
 
-use super::{groups::mls_group_id, header::Header, root::Departure, root::State};
+use super::{
+    group_access::mls_group_id,
+    header::Header,
+    intents::Want,
+    root::{Departure, State},
+};
 use crate::{
     client::{
         config::{ClientConfig, ClientPlant},
@@ -127,7 +132,7 @@ impl State {
         self.departures = self.events.keys().map(|id| Departure::Event(*id)).collect();
         self.caught_up = self.account.queuing.is_none();
         if !self.caught_up {
-            self.want(&super::intents::Want::ReadFanOutQueue);
+            self.want(&Want::ReadFanOutQueue);
         }
         Ok(())
     }
