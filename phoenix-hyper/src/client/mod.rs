@@ -10,6 +10,7 @@
 //! [`ClientConfig::request_window`]. Dropping the future of a method does not stop its task.
 
 mod handle;
+pub mod store;
 mod task;
 mod web_socket;
 

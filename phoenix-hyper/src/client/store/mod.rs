@@ -1,0 +1,14 @@
+//! What a client needs of a place for its state: all records at its start, and one atomic, durable step for each
+//! save.
+//!
+//! * [`ClientStore`]: the interface. Bring your own implementation, and run [`conformance`] over it.
+//! * [`MemoryClientStore`]: for tests and trials.
+
+pub mod conformance;
+mod interface;
+mod memory;
+
+pub use self::{
+    interface::{ClientStore, ClientStoreError},
+    memory::MemoryClientStore,
+};
