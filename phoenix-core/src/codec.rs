@@ -17,7 +17,17 @@ impl<T: Serialize + DeserializeBytes + Size> Codec for T {}
 
 /// Bytes that are not the one encoding of the value that was expected, or a value that is longer than its
 /// limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    thiserror::Error,
+    tls_codec::TlsSize,
+    tls_codec::TlsSerialize,
+    tls_codec::TlsDeserializeBytes,
+)]
 #[error("not a valid encoding of the expected type")]
 pub struct DecodeError;
 
@@ -142,6 +152,11 @@ impl<T, const MAX: usize> List<T, MAX> {
     /// Keeps the values for which `keep` returns true.
     pub fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
         self.0.retain(keep);
+    }
+
+    /// Removes all values but the first `length`.
+    pub fn truncate(&mut self, length: usize) {
+        self.0.truncate(length);
     }
 
     /// Removes all values.

@@ -6,134 +6,173 @@
 use super::{
     error::ClientError,
     event::Event,
+    exchange::{Body, Patience},
     key_packages,
-    shared::Shared,
-    state::{Identity, Queuing, State},
+    pass::{Interrupt, Pass},
+    state::{FanOutQueue, Identity, OwnQueue, Queuing, State},
 };
 use crate::{
+    codec::{Bytes, List},
     credentials::{ClientCredential, ClientCredentialRequest},
-    crypto::{
-        aead::EarKey, hpke::HpkePrivateKey, opaque::ClientRegistration, ratchet::QueueReader,
-        sign::SigningKey,
-    },
-    rng::Random,
+    crypto::{aead::EarKey, hpke::HpkePrivateKey, opaque::ClientRegistration, sign::SigningKey},
+    identifiers::Domain,
     time::{DAY, ExpirationData},
     wire::{
-        auth_service::{ConnectionPackage, ConnectionPackageContent, FinishRegistration, InitRegistration},
+        auth_service::{
+            ConnectionPackage, ConnectionPackageContent, DequeueDirect, FinishRegistration, InitRegistration,
+            InitRegistrationReply,
+        },
         envelope::Sender,
         queuing_service::CreateUserRecord,
     },
 };
 
-/// The keys of the client's records at its queuing service, before the records exist.
-struct RecordKeys {
-    user: SigningKey,
-    client: SigningKey,
-    config: SigningKey,
-    queue: HpkePrivateKey,
-    list: EarKey,
-}
-
-impl RecordKeys {
-    fn generate(random: &mut Random) -> Self {
-        Self {
-            user: SigningKey::generate(random),
-            client: SigningKey::generate(random),
-            config: SigningKey::generate(random),
-            queue: HpkePrivateKey::generate(random),
-            list: EarKey::random(random),
-        }
-    }
-}
-
 /// Registers, or continues a registration.
-pub(super) async fn register(shared: Shared, password: Vec<u8>) -> Result<(), ClientError> {
-    if shared.with(|state| state.credential.is_none()) {
-        create_account(&shared, &password).await?;
+pub(super) fn register(pass: &mut Pass<'_>, password: &[u8]) -> Result<(), Interrupt> {
+    let domain = pass.state().config.domain.clone();
+    if !pass.has_reached("account")? {
+        if pass.state().account.credential.is_none() {
+            create_account(pass, &domain, password)?;
+        }
+        return Err(pass.reach(0, "account"));
     }
-    if shared.with(|state| state.queuing.is_none()) {
-        create_records(&shared).await?;
+    if !pass.has_reached("records")? {
+        if pass.state().account.queuing.is_none() {
+            create_records(pass, &domain)?;
+        }
+        return Err(pass.reach(1, "records"));
     }
-    key_packages::publish(&shared).await?;
-    shared.emit(Event::Registered);
-    Ok(())
+    key_packages::publish(pass)?;
+    pass.once("registered", |state| {
+        state.emit(Event::Registered);
+        Ok(())
+    })
 }
 
-async fn create_account(shared: &Shared, password: &[u8]) -> Result<(), ClientError> {
-    let domain = shared.with(|state| state.config.domain.clone());
-    let (registration, body) = shared.with(|state| {
+fn create_account(pass: &mut Pass<'_>, domain: &Domain, password: &[u8]) -> Result<(), Interrupt> {
+    let (kept, body) = pass.once("first message", |state| {
         let (registration, opaque_request) = ClientRegistration::start(&mut state.random, password)?;
         let validity = ExpirationData::starting(state.now, 365 * DAY);
+        let account = &state.account;
         let credential_request =
-            ClientCredentialRequest::create(&state.client_key, state.client_id.clone(), validity);
+            ClientCredentialRequest::create(&account.client_key, account.client_id.clone(), validity);
         let opaque_request = opaque_request.try_into()?;
-        Ok::<_, ClientError>((registration, InitRegistration { credential_request, opaque_request }))
+        let kept = Bytes::<1024>::new(registration.to_bytes().to_vec())?;
+        Ok((kept, InitRegistration { credential_request, opaque_request }))
     })?;
-    let reply = shared.call(&domain, &body, None).await?;
-    let credential = reply.credential;
-    let asked = &body.credential_request;
-    if credential.content.request != *asked {
-        return Err(ClientError::Dishonest("a credential for another request"));
+    let asked = body.credential_request.clone();
+    let reply = pass.call(domain, Patience::Window, |_, _| Ok(Body::unsigned(body)))?;
+    let credential = reply.credential.clone();
+    if credential.content.request != asked {
+        return Err(ClientError::dishonest("a credential for another request").into());
     }
-    shared.validate_client(&credential).await?;
-    let (finish, identity) = shared.with(|state| {
-        let hashing = state.config.password_hashing;
-        let response = reply.opaque_response.as_slice();
-        let opaque_upload =
-            registration.finish(&mut state.random, password, response, hashing)?.try_into()?;
-        state.connection_keys.clear();
-        let packages =
-            (0..state.config.connection_packages.max(1)).map(|_| connection_package(state, &credential));
-        let connection_packages = packages.collect::<Vec<_>>().try_into()?;
-        let body = FinishRegistration {
-            expires_at: reply.expires_at,
-            opaque_upload,
-            queue_key: state.direct_queue.public_key(),
-            connection_packages,
-        };
-        let sender = Sender::Client(credential.fingerprint());
-        Ok::<_, ClientError>((body, Identity { sender, key: state.client_key.clone() }))
+    pass.verify_client(&credential)?;
+    finish(pass, domain, password, kept.as_slice(), &reply)?;
+    pass.once("credential", |state| {
+        state.account.change().credential = Some(credential);
+        Ok(())
+    })
+}
+
+/// Finishes the registration. If that is refused after an answer was lost, the account may exist: then its
+/// direct queue can be read.
+fn finish(
+    pass: &mut Pass<'_>,
+    domain: &Domain,
+    password: &[u8],
+    kept: &[u8],
+    reply: &InitRegistrationReply,
+) -> Result<(), Interrupt> {
+    let credential = &reply.credential;
+    let finished = pass.ask(domain, Patience::Unlimited, |state, _| {
+        let body = state.finish_registration(password, kept, reply)?;
+        Ok(Body::signed(body, state.identity_of(credential)))
     })?;
-    shared.call(&domain, &finish, Some(&identity)).await?;
-    shared.with(|state| state.credential = Some(credential));
-    Ok(())
+    let Err(refusal) = finished else { return Ok(()) };
+    if !pass.was_uncertain()? {
+        return Err(ClientError::from(refusal).into());
+    }
+    let exists = pass.ask(domain, Patience::Window, |state, _| {
+        let range = state.direct_queue.0.range();
+        let body = DequeueDirect { client_id: state.account.client_id.clone(), range };
+        Ok(Body::signed(body, state.identity_of(credential)))
+    })?;
+    if exists.is_ok() { Ok(()) } else { Err(ClientError::from(refusal).into()) }
 }
 
-fn connection_package(state: &mut State, credential: &ClientCredential) -> ConnectionPackage {
-    let key = HpkePrivateKey::generate(&mut state.random);
-    let encryption_key = key.public_key();
-    state.connection_keys.push(key);
-    let validity = ExpirationData::starting(state.now, 365 * DAY).intersection(credential.expiration());
-    let content =
-        ConnectionPackageContent { credential: credential.clone(), encryption_key, expiration: validity };
-    let signature = state.client_key.sign(&content);
-    ConnectionPackage { content, signature }
-}
+/// The keys of the client's records at its queuing service, before the records exist.
+type RecordKeys = ((SigningKey, SigningKey, SigningKey), (HpkePrivateKey, EarKey));
 
-async fn create_records(shared: &Shared) -> Result<(), ClientError> {
-    let domain = shared.with(|state| state.config.domain.clone());
-    let (keys, body) = shared.with(|state| {
-        let keys = RecordKeys::generate(&mut state.random);
-        let body = CreateUserRecord {
-            user_key: keys.user.verifying_key(),
-            friendship_hash: state.friendship_token.hash(),
-            client_key: keys.client.verifying_key(),
-            config_key: keys.config.verifying_key(),
-            queue_key: keys.queue.public_key(),
-        };
-        (keys, body)
-    });
-    let reply = shared.call(&domain, &body, None).await?;
-    shared.with(|state| {
-        state.queuing = Some(Queuing {
+fn create_records(pass: &mut Pass<'_>, domain: &Domain) -> Result<(), Interrupt> {
+    let ((user, client, config), (queue, list)): RecordKeys = pass.once("record keys", |state| {
+        let random = &mut state.random;
+        let keys = (SigningKey::generate(random), SigningKey::generate(random), SigningKey::generate(random));
+        Ok((keys, (HpkePrivateKey::generate(random), EarKey::random(random))))
+    })?;
+    let reply = pass.call(domain, Patience::Window, |state, _| {
+        Ok(Body::unsigned(CreateUserRecord {
+            user_key: user.verifying_key(),
+            friendship_hash: state.account.friendship_token.hash(),
+            client_key: client.verifying_key(),
+            config_key: config.verifying_key(),
+            queue_key: queue.public_key(),
+        }))
+    })?;
+    pass.once("records", |state| {
+        state.account.change().queuing = Some(Queuing {
             user: reply.user,
             client: reply.client,
-            user_key: keys.user,
-            client_key: keys.client,
-            config_key: keys.config,
-            list_key: keys.list,
-            reader: QueueReader::new(keys.queue),
+            user_key: user,
+            client_key: client,
+            config_key: config,
+            list_key: list,
         });
-    });
-    Ok(())
+        *state.fan_out_queue.change() = FanOutQueue(Some(OwnQueue::new(queue)));
+        Ok(())
+    })
+}
+
+impl State {
+    /// Returns the client as the holder of a credential that is not the client's own yet.
+    fn identity_of(&self, credential: &ClientCredential) -> Identity {
+        let sender = Sender::Client(credential.fingerprint());
+        Identity { sender, key: self.account.client_key.clone() }
+    }
+
+    fn finish_registration(
+        &mut self,
+        password: &[u8],
+        kept: &[u8],
+        reply: &InitRegistrationReply,
+    ) -> Result<FinishRegistration, ClientError> {
+        let hashing = self.config.password_hashing;
+        let response = reply.opaque_response.as_slice();
+        let registration = ClientRegistration::from_bytes(kept)?;
+        let opaque_upload = registration.finish(&mut self.random, password, response, hashing)?.try_into()?;
+        self.account.change().connection_keys = List::default();
+        let count = self.config.connection_packages.max(1);
+        let packages: Result<Vec<_>, _> =
+            (0..count).map(|_| self.connection_package(&reply.credential)).collect();
+        Ok(FinishRegistration {
+            expires_at: reply.expires_at,
+            opaque_upload,
+            queue_key: self.direct_queue.0.reader().public_key(),
+            connection_packages: packages?.try_into()?,
+        })
+    }
+
+    fn connection_package(
+        &mut self,
+        credential: &ClientCredential,
+    ) -> Result<ConnectionPackage, ClientError> {
+        let key = HpkePrivateKey::generate(&mut self.random);
+        let encryption_key = key.public_key();
+        let account = self.account.change();
+        account.connection_keys.push(key).map_err(|_| ClientError::TooLong)?;
+        let validity = ExpirationData::starting(self.now, 365 * DAY).intersection(credential.expiration());
+        let content =
+            ConnectionPackageContent { credential: credential.clone(), encryption_key, expiration: validity };
+        let signature = account.client_key.sign(&content);
+        Ok(ConnectionPackage { content, signature })
+    }
 }

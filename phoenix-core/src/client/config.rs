@@ -40,6 +40,22 @@ pub struct ClientConfig {
     pub key_package_lifetime: Duration,
     /// For how long a queue configuration authorises deliveries.
     pub queue_config_lifetime: Duration,
+    /// A bug to plant. It has an effect in builds with the feature `plant` only, which are the simulator's.
+    #[doc(hidden)]
+    pub plant: Option<ClientPlant>,
+}
+
+/// A bug that the simulator can plant in clients, to show that its oracles find it. Without the feature `plant`
+/// it has no effect.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClientPlant {
+    /// Requests leave before what they depend on is saved.
+    SaveAfterRequest,
+    /// A restored client goes on with the generator that the saved one had.
+    SavedGenerator,
+    /// An event is forgotten with the save before it is shown.
+    ConfirmBeforeShown,
 }
 
 impl ClientConfig {
@@ -60,6 +76,12 @@ impl ClientConfig {
             key_refresh: HOUR,
             key_package_lifetime: 60 * DAY,
             queue_config_lifetime: 90 * DAY,
+            plant: None,
         }
+    }
+
+    /// Whether a planted bug is active: never, outside the simulator's builds.
+    pub(super) fn planted(&self, plant: ClientPlant) -> bool {
+        cfg!(feature = "plant") && self.plant == Some(plant)
     }
 }

@@ -8,43 +8,42 @@ use openmls::{
     prelude::{LeafNodeParameters, MlsGroup, MlsMessageBodyIn, RatchetTreeIn},
 };
 use openmls_traits::OpenMlsProvider;
-use tls_codec::Deserialize;
+use tls_codec::{Deserialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::{
     error::ClientError,
     event::Event,
-    fan_out_queue,
+    exchange::{Body, Patience},
     groups::{self, join_config, message_bytes},
     messages::{
         ConnectionRequest, ConnectionRequestContent, connection_request_binding, friendship_package_binding,
         seal_credential,
     },
-    processing,
-    shared::Shared,
-    state::{Connection, Group, InboxEntry, LockName, Member, State},
+    pass::{Interrupt, Pass},
+    state::{Connection, Group, Inbox, InboxEntry, Lane, Member, State, Want},
     verification::verify_members,
 };
 use crate::{
     codec::{decode, encode},
-    credentials::{MemberCredential, PublishedHpkeKey},
     crypto::{hpke::HpkeCiphertext, labels::Label},
     error::{Advice, Refusal},
     identifiers::{GroupId, RequestId, UserId},
     mls::{GroupInfoUpdate, parse_message},
+    time::Timestamp,
     wire::{
         auth_service::{ConnectionPackage, EnqueueDirect, GetConnectionPackage},
         delivery_service::{
-            CommitData, CommitReply, ExternalCommitInfo, ExternalCommitInfoReply, GroupAccess,
-            JoinConnectionGroup,
+            CommitData, ExternalCommitInfo, ExternalCommitInfoReply, GroupAccess, JoinConnectionGroup,
         },
         fan_out::FanOutContent,
     },
 };
 
-/// How often a join starts again because the group has entered another epoch.
-const MAX_REBASES: usize = 16;
+/// How often a join begins anew because the group has entered another epoch.
+const MAX_REBASES: u32 = 16;
 
-/// An external commit that is not ordered yet, and the group that it leads into.
+/// An external commit that is not ordered yet; the group that it leads into is in the MLS state.
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct ExternalJoin {
     group: Group,
     /// This client, as a member of the group.
@@ -53,16 +52,20 @@ struct ExternalJoin {
 }
 
 /// Asks a user for a connection.
-pub(super) async fn connect(shared: Shared, user: UserId) -> Result<(), ClientError> {
-    let body = GetConnectionPackage { user_id: user.clone() };
-    let package = shared.call(&user.domain, &body, None).await?.package;
+pub(super) fn connect(pass: &mut Pass<'_>, user: &UserId) -> Result<(), Interrupt> {
+    let package = pass.call(&user.domain, Patience::Window, |_, _| {
+        Ok(Body::unsigned(GetConnectionPackage { user_id: user.clone() }))
+    })?;
+    let package = package.package;
     let recipient = package.content.credential.client_id().clone();
-    if recipient.user_id != user {
-        return Err(ClientError::Dishonest("a connection package of another user"));
+    if recipient.user_id != *user {
+        return Err(ClientError::dishonest("a connection package of another user").into());
     }
-    check_package(&shared, &package).await?;
-    let id = groups::create(&shared, Some(Connection::Asked(user.clone()))).await?;
-    let body = shared.with(|state| {
+    if !pass.is_repeated() {
+        check_package(pass, &package)?;
+    }
+    let id = groups::create(pass, Some(user))?;
+    pass.call(&user.domain, Patience::Window, |state, _| {
         let group = state.group(&id)?;
         let (group_key, credential_key) = (group.group_key.clone(), group.credential_key.clone());
         let content = ConnectionRequestContent {
@@ -73,208 +76,193 @@ pub(super) async fn connect(shared: Shared, user: UserId) -> Result<(), ClientEr
             credential_key,
             friendship: state.friendship_package()?,
         };
-        let signature = state.client_key.sign(&content);
+        let signature = state.account.client_key.sign(&content);
         let request = encode(&ConnectionRequest { content, signature });
-        let key = package.content.encryption_key;
-        let sealed = key.seal(
-            &mut state.random,
-            Label::SEAL_CONNECTION,
-            &connection_request_binding(&recipient),
-            &request,
-        )?;
-        Ok::<_, ClientError>(EnqueueDirect { client_id: recipient.clone(), package: sealed })
+        let (key, name) = (package.content.encryption_key, connection_request_binding(&recipient));
+        let sealed = key.seal(&mut state.random, Label::SEAL_CONNECTION, &name, &request)?;
+        Ok(Body::unsigned(EnqueueDirect { client_id: recipient, package: sealed }))
     })?;
-    shared.call(&user.domain, &body, None).await?;
     Ok(())
 }
 
-async fn check_package(shared: &Shared, package: &ConnectionPackage) -> Result<(), ClientError> {
+fn check_package(pass: &mut Pass<'_>, package: &ConnectionPackage) -> Result<(), Interrupt> {
     let content = &package.content;
-    shared.validate_client(&content.credential).await?;
+    pass.verify_client(&content.credential)?;
     content.credential.verifying_key().verify(content, &package.signature)?;
-    if !content.expiration.contains(shared.now()) {
-        return Err(ClientError::Dishonest("an expired connection package"));
+    if !content.expiration.contains(pass.now()) {
+        return Err(ClientError::dishonest("an expired connection package").into());
     }
     Ok(())
 }
 
 /// Takes a connection request from the direct queue. Drops a request that none of the connection package keys
 /// opens: strangers may put anything there.
-pub(super) fn receive_request(shared: &Shared, sealed: &HpkeCiphertext) {
-    if let Some(request) = shared.with(|state| state.open_request(sealed)) {
-        shared.spawn(handle_request(shared.clone(), request));
+pub(super) fn receive_request(state: &mut State, sealed: &HpkeCiphertext) {
+    if let Some(request) = state.open_request(sealed) {
+        state.want(&Want::HandleRequest { request });
     }
 }
 
 /// Verifies a request, then accepts it or leaves the decision to the user.
-async fn handle_request(shared: Shared, request: ConnectionRequest) -> Result<(), ClientError> {
-    let group = request.content.group_id.clone();
-    if let Err(reason) = check_request(&shared, &request).await {
-        shared.emit(Event::Declined { group, reason });
-        return Ok(());
+pub(super) fn handle_request(pass: &mut Pass<'_>, request: &ConnectionRequest) -> Result<(), Interrupt> {
+    match check_request(pass, request) {
+        Err(Interrupt::Failed(reason)) => {
+            return pass.once("declined", |state| {
+                let group = request.content.group_id.clone();
+                state.emit(Event::Declined { group, reason });
+                Ok(())
+            });
+        }
+        checked => checked?,
     }
-    if shared.with(|state| state.config.auto_accept) {
-        return accept_request(shared, request).await;
-    }
-    shared.with(|state| {
-        let user = request.content.sender.client_id().user_id.clone();
-        state.connection_requests.insert(user.clone(), request);
-        state.emit(Event::ConnectionRequested(user));
-    });
-    Ok(())
+    pass.once("checked", |state| {
+        if state.config.auto_accept {
+            state.want(&Want::Accept { request: request.clone() });
+        } else {
+            let user = request.content.sender.client_id().user_id.clone();
+            state.connection_requests.insert(user.clone(), request.clone());
+            state.emit(Event::ConnectionRequested(user));
+        }
+        Ok(())
+    })
 }
 
-async fn check_request(shared: &Shared, request: &ConnectionRequest) -> Result<(), ClientError> {
+fn check_request(pass: &mut Pass<'_>, request: &ConnectionRequest) -> Result<(), Interrupt> {
     let content = &request.content;
-    loop {
-        match shared.validate_client(&content.sender).await {
-            // The queue does not deliver the request again: wait until its homeserver is back.
-            Err(ClientError::Unanswered { .. }) => {}
-            result => break result?,
-        }
+    // The queue does not deliver the request again: wait until its homeserver is back.
+    match pass.take_failure() {
+        None | Some(ClientError::Unanswered { .. }) => {}
+        Some(error) => return Err(error.into()),
     }
+    pass.verify_client(&content.sender)?;
     content.sender.verifying_key().verify(content, &request.signature)?;
     if content.group_id.domain != content.sender.client_id().user_id.domain {
-        return Err(ClientError::Dishonest("a connection at another homeserver than the sender's"));
+        return Err(ClientError::dishonest("a connection at another homeserver than the sender's").into());
     }
     Ok(())
-}
-
-/// Accepts the request of `user`, which waits for this decision.
-pub(super) async fn accept(shared: Shared, user: UserId) -> Result<(), ClientError> {
-    let request = shared.with(|state| state.connection_requests.remove(&user));
-    accept_request(shared, request.ok_or(ClientError::NotAContact(user))?).await
 }
 
 /// Joins the group that a verified request names.
-async fn accept_request(shared: Shared, request: ConnectionRequest) -> Result<(), ClientError> {
-    let content = request.content;
-    let id = content.group_id.clone();
-    let lock = shared.lock(LockName::Group(id.clone())).await;
-    let fresh = shared.with(|state| {
-        let fresh = !state.inboxes.contains_key(&id);
-        state.inboxes.entry(id.clone()).or_default();
-        fresh
-    });
-    if !fresh {
+pub(super) fn accept(pass: &mut Pass<'_>, request: &ConnectionRequest) -> Result<(), Interrupt> {
+    let content = &request.content;
+    let id = &content.group_id;
+    pass.enter(Lane::Group(id.clone()))?;
+    let is_fresh = pass.once("inbox", |state| {
+        let is_fresh = !state.is_known(id);
+        if is_fresh {
+            state.inboxes.insert(id.clone(), Inbox::default());
+        }
+        Ok(crate::codec::Flag::from(is_fresh))
+    })?;
+    if !bool::from(is_fresh) {
         return Ok(());
     }
-    let requester = content.sender.client_id().user_id.clone();
-    shared.with(|state| state.accepting.insert(requester.clone()));
-    let joined = join(&shared, &content).await;
-    shared.with(|state| state.accepting.remove(&requester));
-    if let Err(reason) = joined {
-        shared.with(|state| {
-            state.inboxes.remove(&id);
-            state.emit(Event::Declined { group: id, reason });
-        });
-        return Ok(());
+    match join(pass, content) {
+        Err(Interrupt::Failed(reason)) => {
+            let state = pass.state_mut();
+            state.forget_group(id)?;
+            state.emit(Event::Declined { group: id.clone(), reason });
+            Ok(())
+        }
+        joined => joined,
     }
-    drop(lock);
-    processing::follow(&shared, &id).await
 }
 
-async fn join(shared: &Shared, content: &ConnectionRequestContent) -> Result<(), ClientError> {
+fn join(pass: &mut Pass<'_>, content: &ConnectionRequestContent) -> Result<(), Interrupt> {
     let id = &content.group_id;
-    let access = GroupAccess { group_id: id.clone(), group_key: content.group_key.clone() };
-    let to = shared.config_key().await?;
-    for _ in 0..MAX_REBASES {
-        let body = ExternalCommitInfo { group: access.clone() };
-        let info = loop {
-            match shared.call(&id.domain, &body, None).await {
-                Err(ClientError::Unanswered { .. }) => {}
-                result => break result?,
-            }
-        };
-        let ExternalJoin { group, own, body } =
-            shared.with(|state| state.external_commit(content, &access, &info, &to))?;
-        let requester = verify_requester(shared, content, &group, &info).await?;
-        match order_join(shared, id, &body).await {
-            Ok(position) => {
-                shared.with(|state| state.enter_connection(group, own, requester, position, content));
-                return Ok(());
-            }
-            Err(error) => {
-                shared.with(|state| {
-                    let mut group = group;
-                    group.mls.delete(state.provider.storage()).map_err(ClientError::mls)
-                })?;
-                let behind =
-                    matches!(&error, ClientError::Refused(refusal) if refusal.advice() == Advice::Rebase);
-                if !behind {
-                    return Err(error);
-                }
-            }
-        }
+    let place = pass.place();
+    if pass.rounds() > MAX_REBASES {
+        return Err(ClientError::Contention.into());
     }
-    Err(ClientError::Contention)
+    let access = GroupAccess { group_id: id.clone(), group_key: content.group_key.clone() };
+    if !pass.is_repeated() {
+        pass.config_key()?;
+    }
+    let info = pass.call(&id.domain, Patience::Unlimited, |_, _| {
+        Ok(Body::unsigned(ExternalCommitInfo { group: access.clone() }))
+    })?;
+    let ExternalJoin { group, own, body } =
+        pass.once("external commit", |state| state.external_commit(content, &access, &info))?;
+    let requester = verify_requester(pass, content, &info)?;
+    let joined = pass.ask(&id.domain, Patience::Unlimited, |_, _| Ok(Body::unsigned(body)))?;
+    let (request, _) = pass.answered()?;
+    let position = match joined {
+        Ok(reply) => reply.position,
+        Err(Refusal::NotAwaitingConnection) if pass.was_uncertain()? => find_receipt(pass, id, request)?,
+        Err(refusal) => {
+            pass.once("refused", |state| {
+                if let Some(mut mls) = state.mls_groups.remove(id) {
+                    mls.delete(state.provider.storage()).map_err(ClientError::mls)?;
+                }
+                Ok(())
+            })?;
+            let is_behind = refusal.advice() == Advice::Rebase;
+            return Err(if is_behind { pass.again_from(place) } else { ClientError::from(refusal).into() });
+        }
+    };
+    pass.once("joined", |state| {
+        state.enter_group(id, group, vec![own, requester], Some(position))?;
+        state.enter_epoch(id)?;
+        state.connected(content.sender.clone(), content.friendship.clone());
+        state.follow_later(id);
+        Ok(())
+    })
 }
 
 /// Verifies that the group has one other member, which is the requester.
-async fn verify_requester(
-    shared: &Shared,
+fn verify_requester(
+    pass: &mut Pass<'_>,
     content: &ConnectionRequestContent,
-    group: &Group,
     info: &ExternalCommitInfoReply,
-) -> Result<Member, ClientError> {
-    let own = group.mls.own_leaf_index();
-    let others = group.mls.members().filter(|member| member.index != own).collect();
-    let members =
-        verify_members(shared, &group.id, &content.credential_key, others, &info.credentials).await?;
+) -> Result<Member, Interrupt> {
+    let id = &content.group_id;
+    let mls = pass.state().mls(id)?;
+    let own = mls.own_leaf_index();
+    let others = mls.members().filter(|member| member.index != own).collect();
+    let members = verify_members(pass, id, &content.credential_key, others, &info.credentials)?;
     match members.into_values().collect::<Vec<_>>().as_slice() {
         [requester] if requester.credential.client_credential == content.sender => Ok(requester.clone()),
-        _ => Err(ClientError::Dishonest("a connection's group with others than the requester")),
-    }
-}
-
-/// Has the external commit ordered, however long that takes. Returns its position.
-async fn order_join(shared: &Shared, id: &GroupId, body: &JoinConnectionGroup) -> Result<u64, ClientError> {
-    let mut requests: Vec<RequestId> = Vec::new();
-    let mut lost = false;
-    loop {
-        let note = |_: &mut State, request| requests.push(request);
-        let reply: Result<CommitReply, ClientError> = shared.call_ordered(&id.domain, body, None, note).await;
-        match reply {
-            Ok(reply) => return Ok(reply.position),
-            // The group takes one joiner only, so sending the same commit again does no harm.
-            Err(ClientError::Unanswered { .. }) => lost = true,
-            Err(ClientError::Refused(Refusal::NotAwaitingConnection)) if lost => {
-                return find_receipt(shared, id, &requests).await;
-            }
-            Err(error) => return Err(error),
-        }
+        _ => Err(ClientError::dishonest("a connection's group with others than the requester").into()),
     }
 }
 
 /// Waits for the receipt that shows that the joiner of the group was this client. Returns its position.
-async fn find_receipt(shared: &Shared, id: &GroupId, requests: &[RequestId]) -> Result<u64, ClientError> {
-    let (patience, interval) =
-        shared.with(|state| (state.now + state.config.request_window, state.config.poll_interval));
-    while shared.now() < patience {
-        fan_out_queue::read(shared).await?;
-        let found = shared.with(|state| {
-            state.inboxes.get(id)?.iter().find_map(|waiting| {
-                let InboxEntry::Delivery(delivery) = waiting else { return None };
-                let FanOutContent::Receipt(receipt) = &delivery.content else { return None };
-                requests.contains(&receipt.request_id).then_some(delivery.position)
-            })
-        });
-        if let Some(position) = found {
-            return Ok(position);
-        }
-        shared.sleep(interval).await;
+fn find_receipt(pass: &mut Pass<'_>, id: &GroupId, request: RequestId) -> Result<u64, Interrupt> {
+    let until: Timestamp = pass.once("looks until", |state| Ok(state.now + state.config.request_window))?;
+    let state = pass.state();
+    let found = state.inbox(id).find_map(|waiting| {
+        let InboxEntry::Delivery(delivery) = waiting else { return None };
+        let FanOutContent::Receipt(receipt) = &delivery.content else { return None };
+        (receipt.request_id == request).then_some(delivery.position)
+    });
+    if let Some(position) = found {
+        return Ok(position);
     }
-    Err(Refusal::NotAwaitingConnection.into())
+    if state.now >= until {
+        return Err(ClientError::from(Refusal::NotAwaitingConnection).into());
+    }
+    let next = state.last_read + state.config.poll_interval;
+    if state.now >= next && pass.take_failure().is_none() {
+        return Err(pass.after(&Want::ReadFanOutQueue));
+    }
+    let patience = pass.state().config.poll_interval;
+    Err(pass.wait_for_change(patience))
 }
 
 impl State {
+    /// Begins to accept the request of `user`. Returns whether there is one.
+    pub fn accept_request_of(&mut self, user: &UserId) -> Option<Want> {
+        let request = self.connection_requests.remove(user)?;
+        Some(Want::Accept { request })
+    }
+
     /// Opens a request with the key of the connection package that it was sealed to.
     fn open_request(&self, sealed: &HpkeCiphertext) -> Option<ConnectionRequest> {
-        let name = connection_request_binding(&self.client_id);
-        let mut keys = self.connection_keys.iter();
+        let name = connection_request_binding(&self.account.client_id);
+        let mut keys = self.account.connection_keys.iter();
         let opened = keys.find_map(|key| key.open(Label::SEAL_CONNECTION, &name, sealed).ok())?;
         let request: ConnectionRequest = decode(&opened).ok()?;
-        (request.content.recipient == self.client_id).then_some(request)
+        (request.content.recipient == self.account.client_id).then_some(request)
     }
 
     /// Makes the external commit that joins the group.
@@ -283,12 +271,11 @@ impl State {
         content: &ConnectionRequestContent,
         access: &GroupAccess,
         info: &ExternalCommitInfoReply,
-        to: &PublishedHpkeKey,
     ) -> Result<ExternalJoin, ClientError> {
         let id = &access.group_id;
         let leaf = self.new_leaf()?;
         let identity = leaf.credential.leaf.payload.identity;
-        let credential: MemberCredential = self.member_credential(leaf.attribution_key.clone())?;
+        let credential = self.member_credential(leaf.attribution_key.clone())?;
         let key = &content.credential_key;
         let sealed = seal_credential(&mut self.random, key, id, &identity, &credential)?;
         let friendship = encode(&self.friendship_package()?);
@@ -297,7 +284,8 @@ impl State {
             encrypted_credentials: vec![sealed].try_into()?,
             friendship_package: Some(friendship),
         };
-        let queue_config = self.bound_config(to, id)?;
+        let to = self.own_config_key()?;
+        let queue_config = self.bound_config(&to, id)?;
         let provider = &self.provider;
         let tree =
             RatchetTreeIn::tls_deserialize(&mut info.ratchet_tree.as_slice()).map_err(ClientError::mls)?;
@@ -325,26 +313,14 @@ impl State {
             group_info: GroupInfoUpdate::from_group_info(update).map_err(ClientError::mls)?,
             queue_config,
         };
-        let group = Group::new(access.clone(), key.clone(), mls, leaf.key);
+        self.mls_groups.insert(id.clone(), mls);
+        let group = Group {
+            leaf_key: leaf.key,
+            group_key: access.group_key.clone(),
+            credential_key: key.clone(),
+            connection: Some(Connection::Made),
+        };
         Ok(ExternalJoin { group, own: Member { identity, credential }, body })
-    }
-
-    /// Takes in the joined group, and the requester as a contact.
-    fn enter_connection(
-        &mut self,
-        mut group: Group,
-        own: Member,
-        requester: Member,
-        position: u64,
-        content: &ConnectionRequestContent,
-    ) {
-        group.refresh_members(vec![own, requester]);
-        group.last_position = Some(position);
-        group.connection = Some(Connection::Made);
-        let changed = group.epoch_changed();
-        self.groups.insert(group.id.clone(), group);
-        self.emit(changed);
-        self.connected(content.sender.clone(), content.friendship.clone());
     }
 }
 
@@ -354,6 +330,6 @@ fn group_info(id: &GroupId, info: &ExternalCommitInfoReply) -> Result<Verifiable
         MlsMessageBodyIn::GroupInfo(group_info) if group_info.group_id().as_slice() == encode(id) => {
             Ok(group_info)
         }
-        _ => Err(ClientError::Dishonest("group information of another group")),
+        _ => Err(ClientError::dishonest("group information of another group")),
     }
 }

@@ -1,11 +1,12 @@
 //! PROTOCOL.md §11.5 — keys of homeservers: fetched, validated, cached; and the chains that they verify.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::time::Duration;
 
 use super::{
     error::ClientError,
-    shared::Shared,
-    state::{CachedSet, LockName, State},
+    exchange::{Body, Patience},
+    pass::{Interrupt, Pass},
+    state::{Fetched, State, Validated, Want},
 };
 use crate::{
     credentials::{
@@ -65,7 +66,7 @@ impl State {
         ) -> Result<(), ValidationError>,
     ) -> Result<(), Unverified> {
         let domain = &credential.client_id().user_id.domain;
-        let known = self.key_cache.as_credentials.get(domain);
+        let known = self.valid_as_credentials.get(domain);
         let known = known.filter(|known| known.set.valid_until() >= self.now);
         let known = known.ok_or_else(|| Unverified::NeedsKeys(domain.clone()))?;
         match validate_client_credential(credential, &known.set, self.now) {
@@ -75,109 +76,99 @@ impl State {
             validated => Ok(further(&validated?)?),
         }
     }
+
+    /// Returns the key to which the client's own queue configurations are sealed, if a valid one is at hand.
+    pub fn own_config_key(&self) -> Result<PublishedHpkeKey, ClientError> {
+        let keys = self.valid_qs_keys.get(&self.config.domain);
+        let key = keys.and_then(|keys| keys.set.current_config_key(self.now)).cloned();
+        key.ok_or(ClientError::dishonest("a key set without a valid key for queue configurations"))
+    }
+
+    fn fresh_qs_keys(&self, domain: &Domain) -> Option<&ValidatedQsKeys> {
+        let known = self.valid_qs_keys.get(domain)?;
+        let is_fresh = self.now.since(known.fetched_at) <= self.config.key_refresh;
+        (is_fresh && known.set.valid_until() >= self.now).then_some(&known.set)
+    }
 }
 
-impl Shared {
+impl Pass<'_> {
     /// Verifies a client's credential. Fetches its homeserver's credentials if needed.
-    pub async fn validate_client(&self, credential: &ClientCredential) -> Result<(), ClientError> {
-        self.verified(|state| state.verify_client(credential)).await
+    pub fn verify_client(&mut self, credential: &ClientCredential) -> Result<(), Interrupt> {
+        self.verified(|state| state.verify_client(credential))
     }
 
-    /// Repeats `verify` and fetches the credentials that it needs, until it has a result.
-    pub async fn verified<T>(
-        &self,
-        mut verify: impl FnMut(&mut State) -> Result<T, Unverified>,
-    ) -> Result<T, ClientError> {
-        loop {
-            match self.with(&mut verify) {
-                Ok(result) => return Ok(result),
-                Err(Unverified::Refused(error)) => return Err(error),
-                Err(Unverified::NeedsKeys(domain)) => self.fetch_as_credentials(&domain).await?,
-            }
+    /// Verifies something. Fetches the credentials that it needs.
+    pub fn verified<T>(
+        &mut self,
+        verify: impl FnOnce(&State) -> Result<T, Unverified>,
+    ) -> Result<T, Interrupt> {
+        match verify(self.state()) {
+            Ok(result) => Ok(result),
+            Err(Unverified::Refused(error)) => Err(error.into()),
+            Err(Unverified::NeedsKeys(domain)) => Err(self.after(&Want::FetchAsCredentials { domain })),
         }
-    }
-
-    /// Fetches the credentials of a homeserver's authentication service. Boxed, because many large futures
-    /// contain this one.
-    pub fn fetch_as_credentials<'a>(
-        &'a self,
-        domain: &'a Domain,
-    ) -> Pin<Box<dyn Future<Output = Result<(), ClientError>> + Send + 'a>> {
-        Box::pin(async move {
-            let asked = self.now();
-            let _lock = self.lock(LockName::Keys(domain.clone())).await;
-            let fetched =
-                |state: &mut State| state.key_cache.as_credentials.get(domain).map(|known| known.fetched_at);
-            if self.with(fetched).is_some_and(|fetched| fetched >= asked) {
-                return Ok(());
-            }
-            let reply = self.call(domain, &GetAsCredentials {}, None).await?;
-            self.with(|state| {
-                let previous = state.key_cache.as_credentials.get(domain).map(|known| &known.set);
-                let set = validate_as_credential_set(&reply.credentials, domain, state.now, previous)?;
-                let known = CachedSet { set, fetched_at: state.now };
-                state.key_cache.as_credentials.insert(domain.clone(), known);
-                Ok(())
-            })
-        })
     }
 
     /// Fetches cached credentials again if they are older than the settings allow. If one request timeout is
     /// not enough for it, the cached ones stay in use.
-    pub async fn refresh_as_credentials(&self, domain: &Domain) {
-        let (old, timeout) = self.with(|state| {
-            let known = state.key_cache.as_credentials.get(domain);
-            let old = known.is_some_and(|known| state.now.since(known.fetched_at) > state.config.key_refresh);
-            (old, state.config.request_timeout)
-        });
-        if !old {
-            return;
+    pub fn refresh_as_credentials(&mut self, domain: &Domain) -> Result<(), Interrupt> {
+        let until = self.once("refresh until", |state| Ok(state.now + state.config.request_timeout))?;
+        let state = self.state();
+        let known = state.valid_as_credentials.get(domain);
+        let is_old = known.is_some_and(|known| state.now.since(known.fetched_at) > state.config.key_refresh);
+        if !is_old || state.now >= until || self.take_failure().is_some() {
+            return Ok(());
         }
-        if let Ok(reply) = self.call_within(domain, &GetAsCredentials {}, None, timeout).await {
-            self.with(|state| {
-                let previous = state.key_cache.as_credentials.get(domain).map(|known| &known.set);
-                if let Ok(set) = validate_as_credential_set(&reply.credentials, domain, state.now, previous) {
-                    let known = CachedSet { set, fetched_at: state.now };
-                    state.key_cache.as_credentials.insert(domain.clone(), known);
-                }
-            });
-        }
+        Err(self.after_or(&Want::FetchAsCredentials { domain: domain.clone() }, until))
     }
 
     /// Returns the keys of a homeserver's queuing service, fetched again if they are older than the settings
     /// allow.
-    pub async fn qs_keys(&self, domain: &Domain) -> Result<ValidatedQsKeys, ClientError> {
-        let known = self.with(|state| {
-            let known = state.key_cache.qs_keys.get(domain)?;
-            let fresh = state.now.since(known.fetched_at) <= state.config.key_refresh;
-            (fresh && known.set.valid_until() >= state.now).then(|| known.set.clone())
-        });
-        if let Some(known) = known {
-            return Ok(known);
+    pub fn qs_keys(&mut self, domain: &Domain) -> Result<ValidatedQsKeys, Interrupt> {
+        match self.state().fresh_qs_keys(domain) {
+            Some(keys) => Ok(keys.clone()),
+            None => Err(self.after(&Want::FetchQsKeys { domain: domain.clone() })),
         }
-        let reply = self.call(domain, &GetQsKeys {}, None).await?;
-        self.with(|state| {
-            let set = validate_qs_key_set(&reply.keys, domain, state.now)?;
-            let known = CachedSet { set: set.clone(), fetched_at: state.now };
-            state.key_cache.qs_keys.insert(domain.clone(), known);
-            Ok(set)
-        })
     }
 
-    /// Returns the key to which the client's own queue configurations are sealed.
-    pub async fn config_key(&self) -> Result<PublishedHpkeKey, ClientError> {
-        let domain = self.with(|state| state.config.domain.clone());
-        let keys = self.qs_keys(&domain).await?;
-        let key = keys.current_config_key(self.now()).cloned();
-        key.ok_or(ClientError::Dishonest("a key set without a valid key for queue configurations"))
+    /// Makes sure that the key is at hand to which the client's own queue configurations are sealed.
+    pub fn config_key(&mut self) -> Result<(), Interrupt> {
+        let domain = self.state().config.domain.clone();
+        self.qs_keys(&domain)?;
+        Ok(())
     }
 
     /// Fetches the key with which the delivery service of `domain` signs its proposals.
-    pub async fn delivery_key(&self, domain: &Domain) -> Result<VerifyingKey, ClientError> {
-        let reply = self.call(domain, &GetDsKeys {}, None).await?;
+    pub fn delivery_key(&mut self, domain: &Domain) -> Result<VerifyingKey, Interrupt> {
+        let reply = self.call(domain, Patience::Window, |_, _| Ok(Body::unsigned(GetDsKeys {})))?;
         let now = self.now();
         let keys = validate_ds_key_set(&reply.keys, domain, now)?;
         let key = keys.current_verifying_key(now).map(|key| key.verifying_key);
-        key.ok_or(ClientError::Dishonest("a key set without a valid key of the delivery service"))
+        Ok(key.ok_or(ClientError::dishonest("a key set without a valid key of the delivery service"))?)
     }
+}
+
+/// Fetches the credentials of a homeserver's authentication service.
+pub(super) fn fetch_as_credentials(pass: &mut Pass<'_>, domain: &Domain) -> Result<(), Interrupt> {
+    let reply = pass.call(domain, Patience::Window, |_, _| Ok(Body::unsigned(GetAsCredentials {})))?;
+    pass.once("credentials", |state| {
+        let previous = state.valid_as_credentials.get(domain).map(|known| &known.set);
+        let (set, fetched_at) = (reply.credentials, state.now);
+        let validated = validate_as_credential_set(&set, domain, fetched_at, previous)?;
+        state.valid_as_credentials.insert(domain.clone(), Validated { set: validated, fetched_at });
+        state.as_credentials.insert(domain.clone(), Fetched { set, fetched_at });
+        Ok(())
+    })
+}
+
+/// Fetches the keys of a homeserver's queuing service.
+pub(super) fn fetch_qs_keys(pass: &mut Pass<'_>, domain: &Domain) -> Result<(), Interrupt> {
+    let reply = pass.call(domain, Patience::Window, |_, _| Ok(Body::unsigned(GetQsKeys {})))?;
+    pass.once("keys", |state| {
+        let (set, fetched_at) = (reply.keys, state.now);
+        let validated = validate_qs_key_set(&set, domain, fetched_at)?;
+        state.valid_qs_keys.insert(domain.clone(), Validated { set: validated, fetched_at });
+        state.qs_keys.insert(domain.clone(), Fetched { set, fetched_at });
+        Ok(())
+    })
 }

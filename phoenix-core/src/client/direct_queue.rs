@@ -2,59 +2,66 @@
 
 use super::{
     connections,
-    error::ClientError,
     event::Event,
-    fan_out_queue::dequeue_range,
-    shared::Shared,
-    state::{LockName, State},
+    exchange::{Body, Patience},
+    fan_out_queue,
+    pass::{Interrupt, Pass},
+    state::{BroughtEntry, Lane, State},
 };
 use crate::{
     codec::decode,
-    crypto::{
-        hpke::HpkeCiphertext,
-        ratchet::{QueueEntry, QueueReadError},
+    crypto::hpke::HpkeCiphertext,
+    wire::{
+        auth_service::DequeueDirect,
+        queues::{DequeueReply, direct_queue_name},
     },
-    wire::{auth_service::DequeueDirect, queues::direct_queue_name},
 };
 
-/// Reads the direct queue to its end.
-pub(super) async fn read(shared: &Shared) -> Result<(), ClientError> {
-    let _lock = shared.lock(LockName::Queues).await;
-    // A caller that asks from here on needs a reading of its own: entries may come behind this one.
-    shared.with(|state| state.queued_reading = None);
-    let mut left = u64::MAX;
-    loop {
-        let (domain, body, identity) = shared.with(|state| {
-            let range = dequeue_range(&state.direct_queue);
-            let body = DequeueDirect { client_id: state.client_id.clone(), range };
-            Ok::<_, ClientError>((state.config.domain.clone(), body, state.client_identity()?))
-        })?;
-        let reply = shared.call(&domain, &body, Some(&identity)).await?;
-        for sealed in shared.with(|state| state.open_direct(&reply.entries)) {
-            connections::receive_request(shared, &sealed);
-        }
-        // A restored queue drops its entries before it has new ones: `remaining` falls without entries.
-        if reply.remaining == 0 || (reply.entries.is_empty() && reply.remaining >= left) {
-            return Ok(());
-        }
-        left = reply.remaining;
+/// Reads the direct queue to its end, then the fan-out queue.
+pub(super) fn read_both(pass: &mut Pass<'_>) -> Result<(), Interrupt> {
+    pass.enter(Lane::Queues)?;
+    let place = pass.place();
+    if pass.has_reached("direct queue is read")? {
+        return fan_out_queue::read(pass);
     }
+    let domain = pass.state().config.domain.clone();
+    let reply = pass.call(&domain, Patience::Window, |state, _| {
+        let range = state.direct_queue.0.range();
+        let body = DequeueDirect { client_id: state.account.client_id.clone(), range };
+        Ok(Body::signed(body, state.client_identity()?))
+    })?;
+    let (left, any) = (reply.remaining, !reply.entries.is_empty());
+    pass.once("direct entries", |state| {
+        state.open_direct(&reply);
+        Ok(())
+    })?;
+    if left == 0 {
+        return Err(pass.reach(place, "direct queue is read"));
+    }
+    pass.note_left(left, any)?;
+    Err(pass.again_from(place))
 }
 
 impl State {
-    /// Decrypts entries of the direct queue.
-    fn open_direct(&mut self, entries: &[QueueEntry]) -> Vec<HpkeCiphertext> {
-        let name = direct_queue_name(&self.client_id);
-        let mut opened = Vec::new();
-        for entry in entries {
-            let generation = self.direct_queue.generation();
-            match self.direct_queue.open(&name, entry) {
-                Ok(Some(plain)) => opened.extend(decode(&plain).ok()),
-                Ok(None) if entry.generation > generation => self.emit(Event::QueueRestored { direct: true }),
-                Ok(None) | Err(QueueReadError::AlreadyRead) => {}
-                Err(_) => self.emit(Event::QueueUnreadable { direct: true, sequence: entry.sequence }),
+    /// Decrypts entries of the direct queue, and begins to handle the requests in them.
+    fn open_direct(&mut self, reply: &DequeueReply) {
+        let name = direct_queue_name(&self.account.client_id);
+        let brought = self.direct_queue.change().0.open(&name, reply);
+        if brought.is_outdated {
+            self.emit(Event::OldCopy);
+        }
+        for entry in brought.entries {
+            match entry {
+                BroughtEntry::Message(plain) => {
+                    if let Ok(sealed) = decode::<HpkeCiphertext>(&plain) {
+                        connections::receive_request(self, &sealed);
+                    }
+                }
+                BroughtEntry::Restored => self.emit(Event::QueueRestored { direct: true }),
+                BroughtEntry::Unreadable(sequence) => {
+                    self.emit(Event::QueueUnreadable { direct: true, sequence });
+                }
             }
         }
-        opened
     }
 }

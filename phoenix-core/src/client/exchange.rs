@@ -1,300 +1,436 @@
 //! PROTOCOL.md §11.3 — requests and repeats: the same bytes until an answer comes, or none can come.
 //!
-//! A request whose outcome is unknown is repeated only with the same bytes, which a homeserver carries out
-//! once. A new request is made only after a refusal, which says that the former one was not carried out.
+//! A request is noted in its intent and saved before it leaves, so that after a restart the same bytes leave
+//! again. It is signed anew, under the same id, only after a refusal, which says that it was not carried out,
+//! or where the caller says that carrying it out twice does no harm.
 
-use std::{future::poll_fn, task::Poll, time::Duration};
+use std::time::Duration;
 
 use super::{
     error::ClientError,
-    event::{Exchange, ExchangeId, Output},
-    shared::Shared,
-    state::{Confirmation, Identity, State},
+    event::{Exchange, ExchangeId, IntentId},
+    pass::{Interrupt, Pass},
+    state::{
+        Answer, Call, Confirmation, Departure, Identity, Note, Sending, SignedRequest, State, Wait, Want,
+    },
 };
 use crate::{
-    codec::encode,
+    codec::{Bytes, Flag, decode, encode},
     crypto::tokens::Token,
-    error::{Advice, Refusal},
+    error::{Advice, PeerFailure, Refusal},
     identifiers::{Domain, RequestId},
     time::Timestamp,
     wire::{
         delivery_service::{CommitReply, SendMessageReply},
         envelope::{RequestEnvelope, ResponseEnvelope, Signer},
-        operations::{RequestBody, Service, TokenRule},
+        operations::{OperationKind, RequestBody, TokenRule},
     },
 };
 
-/// How many requests are made before a refusal that advises another token or fresh keys is final.
-const MAX_NEW_REQUESTS: usize = 4;
+/// How many requests are signed before a refusal that advises another token or fresh keys is final.
+const MAX_NEW_REQUESTS: u32 = 4;
 
-/// A reply that can be rebuilt from the receipt in the queue.
-pub(super) trait OrderedReply {
-    /// Rebuilds the reply.
-    fn from_receipt(receipt: Confirmation) -> Self;
+/// For how long a request is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// For as long as the request is valid; then its outcome is unknown.
+    Window,
+    /// For as long as the intent exists: carrying it out twice does no harm. When the request is not valid any
+    /// more, the client reads its queue, which may tell the outcome, and signs it again.
+    Unlimited,
 }
 
-impl OrderedReply for SendMessageReply {
-    fn from_receipt(receipt: Confirmation) -> Self {
-        Self { position: receipt.position, sent_at: receipt.sent_at }
+/// A request that is to be made: its body, and who signs it.
+pub(super) struct Body<B> {
+    pub body: B,
+    pub identity: Option<Identity>,
+}
+
+impl<B> Body<B> {
+    pub const fn unsigned(body: B) -> Self {
+        Self { body, identity: None }
+    }
+
+    pub const fn signed(body: B, identity: Identity) -> Self {
+        Self { body, identity: Some(identity) }
     }
 }
 
-impl OrderedReply for CommitReply {
-    fn from_receipt(receipt: Confirmation) -> Self {
-        Self { position: receipt.position, epoch: receipt.epoch, sent_at: receipt.sent_at }
-    }
+/// The outcome of a pass over a request under way.
+enum Progress {
+    Wait(Wait),
+    Answered(Answer),
+    /// It has to be signed (again).
+    Sign,
+    /// Something else has to be done first.
+    After(Want),
+    Failed(ClientError),
 }
 
-/// An encoded, signed request.
-pub(super) struct SignedRequest {
-    pub id: RequestId,
-    pub bytes: Vec<u8>,
-}
-
-/// The outcome of sending the same bytes as often as needed.
-enum DeliveryOutcome<R> {
-    Answer(Result<R, Refusal>),
-    Receipt(Confirmation),
-}
-
-/// The outcome of sending them once.
-enum SendOutcome {
-    Answer(Vec<u8>),
-    Failed,
-    Receipt(Confirmation),
-}
-
-/// A request that is ready to be sent, as often as needed.
-struct PreparedRequest {
-    domain: Domain,
-    service: Service,
-    bytes: Vec<u8>,
-    id: RequestId,
-    /// When repeating it ends.
-    until: Timestamp,
-}
-
-impl Shared {
-    /// Requests `body` and returns the reply.
-    pub async fn call<B: RequestBody + Sync>(
-        &self,
+impl Pass<'_> {
+    /// Requests something, and returns the reply.
+    pub fn call<B: RequestBody>(
+        &mut self,
         domain: &Domain,
-        body: &B,
-        identity: Option<&Identity>,
-    ) -> Result<B::Reply, ClientError> {
-        let window = self.with(|state| state.config.request_window);
-        self.call_within(domain, body, identity, window).await
+        patience: Patience,
+        make: impl FnOnce(&mut State, RequestId) -> Result<Body<B>, ClientError>,
+    ) -> Result<B::Reply, Interrupt> {
+        Ok(self.ask(domain, patience, make)?.map_err(ClientError::from)?)
     }
 
-    /// As [`Shared::call`], but repeats the request for at most `window`.
-    pub async fn call_within<B: RequestBody + Sync>(
-        &self,
+    /// As [`Pass::call`], but returns a refusal that is final.
+    ///
+    /// `make` is called once, for all restarts, and with the id of the request.
+    pub fn ask<B: RequestBody>(
+        &mut self,
         domain: &Domain,
-        body: &B,
-        identity: Option<&Identity>,
-        window: Duration,
-    ) -> Result<B::Reply, ClientError> {
-        for _ in 0..MAX_NEW_REQUESTS {
-            let prepared = self.prepare(domain, body, identity, window).await?;
-            match self.deliver::<B::Reply>(&prepared).await? {
-                DeliveryOutcome::Answer(Ok(reply)) => return Ok(reply),
-                DeliveryOutcome::Answer(Err(refusal)) => {
-                    self.with(|state| state.prepare_again(domain, refusal))?
-                }
-                // No slot for a receipt was made.
-                DeliveryOutcome::Receipt(_) => {
-                    return Err(ClientError::Dishonest("a receipt for a request that is not ordered"));
-                }
-            }
-        }
-        Err(Refusal::TokenNeeded.into())
-    }
-
-    /// Requests something that a delivery service orders: the answer or the receipt confirms it, whichever
-    /// comes first. `note` is called with the id of each request that is made, before it is sent.
-    pub async fn call_ordered<B>(
-        &self,
-        domain: &Domain,
-        body: &B,
-        identity: Option<&Identity>,
-        mut note: impl FnMut(&mut State, RequestId),
-    ) -> Result<B::Reply, ClientError>
-    where
-        B: RequestBody + Sync,
-        B::Reply: OrderedReply,
-    {
-        let window = self.with(|state| state.config.request_window);
-        for _ in 0..MAX_NEW_REQUESTS {
-            let prepared = self.prepare(domain, body, identity, window).await?;
-            self.with(|state| {
-                state.receipts.insert(prepared.id, None);
-                note(state, prepared.id);
-            });
-            let delivered = self.deliver::<B::Reply>(&prepared).await;
-            self.with(|state| state.receipts.remove(&prepared.id));
-            match delivered? {
-                DeliveryOutcome::Answer(Ok(reply)) => return Ok(reply),
-                DeliveryOutcome::Receipt(receipt) => return Ok(B::Reply::from_receipt(receipt)),
-                DeliveryOutcome::Answer(Err(refusal)) => {
-                    self.with(|state| state.prepare_again(domain, refusal))?
-                }
-            }
-        }
-        Err(Refusal::TokenNeeded.into())
-    }
-
-    /// Makes a request, with a token if the operation needs one.
-    async fn prepare<B: RequestBody>(
-        &self,
-        domain: &Domain,
-        body: &B,
-        identity: Option<&Identity>,
-        window: Duration,
-    ) -> Result<PreparedRequest, ClientError> {
-        let rules = B::KIND.rules();
-        let token = match rules.token {
-            TokenRule::None => None,
-            TokenRule::Any | TokenRule::Local => Some(self.take_token(domain).await?),
-        };
-        self.with(|state| {
-            let SignedRequest { id, bytes } = state.request(domain, body, token, identity)?;
-            Ok(PreparedRequest {
-                domain: domain.clone(),
-                service: rules.service,
-                bytes,
+        patience: Patience,
+        make: impl FnOnce(&mut State, RequestId) -> Result<Body<B>, ClientError>,
+    ) -> Result<Result<B::Reply, Refusal>, Interrupt> {
+        let operation = B::KIND.code();
+        if self.next_note()?.is_none() {
+            let state = self.state_mut();
+            let id = RequestId::random(&mut state.random);
+            let Body { body, identity } = make(state, id)?;
+            let body = Bytes::new(encode(&body))?;
+            let (domain, request, uncertain) = (domain.clone(), None, Flag::No);
+            self.note(Note::Call(Call {
+                operation,
+                domain,
                 id,
-                until: state.now + window,
-            })
-        })
-    }
-
-    /// Sends the same bytes until an answer or a receipt comes, or none can come any more.
-    async fn deliver<R: crate::codec::Codec>(
-        &self,
-        prepared: &PreparedRequest,
-    ) -> Result<DeliveryOutcome<R>, ClientError> {
-        let mut failures = 0;
+                body,
+                identity,
+                request,
+                made: 0,
+                uncertain,
+            }))?;
+        }
         loop {
-            let (wait, refusal) = match self.send(prepared).await {
-                SendOutcome::Receipt(receipt) => return Ok(DeliveryOutcome::Receipt(receipt)),
-                SendOutcome::Failed => (self.with(|state| state.backoff(failures)), None),
-                SendOutcome::Answer(bytes) => match ResponseEnvelope::read::<R>(&bytes) {
-                    Ok(Ok(reply)) => return Ok(DeliveryOutcome::Answer(Ok(reply))),
-                    Ok(Err(refusal)) => {
-                        let Advice::Retry(wait) = refusal.advice() else {
-                            // A copy before this one may have been in time.
-                            if failures > 0 && matches!(refusal, Refusal::OutsideTimeWindow { .. }) {
-                                return Err(ClientError::Unanswered { domain: prepared.domain.clone() });
-                            }
-                            return Ok(DeliveryOutcome::Answer(Err(refusal)));
-                        };
-                        (wait, Some(refusal))
-                    }
-                    Err(_) => (self.with(|state| state.backoff(failures)), None),
-                },
-            };
-            failures += u32::from(refusal.is_none());
-            if self.now() + wait >= prepared.until {
-                return match refusal {
-                    Some(refusal) if failures == 0 => Err(refusal.into()),
-                    _ => Err(ClientError::Unanswered { domain: prepared.domain.clone() }),
-                };
+            match self.next_note()? {
+                Some(Note::Answered { operation: of, answer, .. }) if *of == operation => {
+                    let answer = match answer {
+                        Answer::Reply(reply) => Ok(decode(reply.as_slice())?),
+                        Answer::Refused(refusal) => Err(refusal.clone()),
+                    };
+                    self.pass_note();
+                    return Ok(answer);
+                }
+                Some(Note::Call(call)) if call.operation == operation => {}
+                Some(Note::Made { .. } | Note::Call(_) | Note::Answered { .. }) | None => {
+                    return Err(ClientError::BegunByAnotherVersion.into());
+                }
             }
-            if let Some(receipt) = self.pause(prepared.id, wait).await {
-                return Ok(DeliveryOutcome::Receipt(receipt));
+            match self.go_on::<B>(patience)? {
+                Progress::Wait(wait) => return Err(Interrupt::Wait(wait)),
+                Progress::After(want) => return Err(self.after(&want)),
+                Progress::Failed(error) => return Err(error.into()),
+                Progress::Sign => self.sign::<B>(patience)?,
+                Progress::Answered(answer) => {
+                    let id = self.id();
+                    self.state_mut().sendings.remove(&id);
+                    if let Some(note) = self.next_note_mut()?
+                        && let Note::Call(call) = note
+                    {
+                        let (id, made, uncertain) = (call.id, call.made, call.uncertain);
+                        *note = Note::Answered { operation, id, made, uncertain, answer };
+                    }
+                }
             }
         }
     }
 
-    /// Sends the bytes once, and waits for the outcome.
-    async fn send(&self, prepared: &PreparedRequest) -> SendOutcome {
-        let (id, timeout) = self.with(|state| {
-            state.next_exchange += 1;
-            let id = ExchangeId(state.next_exchange);
-            let request = prepared.bytes.clone();
-            let exchange =
-                Exchange { id, domain: prepared.domain.clone(), service: prepared.service, request };
-            state.outputs.push_back(Output::Request(exchange));
-            state.exchanges.insert(id, None);
-            (id, state.now + state.config.request_timeout)
-        });
-        poll_fn(|_| {
-            self.with(|state| {
-                let answered = state.exchanges.get(&id).is_some_and(Option::is_some);
-                let sent = if answered {
-                    match state.exchanges.get_mut(&id).and_then(Option::take) {
-                        Some(Ok(bytes)) => SendOutcome::Answer(bytes),
-                        Some(Err(_)) | None => SendOutcome::Failed,
-                    }
-                } else if let Some(receipt) = state.receipt(&prepared.id) {
-                    SendOutcome::Receipt(receipt)
-                } else if state.now >= timeout {
-                    SendOutcome::Failed
-                } else {
-                    state.wake_at(timeout);
-                    return Poll::Pending;
-                };
-                state.exchanges.remove(&id);
-                Poll::Ready(sent)
-            })
-        })
-        .await
+    /// Returns the id of the request that was just answered, and how many requests were made with it.
+    pub fn answered(&mut self) -> Result<(RequestId, u32), Interrupt> {
+        match self.last_note()? {
+            Some(Note::Answered { id, made, .. }) => Ok((*id, *made)),
+            Some(Note::Made { .. } | Note::Call(_)) | None => Err(ClientError::BegunByAnotherVersion.into()),
+        }
     }
 
-    /// Waits for `wait`, or until the receipt arrives. Returns the receipt, if there is one.
-    async fn pause(&self, id: RequestId, wait: Duration) -> Option<Confirmation> {
-        let due = self.now() + wait;
-        poll_fn(|_| {
-            self.with(|state| {
-                let receipt = state.receipt(&id);
-                if receipt.is_some() || state.now >= due {
-                    return Poll::Ready(receipt);
-                }
-                state.wake_at(due);
-                Poll::Pending
-            })
-        })
-        .await
+    /// Whether a copy of the request that was just answered may have been carried out before.
+    pub fn was_uncertain(&mut self) -> Result<bool, Interrupt> {
+        match self.last_note()? {
+            Some(Note::Answered { uncertain, .. }) => Ok((*uncertain).into()),
+            Some(Note::Made { .. } | Note::Call(_)) | None => Err(ClientError::BegunByAnotherVersion.into()),
+        }
     }
+
+    /// Signs the request, with a token if the operation needs one.
+    fn sign<B: RequestBody>(&mut self, patience: Patience) -> Result<(), Interrupt> {
+        let Some(Note::Call(call)) = self.next_note()? else { return Ok(()) };
+        let domain = call.domain.clone();
+        let token = match B::KIND.rules().token {
+            TokenRule::None => None,
+            TokenRule::Any | TokenRule::Local => match self.state_mut().take_token(&domain) {
+                Some(token) => Some(token),
+                None => return Err(self.after_tokens(domain, patience)),
+            },
+        };
+        let (now, until) = (self.now(), self.now() + self.state().config.request_window);
+        let Some(Note::Call(call)) = self.next_note_mut()? else { return Ok(()) };
+        let body: B = decode(call.body.as_slice())?;
+        let bytes = signed_request(&domain, now, call.id, &body, token, call.identity.as_ref())?;
+        call.request = Some(SignedRequest { bytes: Bytes::new(bytes)?, until });
+        call.made += 1;
+        let (id, now) = (self.id(), self.now());
+        self.state_mut().sendings.insert(id, Sending::new(now));
+        Ok(())
+    }
+
+    /// Has tokens fetched: again and again, if that is how long the request is sent.
+    fn after_tokens(&mut self, domain: Domain, patience: Patience) -> Interrupt {
+        match self.take_failure() {
+            Some(ClientError::Unanswered { .. }) if patience == Patience::Unlimited => {}
+            Some(error) => return error.into(),
+            None => {}
+        }
+        self.after(&Want::FetchTokens { domain })
+    }
+
+    /// Sends the request, or sees what has become of it.
+    fn go_on<B: RequestBody>(&mut self, patience: Patience) -> Result<Progress, Interrupt> {
+        let id = self.id();
+        let Some(Note::Call(call)) = self.next_note()? else { return Ok(Progress::Wait(Wait::Nothing)) };
+        let Some(SignedRequest { until, .. }) = call.request else { return Ok(Progress::Sign) };
+        let (domain, made, uncertain) = (call.domain.clone(), call.made, bool::from(call.uncertain));
+        let state = self.state_mut();
+        let now = state.now;
+        if !state.sendings.contains_key(&id) {
+            // The client was restarted: a copy may have left before.
+            state.sendings.insert(id, Sending::new(now));
+            return self.note_uncertain().map(|()| Progress::Wait(Wait::Nothing));
+        }
+        let Some(sending) = state.sendings.get_mut(&id) else { return Ok(Progress::Wait(Wait::Nothing)) };
+        let answer = sending.answer.take();
+        let lost = answer.is_none() && sending.exchange.is_some() && sending.timeout <= now;
+        let mut wait = None;
+        match answer {
+            Some(Ok(bytes)) => match ResponseEnvelope::read::<B::Reply>(&bytes) {
+                Ok(Ok(reply)) => return Ok(Progress::Answered(Answer::Reply(Bytes::new(encode(&reply))?))),
+                Ok(Err(refusal)) => match refusal.advice() {
+                    Advice::Retry(after) => {
+                        sending.exchange = None;
+                        sending.last_refusal = Some(refusal);
+                        wait = Some(after);
+                    }
+                    _ => return self.refused(refusal, &domain, made, uncertain, patience),
+                },
+                Err(_) => sending.fail(PeerFailure::NotAnAnswer),
+            },
+            Some(Err(failure)) => sending.fail(failure),
+            None if lost => sending.fail(PeerFailure::NoAnswer),
+            None => {}
+        }
+        if sending.exchange.is_some() {
+            return Ok(Progress::Wait(Wait::Answer));
+        }
+        let failures = sending.failures;
+        if failures > 0 && !uncertain {
+            self.note_uncertain()?;
+        }
+        self.send_again(wait, until, &domain, patience)
+    }
+
+    /// Sends the request now, or waits until it is sent again.
+    fn send_again(
+        &mut self,
+        wait: Option<Duration>,
+        until: Timestamp,
+        domain: &Domain,
+        patience: Patience,
+    ) -> Result<Progress, Interrupt> {
+        let id = self.id();
+        let state = self.state_mut();
+        let now = state.now;
+        let failed = state.sendings.get(&id).filter(|sending| sending.failed).map(|sending| sending.failures);
+        let wait = wait.or_else(|| failed.map(|failures| state.backoff(failures - 1)));
+        let Some(sending) = state.sendings.get_mut(&id) else { return Ok(Progress::Wait(Wait::Nothing)) };
+        if let Some(wait) = wait {
+            sending.failed = false;
+            sending.next = now + wait;
+        }
+        if sending.next >= until {
+            return Ok(self.over(patience, domain));
+        }
+        if sending.next > now {
+            return Ok(Progress::Wait(Wait::Until(sending.next)));
+        }
+        self.depart()
+    }
+
+    /// The request is not valid any more.
+    fn over(&mut self, patience: Patience, domain: &Domain) -> Progress {
+        let id = self.id();
+        let state = self.state_mut();
+        let has_queue = state.account.queuing.is_some();
+        let Some(sending) = state.sendings.get_mut(&id) else { return Progress::Wait(Wait::Nothing) };
+        match patience {
+            Patience::Window => match &sending.last_refusal {
+                Some(refusal) if sending.failures == 0 => Progress::Failed(refusal.clone().into()),
+                _ => Progress::Failed(ClientError::Unanswered { domain: domain.clone() }),
+            },
+            Patience::Unlimited if has_queue && !std::mem::replace(&mut sending.asked_state, true) => {
+                Progress::After(Want::ReadFanOutQueue)
+            }
+            Patience::Unlimited => {
+                // The queue may be out of reach, too.
+                let _ = self.take_failure();
+                Progress::Sign
+            }
+        }
+    }
+
+    fn depart(&mut self) -> Result<Progress, Interrupt> {
+        let Some(Note::Call(call)) = self.next_note()? else { return Ok(Progress::Wait(Wait::Nothing)) };
+        let service = OperationKind::from_code(call.operation).map(|kind| kind.rules().service);
+        let (Some(service), Some(request)) = (service, &call.request) else {
+            return Err(ClientError::BegunByAnotherVersion.into());
+        };
+        let (domain, request) = (call.domain.clone(), request.bytes.as_slice().to_vec());
+        let id = self.id();
+        let state = self.state_mut();
+        state.next_exchange += 1;
+        let exchange = ExchangeId(state.next_exchange);
+        state.departures.push_back(Departure::Request(Exchange { id: exchange, domain, service, request }));
+        let timeout = state.now + state.config.request_timeout;
+        if let Some(sending) = state.sendings.get_mut(&id) {
+            sending.exchange = Some(exchange);
+            sending.timeout = timeout;
+        }
+        Ok(Progress::Wait(Wait::Answer))
+    }
+
+    /// Decides what follows from a refusal that does not advise to come back.
+    fn refused(
+        &mut self,
+        refusal: Refusal,
+        domain: &Domain,
+        made: u32,
+        uncertain: bool,
+        patience: Patience,
+    ) -> Result<Progress, Interrupt> {
+        let state = self.state_mut();
+        let again = match refusal.advice() {
+            Advice::GetToken => {
+                if refusal != Refusal::TokenSpent {
+                    state.forget_tokens(domain);
+                }
+                made < MAX_NEW_REQUESTS
+            }
+            Advice::RefreshKeys => {
+                state.forget_tokens(domain);
+                made < MAX_NEW_REQUESTS
+            }
+            Advice::Retry(_) | Advice::Rebase | Advice::Stop => false,
+        };
+        if again {
+            return Ok(Progress::Sign);
+        }
+        // A copy before this one may have been in time.
+        if uncertain && matches!(refusal, Refusal::OutsideTimeWindow { .. }) {
+            return Ok(match patience {
+                Patience::Unlimited => self.over(patience, domain),
+                Patience::Window => Progress::Failed(ClientError::Unanswered { domain: domain.clone() }),
+            });
+        }
+        Ok(Progress::Answered(Answer::Refused(refusal)))
+    }
+
+    fn note_uncertain(&mut self) -> Result<(), Interrupt> {
+        if let Some(Note::Call(call)) = self.next_note_mut()? {
+            call.uncertain = Flag::Yes;
+        }
+        Ok(())
+    }
+}
+
+/// Encodes and signs a request.
+fn signed_request<B: RequestBody>(
+    domain: &Domain,
+    now: Timestamp,
+    id: RequestId,
+    body: &B,
+    token: Option<Token>,
+    identity: Option<&Identity>,
+) -> Result<Vec<u8>, ClientError> {
+    let request = RequestEnvelope::to(domain.clone(), now, id, body).token(token);
+    let envelope = match identity {
+        Some(Identity { sender, key }) => request.signed(Signer { sender, key })?,
+        None => request.unsigned()?,
+    };
+    Ok(encode(&envelope))
 }
 
 impl State {
-    /// Signs a new request.
+    /// Signs a request that no intent waits for.
     pub fn request<B: RequestBody>(
         &mut self,
         domain: &Domain,
         body: &B,
-        token: Option<Token>,
-        identity: Option<&Identity>,
-    ) -> Result<SignedRequest, ClientError> {
+        identity: &Identity,
+    ) -> Result<Vec<u8>, ClientError> {
         let id = RequestId::random(&mut self.random);
-        let request = RequestEnvelope::to(domain.clone(), self.now, id, body).token(token);
-        let envelope = match identity {
-            Some(Identity { sender, key }) => request.signed(Signer { sender, key })?,
-            None => request.unsigned()?,
-        };
-        Ok(SignedRequest { id, bytes: encode(&envelope) })
+        signed_request(domain, self.now, id, body, None, Some(identity))
     }
 
-    fn receipt(&self, id: &RequestId) -> Option<Confirmation> {
-        self.receipts.get(id).copied().flatten()
-    }
-
-    /// Prepares for another request after a refusal. Returns the refusal if it is final.
-    fn prepare_again(&mut self, domain: &Domain, refusal: Refusal) -> Result<(), ClientError> {
-        match refusal.advice() {
-            Advice::GetToken => {
-                if refusal != Refusal::TokenSpent {
-                    self.tokens.forget(domain);
-                }
-                Ok(())
-            }
-            Advice::RefreshKeys => {
-                self.tokens.forget(domain);
-                Ok(())
-            }
-            Advice::Retry(_) | Advice::Rebase | Advice::Stop => Err(refusal.into()),
+    /// Takes in the outcome of an exchange.
+    pub fn respond(&mut self, exchange: ExchangeId, answer: Result<Vec<u8>, PeerFailure>) {
+        let mut sendings = self.sendings.values_mut();
+        if let Some(sending) = sendings.find(|sending| sending.exchange == Some(exchange)) {
+            sending.answer = Some(answer);
         }
+    }
+
+    /// Takes in a receipt: the request that it names is answered by it, even if it was refused since.
+    pub fn confirm_request(&mut self, request: RequestId, receipt: Confirmation) {
+        let named = |note: &Note| match note {
+            Note::Call(Call { id, .. }) | Note::Answered { id, .. } => *id == request,
+            Note::Made { .. } => false,
+        };
+        let intent = self.intents.iter().find(|(_, intent)| intent.notes.iter().any(named));
+        let Some(intent) = intent.map(|(id, _)| *id) else { return };
+        let Some(notes) = self.intents.get_mut(&intent).map(|intent| &mut intent.notes) else { return };
+        let Some(index) = notes.iter().position(named) else { return };
+        let (operation, made) = match &notes[index] {
+            Note::Call(Call { operation, made, .. })
+            | Note::Answered { operation, made, answer: Answer::Refused(_), .. } => (*operation, *made),
+            Note::Answered { .. } | Note::Made { .. } => return,
+        };
+        let (position, epoch, sent_at) = (receipt.position, receipt.epoch, receipt.sent_at);
+        let reply = match OperationKind::from_code(operation) {
+            Some(OperationKind::SendMessage) => encode(&SendMessageReply { position, sent_at }),
+            Some(_) => encode(&CommitReply { position, epoch, sent_at }),
+            None => return,
+        };
+        let Ok(reply) = Bytes::new(reply) else { return };
+        // What followed from a refusal is void.
+        notes.truncate(index + 1);
+        let (answer, uncertain) = (Answer::Reply(reply), Flag::No);
+        notes[index] = Note::Answered { operation, id: request, made, uncertain, answer };
+        self.sendings.remove(&intent);
+        self.waits.remove(&intent);
+    }
+
+    /// Whether an intent has made this request.
+    pub fn has_request(&self, request: RequestId) -> bool {
+        self.intents.iter().any(|(_, intent)| {
+            intent.notes.iter().any(|note| match note {
+                Note::Call(Call { id, .. }) | Note::Answered { id, .. } => *id == request,
+                Note::Made { .. } => false,
+            })
+        })
+    }
+
+    /// Whether the intent's request has an answer, or is to be sent again.
+    pub fn can_go_on_sending(&self, id: IntentId) -> bool {
+        self.sendings.get(&id).is_none_or(|sending| {
+            sending.answer.is_some() || (sending.exchange.is_some() && sending.timeout <= self.now)
+        })
+    }
+
+    pub fn sending_wakes_at(&self, id: IntentId) -> Option<Timestamp> {
+        let sending = self.sendings.get(&id)?;
+        Some(if sending.answer.is_some() { self.now } else { sending.timeout })
     }
 
     /// Returns how long to wait after a failure: doubled with each, between half of that and all of it.

@@ -1,155 +1,138 @@
 //! PROTOCOL.md §11.7 — reading the fan-out queue: decrypt in order, sort by group, acknowledge what is kept.
 //!
-//! Decrypted entries are part of the state, so the next reading acknowledges them. Each group's deliveries
-//! are followed by a procedure of their own (`processing`): if one group needs the keys of a homeserver that
-//! cannot be reached, the other groups go on.
+//! Decrypted entries are records, so the next reading acknowledges them. Each group's deliveries are followed
+//! by an intent of their own (`processing`): if one group needs the keys of a homeserver that cannot be
+//! reached, the other groups go on.
 
 use super::{
     error::ClientError,
     event::Event,
-    joining, processing,
-    shared::Shared,
-    state::{Confirmation, InboxEntry, LockName, State},
+    exchange::{Body, Patience},
+    pass::{Interrupt, Pass},
+    state::{BroughtEntry, Confirmation, Inbox, InboxEntry, Lane, OwnQueue, State, Want},
 };
 use crate::{
-    codec::decode,
-    crypto::ratchet::{QueueEntry, QueueReadError, QueueReader},
+    codec::{Flag, decode},
     identifiers::GroupId,
-    limits::MAX_DEQUEUE,
     wire::{
         fan_out::{Delivery, FanOutContent, QueueMessage},
-        queues::{DequeueRange, fan_out_queue_name},
+        queues::{DequeueReply, fan_out_queue_name},
         queuing_service::Dequeue,
     },
 };
 
-/// What a queue entry leads to.
-enum FollowUp {
-    /// This group has deliveries to follow.
-    Deliveries(GroupId),
-    /// An invitation to a group that the client is not in.
-    Welcome(Delivery),
-}
-
 /// Reads the fan-out queue to its end.
-pub(super) async fn read(shared: &Shared) -> Result<(), ClientError> {
-    let _lock = shared.lock(LockName::Queues).await;
-    let mut left = u64::MAX;
-    loop {
-        let (domain, body, identity) = shared.with(|state| {
-            let body = Dequeue { range: dequeue_range(&state.queuing()?.reader) };
-            Ok::<_, ClientError>((state.config.domain.clone(), body, state.queuing_identity()?))
-        })?;
-        let reply = shared.call(&domain, &body, Some(&identity)).await?;
-        for found in shared.with(|state| state.open_fan_out(&reply.entries))? {
-            start_follow_up(shared, found);
-        }
-        // A restored queue drops its entries before it has new ones: `remaining` falls without entries.
-        if reply.remaining == 0 || (reply.entries.is_empty() && reply.remaining >= left) {
-            return Ok(());
-        }
-        left = reply.remaining;
+pub(super) fn read(pass: &mut Pass<'_>) -> Result<(), Interrupt> {
+    pass.enter(Lane::Queues)?;
+    let place = pass.place();
+    let domain = pass.state().config.domain.clone();
+    let reply = pass.call(&domain, Patience::Window, |state, _| {
+        let queue = state.fan_out_queue.0.as_ref().ok_or(ClientError::NotRegistered)?;
+        Ok(Body::signed(Dequeue { range: queue.range() }, state.queuing_identity()?))
+    })?;
+    let (left, any) = (reply.remaining, !reply.entries.is_empty());
+    let is_lost = pass.once("entries", |state| state.open_fan_out(&reply))?;
+    // A new generation is asked for at once; if that cannot be read either, with the next reading.
+    if left > 0 || (is_lost == Flag::Yes && pass.rounds() == 0) {
+        pass.note_left(left, any)?;
+        return Err(pass.again_from(place));
     }
-}
-
-fn start_follow_up(shared: &Shared, found: FollowUp) {
-    let context = shared.clone();
-    match found {
-        FollowUp::Deliveries(_) if shared.with(|state| state.holding_deliveries) => {}
-        FollowUp::Deliveries(group) => {
-            shared.spawn(async move { processing::follow(&context, &group).await })
-        }
-        FollowUp::Welcome(delivery) => shared.spawn(joining::join(context, delivery)),
-    }
-}
-
-/// Holds deliveries back from here on, or follows them and those held back before.
-pub(super) fn hold_deliveries(shared: &Shared, hold: bool) {
-    let kept = shared.with(|state| {
-        state.holding_deliveries = hold;
-        state.woken = true;
-        state.inboxes.keys().cloned().collect::<Vec<_>>()
-    });
-    kept.into_iter().for_each(|group| start_follow_up(shared, FollowUp::Deliveries(group)));
-}
-
-pub(super) fn dequeue_range(reader: &QueueReader) -> DequeueRange {
-    DequeueRange {
-        first: reader.next_sequence(),
-        maximum: MAX_DEQUEUE as u32,
-        generation: reader.generation(),
-        last: reader.last(),
-    }
+    pass.once("end", |state| {
+        state.caught_up = true;
+        state.last_read = state.now;
+        state.readings += 1;
+        state.changed();
+        Ok(())
+    })
 }
 
 impl State {
-    /// Decrypts entries of the fan-out queue and sorts them by group.
-    fn open_fan_out(&mut self, entries: &[QueueEntry]) -> Result<Vec<FollowUp>, ClientError> {
-        let name = fan_out_queue_name(&self.queuing()?.client);
-        let mut found = Vec::new();
-        for entry in entries {
-            let queuing = self.queuing.as_mut().ok_or(ClientError::NotRegistered)?;
-            let generation = queuing.reader.generation();
-            let opened = match queuing.reader.open(&name, entry) {
-                Ok(Some(plain)) => decode(&plain),
-                Ok(None) if entry.generation > generation => {
-                    self.emit(Event::QueueRestored { direct: false });
-                    continue;
-                }
-                Ok(None) | Err(QueueReadError::AlreadyRead) => continue,
-                Err(_) => {
-                    self.emit(Event::QueueUnreadable { direct: false, sequence: entry.sequence });
-                    continue;
-                }
-            };
-            match opened {
-                Ok(message) => found.extend(self.sort_message(message)),
-                Err(_) => self.emit(Event::QueueUnreadable { direct: false, sequence: entry.sequence }),
-            }
+    /// Holds deliveries back from here on, or follows them and those held back before.
+    pub fn hold_deliveries(&mut self, hold: bool) {
+        self.holding_deliveries = hold;
+        for group in self.inboxes.keys().cloned().collect::<Vec<_>>() {
+            self.follow_later(&group);
         }
-        Ok(found)
     }
 
-    fn sort_message(&mut self, message: QueueMessage) -> Option<FollowUp> {
+    /// Begins to follow what is in a group's inbox.
+    pub fn follow_later(&mut self, group: &GroupId) {
+        if !self.holding_deliveries && self.next_in_inbox(group).is_some() {
+            self.want(&Want::Follow { group: group.clone() });
+        }
+    }
+
+    /// Decrypts entries of the fan-out queue and sorts them by group.
+    fn open_fan_out(&mut self, reply: &DequeueReply) -> Result<Flag, ClientError> {
+        let name = fan_out_queue_name(&self.queuing()?.client);
+        let queue = self.fan_out_queue.change().0.as_mut().ok_or(ClientError::NotRegistered)?;
+        let brought = queue.open(&name, reply);
+        if brought.is_outdated {
+            self.is_outdated();
+        }
+        for entry in brought.entries {
+            match entry {
+                BroughtEntry::Message(plain) => match decode(&plain) {
+                    Ok(message) => self.sort_message(message),
+                    // Encrypted by the queuing service itself: it has sent something else than a message.
+                    Err(_) => self.emit(Event::BackgroundFailure(ClientError::dishonest(
+                        "a queue entry of no known kind",
+                    ))),
+                },
+                BroughtEntry::Restored => self.emit(Event::QueueRestored { direct: false }),
+                BroughtEntry::Unreadable(sequence) => {
+                    self.emit(Event::QueueUnreadable { direct: false, sequence });
+                }
+            }
+        }
+        Ok(self.fan_out_queue.0.as_ref().is_some_and(OwnQueue::is_lost).into())
+    }
+
+    /// Entries were acknowledged that this client has not read: another copy of its state has gone on. No
+    /// group is safe to send to: keys may have been used, and commits made, that this copy knows nothing of.
+    fn is_outdated(&mut self) {
+        for group in self.groups.keys().cloned().collect::<Vec<_>>() {
+            if let Some(progress) = self.progress.get_mut(&group) {
+                progress.healthy = Flag::No;
+            }
+        }
+        self.emit(Event::OldCopy);
+    }
+
+    fn sort_message(&mut self, message: QueueMessage) {
         match message {
             QueueMessage::Gap(gap) => {
-                let group = gap.group_id.clone();
-                match self.inboxes.get_mut(&group) {
-                    Some(inbox) => inbox.push_back(InboxEntry::Gap(gap)),
-                    None => self.emit(Event::Gap {
-                        group: group.clone(),
-                        position: gap.position,
-                        reason: gap.reason,
-                    }),
+                let (group, position, reason) = (gap.group_id.clone(), gap.position, gap.reason);
+                if self.put_in_inbox(&group, InboxEntry::Gap(gap)) {
+                    self.follow_later(&group);
+                } else {
+                    self.emit(Event::Gap { group, position, reason });
                 }
-                Some(FollowUp::Deliveries(group))
             }
             // Only the group's own homeserver delivers for it.
-            QueueMessage::Delivery(delivery) if delivery.source != delivery.group_id.domain => None,
+            QueueMessage::Delivery(delivery) if delivery.source != delivery.group_id.domain => {}
             QueueMessage::Delivery(delivery) => self.sort_delivery(delivery),
         }
     }
 
-    fn sort_delivery(&mut self, delivery: Delivery) -> Option<FollowUp> {
+    fn sort_delivery(&mut self, delivery: Delivery) {
         let group = delivery.group_id.clone();
-        let known = self.inboxes.contains_key(&group);
         match &delivery.content {
-            FanOutContent::Welcome(_) if !known => {
-                self.inboxes.entry(group).or_default();
-                return Some(FollowUp::Welcome(delivery));
+            FanOutContent::Welcome(_) if !self.is_known(&group) => {
+                self.inboxes.insert(group, Inbox::default());
+                self.want(&Want::Join { delivery });
+                return;
             }
             FanOutContent::Receipt(receipt) => {
-                // The procedure that waits for it goes on at once.
-                if let Some(slot) = self.receipts.get_mut(&receipt.request_id) {
-                    let (position, epoch, sent_at) = (delivery.position, receipt.epoch, delivery.sent_at);
-                    *slot = Some(Confirmation { position, epoch, sent_at });
-                    self.woken = true;
-                }
+                let (position, epoch, sent_at) = (delivery.position, receipt.epoch, delivery.sent_at);
+                // The intent that waits for it goes on at once.
+                self.confirm_request(receipt.request_id, Confirmation { position, epoch, sent_at });
             }
             FanOutContent::Message(_) | FanOutContent::Welcome(_) | FanOutContent::Dropped => {}
         }
         // Deliveries of groups that were left or declined are dropped.
-        self.inboxes.get_mut(&group)?.push_back(InboxEntry::Delivery(delivery));
-        Some(FollowUp::Deliveries(group))
+        if self.put_in_inbox(&group, InboxEntry::Delivery(delivery)) {
+            self.follow_later(&group);
+        }
     }
 }

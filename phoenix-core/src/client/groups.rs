@@ -6,22 +6,27 @@ use openmls::prelude::{
     RequiredCapabilitiesExtension, SenderRatchetConfiguration, UnknownExtension,
 };
 use openmls_traits::OpenMlsProvider;
-use tls_codec::Serialize;
+use tls_codec::{Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::{
     error::ClientError,
     event::Event,
+    exchange::{Body, Patience},
     leaves::NewLeaf,
     messages::seal_credential,
-    shared::Shared,
-    state::{Connection, Group, Member, State},
+    pass::{Interrupt, Pass},
+    state::{Connection, Group, Identity, Intent, Member, Note, State, mls_group_id},
 };
 use crate::{
-    codec::{Flag, encode},
+    codec::{Flag, decode, encode},
     crypto::{aead::EarKey, sign::VerifyingKey},
-    identifiers::GroupId,
+    identifiers::{GroupId, UserId},
     mls::{CIPHERSUITE, LEAF_CREDENTIAL_TYPE, ROLES_EXTENSION, Roles},
-    wire::delivery_service::{CreateGroup, GroupAccess, RequestGroupId},
+    time::Timestamp,
+    wire::{
+        delivery_service::{CreateGroup, GroupAccess, RequestGroupId},
+        envelope::Sender,
+    },
 };
 
 /// From how many past epochs messages are still decrypted: an own commit is merged as soon as its answer
@@ -43,73 +48,121 @@ pub(super) fn join_config() -> MlsGroupJoinConfig {
         .build()
 }
 
-/// Creates a group with this client as its only member.
-pub(super) async fn create(shared: &Shared, connection: Option<Connection>) -> Result<GroupId, ClientError> {
-    let domain = shared.with(|state| state.config.domain.clone());
-    let delivery_key = shared.delivery_key(&domain).await?;
-    let to = shared.config_key().await?;
-    let reserved = shared.call(&domain, &RequestGroupId {}, None).await?;
+/// A group that is made and not created yet: its MLS state is stored.
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct NewGroup {
+    group: Group,
+    /// This client, as its only member.
+    own: Member,
+}
+
+/// Creates a group with this client as its only member. `asked` is the user whom the connection is asked of
+/// that the group is for.
+pub(super) fn create(pass: &mut Pass<'_>, asked: Option<&UserId>) -> Result<GroupId, Interrupt> {
+    let domain = pass.state().config.domain.clone();
+    let delivery_key = pass.delivery_key(&domain)?;
+    if !pass.is_repeated() {
+        pass.config_key()?;
+    }
+    let reserved = pass.call(&domain, Patience::Window, |_, _| Ok(Body::unsigned(RequestGroupId {})))?;
     if reserved.group_id.domain != domain {
-        return Err(ClientError::Dishonest("a group id of another homeserver"));
+        return Err(ClientError::dishonest("a group id of another homeserver").into());
     }
     let id = reserved.group_id;
-    let (group, leaf) = shared.with(|state| state.new_group(&id, &delivery_key))?;
-    let identity = group.identity();
-    let body = shared.with(|state| {
-        let identity = leaf.credential.leaf.payload.identity;
-        let credential = state.member_credential(leaf.attribution_key.clone())?;
-        let group_info = group.mls.export_group_info(state.provider.crypto(), &leaf.key, false);
-        let group_info = message_bytes(&group_info.map_err(ClientError::mls)?)?;
-        let tree = group.mls.export_ratchet_tree().tls_serialize_detached().map_err(ClientError::mls)?;
-        Ok::<_, ClientError>(CreateGroup {
-            group: group.access(),
-            reserved_until: reserved.reserved_until,
-            ratchet_tree: tree.try_into()?,
-            group_info: group_info.try_into()?,
-            encrypted_credential: seal_credential(
-                &mut state.random,
-                &group.credential_key,
-                &id,
-                &identity,
-                &credential,
-            )?,
-            queue_config: state.bound_config(&to, &id)?,
-            awaiting_connection: Flag::from(connection.is_some()),
-        })
+    let (new, body) = pass.once(NEW_GROUP, |state| {
+        let reserved_until = reserved.reserved_until;
+        state.new_group(&id, reserved_until, &delivery_key, asked)
     })?;
-    shared.call(&domain, &body, Some(&identity)).await?;
-    shared.with(|state| {
-        let credential = state.member_credential(leaf.attribution_key.clone())?;
-        let mut group = group;
-        group.refresh_members(vec![Member { identity: leaf.credential.leaf.payload.identity, credential }]);
-        group.connection = connection;
-        state.inboxes.entry(id.clone()).or_default();
-        let changed = group.epoch_changed();
-        state.groups.insert(id.clone(), group);
-        state.emit(changed);
-        Ok(id)
-    })
+    let creator = Identity { sender: Sender::Leaf(0), key: new.group.leaf_key.clone() };
+    pass.call(&domain, Patience::Window, |_, _| Ok(Body::signed(body, creator)))?;
+    pass.once(CREATED, |state| {
+        state.enter_group(&id, new.group, vec![new.own], None)?;
+        state.enter_epoch(&id)
+    })?;
+    Ok(id)
+}
+
+/// The note of an intent that has made a group, and not entered it.
+const NEW_GROUP: &str = "new group";
+
+/// The note of an intent that has entered the group that it made.
+const CREATED: &str = "created";
+
+/// Forgets the MLS state of a group that an intent made and did not enter.
+pub(super) fn forget_unfinished(state: &mut State, intent: &Intent) {
+    let noted = |wanted: &str| {
+        intent.notes.iter().find_map(|note| match note {
+            Note::Made { label, value } if label.as_slice() == wanted.as_bytes() => Some(value),
+            Note::Made { .. } | Note::Call(_) | Note::Answered { .. } => None,
+        })
+    };
+    let Some(value) = noted(NEW_GROUP).filter(|_| noted(CREATED).is_none()) else { return };
+    let Ok((_, body)) = decode::<(NewGroup, CreateGroup)>(value.as_slice()) else { return };
+    // Nothing else can be done if the state is damaged.
+    let _ = state.forget_group(&body.group.group_id);
 }
 
 /// Creates a group for the user.
-pub(super) async fn create_group(shared: Shared) -> Result<(), ClientError> {
-    let id = create(&shared, None).await?;
-    shared.emit(Event::GroupCreated(id));
-    Ok(())
+pub(super) fn create_group(pass: &mut Pass<'_>) -> Result<(), Interrupt> {
+    let (intent, group) = (pass.id(), create(pass, None)?);
+    pass.once("told", |state| {
+        state.emit(Event::GroupCreated { intent, group });
+        Ok(())
+    })
 }
 
 impl State {
-    /// Makes an MLS group with fresh keys.
+    /// Makes an MLS group with fresh keys, and what creates it at the delivery service.
     fn new_group(
         &mut self,
         id: &GroupId,
+        reserved_until: Timestamp,
         delivery_key: &VerifyingKey,
-    ) -> Result<(Group, NewLeaf), ClientError> {
+        asked: Option<&UserId>,
+    ) -> Result<(NewGroup, CreateGroup), ClientError> {
         let leaf = self.new_leaf()?;
+        let identity = leaf.credential.leaf.payload.identity;
+        let mls = self.new_mls_group(id, &leaf, delivery_key)?;
+        let group = Group {
+            leaf_key: leaf.key.clone(),
+            group_key: EarKey::random(&mut self.random),
+            credential_key: EarKey::random(&mut self.random),
+            connection: asked.cloned().map(Connection::Asked),
+        };
+        let credential = self.member_credential(leaf.attribution_key.clone())?;
+        let group_info = mls.export_group_info(self.provider.crypto(), &leaf.key, false);
+        let group_info = message_bytes(&group_info.map_err(ClientError::mls)?)?;
+        let tree = mls.export_ratchet_tree().tls_serialize_detached().map_err(ClientError::mls)?;
+        let to = self.own_config_key()?;
+        let body = CreateGroup {
+            group: GroupAccess { group_id: id.clone(), group_key: group.group_key.clone() },
+            reserved_until,
+            ratchet_tree: tree.try_into()?,
+            group_info: group_info.try_into()?,
+            encrypted_credential: seal_credential(
+                &mut self.random,
+                &group.credential_key,
+                id,
+                &identity,
+                &credential,
+            )?,
+            queue_config: self.bound_config(&to, id)?,
+            awaiting_connection: Flag::from(asked.is_some()),
+        };
+        self.mls_groups.insert(id.clone(), mls);
+        Ok((NewGroup { group, own: Member { identity, credential } }, body))
+    }
+
+    fn new_mls_group(
+        &mut self,
+        id: &GroupId,
+        leaf: &NewLeaf,
+        delivery_key: &VerifyingKey,
+    ) -> Result<MlsGroup, ClientError> {
         let roles = Roles { admins: vec![leaf.credential.leaf.payload.identity].try_into()? };
-        let mls = MlsGroup::builder()
+        MlsGroup::builder()
             .ciphersuite(CIPHERSUITE)
-            .with_group_id(openmls::group::GroupId::from_slice(&encode(id)))
+            .with_group_id(mls_group_id(id))
             .with_wire_format_policy(PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
             .use_ratchet_tree_extension(false)
             .max_past_epochs(PAST_EPOCHS)
@@ -118,10 +171,7 @@ impl State {
             .with_capabilities(Self::capabilities())
             .lifetime(self.lifetime())
             .build(&self.provider, &leaf.key, leaf.for_mls())
-            .map_err(ClientError::mls)?;
-        let access = GroupAccess { group_id: id.clone(), group_key: EarKey::random(&mut self.random) };
-        let group = Group::new(access, EarKey::random(&mut self.random), mls, leaf.key.clone());
-        Ok((group, leaf))
+            .map_err(ClientError::mls)
     }
 }
 

@@ -6,8 +6,9 @@ use tls_codec::Deserialize;
 
 use super::{
     error::ClientError,
+    exchange::{Body, Patience},
     messages::{add_package_binding, leaf_credential},
-    shared::Shared,
+    pass::{Interrupt, Pass},
     state::{Contact, Member, State},
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     mls::validate_key_package,
     wire::{
         fan_out::ClientQueueConfig,
-        queuing_service::{AddPackage, GetKeyPackage, KeyPackageBatch},
+        queuing_service::{AddPackage, GetKeyPackage, GetKeyPackageReply, KeyPackageBatch},
     },
 };
 
@@ -32,40 +33,42 @@ pub(super) struct Joiner {
 }
 
 /// Fetches a contact's key packages, one for each of its clients, and verifies them.
-pub(super) async fn fetch_joiners(shared: &Shared, contact: &Contact) -> Result<Vec<Joiner>, ClientError> {
+pub(super) fn fetch_joiners(pass: &mut Pass<'_>, contact: &Contact) -> Result<GetKeyPackageReply, Interrupt> {
     let domain = contact.credential.client_id().user_id.domain.clone();
-    let friendship = &contact.friendship;
-    let body = GetKeyPackage { user: friendship.user, friendship_token: friendship.token.clone() };
-    let reply = shared.call(&domain, &body, None).await?;
-    check_batch(shared, &domain, &reply.batch).await?;
-    let mut joiners = Vec::new();
-    for package in &reply.packages {
-        joiners.push(shared.verified(|state| Ok(state.joiner(contact, package, &reply.batch)?)).await?);
-        if let Some(joiner) = joiners.last() {
-            let leaf = leaf_credential(joiner.package.leaf_node().credential().serialized_content())?;
-            shared.refresh_as_credentials(&domain).await;
-            shared.verified(|state| state.verify_leaf(&leaf, &joiner.member.credential)).await?;
-        }
+    let friendship = contact.friendship.clone();
+    let reply = pass.call(&domain, Patience::Window, |_, _| {
+        let body = GetKeyPackage { user: friendship.user, friendship_token: friendship.token };
+        Ok(Body::unsigned(body))
+    })?;
+    pass.refresh_as_credentials(&domain)?;
+    if pass.is_repeated() {
+        return Ok(reply);
     }
-    Ok(joiners)
+    check_batch(pass, &domain, &reply.batch)?;
+    for package in &reply.packages {
+        let joiner = pass.state().joiner(contact, package, &reply.batch)?;
+        let leaf = leaf_credential(joiner.package.leaf_node().credential().serialized_content())?;
+        pass.verified(|state| state.verify_leaf(&leaf, &joiner.member.credential))?;
+    }
+    Ok(reply)
 }
 
 /// Verifies that a batch is of the contact's queuing service and signed by it, as the delivery service will
 /// do.
-async fn check_batch(shared: &Shared, domain: &Domain, batch: &KeyPackageBatch) -> Result<(), ClientError> {
+fn check_batch(pass: &mut Pass<'_>, domain: &Domain, batch: &KeyPackageBatch) -> Result<(), Interrupt> {
     if batch.content.domain != *domain {
-        return Err(ClientError::Dishonest("a batch of another homeserver"));
+        return Err(ClientError::dishonest("a batch of another homeserver").into());
     }
-    let keys = shared.qs_keys(domain).await?;
-    let key = keys.verifying_key(batch.content.key_id, shared.now());
-    let key = key.ok_or(ClientError::Dishonest("a batch signed by an unknown key"))?;
+    let keys = pass.qs_keys(domain)?;
+    let key = keys.verifying_key(batch.content.key_id, pass.now());
+    let key = key.ok_or(ClientError::dishonest("a batch signed by an unknown key"))?;
     Ok(key.verify(&batch.content, &batch.signature)?)
 }
 
 impl State {
     /// Verifies an add package except for its leaf's chain of credentials.
-    fn joiner(
-        &mut self,
+    pub fn joiner(
+        &self,
         contact: &Contact,
         package: &AddPackage,
         batch: &KeyPackageBatch,
@@ -75,7 +78,7 @@ impl State {
         let view = validate_key_package(crypto, bytes, self.now.seconds()).map_err(ClientError::mls)?;
         let leaf = leaf_credential(&view.credential)?;
         if *leaf.leaf.payload.verifying_key.0.as_slice() != view.signature_key.0 {
-            return Err(ClientError::Dishonest("a leaf credential for another key than the leaf's"));
+            return Err(ClientError::dishonest("a leaf credential for another key than the leaf's"));
         }
         let identity = leaf.leaf.payload.identity;
         let opened =
@@ -83,14 +86,14 @@ impl State {
         let credential: MemberCredential = decode(&opened)?;
         let user = &contact.credential.client_id().user_id;
         if credential.client_credential.client_id().user_id != *user {
-            return Err(ClientError::Dishonest("a key package of another user"));
+            return Err(ClientError::dishonest("a key package of another user"));
         }
         let config: ClientQueueConfig = decode(&view.queue_config)?;
         if config.domain != user.domain {
-            return Err(ClientError::Dishonest("a queue configuration of another homeserver"));
+            return Err(ClientError::dishonest("a queue configuration of another homeserver"));
         }
         if !batch.content.references.iter().any(|reference| reference.as_slice() == view.reference) {
-            return Err(ClientError::Dishonest("a key package that is not in the batch"));
+            return Err(ClientError::dishonest("a key package that is not in the batch"));
         }
         let package = KeyPackageIn::tls_deserialize(&mut &*bytes).map_err(ClientError::mls)?;
         let package = package.validate(crypto, ProtocolVersion::Mls10).map_err(ClientError::mls)?;

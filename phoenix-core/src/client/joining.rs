@@ -4,24 +4,24 @@
 use std::collections::BTreeMap;
 
 use openmls::prelude::{
-    JoinBuilder, MlsMessageBodyIn, ProcessedWelcome, RatchetTreeIn, StagedWelcome, Welcome,
+    JoinBuilder, Member as TreeLeaf, MlsMessageBodyIn, ProcessedWelcome, RatchetTreeIn, StagedWelcome,
+    Welcome,
 };
 use tls_codec::Deserialize;
 
 use super::{
     error::ClientError,
     event::Event,
+    exchange::{Body, Patience},
     groups::join_config,
-    key_packages,
     messages::{AttributedWelcome, Invitation, WelcomeAttribution, welcome_attribution_binding},
-    processing,
-    shared::Shared,
-    state::{Connection, Group, Identity, LockName, Member, OwnPackage, State},
+    pass::{Interrupt, Pass},
+    state::{Group, Identity, Lane, Member, OwnPackage, State, Want},
     verification::verify_members,
 };
 use crate::{
-    codec::{Bytes, decode, encode},
-    identifiers::{GroupId, UserId},
+    codec::{Bytes, Flag, decode, encode},
+    identifiers::GroupId,
     mls::{parse_message, welcome_references},
     wire::{
         delivery_service::{GroupAccess, UpdateQueueInfo, WelcomeInfo, WelcomeInfoReply},
@@ -30,101 +30,63 @@ use crate::{
     },
 };
 
-/// A decrypted Welcome.
-struct Opened {
+/// An invitation that a contact signed, and the key package that it is for.
+struct Checked {
     invitation: Invitation,
-    reference: Vec<u8>,
+    reference: Bytes<64>,
     package: OwnPackage,
-    processed: ProcessedWelcome,
-    epoch: u64,
 }
 
 /// Follows an invitation, or declines it and reports why.
-pub(super) async fn join(shared: Shared, delivery: Delivery) -> Result<(), ClientError> {
+pub(super) fn join(pass: &mut Pass<'_>, delivery: &Delivery) -> Result<(), Interrupt> {
     let id = delivery.group_id.clone();
-    let lock = shared.lock(LockName::Group(id.clone())).await;
-    if let Err(reason) = join_once_connected(&shared, &delivery).await {
-        shared.with(|state| {
-            state.inboxes.remove(&id);
+    pass.enter(Lane::Group(id.clone()))?;
+    match join_group(pass, delivery) {
+        Err(Interrupt::Failed(reason)) => pass.once("declined", |state| {
+            state.forget_inbox(&id);
             state.emit(Event::Declined { group: id, reason });
-        });
-        return Ok(());
-    }
-    // Until then, deliveries come by the key package's configuration, which expires.
-    let bound = update_queue_info(&shared, &id).await;
-    drop(lock);
-    processing::follow(&shared, &id).await?;
-    bound?;
-    key_packages::replenish(&shared).await
-}
-
-/// Joins. An invitation that overtook the connection with its inviter waits until that is made or has failed.
-async fn join_once_connected(shared: &Shared, delivery: &Delivery) -> Result<(), ClientError> {
-    let (patience, interval) =
-        shared.with(|state| (state.now + state.config.request_window, state.config.poll_interval));
-    loop {
-        match join_group(shared, delivery).await {
-            Err(ClientError::NotAContact(user))
-                if shared.with(|state| state.is_connecting(&user) && state.now < patience) =>
-            {
-                shared.sleep(interval).await;
-            }
-            result => return result,
-        }
+            Ok(())
+        }),
+        joined => joined,
     }
 }
 
-async fn join_group(shared: &Shared, delivery: &Delivery) -> Result<(), ClientError> {
+fn join_group(pass: &mut Pass<'_>, delivery: &Delivery) -> Result<(), Interrupt> {
+    let id = &delivery.group_id;
+    let until = pass.once("waits until", |state| Ok(state.now + state.config.request_window))?;
     let FanOutContent::Welcome(bundle) = &delivery.content else {
-        return Err(ClientError::Dishonest("a delivery without a Welcome"));
+        return Err(ClientError::dishonest("a delivery without a Welcome").into());
     };
-    let opened = shared.with(|state| state.open_welcome(&delivery.group_id, bundle))?;
-    let access = GroupAccess {
-        group_id: opened.invitation.group_id.clone(),
-        group_key: opened.invitation.group_key.clone(),
+    let checked = match pass.state().check_welcome(id, bundle) {
+        // It overtook the connection with its inviter: it waits until that is made or has failed.
+        Err(ClientError::NotAContact(user)) if pass.state().is_connecting(&user) && pass.now() < until => {
+            return Err(pass.wait_for_change(until.since(pass.now())));
+        }
+        checked => checked?,
     };
-    let info = welcome_info(shared, &access, &opened).await?;
-    let id = access.group_id.clone();
-    let Opened { invitation, package, processed, .. } = opened;
-    let staged = shared.with(|state| {
-        let mut tree = info.ratchet_tree.as_slice();
-        let tree = RatchetTreeIn::tls_deserialize(&mut tree).map_err(ClientError::mls)?;
-        let builder = JoinBuilder::new(&state.provider, processed).with_ratchet_tree(tree);
-        builder.skip_lifetime_validation().build().map_err(ClientError::mls)
-    })?;
-    let (key, leaves) = (&invitation.credential_key, staged.members().collect());
-    let members = verify_members(shared, &id, key, leaves, &info.credentials).await?;
-    check_inviter(&staged, &members, &invitation)?;
-    shared.with(|state| {
-        let mls = staged.into_group(&state.provider).map_err(ClientError::mls)?;
-        let mut group = Group::new(access, invitation.credential_key, mls, package.leaf_key);
-        group.refresh_members(members.into_values().collect());
-        group.last_position = Some(delivery.position);
-        let changed = group.epoch_changed();
-        state.groups.insert(id.clone(), group);
-        state.used_packages += usize::from(!package.last_resort);
-        state.emit(Event::Joined(id));
-        state.emit(changed);
-        Ok(())
-    })
+    let info = welcome_info(pass, bundle, &checked)?;
+    let leaves = pass.state().try_welcome(bundle, &info)?;
+    let key = &checked.invitation.credential_key;
+    let members = verify_members(pass, id, key, leaves, &info.credentials)?;
+    pass.once("joined", |state| state.enter_invited(delivery, bundle, checked, &info, members))
 }
 
-/// Fetches tree and credentials. Repeats the request until it is answered, because the Welcome opens only
-/// once.
-async fn welcome_info(
-    shared: &Shared,
-    access: &GroupAccess,
-    opened: &Opened,
-) -> Result<WelcomeInfoReply, ClientError> {
-    let body = WelcomeInfo { group: access.clone(), epoch: opened.epoch };
-    let sender = Sender::KeyPackage(Bytes::new(opened.reference.clone())?);
-    let identity = Identity { sender, key: opened.package.leaf_key.clone() };
-    loop {
-        match shared.call(&access.group_id.domain, &body, Some(&identity)).await {
-            Err(ClientError::Unanswered { .. }) => {}
-            result => return result,
-        }
-    }
+/// Fetches tree and credentials.
+fn welcome_info(
+    pass: &mut Pass<'_>,
+    bundle: &WelcomeBundle,
+    checked: &Checked,
+) -> Result<WelcomeInfoReply, Interrupt> {
+    let domain = checked.invitation.group_id.domain.clone();
+    pass.call(&domain, Patience::Unlimited, |state, _| {
+        let (invitation, package) = (&checked.invitation, &checked.package);
+        let epoch = state.welcome_epoch(&invitation.group_id, bundle)?;
+        let group =
+            GroupAccess { group_id: invitation.group_id.clone(), group_key: invitation.group_key.clone() };
+        let sender = Sender::KeyPackage(checked.reference.clone());
+        let identity = Identity { sender, key: package.leaf_key.clone() };
+        Ok(Body::signed(WelcomeInfo { group, epoch }, identity))
+    })
 }
 
 /// Checks that the member who sent the Welcome is the one who signed the invitation.
@@ -138,40 +100,33 @@ fn check_inviter(
     if inviter == Some(&invitation.inviter) {
         Ok(())
     } else {
-        Err(ClientError::Dishonest("a Welcome sent by another member than the inviter"))
+        Err(ClientError::dishonest("a Welcome sent by another member than the inviter"))
     }
 }
 
-/// Binds the client's queue configuration in the group to the group.
-pub(super) async fn update_queue_info(shared: &Shared, id: &GroupId) -> Result<(), ClientError> {
-    let to = shared.config_key().await?;
-    let (body, identity) = shared.with(|state| {
-        let queue_config = state.bound_config(&to, id)?;
-        let group = state.group(id)?;
-        Ok::<_, ClientError>((UpdateQueueInfo { group: group.access(), queue_config }, group.identity()))
-    })?;
-    loop {
-        match shared.call(&id.domain, &body, Some(&identity)).await {
-            // A second update does no harm.
-            Err(ClientError::Unanswered { .. }) => {}
-            result => return result.map(|_| ()),
-        }
+/// Binds the client's queue configuration in a group to the group. A second time does no harm.
+pub(super) fn bind_queue(pass: &mut Pass<'_>, id: &GroupId) -> Result<(), Interrupt> {
+    if !pass.is_repeated() {
+        pass.config_key()?;
     }
+    pass.call(&id.domain, Patience::Unlimited, |state, _| {
+        let to = state.own_config_key()?;
+        let queue_config = state.bound_config(&to, id)?;
+        let body = UpdateQueueInfo { group: state.access(id)?, queue_config };
+        Ok(Body::signed(body, state.leaf_identity(id)?))
+    })?;
+    Ok(())
 }
 
 impl State {
-    /// Whether a connection with this user is requested, or being accepted.
-    fn is_connecting(&self, user: &UserId) -> bool {
-        let asked = Some(Connection::Asked(user.clone()));
-        self.accepting.contains(user) || self.groups.values().any(|group| group.connection == asked)
-    }
-
-    /// Opens the invitation, checks that a contact signed it, and decrypts the Welcome.
-    fn open_welcome(&mut self, id: &GroupId, bundle: &WelcomeBundle) -> Result<Opened, ClientError> {
-        let opened = self.friendship_key.open(&welcome_attribution_binding(id), &bundle.attribution)?;
+    /// Opens an invitation, and checks that a contact signed it and that it is for one of the client's key
+    /// packages.
+    fn check_welcome(&self, id: &GroupId, bundle: &WelcomeBundle) -> Result<Checked, ClientError> {
+        let name = welcome_attribution_binding(id);
+        let opened = self.account.friendship_key.open(&name, &bundle.attribution)?;
         let WelcomeAttribution { invitation, signature } = decode(&opened)?;
         if invitation.group_id != *id {
-            return Err(ClientError::Dishonest("an invitation to another group"));
+            return Err(ClientError::dishonest("an invitation to another group"));
         }
         let inviter = &invitation.inviter;
         let contact = self.contacts.get(&inviter.user_id);
@@ -181,29 +136,94 @@ impl State {
         contact.credential.verifying_key().verify(&signed, &signature)?;
         let references = welcome_references(bundle.welcome.as_slice()).map_err(ClientError::mls)?;
         let own = references.into_iter().find_map(|reference| {
+            let reference = Bytes::new(reference).ok()?;
             let package = self.key_packages.get(&reference)?.clone();
             Some((reference, package))
         });
         let (reference, package) =
-            own.ok_or(ClientError::Dishonest("a Welcome for none of the client's key packages"))?;
+            own.ok_or(ClientError::dishonest("a Welcome for none of the client's key packages"))?;
+        Ok(Checked { invitation: signed.invitation, reference, package })
+    }
+
+    /// Decrypts a Welcome. That uses an ordinary key package up.
+    fn open_welcome(&self, bundle: &WelcomeBundle) -> Result<ProcessedWelcome, ClientError> {
         let welcome = read_welcome(bundle)?;
-        let processed = ProcessedWelcome::new_from_welcome(&self.provider, &join_config(), welcome);
-        let processed = processed.map_err(ClientError::mls)?;
-        if !package.last_resort {
+        ProcessedWelcome::new_from_welcome(&self.provider, &join_config(), welcome).map_err(ClientError::mls)
+    }
+
+    fn stage_welcome(
+        &self,
+        bundle: &WelcomeBundle,
+        info: &WelcomeInfoReply,
+    ) -> Result<StagedWelcome, ClientError> {
+        let processed = self.open_welcome(bundle)?;
+        let mut tree = info.ratchet_tree.as_slice();
+        let tree = RatchetTreeIn::tls_deserialize(&mut tree).map_err(ClientError::mls)?;
+        let builder = JoinBuilder::new(&self.provider, processed).with_ratchet_tree(tree);
+        builder.skip_lifetime_validation().build().map_err(ClientError::mls)
+    }
+
+    /// Returns the epoch that a Welcome leads into, which must be one of the group's. Uses nothing up.
+    fn welcome_epoch(&self, id: &GroupId, bundle: &WelcomeBundle) -> Result<u64, ClientError> {
+        self.provider.records().trying(|| {
+            let processed = self.open_welcome(bundle)?;
+            let group_info = processed.unverified_group_info();
+            if group_info.group_id().as_slice() != encode(id) {
+                return Err(ClientError::dishonest("a Welcome to another group"));
+            }
+            Ok(group_info.epoch().as_u64())
+        })
+    }
+
+    /// Returns the members of the group that a Welcome leads into. Uses nothing up.
+    fn try_welcome(
+        &self,
+        bundle: &WelcomeBundle,
+        info: &WelcomeInfoReply,
+    ) -> Result<Vec<TreeLeaf>, ClientError> {
+        let staged = || self.stage_welcome(bundle, info).map(|staged| staged.members().collect());
+        self.provider.records().trying(staged)
+    }
+
+    /// Takes in the group that was joined: the key package is used up.
+    fn enter_invited(
+        &mut self,
+        delivery: &Delivery,
+        bundle: &WelcomeBundle,
+        checked: Checked,
+        info: &WelcomeInfoReply,
+        members: BTreeMap<u32, Member>,
+    ) -> Result<(), ClientError> {
+        let id = &delivery.group_id;
+        let Checked { invitation, reference, package } = checked;
+        let staged = self.stage_welcome(bundle, info)?;
+        check_inviter(&staged, &members, &invitation)?;
+        let mls = staged.into_group(&self.provider).map_err(ClientError::mls)?;
+        self.mls_groups.insert(id.clone(), mls);
+        let group = Group {
+            leaf_key: package.leaf_key,
+            group_key: invitation.group_key,
+            credential_key: invitation.credential_key,
+            connection: None,
+        };
+        self.enter_group(id, group, members.into_values().collect(), Some(delivery.position))?;
+        if package.last_resort == Flag::No {
             self.key_packages.remove(&reference);
+            self.account.change().used_packages += 1;
         }
-        let group_info = processed.unverified_group_info();
-        if group_info.group_id().as_slice() != encode(id) {
-            return Err(ClientError::Dishonest("a Welcome to another group"));
-        }
-        let epoch = group_info.epoch().as_u64();
-        Ok(Opened { invitation: signed.invitation, reference, package, processed, epoch })
+        self.emit(Event::Joined(id.clone()));
+        self.enter_epoch(id)?;
+        self.follow_later(id);
+        // Until then, deliveries come by the key package's configuration, which expires.
+        self.want(&Want::BindQueue { group: id.clone() });
+        self.replenish_key_packages();
+        Ok(())
     }
 }
 
 fn read_welcome(bundle: &WelcomeBundle) -> Result<Welcome, ClientError> {
     match parse_message(bundle.welcome.as_slice()).map_err(ClientError::mls)?.extract() {
         MlsMessageBodyIn::Welcome(welcome) => Ok(welcome),
-        _ => Err(ClientError::Dishonest("another MLS message than a Welcome")),
+        _ => Err(ClientError::dishonest("another MLS message than a Welcome")),
     }
 }

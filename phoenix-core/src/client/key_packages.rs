@@ -6,9 +6,10 @@ use tls_codec::Serialize;
 
 use super::{
     error::ClientError,
+    exchange::{Body, Patience},
     messages::add_package_binding,
-    shared::Shared,
-    state::{OwnPackage, State},
+    pass::{Interrupt, Pass},
+    state::{OwnPackage, State, Want},
 };
 use crate::{
     codec::{Bytes, encode},
@@ -22,29 +23,32 @@ use crate::{
 };
 
 /// Publishes fresh key packages in place of those before. Those that were handed out stay usable.
-pub(super) async fn publish(shared: &Shared) -> Result<(), ClientError> {
-    let domain = shared.with(|state| state.config.domain.clone());
-    let to = shared.config_key().await?;
-    let (body, identity) = shared.with(|state| {
+pub(super) fn publish(pass: &mut Pass<'_>) -> Result<(), Interrupt> {
+    let domain = pass.state().config.domain.clone();
+    if !pass.is_repeated() {
+        pass.config_key()?;
+    }
+    pass.call(&domain, Patience::Window, |state, _| {
+        let to = state.own_config_key()?;
         let ordinary = state.config.key_packages;
         let packages: Result<Vec<_>, ClientError> =
             (0..=ordinary).map(|number| state.key_package(&to, number == ordinary)).collect();
-        state.used_packages = 0;
-        let friendship_token = state.friendship_token.clone();
+        state.account.change().used_packages = 0;
+        let friendship_token = state.account.friendship_token.clone();
         let body = PublishKeyPackages { friendship_token, packages: packages?.try_into()? };
-        Ok::<_, ClientError>((body, state.queuing_identity()?))
+        Ok(Body::signed(body, state.queuing_identity()?))
     })?;
-    shared.call(&domain, &body, Some(&identity)).await?;
     Ok(())
 }
 
-/// Publishes fresh key packages if half of them are used.
-pub(super) async fn replenish(shared: &Shared) -> Result<(), ClientError> {
-    let few = shared.with(|state| state.used_packages * 2 >= state.config.key_packages.max(1));
-    if few { publish(shared).await } else { Ok(()) }
-}
-
 impl State {
+    /// Has fresh key packages published if half of them are used.
+    pub fn replenish_key_packages(&mut self) {
+        if self.account.used_packages as usize * 2 >= self.config.key_packages.max(1) {
+            self.want(&Want::PublishKeyPackages);
+        }
+    }
+
     /// Makes a key package and keeps its private keys.
     fn key_package(&mut self, to: &PublishedHpkeKey, last_resort: bool) -> Result<AddPackage, ClientError> {
         let leaf = self.new_leaf()?;
@@ -64,12 +68,14 @@ impl State {
         let package = bundle.key_package();
         let reference =
             package.hash_ref(self.provider.crypto()).map_err(ClientError::mls)?.as_slice().to_vec();
+        let reference = Bytes::new(reference)?;
         let bytes = package.tls_serialize_detached().map_err(ClientError::mls)?;
         let identity = leaf.credential.leaf.payload.identity;
         let member = encode(&self.member_credential(leaf.attribution_key.clone())?);
         let encrypted_credential =
-            self.friendship_key.seal(&mut self.random, &add_package_binding(&identity), &member)?;
-        self.key_packages.insert(reference, OwnPackage { leaf_key: leaf.key, last_resort });
+            self.account.friendship_key.seal(&mut self.random, &add_package_binding(&identity), &member)?;
+        self.key_packages
+            .insert(reference, OwnPackage { leaf_key: leaf.key, last_resort: last_resort.into() });
         Ok(AddPackage { key_package: Bytes::new(bytes)?, encrypted_credential })
     }
 
@@ -84,7 +90,7 @@ impl State {
         let extra =
             if binding == Binding::Unbound { self.config.key_package_lifetime } else { Default::default() };
         let not_after = self.now + lifetime + extra;
-        let queuing = self.queuing.as_ref().ok_or(ClientError::NotRegistered)?;
+        let queuing = self.account.queuing.as_ref().ok_or(ClientError::NotRegistered)?;
         let content = QueueConfigContent {
             client: queuing.client,
             push_token_key: None,

@@ -2,6 +2,8 @@
 
 use openmls::prelude::{Capabilities, Credential, CredentialType, CredentialWithKey, Lifetime};
 
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
 use super::{error::ClientError, state::State};
 use crate::{
     codec::encode,
@@ -13,6 +15,7 @@ use crate::{
 };
 
 /// A leaf of this client that is in no group yet.
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct NewLeaf {
     pub key: SigningKey,
     pub credential: LeafCredential,
@@ -40,7 +43,7 @@ impl State {
         let credential = LeafCredential::create(
             random,
             &key,
-            &self.client_key,
+            &self.account.client_key,
             &client_credential,
             &attribution_key,
             identity,

@@ -4,194 +4,246 @@
 //! dropped when it is refused or another member's commit comes for the same epoch. While the outcome is
 //! unknown, the next operation on the group sends the commit again in a new request; the delivery service
 //! takes it at most once, because it is of one epoch.
+//!
+//! A message is encrypted once in an epoch, and its ciphertext is sent until it is ordered or the epoch is
+//! over: receivers drop repeats, so it is read once.
 
 use super::{
     error::ClientError,
-    event::TaskId,
-    fan_out_queue,
+    event::IntentId,
+    exchange::{Body, Patience},
     joiners::fetch_joiners,
-    processing,
-    shared::Shared,
-    state::{CommitRequest, LockName, State, UnconfirmedMessage},
+    pass::{Interrupt, Pass},
+    state::{Awaited, Call, CommitRequest, GivenUp, Intent, Lane, Note, State, Want},
 };
 use crate::{
+    codec::{Bytes, Flag},
     error::{Advice, Refusal},
-    identifiers::{GroupId, UserId},
-    wire::delivery_service::CommitReply,
+    identifiers::{GroupId, RequestId, UserId},
+    limits::MAX_MLS_MESSAGE,
+    wire::delivery_service::{CommitReply, SendMessage},
 };
 
-/// How often an operation starts again after another member's commit came first.
-const MAX_REBASES: usize = 64;
+/// How often an operation begins anew after another member's commit came first.
+const MAX_REBASES: u32 = 64;
+
+/// Whether an operation commits the proposals of the delivery service before it does its own part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proposals {
+    First,
+    With,
+}
 
 /// Adds contacts to a group.
-pub(super) async fn invite(shared: Shared, group: GroupId, users: Vec<UserId>) -> Result<(), ClientError> {
-    let mut joiners = Vec::new();
-    for user in &users {
-        let contact = shared.with(|state| state.contacts.get(user).cloned());
+pub(super) fn invite(pass: &mut Pass<'_>, group: &GroupId, users: &[UserId]) -> Result<(), Interrupt> {
+    let mut fetched = Vec::new();
+    for user in users {
+        let contact = pass.state().contacts.get(user).cloned();
         let contact = contact.ok_or_else(|| ClientError::NotAContact(user.clone()))?;
-        joiners.extend(fetch_joiners(&shared, &contact).await?);
+        let reply = fetch_joiners(pass, &contact)?;
+        fetched.push((contact, reply));
     }
-    let _lock = shared.lock(LockName::Group(group.clone())).await;
-    for _ in 0..MAX_REBASES {
-        resolve_pending(&shared, &group).await?;
-        if !commit_proposals(&shared, &group).await? {
-            continue;
+    pass.enter(Lane::Group(group.clone()))?;
+    let place = pass.place();
+    settle(pass, group, Proposals::First)?;
+    pass.once("adds", |state| {
+        if let Some(user) = users.iter().find(|user| state.is_member(group, user)) {
+            return Err(ClientError::AlreadyMember(user.clone()));
         }
-        shared.with(|state| {
-            let members = state.group(&group)?;
-            match users.iter().find(|user| members.is_member(user)) {
-                Some(user) => Err(ClientError::AlreadyMember(user.clone())),
-                None => state.commit_adds(&group, &joiners),
+        let mut joiners = Vec::new();
+        for (contact, reply) in &fetched {
+            for package in &reply.packages {
+                joiners.push(state.joiner(contact, package, &reply.batch)?);
             }
-        })?;
-        if submit(&shared, &group).await? {
-            return Ok(());
         }
-    }
-    Err(ClientError::Contention)
+        state.commit_adds(group, &joiners)
+    })?;
+    if submit(pass, group)? { Ok(()) } else { Err(pass.again_from(place)) }
 }
 
 /// Renews the client's own leaf, and commits the proposals of the delivery service.
-pub(super) async fn update(shared: Shared, group: GroupId) -> Result<(), ClientError> {
-    let _lock = shared.lock(LockName::Group(group.clone())).await;
-    for _ in 0..MAX_REBASES {
-        resolve_pending(&shared, &group).await?;
-        shared.with(|state| state.commit_update(&group))?;
-        if submit(&shared, &group).await? {
-            return Ok(());
-        }
-    }
-    Err(ClientError::Contention)
+pub(super) fn update(pass: &mut Pass<'_>, group: &GroupId) -> Result<(), Interrupt> {
+    pass.enter(Lane::Group(group.clone()))?;
+    let place = pass.place();
+    settle(pass, group, Proposals::With)?;
+    pass.once("update", |state| state.commit_update(group))?;
+    if submit(pass, group)? { Ok(()) } else { Err(pass.again_from(place)) }
 }
 
 /// Sends an application message.
-pub(super) async fn send(
-    shared: Shared,
-    task: TaskId,
-    group: GroupId,
-    text: Vec<u8>,
-) -> Result<(), ClientError> {
-    let _lock = shared.lock(LockName::Group(group.clone())).await;
-    for _ in 0..MAX_REBASES {
-        resolve_pending(&shared, &group).await?;
-        if !commit_proposals(&shared, &group).await? {
-            continue;
-        }
-        let message = shared.with(|state| state.encrypt_message(&group, &text))?;
-        let forget = |state: &mut State| state.forget_message(&group, task);
-        let sent = shared
-            .call_ordered(&group.domain, &message.body, Some(&message.identity), |state, request| {
-                forget(state);
-                if let Some(group) = state.groups.get_mut(&group) {
-                    group.unconfirmed.insert(request, UnconfirmedMessage { task, text: text.clone() });
-                }
-            })
-            .await;
-        match sent {
-            Ok(reply) => {
-                shared.with(|state| state.acknowledge(&group, task, reply.position));
-                return Ok(());
+pub(super) fn send(pass: &mut Pass<'_>, group: &GroupId, text: &[u8]) -> Result<(), Interrupt> {
+    pass.enter(Lane::Group(group.clone()))?;
+    let place = pass.place();
+    settle(pass, group, Proposals::First)?;
+    let (message, epoch): (SendMessage, u64) =
+        pass.once("message", |state| Ok((state.encrypt_message(group, text)?, state.epoch(group)?)))?;
+    let sent = pass.ask(&group.domain, Patience::Unlimited, |state, request| {
+        state.await_receipt(group, request, 1)?;
+        Ok(Body::signed(message, state.leaf_identity(group)?))
+    })?;
+    let (request, copies) = pass.answered()?;
+    let intent = pass.id();
+    match sent {
+        Ok(reply) => pass.once("acknowledged", |state| {
+            // Each further copy may have been ordered, too.
+            state.await_receipt(group, request, copies.saturating_sub(1))?;
+            state.acknowledge(group, intent, reply.position, text);
+            Ok(())
+        }),
+        Err(refusal) => {
+            pass.once("refused", |state| {
+                state.awaited.remove(&(group.clone(), request));
+                Ok(())
+            })?;
+            if refusal.advice() != Advice::Rebase {
+                return Err(ClientError::from(refusal).into());
             }
-            Err(ClientError::Refused(refusal)) if refusal.advice() == Advice::Rebase => {
-                shared.with(forget);
-                catch_up(&shared, &group, &refusal, message.epoch).await?;
-            }
-            // It may have been ordered: encrypting it again could send it twice.
-            Err(ClientError::Unanswered { domain }) => return Err(ClientError::Unanswered { domain }),
-            Err(error) => {
-                shared.with(forget);
-                return Err(error);
-            }
+            catch_up(pass, group, &refusal, epoch)?;
+            Err(pass.again_from(place))
         }
     }
-    Err(ClientError::Contention)
 }
 
-/// Resolves a pending commit of unknown outcome. An error says why the group cannot go on.
-async fn resolve_pending(shared: &Shared, group: &GroupId) -> Result<(), ClientError> {
-    let (pending, healthy) = shared.with(|state| {
-        let group = state.group(group)?;
-        Ok::<_, ClientError>((group.pending.is_some(), group.healthy))
-    })?;
-    if !healthy {
-        return Err(ClientError::NeedsResync);
+/// Resolves a pending commit of unknown outcome, and commits proposals that are in the way. Then the intent
+/// begins anew. An error says why the group cannot go on.
+fn settle(pass: &mut Pass<'_>, group: &GroupId, proposals: Proposals) -> Result<(), Interrupt> {
+    let place = pass.place();
+    if pass.rounds() > MAX_REBASES {
+        return Err(ClientError::Contention.into());
     }
-    if pending {
-        submit(shared, group).await?;
+    let is_busy = pass.once("settle", |state| {
+        state.group(group)?;
+        if !state.is_healthy(group) {
+            return Err(ClientError::NeedsResync);
+        }
+        let pending = state.pending_commits.contains(group);
+        if !pending && proposals == Proposals::First && state.has_proposals(group)? {
+            state.commit_update(group)?;
+            return Ok(Flag::Yes);
+        }
+        Ok(Flag::from(pending))
+    })?;
+    if is_busy == Flag::Yes {
+        submit(pass, group)?;
+        return Err(pass.again_from(place));
     }
     Ok(())
 }
 
-/// Commits the proposals of the delivery service, if there are any. Returns whether none are left.
-async fn commit_proposals(shared: &Shared, group: &GroupId) -> Result<bool, ClientError> {
-    if !shared.with(|state| state.group(group).map(|group| group.has_proposals()))? {
-        return Ok(true);
-    }
-    shared.with(|state| state.commit_update(group))?;
-    submit(shared, group).await
-}
-
 /// Sends the pending commit and waits until its outcome is known. Returns whether it was merged.
-async fn submit(shared: &Shared, id: &GroupId) -> Result<bool, ClientError> {
-    let (request, identity, epoch) = shared.with(|state| {
-        let group = state.group(id)?;
-        let pending = group.pending.as_ref().ok_or(ClientError::UnknownGroup)?;
-        Ok::<_, ClientError>((pending.request.clone(), group.identity(), group.epoch()))
+fn submit(pass: &mut Pass<'_>, id: &GroupId) -> Result<bool, Interrupt> {
+    let (adds, epoch): (Flag, u64) = pass.once("submitted", |state| {
+        let pending = state.pending_commits.get(id).ok_or(ClientError::UnknownGroup)?;
+        Ok((matches!(pending.request, CommitRequest::AddUsers(_)).into(), state.epoch(id)?))
     })?;
-    let note = |state: &mut State, request| {
-        if let Some(pending) = state.groups.get_mut(id).and_then(|group| group.pending.as_mut()) {
-            pending.requests.push(request);
-        }
+    let reply: Result<CommitReply, Refusal> = if adds == Flag::Yes {
+        pass.ask(&id.domain, Patience::Window, |state, request| match state.carry_pending(id, request)? {
+            CommitRequest::AddUsers(body) => Ok(Body::signed(body, state.leaf_identity(id)?)),
+            CommitRequest::Update(_) => Err(ClientError::UnknownGroup),
+        })?
+    } else {
+        pass.ask(&id.domain, Patience::Window, |state, request| match state.carry_pending(id, request)? {
+            CommitRequest::Update(body) => Ok(Body::signed(body, state.leaf_identity(id)?)),
+            CommitRequest::AddUsers(_) => Err(ClientError::UnknownGroup),
+        })?
     };
-    let reply: Result<CommitReply, ClientError> = match &request {
-        CommitRequest::AddUsers(body) => shared.call_ordered(&id.domain, body, Some(&identity), note).await,
-        CommitRequest::Update(body) => shared.call_ordered(&id.domain, body, Some(&identity), note).await,
-    };
-    match reply {
+    let refusal = match reply {
         Ok(_) => {
-            shared.with(|state| state.merge_pending(id))?;
-            Ok(true)
+            pass.once("merged", |state| state.merge_pending(id))?;
+            return Ok(true);
         }
-        Err(ClientError::Refused(refusal)) if refusal.advice() == Advice::Rebase => {
-            if !matches!(refusal, Refusal::WrongEpoch { .. }) {
-                shared.with(|state| state.drop_pending(id))?;
-            }
-            catch_up(shared, id, &refusal, epoch).await?;
-            shared.with(|state| Ok(state.group(id)?.merged))
-        }
-        Err(ClientError::Unanswered { domain }) => Err(ClientError::Unanswered { domain }),
-        Err(error) => {
-            shared.with(|state| state.drop_pending(id))?;
-            Err(error)
-        }
+        Err(refusal) => refusal,
+    };
+    let rebase = refusal.advice() == Advice::Rebase;
+    pass.once("refused", |state| {
+        // A commit of another epoch may have been ordered by an earlier request: its receipt will say.
+        if rebase && matches!(refusal, Refusal::WrongEpoch { .. }) { Ok(()) } else { state.drop_pending(id) }
+    })?;
+    if !rebase {
+        return Err(ClientError::from(refusal).into());
     }
+    catch_up(pass, id, &refusal, epoch)?;
+    let merged = pass.state().progress.get(id).and_then(|progress| progress.own_epoch);
+    Ok(merged == Some(epoch + 1))
 }
 
 /// Reads the queue until the group has what made the delivery service refuse: the epoch that it named, or the
 /// proposals in the way.
-async fn catch_up(shared: &Shared, id: &GroupId, refusal: &Refusal, epoch: u64) -> Result<(), ClientError> {
-    let (patience, poll_interval) =
-        shared.with(|state| (state.now + state.config.request_window, state.config.poll_interval));
-    loop {
-        fan_out_queue::read(shared).await?;
-        processing::follow(shared, id).await?;
-        let done = shared.with(|state| {
-            let group = state.group(id)?;
-            if !group.healthy {
-                return Err(ClientError::NeedsResync);
-            }
-            Ok(if let Refusal::WrongEpoch { current } = refusal {
-                group.pending.is_none() && group.epoch() >= *current
-            } else {
-                group.has_proposals() || group.epoch() > epoch
-            })
-        })?;
-        if done {
-            return Ok(());
+fn catch_up(pass: &mut Pass<'_>, id: &GroupId, refusal: &Refusal, epoch: u64) -> Result<(), Interrupt> {
+    let (until, readings): (crate::time::Timestamp, u64) =
+        pass.once("catches up", |state| Ok((state.now + state.config.request_window, state.readings)))?;
+    let state = pass.state();
+    state.group(id)?;
+    if !state.is_healthy(id) {
+        return Err(ClientError::NeedsResync.into());
+    }
+    let is_done = if let Refusal::WrongEpoch { current } = refusal {
+        !state.pending_commits.contains(id) && state.epoch(id)? >= *current
+    } else {
+        state.has_proposals(id)? || state.epoch(id)? > epoch
+    };
+    if is_done {
+        return Ok(());
+    }
+    if state.now >= until {
+        return Err(ClientError::from(refusal.clone()).into());
+    }
+    let next = state.last_read + state.config.poll_interval;
+    // That a reading failed is no reason to give up: another may succeed.
+    let has_failed = pass.take_failure().is_some();
+    if (pass.state().readings == readings || pass.now() >= next) && !has_failed {
+        return Err(pass.after(&Want::ReadFanOutQueue));
+    }
+    let patience = pass.state().config.poll_interval;
+    Err(pass.wait_for_change(patience))
+}
+
+/// Keeps a message in mind that is given up but may have been ordered: its receipt acknowledges it.
+pub(super) fn give_up(state: &mut State, id: IntentId, intent: &Intent) {
+    let Want::Send { group, text } = &intent.want else { return };
+    let sent = intent.notes.iter().find_map(|note| match note {
+        Note::Call(Call { id, request: Some(_), .. }) => Some(*id),
+        Note::Call(_) | Note::Made { .. } | Note::Answered { .. } => None,
+    });
+    let Some(request) = sent else { return };
+    if let Some(awaited) = state.awaited.get_mut(&(group.clone(), request)) {
+        awaited.message = Some(GivenUp { intent: id, text: text.clone() });
+    }
+}
+
+impl State {
+    /// Awaits this many more receipts of a request.
+    fn await_receipt(&mut self, id: &GroupId, request: RequestId, copies: u32) -> Result<(), ClientError> {
+        let epoch = self.epoch(id)?;
+        let key = (id.clone(), request);
+        match self.awaited.get_mut(&key) {
+            _ if copies == 0 => {}
+            Some(awaited) => awaited.copies = awaited.copies.saturating_add(copies),
+            None => _ = self.awaited.insert(key, Awaited { epoch, copies, message: None }),
         }
-        if shared.now() >= patience {
-            return Err(refusal.clone().into());
+        Ok(())
+    }
+
+    /// Returns the pending commit, and notes the request that carries it.
+    fn carry_pending(&mut self, id: &GroupId, request: RequestId) -> Result<CommitRequest, ClientError> {
+        let pending = self.pending_commits.get_mut(id).ok_or(ClientError::UnknownGroup)?;
+        pending.requests.push(request).map_err(|_| ClientError::Contention)?;
+        Ok(pending.request.clone())
+    }
+
+    /// Takes in a receipt. Returns whether this client knows of the request.
+    pub fn receive(&mut self, id: &GroupId, request: RequestId, position: u64) -> bool {
+        let key = (id.clone(), request);
+        let Some(awaited) = self.awaited.get_mut(&key) else { return self.has_request(request) };
+        awaited.copies = awaited.copies.saturating_sub(1);
+        let message: Option<(IntentId, Bytes<MAX_MLS_MESSAGE>)> =
+            awaited.message.take().map(|GivenUp { intent, text }| (intent, text));
+        if awaited.copies == 0 {
+            self.awaited.remove(&key);
         }
-        shared.sleep(poll_interval).await;
+        if let Some((intent, text)) = message {
+            self.acknowledge(id, intent, position, text.as_slice());
+        }
+        true
     }
 }

@@ -22,7 +22,7 @@ use crate::{
 
 /// What a user gives its contacts so that they can add it to groups.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-pub(super) struct FriendshipPackage {
+pub(crate) struct FriendshipPackage {
     /// The user's pseudonym at its queuing service.
     pub user: QsUserId,
     /// Authorises fetching the user's key packages.
@@ -33,7 +33,7 @@ pub(super) struct FriendshipPackage {
 
 /// The part of a [`ConnectionRequest`] that is signed.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-pub(super) struct ConnectionRequestContent {
+pub(crate) struct ConnectionRequestContent {
     /// The requester.
     pub sender: ClientCredential,
     /// The client that is asked. A request to another client is refused.
@@ -54,7 +54,7 @@ impl Signable for ConnectionRequestContent {
 
 /// A request for a connection.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-pub(super) struct ConnectionRequest {
+pub(crate) struct ConnectionRequest {
     /// The signed part.
     pub content: ConnectionRequestContent,
     /// Over [`ConnectionRequest::content`], by the key of the sender's credential.
@@ -97,7 +97,7 @@ pub(super) struct WelcomeAttribution {
 }
 
 /// Decodes a leaf's credential from the content that MLS carries.
-pub(super) fn leaf_credential(content: &[u8]) -> Result<LeafCredential, ClientError> {
+pub(crate) fn leaf_credential(content: &[u8]) -> Result<LeafCredential, ClientError> {
     Ok(decode(content)?)
 }
 

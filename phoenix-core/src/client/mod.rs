@@ -93,7 +93,6 @@ mod direct_queue;
 mod error;
 mod event;
 mod exchange;
-mod executor;
 mod fan_out_queue;
 mod groups;
 mod handle;
@@ -101,20 +100,25 @@ mod joiners;
 mod joining;
 mod key_packages;
 mod leaves;
-mod locks;
 mod membership;
 mod messages;
+mod pass;
+mod procedures;
 mod processing;
 mod records;
-mod shared;
+mod schedule;
 mod state;
+mod stored_fields;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod verification;
 
-pub use config::ClientConfig;
+pub use config::{ClientConfig, ClientPlant};
 pub use error::ClientError;
-pub use event::{Event, Exchange, ExchangeId, GroupView, Output, TaskId};
+pub use event::{Event, EventId, Exchange, ExchangeId, GroupView, IntentId, IntentView, Intention, Output};
 pub use handle::Client;
-pub use records::{RecordChange, StoredRecord};
+pub use records::{
+    ClientRecordDeclaration, ClientRecordKind, RecordChange, RestoreError, Save, SaveFailed, SaveId,
+    StorageKey, StoredRecord,
+};

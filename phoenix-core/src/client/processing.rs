@@ -13,12 +13,14 @@ use super::{
     error::ClientError,
     event::Event,
     messages::{FriendshipPackage, leaf_credential},
-    shared::Shared,
-    state::{Connection, Contact, InboxEntry, LockName, PendingCommit, State},
+    pass::{Interrupt, Pass},
+    state::{Connection, Contact, InboxEntry, RECENT_MESSAGES, State, Wait, Want},
     verification::VerifiedCommit,
 };
 use crate::{
+    codec::Flag,
     credentials::ClientCredential,
+    crypto::{kdf, labels::Label},
     error::Advice,
     identifiers::{Domain, GroupId},
     mls::parse_message,
@@ -36,40 +38,57 @@ enum Step {
 }
 
 /// Follows the deliveries that have arrived of a group.
-pub(super) async fn follow(shared: &Shared, id: &GroupId) -> Result<(), ClientError> {
-    let _lock = shared.lock(LockName::Inbox(id.clone())).await;
+pub(super) fn follow(pass: &mut Pass<'_>, id: &GroupId) -> Result<(), Interrupt> {
     loop {
-        match shared.with(|state| state.follow_next(id)) {
+        if pass.state().holding_deliveries {
+            return Ok(());
+        }
+        match pass.follow_next(id) {
             Step::Done => {}
             Step::Nothing => return Ok(()),
-            Step::NeedsKeys(domain) => match shared.fetch_as_credentials(&domain).await {
-                Ok(()) | Err(ClientError::Unanswered { .. }) => {}
-                // The homeserver will be back. Until then this group waits, and no other.
-                Err(ClientError::Refused(refusal)) if matches!(refusal.advice(), Advice::Retry(_)) => {
-                    let pause = shared.with(|state| state.config.backoff_limit);
-                    shared.sleep(pause).await;
+            Step::NeedsKeys(domain) => match pass.take_failure() {
+                None => return Err(pass.after(&Want::FetchAsCredentials { domain })),
+                Some(ClientError::Unanswered { .. }) => {
+                    return Err(pass.after(&Want::FetchAsCredentials { domain }));
                 }
-                Err(error) => shared.with(|state| state.skip_next(id, error)),
+                // The homeserver will be back. Until then this group waits, and no other.
+                Some(ClientError::Refused(refusal)) if matches!(refusal.advice(), Advice::Retry(_)) => {
+                    let pause = pass.state().config.backoff_limit;
+                    return Err(Interrupt::Wait(Wait::Until(pass.now() + pause)));
+                }
+                Some(error) => pass.skip_next(id, error),
             },
         }
     }
 }
 
+impl Pass<'_> {
+    /// Follows the next entry of the inbox. What is changed needs no note: the inbox tells how far it is.
+    fn follow_next(&mut self, id: &GroupId) -> Step {
+        self.state_mut().follow_next(id)
+    }
+
+    fn skip_next(&mut self, id: &GroupId, error: ClientError) {
+        self.state_mut().skip_next(id, error);
+    }
+}
+
 impl State {
     fn follow_next(&mut self, id: &GroupId) -> Step {
-        let Some(group) = self.groups.get_mut(id) else { return Step::Nothing };
-        let Some(next) = self.inboxes.get(id).and_then(|inbox| inbox.front()).cloned() else {
-            return Step::Nothing;
-        };
-        let (position, expected) = (next.position(), group.last_position.map_or(0, |last| last + 1));
+        let Some(progress) = self.progress.get(id) else { return Step::Nothing };
+        let Some(next) = self.next_in_inbox(id).cloned() else { return Step::Nothing };
+        let last = progress.last_position;
+        let (position, expected) = (next.position(), last.map_or(0, |last| last + 1));
         if position < expected {
-            self.drop_next(id);
+            self.drop_next_in_inbox(id);
             return Step::Done;
         }
-        if position > expected && group.last_position.is_some() {
-            group.healthy = false;
+        if position > expected && last.is_some() {
             // If this one has to wait for keys, the missing ones are not reported again.
-            group.last_position = Some(position - 1);
+            if let Some(progress) = self.progress.get_mut(id) {
+                progress.healthy = Flag::No;
+                progress.last_position = Some(position - 1);
+            }
             self.emit(Event::Missing { group: id.clone(), from: expected, to: position });
         }
         let followed = match &next {
@@ -84,43 +103,42 @@ impl State {
             Err(Unverified::NeedsKeys(domain)) => return Step::NeedsKeys(domain),
             Err(Unverified::Refused(error)) => self.mark_unprocessable(id, position, error),
         }
-        self.drop_next(id);
-        if let Some(group) = self.groups.get_mut(id) {
-            group.last_position = Some(position);
-        }
+        self.followed(id, position);
         Step::Done
     }
 
-    fn drop_next(&mut self, id: &GroupId) {
-        if let Some(inbox) = self.inboxes.get_mut(id) {
-            inbox.pop_front();
+    fn followed(&mut self, id: &GroupId, position: u64) {
+        self.drop_next_in_inbox(id);
+        if let Some(progress) = self.progress.get_mut(id) {
+            progress.last_position = Some(position);
         }
+        self.changed();
     }
 
     /// Drops the next delivery, which cannot be verified now or later.
     fn skip_next(&mut self, id: &GroupId, error: ClientError) {
-        let next = self.inboxes.get(id).and_then(|inbox| inbox.front());
-        let Some(position) = next.map(InboxEntry::position) else { return };
+        let Some(position) = self.next_in_inbox(id).map(InboxEntry::position) else { return };
         self.mark_unprocessable(id, position, error);
-        self.drop_next(id);
-        if let Some(group) = self.groups.get_mut(id) {
-            group.last_position = Some(position);
-        }
+        self.followed(id, position);
     }
 
     /// Marks the group as one that cannot be followed further, and reports the reason once.
     fn mark_unprocessable(&mut self, id: &GroupId, position: u64, reason: ClientError) {
-        let Some(group) = self.groups.get_mut(id) else { return };
-        if std::mem::replace(&mut group.healthy, false) {
+        if self.is_healthy(id) {
+            self.mark_unhealthy(id);
             self.emit(Event::CommitUnprocessable { group: id.clone(), position, reason });
         }
     }
 
     fn mark_gap(&mut self, id: &GroupId, position: u64, reason: GapReason) {
-        if let Some(group) = self.groups.get_mut(id) {
-            group.healthy = false;
-        }
+        self.mark_unhealthy(id);
         self.emit(Event::Gap { group: id.clone(), position, reason });
+    }
+
+    fn mark_unhealthy(&mut self, id: &GroupId) {
+        if let Some(progress) = self.progress.get_mut(id) {
+            progress.healthy = Flag::No;
+        }
     }
 
     fn follow_delivery(&mut self, id: &GroupId, delivery: &Delivery) -> Result<(), Unverified> {
@@ -138,16 +156,19 @@ impl State {
 
     /// Follows a receipt, which confirms an own commit or message whether or not the answer came.
     fn follow_receipt(&mut self, id: &GroupId, position: u64, receipt: &Receipt) -> Result<(), Unverified> {
-        let group = self.group(id)?;
-        let is_own = |pending: &PendingCommit| pending.requests.contains(&receipt.request_id);
-        if group.pending.as_ref().is_some_and(is_own) {
+        let pending = self.pending_commits.get(id);
+        if pending.is_some_and(|pending| pending.requests.contains(&receipt.request_id)) {
             self.merge_pending(id)?;
-        } else if let Some(unconfirmed) = group.unconfirmed.get(&receipt.request_id) {
-            let task = unconfirmed.task;
-            self.acknowledge(id, task, position);
         }
-        if self.group(id)?.epoch() < receipt.epoch {
-            return Err(ClientError::Dishonest("a receipt for a commit of another client").into());
+        let is_known = self.receive(id, receipt.request_id, position);
+        let epoch = self.epoch(id)?;
+        if epoch < receipt.epoch {
+            return Err(ClientError::dishonest("a receipt for a commit of another client").into());
+        }
+        if epoch == receipt.epoch && !is_known {
+            // Another copy of this state sent it: the keys of this copy are used.
+            self.mark_unhealthy(id);
+            self.emit(Event::OldCopy);
         }
         Ok(())
     }
@@ -160,15 +181,35 @@ impl State {
             Ok(parsed) => parsed,
             Err(reason) => return self.unreadable(id, position, reason),
         };
-        let is_commit = parsed.content_type() == ContentType::Commit;
-        let Self { groups, provider, .. } = self;
-        let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
-        let processed = match group.mls.process_message(provider, parsed) {
-            Ok(processed) => processed,
-            Err(error) if is_commit => return Err(ClientError::mls(error).into()),
-            Err(error) => return self.unreadable(id, position, ClientError::mls(error)),
-        };
-        self.follow_processed(id, position, processed)
+        let content_type = parsed.content_type();
+        let Self { mls_groups, provider, .. } = self;
+        let mls = mls_groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
+        let processed = mls.process_message(provider, parsed);
+        let is_repeated = content_type == ContentType::Application && self.note_message(id, message);
+        match processed {
+            Ok(processed) => self.follow_processed(id, position, processed),
+            Err(error) if content_type == ContentType::Commit => Err(ClientError::mls(error).into()),
+            // Its sender did not know that the first copy was ordered.
+            Err(_) if is_repeated => Ok(()),
+            Err(error) => self.unreadable(id, position, ClientError::mls(error)),
+        }
+    }
+
+    /// Notes an application message among the latest of its group. Returns whether it was there before.
+    fn note_message(&mut self, id: &GroupId, message: &[u8]) -> bool {
+        let hash = kdf::hash(Label::REPEATED_MESSAGE, &[message]);
+        let Some(progress) = self.progress.get_mut(id) else { return false };
+        let mut short = [0; 8];
+        short.copy_from_slice(&hash[..8]);
+        if progress.recent.contains(&short) {
+            return true;
+        }
+        if progress.recent.len() == RECENT_MESSAGES {
+            progress.recent.remove(0);
+        }
+        // There is room.
+        let _ = progress.recent.push(short);
+        false
     }
 
     fn follow_processed(
@@ -182,35 +223,29 @@ impl State {
         let data = processed.aad().to_vec();
         match processed.into_content() {
             ProcessedMessageContent::ApplicationMessage(message) => {
-                let group = self.group(id)?;
-                let name = credential
-                    .ok()
-                    .and_then(|leaf| group.users_by_identity.get(&leaf.leaf.payload.identity).cloned());
+                let leaf = credential.ok();
+                let name = leaf.and_then(|leaf| self.user_of(id, &leaf.leaf.payload.identity).cloned());
                 let Some(from) = name else {
-                    return self.unreadable(
-                        id,
-                        position,
-                        ClientError::Dishonest("a message of an unknown sender"),
-                    );
+                    let reason = ClientError::dishonest("a message of an unknown sender");
+                    return self.unreadable(id, position, reason);
                 };
                 self.emit(Event::Message { group: id.clone(), position, from, text: message.into_bytes() });
                 Ok(())
             }
             ProcessedMessageContent::ProposalMessage(proposal) if matches!(sender, Sender::External(_)) => {
-                let Self { groups, provider, .. } = self;
-                let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
-                let stored = group.mls.store_pending_proposal(provider.storage(), *proposal);
+                let Self { mls_groups, provider, .. } = self;
+                let mls = mls_groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
+                let stored = mls.store_pending_proposal(provider.storage(), *proposal);
                 Ok(stored.map_err(ClientError::mls)?)
             }
             ProcessedMessageContent::StagedCommitMessage(staged) => {
-                let group = self.groups.get(id).ok_or(ClientError::UnknownGroup)?;
-                let verified = self.verify_commit(group, &sender, &data, &staged)?;
+                let verified = self.verify_commit(id, &sender, &data, &staged)?;
                 Ok(self.merge_others(id, *staged, verified)?)
             }
             _ => self.unreadable(
                 id,
                 position,
-                ClientError::Dishonest("a proposal of another sender than the delivery service"),
+                ClientError::dishonest("a proposal of another sender than the delivery service"),
             ),
         }
     }
@@ -218,7 +253,7 @@ impl State {
     /// Reports a message that cannot be read, which does the group no harm.
     fn unreadable(&mut self, id: &GroupId, position: u64, reason: ClientError) -> Result<(), Unverified> {
         // After a gap, messages may be of epochs that the client never reached.
-        if self.group(id)?.healthy {
+        if self.is_healthy(id) {
             self.emit(Event::MessageUnreadable { group: id.clone(), position, reason });
         }
         Ok(())
@@ -233,27 +268,23 @@ impl State {
     ) -> Result<(), ClientError> {
         self.drop_pending(id)?;
         let removed = staged.self_removed();
-        let Self { groups, provider, .. } = self;
-        let group = groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
-        group.mls.merge_staged_commit(provider, staged).map_err(ClientError::mls)?;
+        let Self { mls_groups, provider, .. } = self;
+        let mls = mls_groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
+        mls.merge_staged_commit(provider, staged).map_err(ClientError::mls)?;
         if removed {
-            // Anything that stayed could make another invitation fail.
-            group.mls.delete(provider.storage()).map_err(ClientError::mls)?;
-            self.groups.remove(id);
-            self.inboxes.remove(id);
+            self.forget_group(id)?;
             self.emit(Event::Removed(id.clone()));
             return Ok(());
         }
         let joiner = verified.members.first().cloned();
-        group.refresh_members(verified.members);
-        let changed = group.epoch_changed();
+        self.refresh_members(id, verified.members)?;
         if let (Some(friendship), Some(joiner)) = (verified.friendship, joiner) {
-            group.connection = Some(Connection::Made);
+            if let Some(group) = self.groups.get_mut(id) {
+                group.connection = Some(Connection::Made);
+            }
             self.connected(joiner.credential.client_credential, friendship);
         }
-        self.emit(changed);
-        self.woken = true;
-        Ok(())
+        self.enter_epoch(id)
     }
 
     /// Takes in a new contact.

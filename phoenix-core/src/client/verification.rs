@@ -8,7 +8,7 @@ use super::{
     credentials::Unverified,
     error::ClientError,
     messages::{FriendshipPackage, friendship_package_binding, leaf_credential, open_credential},
-    shared::Shared,
+    pass::{Interrupt, Pass},
     state::{Connection, Group, Member, State},
 };
 use crate::{
@@ -27,21 +27,21 @@ pub(super) struct VerifiedCommit {
 }
 
 /// Verifies every member of a group that is joined. Returns them by leaf index.
-pub(super) async fn verify_members(
-    shared: &Shared,
+pub(super) fn verify_members(
+    pass: &mut Pass<'_>,
     group: &GroupId,
     credential_key: &EarKey,
     leaves: Vec<TreeLeaf>,
     profiles: &[LeafProfile],
-) -> Result<BTreeMap<u32, Member>, ClientError> {
+) -> Result<BTreeMap<u32, Member>, Interrupt> {
     let mut members = BTreeMap::new();
     for TreeLeaf { index, credential, .. } in leaves {
         let leaf = leaf_credential(credential.serialized_content())?;
         let identity = leaf.leaf.payload.identity;
         let profile = profiles.iter().find(|profile| profile.leaf == index.u32());
-        let profile = profile.ok_or(ClientError::Dishonest("a member without an encrypted credential"))?;
+        let profile = profile.ok_or(ClientError::dishonest("a member without an encrypted credential"))?;
         let credential = open_credential(credential_key, group, &identity, &profile.encrypted_credential)?;
-        shared.verified(|state| state.verify_leaf(&leaf, &credential)).await?;
+        pass.verified(|state| state.verify_leaf(&leaf, &credential))?;
         members.insert(index.u32(), Member { identity, credential });
     }
     Ok(members)
@@ -51,15 +51,16 @@ impl State {
     /// Verifies each leaf that a commit adds or changes, and that a changed leaf stays the same user's.
     pub fn verify_commit(
         &self,
-        group: &Group,
+        id: &GroupId,
         sender: &Sender,
         data: &[u8],
         staged: &StagedCommit,
     ) -> Result<VerifiedCommit, Unverified> {
         let data: CommitData = decode(data).map_err(ClientError::from)?;
-        let leaves = new_leaves(&group.mls, sender, staged)?;
+        let group = self.group(id)?;
+        let leaves = new_leaves(self.mls(id)?, sender, staged)?;
         if leaves.len() != data.encrypted_credentials.len() {
-            return Err(ClientError::Dishonest(
+            return Err(ClientError::dishonest(
                 "a commit without exactly one encrypted credential for each new leaf",
             )
             .into());
@@ -67,10 +68,11 @@ impl State {
         let mut members = Vec::new();
         for (leaf, sealed) in leaves.iter().zip(&data.encrypted_credentials) {
             let identity = leaf.leaf.payload.identity;
-            let credential = open_credential(&group.credential_key, &group.id, &identity, sealed)?;
+            let credential = open_credential(&group.credential_key, id, &identity, sealed)?;
             self.verify_leaf(leaf, &credential)?;
             let member = Member { identity, credential };
-            let before = group.members.values().find(|member| member.identity == identity);
+            let members_before = self.members(id);
+            let before = members_before.into_iter().find(|member| member.identity == identity);
             let allowed = match sender {
                 Sender::Member(_) if staged.add_proposals().next().is_none() => {
                     before.is_some_and(|before| before.user() == member.user())
@@ -78,12 +80,12 @@ impl State {
                 _ => before.is_none(),
             };
             if !allowed {
-                return Err(ClientError::Dishonest("a leaf under an identity that is not its own").into());
+                return Err(ClientError::dishonest("a leaf under an identity that is not its own").into());
             }
             members.push(member);
         }
         let friendship = match sender {
-            Sender::NewMemberCommit => Some(verify_connection_joiner(group, &members, &data)?),
+            Sender::NewMemberCommit => Some(verify_connection_joiner(id, group, &members, &data)?),
             _ => None,
         };
         Ok(VerifiedCommit { members, friendship })
@@ -118,23 +120,24 @@ fn new_leaves(
 fn checked_leaf(leaf: &LeafNode) -> Result<LeafCredential, ClientError> {
     let credential = leaf_credential(leaf.credential().serialized_content())?;
     if credential.leaf.payload.verifying_key.0 != leaf.signature_key().as_slice() {
-        return Err(ClientError::Dishonest("a leaf credential for another key than the leaf's"));
+        return Err(ClientError::dishonest("a leaf credential for another key than the leaf's"));
     }
     Ok(credential)
 }
 
 /// Checks that the joiner by external commit is the user that was asked, and decrypts its friendship package.
 fn verify_connection_joiner(
+    id: &GroupId,
     group: &Group,
     joined: &[Member],
     data: &CommitData,
 ) -> Result<FriendshipPackage, ClientError> {
     let (Some(Connection::Asked(asked)), [joiner]) = (&group.connection, joined) else {
-        return Err(ClientError::Dishonest("an external commit to a group that awaits none"));
+        return Err(ClientError::dishonest("an external commit to a group that awaits none"));
     };
     let sealed = data.friendship_package.as_ref().filter(|_| joiner.user() == asked);
-    let sealed = sealed.ok_or(ClientError::Dishonest(
+    let sealed = sealed.ok_or(ClientError::dishonest(
         "a connection with another user than the one asked, or without a friendship package",
     ))?;
-    Ok(decode(&group.credential_key.open(&friendship_package_binding(&group.id), sealed)?)?)
+    Ok(decode(&group.credential_key.open(&friendship_package_binding(id), sealed)?)?)
 }

@@ -26,19 +26,20 @@ pub const MAX_EAR_CIPHERTEXT: usize = 16 << 20;
 
 /// The ciphertext was not made under this key, label and associated data, or was changed since. Which of them
 /// cannot be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[error("the ciphertext cannot be decrypted")]
 pub struct DecryptionError;
 
 /// Why a plaintext cannot be encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
 pub enum EncryptionError {
     /// The plaintext exceeds what the ciphertext's type can hold.
     #[error("the plaintext is too long to be encrypted")]
-    TooLong,
+    TooLong = 1,
     /// The recipient's public key is of low order: no private key belongs to it.
     #[error("the public key is not valid")]
-    InvalidPublicKey,
+    InvalidPublicKey = 2,
 }
 
 /// Encrypts `plaintext` with AES-128-GCM and appends the tag. The caller must never use a nonce twice with

@@ -81,6 +81,10 @@ labels! {
     REMEMBERED_ANSWER_KEY = "remembered answer, key";
     /// A key for one write of encrypted state.
     ENCRYPTION_AT_REST = "encryption at rest, one write";
+    /// The name under which a client's record is stored.
+    CLIENT_RECORD_NAME = "client record, name";
+    /// The hash by which a member knows a repeated message.
+    REPEATED_MESSAGE = "repeated message";
     /// A queue's next ratchet key.
     RATCHET_NEXT = "ratchet, next key";
     /// A queue's message key.

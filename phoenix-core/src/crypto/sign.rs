@@ -31,7 +31,7 @@ fn sign_content_bytes(label: Label, content: &[u8]) -> Vec<u8> {
 }
 
 /// The signature was not made over this content, under this label and by this key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[error("the signature is not valid")]
 pub struct InvalidSignature;
 

@@ -2,8 +2,8 @@
 //! noted when they change.
 //!
 //! Each value that openmls stores is a record of a declared [kind](MlsRecordKind), in memory. Its
-//! [changes](MlsRecords::take_changes) are what is to be saved; the sans-IO client does not save them yet. A
-//! value that is replaced or deleted is overwritten in memory, too.
+//! [changes](MlsRecords::take_changes) are what is to be saved. A value that is replaced or deleted is
+//! overwritten in memory, too.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,6 +13,8 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
+
+use crate::codec::Codec;
 
 /// The kinds of records that hold a member's MLS state, the first byte of a record's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,6 +94,23 @@ impl fmt::Debug for MlsRecords {
 struct Table {
     records: BTreeMap<MlsRecordName, Zeroizing<Vec<u8>>>,
     changed: BTreeSet<MlsRecordName>,
+    /// While something is tried: what each record was before.
+    before: Option<BTreeMap<MlsRecordName, Option<Zeroizing<Vec<u8>>>>>,
+}
+
+impl Table {
+    /// Writes a record, or deletes it, and notes that.
+    fn set(&mut self, name: MlsRecordName, content: Option<Zeroizing<Vec<u8>>>) {
+        let former = match content {
+            Some(content) => self.records.insert(name.clone(), content),
+            None => self.records.remove(&name),
+        };
+        if let Some(before) = &mut self.before {
+            before.entry(name).or_insert(former);
+        } else {
+            self.changed.insert(name);
+        }
+    }
 }
 
 impl MlsRecords {
@@ -104,7 +123,22 @@ impl MlsRecords {
                 None => records.remove(&name),
             };
         }
-        Self(Mutex::new(Table { records, changed: BTreeSet::new() }))
+        Self(Mutex::new(Table { records, ..Table::default() }))
+    }
+
+    /// The ids of all groups, decoded.
+    ///
+    /// # Errors
+    /// [`DamagedMlsState`] if one of them is not an id of this protocol's.
+    pub fn group_ids<I: Codec>(&self) -> Result<Vec<I>, DamagedMlsState> {
+        let table = self.table();
+        let kind = MlsRecordKind::Context as u8;
+        let names = table.records.range(vec![kind]..vec![kind + 1]).map(|(name, _)| &name[1..]);
+        let ids = names.map(|name| {
+            let id: openmls::group::GroupId = postcard::from_bytes(name).map_err(|_| DamagedMlsState)?;
+            crate::codec::decode(id.as_slice()).map_err(|_| DamagedMlsState)
+        });
+        ids.collect()
     }
 
     /// What has changed since the last call: what is to be saved, together with all that belongs to it.
@@ -116,6 +150,20 @@ impl MlsRecords {
             MlsRecordChange { name, content }
         };
         changed.into_iter().map(change).collect()
+    }
+
+    /// Runs `attempt`, and takes back what it wrote: for what has to be computed before it is done.
+    pub fn trying<T>(&self, attempt: impl FnOnce() -> T) -> T {
+        self.table().before = Some(BTreeMap::new());
+        let result = attempt();
+        let mut table = self.table();
+        for (name, former) in table.before.take().unwrap_or_default() {
+            match former {
+                Some(content) => table.records.insert(name, content),
+                None => table.records.remove(&name),
+            };
+        }
+        result
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -132,8 +180,7 @@ impl MlsRecords {
         let mut table = self.table();
         // An equal value is no change: openmls writes some more often than they change.
         if table.records.get(&name) != Some(&content) {
-            table.records.insert(name.clone(), content);
-            table.changed.insert(name);
+            table.set(name, Some(content));
         }
         Ok(())
     }
@@ -151,8 +198,8 @@ impl MlsRecords {
     pub(super) fn delete(&self, kind: MlsRecordKind, key: &impl Serialize) -> Result<(), DamagedMlsState> {
         let name = name(kind, key)?;
         let mut table = self.table();
-        if table.records.remove(&name).is_some() {
-            table.changed.insert(name);
+        if table.records.contains_key(&name) {
+            table.set(name, None);
         }
         Ok(())
     }

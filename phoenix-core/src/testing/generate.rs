@@ -188,7 +188,7 @@ structures! {
     EnqueueDirect { client_id package }
     DequeueDirect { client_id range }
     DequeueRange { first maximum generation last }
-    DequeueReply { entries remaining }
+    DequeueReply { first entries remaining }
     ConnectionPackageContent { credential encryption_key expiration }
     ConnectionPackage { content signature }
 

@@ -28,6 +28,10 @@ message! {
 
     /// Answer to [`DequeueRange`].
     pub struct DequeueReply {
+        /// The sequence number of the queue's oldest entry, or of the one that comes next if there is none.
+        /// If it is greater than the `first` that was asked for, the owner has read further before, and asks
+        /// with an old copy of its state.
+        pub first: u64,
         /// The entries from `first` on, without gaps.
         pub entries: List<QueueEntry, MAX_DEQUEUE>,
         /// How many more are in the queue.

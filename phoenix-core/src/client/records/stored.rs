@@ -35,3 +35,22 @@ impl fmt::Debug for RecordChange {
         }
     }
 }
+
+/// Names a save of one run of a client. Later ones are greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SaveId(pub u64);
+
+/// What has changed since the save before. Store all of it in one step that a crash does not divide, and that
+/// is durable when it ends; then call [`Client::saved`](crate::client::Client::saved).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Save {
+    /// Names the save in the call of [`Client::saved`](crate::client::Client::saved).
+    pub id: SaveId,
+    /// The records that changed, each once.
+    pub changes: Vec<RecordChange>,
+}
+
+/// The changes of a [`Save`] are not stored, or it is not known whether they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the client's state cannot be saved")]
+pub struct SaveFailed;

@@ -1,18 +1,27 @@
-//! PROTOCOL.md §11.1 — what a client knows: data, no procedures. [`State`] holds all of it.
+//! PROTOCOL.md §11.1, §11.15 — what a client knows: records, no procedures. [`State`] holds all of it.
 
 mod account;
 mod contacts;
+mod events;
 mod groups;
+mod header;
+mod inbox;
+mod intents;
 mod keys;
-mod locks;
 mod queues;
+mod restore;
 mod root;
+mod sending;
 mod tokens;
+mod views;
 
 pub(crate) use account::{Identity, OwnPackage, Queuing};
 pub(crate) use contacts::Contact;
-pub(crate) use groups::{CommitRequest, Connection, Group, Member, PendingCommit, UnconfirmedMessage};
-pub(crate) use keys::CachedSet;
-pub(crate) use locks::LockName;
-pub(crate) use queues::{Confirmation, InboxEntry};
-pub(crate) use root::State;
+pub(crate) use groups::{
+    Awaited, CommitRequest, Connection, GivenUp, Group, Member, PendingCommit, RECENT_MESSAGES, mls_group_id,
+};
+pub(crate) use intents::{Answer, Call, Held, Intent, Lane, Note, SignedRequest, Want};
+pub(crate) use keys::{Fetched, Validated};
+pub(crate) use queues::{BroughtEntry, Confirmation, FanOutQueue, Inbox, InboxEntry, OwnQueue};
+pub(crate) use root::{Departure, State};
+pub(crate) use sending::{Sending, Wait};

@@ -1,157 +1,249 @@
-//! PROTOCOL.md §11.1 — everything that a client knows, in one place that its procedures share.
+//! PROTOCOL.md §11.1, §11.15 — everything that a client knows, in one place that its intents share.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use openmls::prelude::MlsGroup;
+
 use super::{
-    account::{Identity, OwnPackage, Queuing},
+    account::{Account, Identity, OwnPackage},
     contacts::Contact,
-    groups::Group,
-    keys::KeyCache,
-    locks::Locks,
-    queues::{Confirmation, InboxEntry},
-    tokens::TokenStock,
+    events::StoredEvent,
+    groups::{Awaited, Group, Membership, PendingCommit, Progress},
+    header::Header,
+    intents::{Intent, Lane},
+    keys::{Fetched, Validated},
+    queues::{DirectQueue, FanOutQueue, Inbox, InboxEntry, OwnQueue},
+    sending::{Sending, Wait},
+    tokens::StockedToken,
 };
 use crate::{
     client::{
-        config::ClientConfig,
+        config::{ClientConfig, ClientPlant},
         error::ClientError,
-        event::{Event, ExchangeId, Output, TaskId},
+        event::{Event, EventId, Exchange, IntentId},
         messages::{ConnectionRequest, FriendshipPackage},
+        records::{ClientRecordKind, PlainChange, Rows, Single, Table},
     },
-    credentials::{ClientCredential, MemberCredential},
-    crypto::{
-        aead::EarKey, hpke::HpkePrivateKey, provider::MlsCrypto, ratchet::QueueReader, sign::SigningKey,
+    codec::encode,
+    credentials::{
+        AsCredentialSet, ClientCredential, MemberCredential, QsKeySet,
+        validation::{ValidatedAsCredentials, ValidatedQsKeys},
     },
-    error::PeerFailure,
-    identifiers::{ClientId, ClientUuid, GroupId, RequestId, UserId, UserUuid},
+    crypto::{aead::EarKey, hpke::HpkePrivateKey, provider::MlsCrypto, sign::SigningKey},
+    identifiers::{ClientId, ClientUuid, Domain, GroupId, UserId, UserUuid},
     mls::{MlsProvider, MlsRecords},
     rng::Random,
     time::Timestamp,
     wire::{envelope::Sender, queuing_service::FriendshipToken},
 };
 
+/// What leaves the client once everything that it depends on is saved.
+pub(crate) enum Departure {
+    Request(Exchange),
+    Event(EventId),
+}
+
 /// Everything that a client knows.
 pub(crate) struct State {
     pub config: ClientConfig,
     pub now: Timestamp,
     pub random: Random,
+
+    // Records.
+    pub header: Single<Header>,
+    pub account: Single<Account>,
+    pub direct_queue: Single<DirectQueue>,
+    pub fan_out_queue: Single<FanOutQueue>,
+    pub key_packages: Table<OwnPackage>,
+    pub tokens: Table<StockedToken>,
+    pub as_credentials: Table<Fetched<AsCredentialSet>>,
+    pub qs_keys: Table<Fetched<QsKeySet>>,
+    pub contacts: Table<Contact>,
+    /// Connection requests that wait for the user's decision, by requester.
+    pub connection_requests: Table<ConnectionRequest>,
+    pub groups: Table<Group>,
+    pub members: Table<Membership>,
+    pub progress: Table<Progress>,
+    pub pending_commits: Table<PendingCommit>,
+    pub awaited: Table<Awaited>,
+    pub inboxes: Table<Inbox>,
+    /// Deliveries that are not followed yet.
+    pub inbox_entries: Table<InboxEntry>,
+    pub events: Table<StoredEvent>,
+    pub intents: Table<Intent>,
+    /// The MLS state, whose records note their changes themselves.
     pub provider: MlsProvider,
 
-    pub outputs: VecDeque<Output>,
-    /// Whether a procedure may be able to go on, so that another pass is due.
-    pub woken: bool,
-    /// The earliest time for which a procedure waits.
-    pub next_wake: Option<Timestamp>,
-    pub locks: Locks,
-    pub next_task: u64,
+    // What follows from the records, at hand.
+    pub mls_groups: BTreeMap<GroupId, MlsGroup>,
+    pub valid_as_credentials: BTreeMap<Domain, Validated<ValidatedAsCredentials>>,
+    pub valid_qs_keys: BTreeMap<Domain, Validated<ValidatedQsKeys>>,
+
+    // What a restart forgets.
+    pub departures: VecDeque<Departure>,
     pub next_exchange: u64,
-    /// The answer to each exchange under way, once it is there.
-    pub exchanges: BTreeMap<ExchangeId, Option<Result<Vec<u8>, PeerFailure>>>,
-    /// The receipt of each ordered request under way, once it is there.
-    pub receipts: BTreeMap<RequestId, Option<Confirmation>>,
-
-    pub client_id: ClientId,
-    pub client_key: SigningKey,
-    pub credential: Option<ClientCredential>,
-    pub direct_queue: QueueReader,
-    pub connection_keys: Vec<HpkePrivateKey>,
-    pub friendship_token: FriendshipToken,
-    pub friendship_key: EarKey,
-    pub queuing: Option<Queuing>,
-    /// By MLS key package reference.
-    pub key_packages: BTreeMap<Vec<u8>, OwnPackage>,
-    /// How many key packages were used since some were last published.
-    pub used_packages: usize,
-
-    pub tokens: TokenStock,
-    pub key_cache: KeyCache,
-
-    pub contacts: BTreeMap<UserId, Contact>,
-    /// Connection requests that wait for the user's decision, by requester.
-    pub connection_requests: BTreeMap<UserId, ConnectionRequest>,
-    /// The users whose connection requests are being accepted.
-    pub accepting: BTreeSet<UserId>,
-    pub groups: BTreeMap<GroupId, Group>,
-    /// Deliveries that are not followed yet. A group has an inbox from its invitation or creation on.
-    pub inboxes: BTreeMap<GroupId, VecDeque<InboxEntry>>,
-    /// The reading of the queues that has not begun, if there is one.
-    pub queued_reading: Option<TaskId>,
+    /// The requests on their way, by the intent that waits for the answer.
+    pub sendings: BTreeMap<IntentId, Sending>,
+    /// What each intent waits for; an intent that is not here goes on with the next pass.
+    pub waits: BTreeMap<IntentId, Wait>,
+    /// The tickets of the intents in each lane; the first one has its turn.
+    pub lanes: BTreeMap<Lane, BTreeSet<u64>>,
+    /// Why what an intent waited for has failed.
+    pub failures: BTreeMap<IntentId, ClientError>,
+    /// How often something changed that intents may wait for.
+    pub changes: u64,
+    /// Whether the queue was read since the client was restored.
+    pub caught_up: bool,
+    /// How often the fan-out queue was read to its end, and when it was last.
+    pub readings: u64,
+    pub last_read: Timestamp,
     /// Whether deliveries are held back instead of followed.
     pub holding_deliveries: bool,
 }
 
 impl State {
+    /// Returns the state of a new client, whose ids and keys are drawn from `seed`.
     pub fn new(config: ClientConfig, seed: [u8; 32]) -> Self {
         let mut random = Random::derive(&seed, "client", &[]);
         let crypto = MlsCrypto::new(random.array());
         let user_id = UserId { uuid: UserUuid(random.array()), domain: config.domain.clone() };
         let client_id = ClientId { user_id, uuid: ClientUuid(random.array()) };
-        Self {
-            now: Timestamp::default(),
-            provider: MlsProvider::new(crypto, MlsRecords::default()),
-            outputs: VecDeque::new(),
-            woken: false,
-            next_wake: None,
-            locks: Locks::default(),
-            next_task: 0,
-            next_exchange: 0,
-            exchanges: BTreeMap::new(),
-            receipts: BTreeMap::new(),
+        let account = Account {
             client_id,
             client_key: SigningKey::generate(&mut random),
             credential: None,
-            direct_queue: QueueReader::new(HpkePrivateKey::generate(&mut random)),
-            connection_keys: Vec::new(),
+            connection_keys: Default::default(),
             friendship_token: FriendshipToken(EarKey::random(&mut random)),
             friendship_key: EarKey::random(&mut random),
             queuing: None,
-            key_packages: BTreeMap::new(),
             used_packages: 0,
-            tokens: TokenStock::default(),
-            key_cache: KeyCache::default(),
-            contacts: BTreeMap::new(),
-            accepting: BTreeSet::new(),
-            connection_requests: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            inboxes: BTreeMap::new(),
-            queued_reading: None,
+        };
+        let direct_queue = DirectQueue(OwnQueue::new(HpkePrivateKey::generate(&mut random)));
+        Self {
+            now: Timestamp::default(),
+            header: Single::new(Header::first()),
+            account: Single::new(account),
+            direct_queue: Single::new(direct_queue),
+            fan_out_queue: Single::new(FanOutQueue(None)),
+            key_packages: Table::default(),
+            tokens: Table::default(),
+            as_credentials: Table::default(),
+            qs_keys: Table::default(),
+            contacts: Table::default(),
+            connection_requests: Table::default(),
+            groups: Table::default(),
+            members: Table::default(),
+            progress: Table::default(),
+            pending_commits: Table::default(),
+            awaited: Table::default(),
+            inboxes: Table::default(),
+            inbox_entries: Table::default(),
+            events: Table::default(),
+            intents: Table::default(),
+            provider: MlsProvider::new(crypto, MlsRecords::default()),
+            mls_groups: BTreeMap::new(),
+            valid_as_credentials: BTreeMap::new(),
+            valid_qs_keys: BTreeMap::new(),
+            departures: VecDeque::new(),
+            next_exchange: 0,
+            sendings: BTreeMap::new(),
+            waits: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            changes: 0,
+            caught_up: true,
+            readings: 0,
+            last_read: Timestamp::default(),
             holding_deliveries: false,
             config,
             random,
         }
     }
 
+    /// Returns all records but those of MLS, by kind.
+    pub fn rows(&mut self) -> [&mut dyn Rows; 19] {
+        [
+            &mut self.header,
+            &mut self.account,
+            &mut self.direct_queue,
+            &mut self.fan_out_queue,
+            &mut self.key_packages,
+            &mut self.tokens,
+            &mut self.as_credentials,
+            &mut self.qs_keys,
+            &mut self.contacts,
+            &mut self.connection_requests,
+            &mut self.groups,
+            &mut self.members,
+            &mut self.progress,
+            &mut self.pending_commits,
+            &mut self.awaited,
+            &mut self.inboxes,
+            &mut self.inbox_entries,
+            &mut self.events,
+            &mut self.intents,
+        ]
+    }
+
+    /// Returns what changed since the last call.
+    pub fn take_changes(&mut self) -> Vec<PlainChange> {
+        let mut changes = Vec::new();
+        for rows in self.rows() {
+            rows.take_changes(&mut changes);
+        }
+        let mls = self.provider.records().take_changes().into_iter();
+        changes.extend(mls.map(|change| PlainChange {
+            kind: ClientRecordKind::Mls,
+            key: change.name,
+            content: change.content,
+        }));
+        changes
+    }
+
+    /// As [`State::take_changes`], with the bugs that are planted.
+    pub fn take_planted_changes(&mut self) -> Vec<PlainChange> {
+        let mut changes = self.take_changes();
+        if self.config.planted(ClientPlant::ConfirmBeforeShown) {
+            changes.retain(|change| change.kind != ClientRecordKind::Event);
+        }
+        if self.config.planted(ClientPlant::SavedGenerator) {
+            self.random = self.saved_generator();
+        }
+        changes
+    }
+
+    /// The generator as it would be if it were saved with the other records: a function of them.
+    pub fn saved_generator(&self) -> Random {
+        let seed = *self.account.client_key.to_bytes();
+        Random::derive(&seed, "saved generator", &[&encode(&*self.header)])
+    }
+
+    /// Shows something to the application, now and after each restart until it confirms.
     pub fn emit(&mut self, event: Event) {
-        self.outputs.push_back(Output::Event(event));
+        let header = self.header.change();
+        let id = EventId(header.next_event);
+        header.next_event += 1;
+        self.events.insert(id, StoredEvent(event));
+        self.departures.push_back(Departure::Event(id));
     }
 
-    /// Returns an id for a procedure.
-    pub fn task_id(&mut self) -> TaskId {
-        self.next_task += 1;
-        TaskId(self.next_task)
-    }
-
-    /// Notes that a procedure waits for `due`.
-    pub fn wake_at(&mut self, due: Timestamp) {
-        self.next_wake = Some(self.next_wake.map_or(due, |earliest| earliest.min(due)));
+    /// Notes that something changed that intents may wait for.
+    pub fn changed(&mut self) {
+        self.changes += 1;
     }
 
     pub fn credential(&self) -> Result<&ClientCredential, ClientError> {
-        self.credential.as_ref().ok_or(ClientError::NotRegistered)
+        self.account.credential.as_ref().ok_or(ClientError::NotRegistered)
     }
 
-    pub fn queuing(&self) -> Result<&Queuing, ClientError> {
-        self.queuing.as_ref().ok_or(ClientError::NotRegistered)
-    }
-
-    pub fn group(&mut self, id: &GroupId) -> Result<&mut Group, ClientError> {
-        self.groups.get_mut(id).ok_or(ClientError::UnknownGroup)
+    pub fn queuing(&self) -> Result<&super::account::Queuing, ClientError> {
+        self.account.queuing.as_ref().ok_or(ClientError::NotRegistered)
     }
 
     /// Returns the client as a sender that signs with its client key.
     pub fn client_identity(&self) -> Result<Identity, ClientError> {
         let sender = Sender::Client(self.credential()?.fingerprint());
-        Ok(Identity { sender, key: self.client_key.clone() })
+        Ok(Identity { sender, key: self.account.client_key.clone() })
     }
 
     /// Returns the client as its queuing service knows it, by pseudonym.
@@ -164,8 +256,8 @@ impl State {
     pub fn friendship_package(&self) -> Result<FriendshipPackage, ClientError> {
         Ok(FriendshipPackage {
             user: self.queuing()?.user,
-            token: self.friendship_token.clone(),
-            key: self.friendship_key.clone(),
+            token: self.account.friendship_token.clone(),
+            key: self.account.friendship_key.clone(),
         })
     }
 

@@ -1,40 +1,52 @@
 //! PROTOCOL.md §11.6 — the stock of tokens, for each homeserver.
 
-use std::collections::BTreeMap;
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use crate::{crypto::tokens::Token, identifiers::Domain, time::Timestamp};
+use super::root::State;
+use crate::{
+    client::records::{ClientRecordKind, Record},
+    crypto::tokens::Token,
+    identifiers::Domain,
+    time::Timestamp,
+};
 
-/// A token, and until when its key is in force.
-struct StockedToken {
+/// A token, and until when its key is in force. By homeserver and nonce.
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(crate) struct StockedToken {
     token: Token,
     not_after: Timestamp,
 }
 
-/// The unused tokens of each homeserver.
-#[derive(Default)]
-pub(crate) struct TokenStock {
-    tokens: BTreeMap<Domain, Vec<StockedToken>>,
+impl Record for StockedToken {
+    const KIND: ClientRecordKind = ClientRecordKind::Token;
+    type Key = (Domain, [u8; 32]);
 }
 
-impl TokenStock {
+impl State {
     /// Takes a token whose key is still in force.
-    pub fn take(&mut self, domain: &Domain, now: Timestamp) -> Option<Token> {
-        let stock = self.tokens.get_mut(domain)?;
-        stock.retain(|stocked| now <= stocked.not_after);
-        stock.pop().map(|stocked| stocked.token)
+    pub fn take_token(&mut self, domain: &Domain) -> Option<Token> {
+        let now = self.now;
+        self.tokens.retain(|(of, _), stocked| of != domain || now <= stocked.not_after);
+        let key = self.tokens.range(stock_of(domain)).next().map(|(key, _)| key.clone())?;
+        self.tokens.remove(&key).map(|stocked| stocked.token)
     }
 
-    pub fn add(&mut self, domain: &Domain, tokens: Vec<Token>, not_after: Timestamp) {
-        let stock = self.tokens.entry(domain.clone()).or_default();
-        stock.extend(tokens.into_iter().map(|token| StockedToken { token, not_after }));
+    pub fn add_tokens(&mut self, domain: &Domain, tokens: Vec<Token>, not_after: Timestamp) {
+        for token in tokens {
+            self.tokens.insert((domain.clone(), token.nonce), StockedToken { token, not_after });
+        }
     }
 
-    pub fn count(&self, domain: &Domain) -> usize {
-        self.tokens.get(domain).map_or(0, Vec::len)
+    pub fn token_count(&self, domain: &Domain) -> usize {
+        self.tokens.range(stock_of(domain)).count()
     }
 
     /// Drops all tokens of a homeserver: it does not take them any more.
-    pub fn forget(&mut self, domain: &Domain) {
-        self.tokens.remove(domain);
+    pub fn forget_tokens(&mut self, domain: &Domain) {
+        self.tokens.retain(|(of, _), _| of != domain);
     }
+}
+
+fn stock_of(domain: &Domain) -> std::ops::RangeInclusive<(Domain, [u8; 32])> {
+    (domain.clone(), [0; 32])..=(domain.clone(), [0xff; 32])
 }

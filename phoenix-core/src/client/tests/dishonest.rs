@@ -98,7 +98,7 @@ fn a_connection_package_that_is_not_the_users_own_is_refused() {
     network.finish(users[1], task).unwrap();
     let foreign = foreign.lock().unwrap().clone().unwrap();
     let refused = ask_with(&mut network, users, move |package| *package = foreign.clone());
-    assert_eq!(refused, ClientError::Dishonest("a connection package of another user"));
+    assert_eq!(refused, ClientError::dishonest("a connection package of another user"));
     assert!(network.clients[users[0]].contacts().is_empty());
 }
 
@@ -186,23 +186,22 @@ fn an_invitation_that_is_not_the_contacts_own_is_declined() {
 
     // Signed with another key than the credential's, by a holder of the group's keys.
     let group = create_group(&mut network, first);
-    let genuine = network.clients[first]
-        .shared
-        .with(|state| std::mem::replace(&mut state.client_key, SigningKey::from_bytes(&[1; 32])));
+    let account = network.clients[first].state.account.change();
+    let genuine = std::mem::replace(&mut account.client_key, SigningKey::from_bytes(&[1; 32]));
     let task = network.clients[first].invite(&group, &invited);
     network.finish(first, task).unwrap();
-    network.clients[first].shared.with(|state| state.client_key = genuine);
+    network.clients[first].state.account.change().client_key = genuine;
     let reason = declined(&mut network, second, &group);
     assert_eq!(reason, ClientError::Signature(InvalidSignature));
 
     // In the name of a stranger.
     let group = create_group(&mut network, first);
     let stranger = network.clients[users[2]].client_id();
-    let genuine =
-        network.clients[first].shared.with(|state| std::mem::replace(&mut state.client_id, stranger.clone()));
+    let account = network.clients[first].state.account.change();
+    let genuine = std::mem::replace(&mut account.client_id, stranger.clone());
     let task = network.clients[first].invite(&group, &invited);
     network.finish(first, task).unwrap();
-    network.clients[first].shared.with(|state| state.client_id = genuine);
+    network.clients[first].state.account.change().client_id = genuine;
     let reason = declined(&mut network, second, &group);
     assert_eq!(reason, ClientError::NotAContact(stranger.user_id));
 
@@ -222,28 +221,25 @@ fn request_with(
     change: impl FnOnce(&mut ConnectionRequestContent),
 ) -> ClientError {
     let recipient = network.clients[second].client_id();
-    let (content, own_key) = network.clients[first].shared.with(|state| {
-        let mut content = ConnectionRequestContent {
-            sender: state.credential().unwrap().clone(),
-            recipient: recipient.clone(),
-            group_id: GroupId { uuid: GroupUuid(state.random.array()), domain: state.config.domain.clone() },
-            group_key: EarKey::random(&mut state.random),
-            credential_key: EarKey::random(&mut state.random),
-            friendship: state.friendship_package().unwrap(),
-        };
-        change(&mut content);
-        (content, state.client_key.clone())
-    });
+    let state = &mut network.clients[first].state;
+    let mut content = ConnectionRequestContent {
+        sender: state.credential().unwrap().clone(),
+        recipient: recipient.clone(),
+        group_id: GroupId { uuid: GroupUuid(state.random.array()), domain: state.config.domain.clone() },
+        group_key: EarKey::random(&mut state.random),
+        credential_key: EarKey::random(&mut state.random),
+        friendship: state.friendship_package().unwrap(),
+    };
+    change(&mut content);
+    let own_key = state.account.client_key.clone();
     let group = content.group_id.clone();
     let signature = key.unwrap_or(own_key).sign(&content);
     let request = encode(&ConnectionRequest { content, signature });
-    let shared = network.clients[second].shared.clone();
-    let sealed = shared.with(|state| {
-        let to = state.connection_keys[0].public_key();
-        to.seal(&mut state.random, Label::SEAL_CONNECTION, &connection_request_binding(&recipient), &request)
-            .unwrap()
-    });
-    receive_request(&shared, &sealed);
+    let state = &mut network.clients[second].state;
+    let to = state.account.connection_keys[0].public_key();
+    let name = connection_request_binding(&recipient);
+    let sealed = to.seal(&mut state.random, Label::SEAL_CONNECTION, &name, &request).unwrap();
+    receive_request(state, &sealed);
     let reason = declined(network, second, &group);
     assert!(network.clients[second].contacts().is_empty());
     reason
@@ -257,7 +253,7 @@ fn a_request_for_a_connection_that_is_not_the_users_own_is_declined() {
     assert_eq!(forged, ClientError::Signature(InvalidSignature));
     let forged = request_with(&mut network, users, None, |content| content.sender.signature.0[1] ^= 1);
     assert_eq!(forged, ClientError::Invalid(ValidationError::BadSignature));
-    let credential = network.clients[users[2]].shared.with(|state| state.credential().unwrap().clone());
+    let credential = network.clients[users[2]].state.credential().unwrap().clone();
     let foreign = request_with(&mut network, users, None, |content| {
         content.group_id.domain = credential.client_id().user_id.domain.clone();
         content.sender = credential;
@@ -267,7 +263,7 @@ fn a_request_for_a_connection_that_is_not_the_users_own_is_declined() {
         content.group_id.domain = "two.example".parse().unwrap();
     };
     let elsewhere = request_with(&mut network, users, None, elsewhere);
-    assert_eq!(elsewhere, ClientError::Dishonest("a connection at another homeserver than the sender's"));
+    assert_eq!(elsewhere, ClientError::dishonest("a connection at another homeserver than the sender's"));
     let nowhere = request_with(&mut network, users, None, |_| {});
     assert_eq!(nowhere, ClientError::Refused(Refusal::NoSuchGroup), "genuine, but for the group");
 }

@@ -1,8 +1,11 @@
 //! Clients, the homeservers that they talk to, and time that passes when nothing else happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{Client, ClientConfig, ClientError, Event, Output, TaskId};
+use super::super::{
+    Client, ClientConfig, ClientError, Event, EventId, IntentId, Output, RecordChange, StorageKey,
+    StoredRecord,
+};
 use crate::{
     crypto::{
         kdf::{self, Hash},
@@ -36,8 +39,13 @@ pub(super) struct Network {
     pub world: World,
     random: Random,
     pub clients: Vec<Client>,
+    /// What each client has saved.
+    pub stores: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
+    /// The events that each client has shown, each once.
     pub events: Vec<Vec<Event>>,
-    pub done: Vec<BTreeMap<TaskId, Result<(), ClientError>>>,
+    /// The ids of these events.
+    shown: Vec<BTreeSet<EventId>>,
+    pub done: Vec<BTreeMap<IntentId, Result<(), ClientError>>>,
     /// How many of every hundred requests of clients are lost, and of their answers.
     pub loss: u64,
     /// Whether no request of a client arrives, or no answer.
@@ -69,13 +77,14 @@ impl Network {
             world.add(homeserver(&mut random, &domain, now, &|_| {}));
             world.timer(&domain, &timers::SWEEP);
         }
-        let (clients, events, done) = (Vec::new(), Vec::new(), Vec::new());
         Self {
             world,
             random,
-            clients,
-            events,
-            done,
+            clients: Vec::new(),
+            stores: Vec::new(),
+            events: Vec::new(),
+            shown: Vec::new(),
+            done: Vec::new(),
             loss: 0,
             outage: None,
             dishonest: None,
@@ -94,8 +103,10 @@ impl Network {
         config.connection_packages = 2;
         change(&mut config);
         let seed = self.random.array();
-        self.clients.push(Client::new(config, seed));
+        self.clients.push(Client::new(config, KEY, seed));
+        self.stores.push(BTreeMap::new());
         self.events.push(Vec::new());
+        self.shown.push(BTreeSet::new());
         self.done.push(BTreeMap::new());
         self.clients.len() - 1
     }
@@ -105,7 +116,7 @@ impl Network {
     }
 
     /// Goes on until `task` has ended. Returns its result.
-    pub fn finish(&mut self, client: usize, task: TaskId) -> Result<(), ClientError> {
+    pub fn finish(&mut self, client: usize, task: IntentId) -> Result<(), ClientError> {
         self.run_until(|network| network.done[client].contains_key(&task));
         self.done[client][&task].clone()
     }
@@ -113,7 +124,7 @@ impl Network {
     /// Has every client read its queues, again and again until `condition` holds.
     pub fn settle(&mut self, condition: impl Fn(&Self) -> bool) {
         for _ in 0..200 {
-            let tasks: Vec<TaskId> = self.clients.iter_mut().map(Client::read_queues).collect();
+            let tasks: Vec<IntentId> = self.clients.iter_mut().map(Client::read_queues).collect();
             for (client, task) in tasks.into_iter().enumerate() {
                 self.finish(client, task).unwrap();
             }
@@ -170,14 +181,43 @@ impl Network {
                             );
                         }
                     }
-                    Output::Event(event) => self.events[number].push(event),
-                    Output::TaskDone(task, result) => {
-                        self.done[number].insert(task, result);
+                    Output::Save(save) => {
+                        store(&mut self.stores[number], save.changes);
+                        self.clients[number].saved(save.id, Ok(()));
                     }
+                    Output::Event(id, event) => {
+                        self.show(number, id, event);
+                        self.clients[number].confirm(id);
+                    }
+                    Output::Stopped => panic!("no save fails here"),
                 }
             }
         }
         busy | !self.world.round().is_empty()
+    }
+
+    fn show(&mut self, number: usize, id: EventId, event: Event) {
+        if self.shown[number].insert(id) {
+            if let Event::Done { intent, outcome } = &event {
+                self.done[number].insert(*intent, outcome.clone());
+            }
+            self.events[number].push(event);
+        }
+    }
+
+    /// Kills a client, and restores it from what it has saved.
+    pub fn restart(&mut self, number: usize) {
+        let saved = self.stores[number].clone();
+        self.restore(number, saved);
+    }
+
+    /// Kills a client, and restores it from these records.
+    pub fn restore(&mut self, number: usize, saved: BTreeMap<Vec<u8>, Vec<u8>>) {
+        let config = self.clients[number].state.config.clone();
+        let records = saved.clone().into_iter().map(|(name, content)| StoredRecord { name, content });
+        let (seed, now) = (self.random.array(), self.world.now);
+        self.clients[number] = Client::restore(config, KEY, records, seed, now).unwrap();
+        self.stores[number] = saved;
     }
 
     /// How many requests of a kind clients have made.
@@ -246,6 +286,19 @@ impl Network {
             .collect();
         messages.sort();
         messages
+    }
+}
+
+/// The key under which all clients' records are sealed.
+pub(super) const KEY: StorageKey = StorageKey::from_bytes([0x5A; 32]);
+
+/// Carries out what a save asks for.
+pub(super) fn store(records: &mut BTreeMap<Vec<u8>, Vec<u8>>, changes: Vec<RecordChange>) {
+    for RecordChange { name, content } in changes {
+        match content {
+            Some(content) => _ = records.insert(name, content),
+            None => _ = records.remove(&name),
+        }
     }
 }
 

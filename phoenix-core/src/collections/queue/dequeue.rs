@@ -33,11 +33,11 @@ pub(crate) fn dequeue<Q: Queue>(
         let remaining = head.start_generation(transaction, name, range)?;
         if remaining > 0 {
             transaction.put(name, &head);
-            return Ok(DequeueReply { entries: List::default(), remaining });
+            return Ok(DequeueReply { first: range.first, entries: List::default(), remaining });
         }
     }
-    let end = head.end();
-    let start = range.first.max(head.first);
+    let (oldest, end) = (head.first, head.end());
+    let start = range.first.max(oldest);
     let maximum = u64::from(range.maximum).min(MAX_DEQUEUE as u64);
     let entries = read::<Q>(transaction, name, start..end.min(start.saturating_add(maximum)))?;
     let acknowledged = start.min(head.first.saturating_add(MAX_ACKNOWLEDGED));
@@ -54,7 +54,7 @@ pub(crate) fn dequeue<Q: Queue>(
         transaction.put(name, &head);
     }
     let remaining = end.saturating_sub(start).saturating_sub(entries.len() as u64);
-    Ok(DequeueReply { entries, remaining })
+    Ok(DequeueReply { first: oldest, entries, remaining })
 }
 
 /// The most bytes of entries in one reply; a larger entry comes alone.

@@ -62,6 +62,22 @@ impl ClientRegistration {
     }
 }
 
+impl ClientRegistration {
+    /// Returns the state between the two messages, to be kept in secret.
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(self.0.serialize().to_vec())
+    }
+
+    /// Goes on from a state that was kept.
+    ///
+    /// # Errors
+    /// [`OpaqueError::InvalidMessage`] if the bytes are not such a state.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, OpaqueError> {
+        let state = opaque_ke::ClientRegistration::deserialize(bytes);
+        Ok(Self(state.map_err(|_| OpaqueError::InvalidMessage)?))
+    }
+}
+
 impl fmt::Debug for ClientRegistration {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("ClientRegistration(…)")

@@ -13,21 +13,24 @@ use rand_core::Rng;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
 use crate::rng::Random;
 
 /// Why a step of OPAQUE fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
 pub enum OpaqueError {
     /// A message, password file or state is not validly encoded.
     #[error("the OPAQUE message is not valid")]
-    InvalidMessage,
+    InvalidMessage = 1,
     /// The password, the user or the server is another one than at registration. Which of them cannot be
     /// told.
     #[error("the login is not valid")]
-    InvalidLogin,
+    InvalidLogin = 2,
     /// The password cannot be stretched at this cost.
     #[error("the password hashing parameters are not valid")]
-    InvalidHashing,
+    InvalidHashing = 3,
 }
 
 impl From<ProtocolError> for OpaqueError {

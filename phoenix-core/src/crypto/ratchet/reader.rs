@@ -51,6 +51,9 @@ impl From<InvalidPadding> for QueueReadError {
     }
 }
 
+/// How many entries are passed over at most: each costs two hashes.
+const MAX_SKIPPED: u64 = 1 << 16;
+
 /// A queue as its owner reads it. A client stores it together with what it read, or it reads entries twice or
 /// never.
 #[derive(Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
@@ -127,6 +130,33 @@ impl QueueReader {
         self.secret = Some(secret);
         self.last = Some(entry.hash());
         Ok(message)
+    }
+
+    /// As [`QueueReader::open`], but passes over entries that are missing before this one: an old copy of the
+    /// reader catches up, as long as the key was not rotated in between.
+    ///
+    /// # Errors
+    /// [`QueueReadError`]; the reader is unchanged then.
+    pub fn open_or_skip(
+        &mut self,
+        queue_name: &[u8],
+        entry: &QueueEntry,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, QueueReadError> {
+        let opened = self.open(queue_name, entry);
+        let Err(QueueReadError::Gap { expected }) = opened else { return opened };
+        let missing = entry.sequence.saturating_sub(expected);
+        let Some(secret) = self.secret.as_ref().filter(|_| (1..=MAX_SKIPPED).contains(&missing)) else {
+            return opened;
+        };
+        let mut ahead = self.clone();
+        let mut secret = secret.clone();
+        for _ in 0..missing {
+            secret = secret.step().0;
+        }
+        (ahead.secret, ahead.next_sequence) = (Some(secret), entry.sequence);
+        let skipped = ahead.open(queue_name, entry)?;
+        *self = ahead;
+        Ok(skipped)
     }
 
     /// A generation's first entry may stand at any position that has not been read.

@@ -19,24 +19,25 @@ use crate::{
 pub const MAX_BATCH: usize = 128;
 
 /// Why tokens cannot be made, or are not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
 pub enum TokenError {
     /// The batch is empty or has more than [`MAX_BATCH`] tokens, or the answer has another number than the
     /// request.
     #[error("the batch has no tokens or too many")]
-    BatchSize,
+    BatchSize = 1,
     /// A blinded token is not a valid group element. The client is at fault.
     #[error("a blinded token is not valid")]
-    InvalidBlindedToken,
+    InvalidBlindedToken = 2,
     /// The key is not a valid group element, or does not belong to its id.
     #[error("the token key is not valid")]
-    InvalidKey,
+    InvalidKey = 3,
     /// The issuer did not evaluate this request with the published key. The issuer is at fault.
     #[error("the issuer's proof is not valid")]
-    InvalidProof,
+    InvalidProof = 4,
     /// The token was not issued under this key.
     #[error("the token is not valid")]
-    InvalidToken,
+    InvalidToken = 5,
 }
 
 /// Whose requests a token pays for. Each scope has keys of its own.

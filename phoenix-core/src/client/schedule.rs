@@ -1,0 +1,113 @@
+//! PROTOCOL.md §11.15 — running intents: each in its turn, as far as it goes.
+
+use super::{
+    error::ClientError,
+    event::{Event, IntentId},
+    pass::{Interrupt, Pass},
+    procedures,
+    state::{State, Wait},
+};
+use crate::time::Timestamp;
+
+impl State {
+    /// Runs all intents as far as they go now.
+    pub fn run(&mut self) {
+        loop {
+            let ready: Vec<IntentId> = self.intents.keys().copied().filter(|id| self.is_ready(*id)).collect();
+            if ready.is_empty() {
+                return;
+            }
+            for id in ready {
+                // One before may have ended it, or taken what it waits for.
+                if self.intents.contains(&id) && self.is_ready(id) {
+                    self.pass(id);
+                }
+            }
+        }
+    }
+
+    /// Returns when an intent goes on even if nothing happens.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        self.intents.keys().filter_map(|id| self.wakes_at(*id)).min()
+    }
+
+    fn pass(&mut self, id: IntentId) {
+        let Some(want) = self.intents.get(&id).map(|intent| intent.want.clone()) else { return };
+        self.waits.remove(&id);
+        let end = match procedures::run(&mut Pass::new(self, id), &want) {
+            Ok(()) => Ok(()),
+            Err(Interrupt::Failed(error)) => Err(error),
+            Err(Interrupt::Wait(wait)) => {
+                self.waits.insert(id, wait);
+                return;
+            }
+            Err(Interrupt::Again { keep }) => {
+                self.sendings.remove(&id);
+                if let Some(intent) = self.intents.get_mut(&id) {
+                    intent.notes.truncate(keep);
+                }
+                return;
+            }
+        };
+        self.end(id, end);
+    }
+
+    /// Ends an intent: those that wait for it go on, and the application is told.
+    pub fn end(&mut self, id: IntentId, outcome: Result<(), ClientError>) {
+        let Some(intent) = self.intents.remove(&id) else { return };
+        self.sendings.remove(&id);
+        self.waits.remove(&id);
+        self.failures.remove(&id);
+        if let Some(held) = &intent.held {
+            self.leave_lane(held);
+        }
+        if outcome.is_err() {
+            procedures::clean_up(self, id, &intent);
+        }
+        let mut awaited = false;
+        if let Err(error) = &outcome {
+            for (waiting, wait) in &self.waits {
+                if matches!(wait, Wait::End { of, .. } if *of == id) {
+                    awaited = true;
+                    self.failures.insert(*waiting, error.clone());
+                }
+            }
+        }
+        self.changed();
+        if intent.by_application.into() {
+            self.emit(Event::Done { intent: id, outcome });
+        } else if let (Err(error), false) = (outcome, awaited) {
+            self.emit(Event::BackgroundFailure(error));
+        }
+    }
+
+    /// Whether an intent can go on.
+    fn is_ready(&self, id: IntentId) -> bool {
+        if !self.caught_up && !self.intents.get(&id).is_some_and(|intent| intent.want.catches_up()) {
+            return false;
+        }
+        match self.waits.get(&id) {
+            None | Some(Wait::Nothing) => true,
+            Some(Wait::Answer) => self.can_go_on_sending(id),
+            Some(Wait::Until(due)) => *due <= self.now,
+            Some(Wait::Change { since, until }) => self.changes > *since || *until <= self.now,
+            Some(Wait::Turn(_)) => self.has_turn(id),
+            Some(Wait::End { of, until }) => {
+                !self.intents.contains(of) || until.is_some_and(|until| until <= self.now)
+            }
+        }
+    }
+
+    fn wakes_at(&self, id: IntentId) -> Option<Timestamp> {
+        if !self.caught_up && !self.intents.get(&id).is_some_and(|intent| intent.want.catches_up()) {
+            return None;
+        }
+        match self.waits.get(&id) {
+            None | Some(Wait::Nothing) => Some(self.now),
+            Some(Wait::Answer) => self.sending_wakes_at(id),
+            Some(Wait::Until(due) | Wait::Change { until: due, .. }) => Some(*due),
+            Some(Wait::Turn(_)) => None,
+            Some(Wait::End { until, .. }) => *until,
+        }
+    }
+}
