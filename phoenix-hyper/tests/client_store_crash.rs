@@ -1,5 +1,5 @@
-//! The client store on disk when its process is killed in the middle of a save, and when there is no space: it
-//! holds all saves up to one, and nothing of what they replaced.
+//! The client store on disk when its process is killed in the middle of a save, and when there is no space:
+//! it holds all saves up to one, and nothing of what they replaced.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -50,7 +50,8 @@ fn draw(save: u64, purpose: u64, limit: u64) -> u64 {
 /// What a content consists of: this between two copies of the number of the save, again and again.
 const MARK: [u8; 8] = *b" content";
 
-/// The changes of a save: some records written and deleted, with contents of which no two saves have the same.
+/// The changes of a save: some records written and deleted, with contents of which no two saves have the
+/// same.
 fn changes(save: u64) -> Vec<RecordChange> {
     let mark = [&save.to_be_bytes(), MARK.as_slice(), &save.to_be_bytes()].concat();
     let mut changes = vec![RecordChange { name: LAST.to_vec(), content: Some(mark.clone()) }];

@@ -35,8 +35,8 @@ pub trait Harness {
     /// [`ClientStoreError`].
     fn open(&self, place: &Self::Place) -> Result<Self::Store, ClientStoreError>;
 
-    /// Returns the bytes of all files at a place; `None` if the store keeps no files. Called while no store is
-    /// open there.
+    /// Returns the bytes of all files at a place; `None` if the store keeps no files. Called while no store
+    /// is open there.
     fn files(&self, place: &Self::Place) -> Option<Vec<u8>>;
 }
 
@@ -202,8 +202,8 @@ impl Draw {
         (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB) % limit
     }
 
-    /// A save of a few changes. Each content is of a size of its own, and made of the mark of a number that no
-    /// other content has.
+    /// A save of a few changes. Each content is of a size of its own, and made of the mark of a number that
+    /// no other content has.
     fn changes(&mut self, number: &mut u32) -> Vec<RecordChange> {
         let count = 1 + self.below(6);
         let changes = (0..count).map(|_| {

@@ -64,8 +64,8 @@ pub enum ClientStoreError {
 ///
 /// Names and contents are bytes of any kind. Contents are sealed, so a store that shows them to others shows
 /// sizes and times of changes, no secrets. A store that returns older records than those saved last makes the
-/// client catch up before it sends anything, at the price of the groups that it cannot follow any more: restore
-/// backups only when there is nothing better.
+/// client catch up before it sends anything, at the price of the groups that it cannot follow any more:
+/// restore backups only when there is nothing better.
 pub trait ClientStore: Send + 'static {
     /// Returns all records, in any order. Called before the first save.
     ///
@@ -74,8 +74,8 @@ pub trait ClientStore: Send + 'static {
     fn load(&mut self) -> Result<Vec<StoredRecord>, ClientStoreError>;
 
     /// Carries out all of `changes`, in their order, or none of them. When this returns they are durable: no
-    /// crash of the process, the system or the power undoes them. A change of an absent record creates it; the
-    /// deletion of an absent record does nothing.
+    /// crash of the process, the system or the power undoes them. A change of an absent record creates it;
+    /// the deletion of an absent record does nothing.
     ///
     /// What a changed or deleted record held before can be read no more, neither here nor in any file of the
     /// store, journals included: it may hold the keys of messages that were deleted. What the file system or

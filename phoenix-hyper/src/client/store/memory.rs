@@ -9,8 +9,8 @@ use phoenix_core::client::{RecordChange, StoredRecord};
 
 use super::interface::{ClientStore, ClientStoreError};
 
-/// Records in memory. A clone is a handle on the same records: start a client on a clone, drop the client, and
-/// start it again on another clone.
+/// Records in memory. A clone is a handle on the same records: start a client on a clone, drop the client,
+/// and start it again on another clone.
 ///
 /// The handle that loads takes the records over: saves by handles that have loaded before fail with
 /// [`ClientStoreError::InUse`].

@@ -1,5 +1,5 @@
-//! What a client needs of a place for its state: all records at its start, and one atomic, durable step for each
-//! save.
+//! What a client needs of a place for its state: all records at its start, and one atomic, durable step for
+//! each save.
 //!
 //! * [`ClientStore`]: the interface. Bring your own implementation, and run [`conformance`] over it.
 //! * [`MemoryClientStore`]: for tests and trials.

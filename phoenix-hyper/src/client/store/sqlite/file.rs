@@ -36,8 +36,8 @@ pub(super) fn open(path: &Path) -> Result<(PathBuf, Connection), ClientStoreErro
     Ok((path, connection))
 }
 
-/// Creates an empty file, which is an empty database, that only its owner may read. SQLite creates the journal
-/// with the same permissions, and makes both names durable with the first commit.
+/// Creates an empty file, which is an empty database, that only its owner may read. SQLite creates the
+/// journal with the same permissions, and makes both names durable with the first commit.
 fn create(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -15,14 +15,14 @@ use super::{
 };
 use crate::client::store::interface::{ClientStore, ClientStoreError};
 
-/// A client store in one SQLite file, which only its owner may read. Beside it is a journal, named as the file
-/// with `-journal` at its end; the two belong together.
+/// A client store in one SQLite file, which only its owner may read. Beside it is a journal, named as the
+/// file with `-journal` at its end; the two belong together.
 ///
-/// The file is locked while the store is open. A process holds the lock as long as it does not open and close the
-/// file on its own besides (a rule of POSIX), so copy it from another process, while the store is closed.
+/// The file is locked while the store is open. A process holds the lock as long as it does not open and close
+/// the file on its own besides (a rule of POSIX), so copy it from another process, while the store is closed.
 ///
-/// Space in the file is used again, and never returned. Contents are sealed by the client; sizes and the number of
-/// records are there to be seen.
+/// Space in the file is used again, and never returned. Contents are sealed by the client; sizes and the
+/// number of records are there to be seen.
 pub struct SqliteClientStore {
     path: PathBuf,
     connection: Connection,
@@ -38,10 +38,12 @@ impl fmt::Debug for SqliteClientStore {
 }
 
 impl SqliteClientStore {
-    /// Opens the store in the file at `path`. If there is no such file it is created, in a directory that exists.
+    /// Opens the store in the file at `path`. If there is no such file it is created, in a directory that
+    /// exists.
     ///
     /// # Errors
-    /// [`ClientStoreError`]: the file is in use, or something else, or newer, or damaged, or the system refuses.
+    /// [`ClientStoreError`]: the file is in use, or something else, or newer, or damaged, or the system
+    /// refuses.
     pub fn open(path: &Path) -> Result<Self, ClientStoreError> {
         let (path, connection) = file::open(path)?;
         let mut slots = Slots::default();
@@ -55,7 +57,8 @@ impl SqliteClientStore {
     }
 }
 
-/// Reads all slots, in the order of their numbers. Returns whether `each` has returned `true` for all of them.
+/// Reads all slots, in the order of their numbers. Returns whether `each` has returned `true` for all of
+/// them.
 fn read(
     path: &Path,
     connection: &Connection,

@@ -1,7 +1,7 @@
 //! Slots: where each record lies, which slots are free, and what a slot contains.
 //!
-//! A slot in use contains `1`, the length of the name (2 bytes), the name, the length of the content (4 bytes),
-//! the content, and zeros up to its end. A free slot contains zeros.
+//! A slot in use contains `1`, the length of the name (2 bytes), the name, the length of the content (4
+//! bytes), the content, and zeros up to its end. A free slot contains zeros.
 
 use std::collections::BTreeMap;
 
@@ -53,8 +53,8 @@ fn size_for(bytes: usize) -> usize {
 }
 
 impl Slots {
-    /// Notes the next slot of the file, with the name of its record. Returns `false` if it contradicts those noted
-    /// before.
+    /// Notes the next slot of the file, with the name of its record. Returns `false` if it contradicts those
+    /// noted before.
     pub fn note(&mut self, slot: Slot, name: Option<&[u8]>) -> bool {
         self.count += 1;
         let fresh = match name {
@@ -67,8 +67,8 @@ impl Slots {
         fresh && slot.number == self.count
     }
 
-    /// Finds a slot for a record of this name and length of content: the one that it has, if that is of the right
-    /// size.
+    /// Finds a slot for a record of this name and length of content: the one that it has, if that is of the
+    /// right size.
     pub fn place(&mut self, name: &[u8], length: usize) -> Placed {
         let size = size_for(FRAME + name.len() + length);
         let freed = match self.used.get(name) {
