@@ -38,6 +38,8 @@ pub(super) enum Patience {
     /// For as long as the intent exists: carrying it out twice does no harm. When the request is not valid any
     /// more, the client reads its queue, which may tell the outcome, and signs it again.
     Unlimited,
+    /// The same for reading the queue itself.
+    UnlimitedReading,
 }
 
 /// A request that is to be made: its body, and who signs it.
@@ -180,7 +182,7 @@ impl Pass<'_> {
     /// Has tokens fetched: again and again, if that is how long the request is sent.
     fn after_tokens(&mut self, domain: Domain, patience: Patience) -> Interrupt {
         match self.take_failure() {
-            Some(ClientError::Unanswered { .. }) if patience == Patience::Unlimited => {}
+            Some(ClientError::Unanswered { .. }) if patience != Patience::Window => {}
             Some(error) => return error.into(),
             None => {}
         }
@@ -272,7 +274,7 @@ impl Pass<'_> {
             Patience::Unlimited if has_queue && !std::mem::replace(&mut sending.asked_state, true) => {
                 Progress::After(Want::ReadFanOutQueue)
             }
-            Patience::Unlimited => {
+            Patience::Unlimited | Patience::UnlimitedReading => {
                 // The queue may be out of reach, too.
                 let _ = self.take_failure();
                 Progress::Sign
@@ -329,7 +331,7 @@ impl Pass<'_> {
         // A copy before this one may have been in time.
         if uncertain && matches!(refusal, Refusal::OutsideTimeWindow { .. }) {
             return Ok(match patience {
-                Patience::Unlimited => self.over(patience, domain),
+                Patience::Unlimited | Patience::UnlimitedReading => self.over(patience, domain),
                 Patience::Window => Progress::Failed(ClientError::Unanswered { domain: domain.clone() }),
             });
         }

@@ -26,7 +26,9 @@ pub(super) fn read(pass: &mut Pass<'_>) -> Result<(), Interrupt> {
     pass.enter(Lane::Queues)?;
     let place = pass.place();
     let domain = pass.state().config.domain.clone();
-    let reply = pass.call(&domain, Patience::Window, |state, _| {
+    // A restored client does nothing else before it has read its queue.
+    let patience = if pass.state().caught_up { Patience::Window } else { Patience::UnlimitedReading };
+    let reply = pass.call(&domain, patience, |state, _| {
         let queue = state.fan_out_queue.0.as_ref().ok_or(ClientError::NotRegistered)?;
         Ok(Body::signed(Dequeue { range: queue.range() }, state.queuing_identity()?))
     })?;

@@ -111,6 +111,11 @@ fn settle(pass: &mut Pass<'_>, group: &GroupId, proposals: Proposals) -> Result<
     if pass.rounds() > MAX_REBASES {
         return Err(ClientError::Contention.into());
     }
+    // What has come of the group is followed first: a restored client may find that its keys are used.
+    let state = pass.state();
+    if !pass.is_repeated() && !state.holding_deliveries && state.next_in_inbox(group).is_some() {
+        return Err(pass.after(&Want::Follow { group: group.clone() }));
+    }
     let is_busy = pass.once("settle", |state| {
         state.group(group)?;
         if !state.is_healthy(group) {

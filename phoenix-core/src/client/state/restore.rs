@@ -65,6 +65,7 @@ impl State {
             state.random = state.saved_generator();
         }
         state.check()?;
+        state.skip_ids();
         state.recover()?;
         Ok(state)
     }
@@ -76,6 +77,15 @@ impl State {
         }
         let rows = self.rows().into_iter().find(|rows| rows.kind() == record.kind);
         rows.ok_or(RestoreError::Version)?.load(&record).map_err(|_| RestoreError::Damaged)
+    }
+
+    /// Passes over the ids that another copy of this state may have given since it was saved: ids begin with
+    /// the time of the restoration.
+    fn skip_ids(&mut self) {
+        let first = self.now.milliseconds() << 20;
+        let header = self.header.change();
+        header.next_intent = header.next_intent.max(first);
+        header.next_event = header.next_event.max(first);
     }
 
     fn check(&self) -> Result<(), RestoreError> {

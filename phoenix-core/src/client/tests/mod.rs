@@ -3,6 +3,8 @@
 mod dishonest;
 mod mls_vectors;
 mod network;
+mod restarts;
+mod saves;
 mod vectors;
 
 use self::network::{Network, Outage};
@@ -18,8 +20,7 @@ use crate::{
 fn three_users(network: &mut Network) -> [usize; 3] {
     let users = ["one.example", "one.example", "two.example"].map(|domain| network.client(domain, |_| {}));
     for user in users {
-        let task = network.clients[user].register(b"a password");
-        network.finish(user, task).unwrap();
+        network.insist(user, |client| client.register(b"a password")).unwrap();
         assert!(network.events[user].contains(&Event::Registered));
         assert!(network.clients[user].qs_client().is_some());
     }
@@ -30,8 +31,7 @@ fn three_users(network: &mut Network) -> [usize; 3] {
 fn connect(network: &mut Network, [first, second, third]: [usize; 3]) {
     for other in [second, third] {
         let user = network.user(other);
-        let task = network.clients[first].connect(user);
-        network.finish(first, task).unwrap();
+        network.insist(first, |client| client.connect(user.clone())).unwrap();
     }
     network.settle(|network| {
         [second, third].iter().all(|other| network.clients[*other].contacts() == [network.user(first)])
@@ -41,8 +41,7 @@ fn connect(network: &mut Network, [first, second, third]: [usize; 3]) {
 
 /// Has `creator` create a group.
 fn create_group(network: &mut Network, creator: usize) -> GroupId {
-    let task = network.clients[creator].create_group();
-    network.finish(creator, task).unwrap();
+    network.insist(creator, Client::create_group).unwrap();
     let created = network.events[creator].iter().rev().find_map(|event| match event {
         Event::GroupCreated { group, .. } => Some(group.clone()),
         _ => None,

@@ -1,6 +1,6 @@
 //! Clients, the homeservers that they talk to, and time that passes when nothing else happens.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::super::{
     Client, ClientConfig, ClientError, Event, EventId, IntentId, Output, RecordChange, StorageKey,
@@ -13,7 +13,7 @@ use crate::{
         opaque::PasswordHashing,
     },
     error::PeerFailure,
-    identifiers::{Domain, GroupId, QsClientId, UserId},
+    identifiers::{Domain, GroupId, QsClientId, RequestId, UserId},
     operation::{Effect, timers},
     rng::Random,
     testing::world::{World, homeserver},
@@ -43,9 +43,17 @@ pub(super) struct Network {
     pub stores: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
     /// The events that each client has shown, each once.
     pub events: Vec<Vec<Event>>,
-    /// The ids of these events.
-    shown: Vec<BTreeSet<EventId>>,
+    /// The same, by their ids.
+    shown: Vec<BTreeMap<EventId, Event>>,
     pub done: Vec<BTreeMap<IntentId, Result<(), ClientError>>>,
+    /// How many of every hundred steps of clients end with a crash.
+    pub crashes: u64,
+    /// How many clients were killed.
+    pub crashed: usize,
+    /// The bodies of all requests of clients, by the id of the request: one, however often it was sent.
+    bodies: BTreeMap<RequestId, Vec<u8>>,
+    /// All requests that left clients, if they are kept.
+    kept: Option<Vec<Vec<u8>>>,
     /// How many of every hundred requests of clients are lost, and of their answers.
     pub loss: u64,
     /// Whether no request of a client arrives, or no answer.
@@ -85,6 +93,10 @@ impl Network {
             events: Vec::new(),
             shown: Vec::new(),
             done: Vec::new(),
+            crashes: 0,
+            crashed: 0,
+            bodies: BTreeMap::new(),
+            kept: None,
             loss: 0,
             outage: None,
             dishonest: None,
@@ -106,13 +118,31 @@ impl Network {
         self.clients.push(Client::new(config, KEY, seed));
         self.stores.push(BTreeMap::new());
         self.events.push(Vec::new());
-        self.shown.push(BTreeSet::new());
+        self.shown.push(BTreeMap::new());
         self.done.push(BTreeMap::new());
         self.clients.len() - 1
     }
 
     pub fn user(&self, client: usize) -> UserId {
         self.clients[client].user_id()
+    }
+
+    /// Begins an intent, again if a crash came before it was saved, and goes on until it has ended. Returns
+    /// its result.
+    pub fn insist(
+        &mut self,
+        client: usize,
+        begin: impl Fn(&mut Client) -> IntentId,
+    ) -> Result<(), ClientError> {
+        loop {
+            let intent = begin(&mut self.clients[client]);
+            let is_under_way =
+                |network: &Self| network.clients[client].under_way().iter().any(|view| view.id == intent);
+            self.run_until(|network| network.done[client].contains_key(&intent) || !is_under_way(network));
+            if let Some(outcome) = self.done[client].get(&intent) {
+                return outcome.clone();
+            }
+        }
     }
 
     /// Goes on until `task` has ended. Returns its result.
@@ -124,9 +154,8 @@ impl Network {
     /// Has every client read its queues, again and again until `condition` holds.
     pub fn settle(&mut self, condition: impl Fn(&Self) -> bool) {
         for _ in 0..200 {
-            let tasks: Vec<IntentId> = self.clients.iter_mut().map(Client::read_queues).collect();
-            for (client, task) in tasks.into_iter().enumerate() {
-                self.finish(client, task).unwrap();
+            for client in 0..self.clients.len() {
+                self.insist(client, Client::read_queues).unwrap();
             }
             self.run_until(|network| network.clients.iter().all(Client::is_idle));
             if condition(self) {
@@ -134,7 +163,7 @@ impl Network {
             }
             self.pass(1_000);
         }
-        panic!("the clients do not settle: {:#?}", self.events);
+        panic!("the clients do not settle: {:?}", self.last_events());
     }
 
     /// Lets this many milliseconds pass.
@@ -152,7 +181,7 @@ impl Network {
                 self.advance();
             }
         }
-        panic!("no end in sight: {:#?}", self.events);
+        panic!("no end in sight: {:?}", self.last_events());
     }
 
     /// Does what can be done now. Returns whether there was anything to do.
@@ -161,11 +190,23 @@ impl Network {
         for number in 0..self.clients.len() {
             while let Some(output) = self.clients[number].poll(self.world.now) {
                 busy = true;
+                let crash = self.random.below(100) < self.crashes && !self.stores[number].is_empty();
+                if crash && self.random.below(2) == 0 {
+                    self.crashed += 1;
+                    self.restart(number);
+                    continue;
+                }
                 match output {
                     Output::Request(exchange) => {
                         self.trace = kdf::hash(Label::ROW_NAME, &[&self.trace, &exchange.request]);
-                        let (kind, _) = RequestEnvelope::read(&exchange.request).unwrap();
+                        let (kind, envelope) = RequestEnvelope::read(&exchange.request).unwrap();
                         *self.made.entry(kind).or_default() += 1;
+                        if let Some(kept) = &mut self.kept {
+                            kept.push(exchange.request.clone());
+                        }
+                        let body = envelope.body.as_slice().to_vec();
+                        let same = self.bodies.entry(envelope.request_id).or_insert_with(|| body.clone());
+                        assert!(*same == body, "{kind:?}: another body under a used id");
                         let [request_lost, answer_lost] = [Outage::Requests, Outage::Answers]
                             .map(|outage| self.random.below(100) < self.loss || self.outage == Some(outage));
                         let answer =
@@ -183,7 +224,9 @@ impl Network {
                     }
                     Output::Save(save) => {
                         store(&mut self.stores[number], save.changes);
-                        self.clients[number].saved(save.id, Ok(()));
+                        if !crash {
+                            self.clients[number].saved(save.id, Ok(()));
+                        }
                     }
                     Output::Event(id, event) => {
                         self.show(number, id, event);
@@ -191,13 +234,28 @@ impl Network {
                     }
                     Output::Stopped => panic!("no save fails here"),
                 }
+                if crash {
+                    // After the output: saved and not confirmed, sent and not answered, shown and confirmed.
+                    self.crashed += 1;
+                    self.restart(number);
+                }
             }
         }
         busy | !self.world.round().is_empty()
     }
 
+    /// The last events of each client, and what it has under way, for a failure.
+    fn last_events(&self) -> Vec<(&[Event], Vec<crate::client::IntentView>)> {
+        let last = |events: &'_ Vec<Event>| events.len().saturating_sub(6);
+        let all = self.events.iter().zip(&self.clients);
+        all.map(|(events, client)| (&events[last(events)..], client.under_way())).collect()
+    }
+
     fn show(&mut self, number: usize, id: EventId, event: Event) {
-        if self.shown[number].insert(id) {
+        if let Some(before) = self.shown[number].get(&id) {
+            assert_eq!(*before, event, "an event shown again is another one");
+        } else {
+            self.shown[number].insert(id, event.clone());
             if let Event::Done { intent, outcome } = &event {
                 self.done[number].insert(*intent, outcome.clone());
             }
@@ -218,6 +276,15 @@ impl Network {
         let (seed, now) = (self.random.array(), self.world.now);
         self.clients[number] = Client::restore(config, KEY, records, seed, now).unwrap();
         self.stores[number] = saved;
+    }
+
+    /// Keeps all requests from here on.
+    pub fn keep_requests(&mut self) {
+        self.kept = Some(Vec::new());
+    }
+
+    pub fn requests_kept(&self) -> &[Vec<u8>] {
+        self.kept.as_deref().unwrap_or_default()
     }
 
     /// How many requests of a kind clients have made.

@@ -91,6 +91,12 @@ impl QueueReader {
         self.last
     }
 
+    /// The ratchet key, for a test that looks for it where it should not be.
+    #[cfg(test)]
+    pub(crate) fn secret_bytes(&self) -> Option<Vec<u8>> {
+        self.secret.as_ref().map(|secret| secret.as_bytes().to_vec())
+    }
+
     /// Replaces the key to which the queue is sealed; the service starts a new generation with it. Entries of
     /// the current generation can be read still, rotations excepted.
     pub fn replace_key(&mut self, private_key: HpkePrivateKey) {

@@ -1,0 +1,178 @@
+//! PROTOCOL.md §11.15 — clients that are killed at any step, and restored from what they have saved.
+
+use super::{assert_agreement, connect, create_group, joined, network::Network, three_users};
+use crate::{
+    client::{Client, ClientError, Event},
+    identifiers::GroupId,
+};
+
+/// Three users in a group of the first, while nothing crashes.
+fn group_of_three(network: &mut Network) -> ([usize; 3], GroupId) {
+    let users = three_users(network);
+    connect(network, users);
+    let group = create_group(network, users[0]);
+    let invited = [network.user(users[1]), network.user(users[2])];
+    network.insist(users[0], |client| client.invite(&group, &invited)).unwrap();
+    network.settle(|network| users[1..].iter().all(|user| joined(network, *user, &group)));
+    (users, group)
+}
+
+fn texts(network: &Network, user: usize, group: &GroupId) -> Vec<Vec<u8>> {
+    network.messages(user, group).into_iter().map(|(_, text)| text).collect()
+}
+
+#[test]
+fn clients_killed_at_every_step_lose_nothing_and_repeat_nothing() {
+    let mut killed = 0;
+    for seed in 30..36 {
+        let mut network = Network::new(seed, &["one.example", "two.example"]);
+        network.crashes = 8;
+        network.loss = if seed % 2 == 0 { 10 } else { 0 };
+        let (users, group) = group_of_three(&mut network);
+        for round in 0..4 {
+            for user in users {
+                let text = format!("{round} of {user}").into_bytes();
+                network.insist(user, |client| client.send(&group, &text)).unwrap();
+                if round == 2 {
+                    network.insist(user, |client| client.update(&group)).unwrap();
+                }
+            }
+        }
+        network.crashes = 0;
+        network.settle(|network| users.iter().all(|user| network.messages(*user, &group).len() >= 12));
+        assert_agreement(&network, &users, &group);
+        for user in users {
+            let mut seen = texts(&network, user, &group);
+            assert_eq!(network.messages(user, &group), network.messages(users[0], &group));
+            seen.sort();
+            let mut sent: Vec<_> = (0..4)
+                .flat_map(|round| users.map(|user| format!("{round} of {user}").into_bytes()))
+                .collect();
+            sent.sort();
+            assert_eq!(seen, sent);
+        }
+        killed += network.crashed;
+    }
+    assert!(killed > 200, "{killed} kills");
+}
+
+#[test]
+fn what_was_under_way_goes_on_after_a_restart() {
+    let mut network = Network::new(40, &["one.example", "two.example"]);
+    let (users, group) = group_of_three(&mut network);
+    let [first, ..] = users;
+    network.world.down = ["one.example".parse().unwrap()].into();
+    let sending = network.clients[first].send(&group, b"sent while the homeserver is down");
+    network.pass(60_000);
+    let view = network.clients[first].under_way().into_iter().find(|view| view.id == sending).unwrap();
+    assert_eq!((view.awaits, view.failures > 2), (Some("one.example".parse().unwrap()), true));
+    network.restart(first);
+    assert!(network.clients[first].under_way().iter().any(|view| view.id == sending));
+    network.pass(60_000);
+    network.world.down.clear();
+    network.finish(first, sending).unwrap();
+    network.settle(|network| network.messages(users[2], &group).len() == 1);
+    assert_agreement(&network, &users, &group);
+}
+
+/// The window is over while the homeserver is down, in all of what may have happened to the first copy.
+#[test]
+fn past_the_window_the_same_ciphertext_is_sent_and_read_once() {
+    for outage in [super::Outage::Requests, super::Outage::Answers] {
+        let mut network = Network::new(41, &["one.example", "two.example"]);
+        let (users, group) = group_of_three(&mut network);
+        network.outage = Some(outage);
+        let sending = network.clients[users[2]].send(&group, b"once");
+        network.pass(2 * 3_600_000);
+        network.restart(users[2]);
+        network.pass(2 * 3_600_000);
+        network.outage = None;
+        network.finish(users[2], sending).unwrap();
+        network.settle(|network| users.iter().all(|user| !texts(network, *user, &group).is_empty()));
+        network.pass(10_000);
+        network.settle(|_| true);
+        for user in users {
+            assert_eq!(texts(&network, user, &group), [b"once"]);
+        }
+        assert_agreement(&network, &users, &group);
+    }
+}
+
+#[test]
+fn a_cancelled_message_that_was_ordered_is_acknowledged_still() {
+    let mut network = Network::new(42, &["one.example", "two.example"]);
+    let (users, group) = group_of_three(&mut network);
+    let [first, second, _] = users;
+    let home = network.user(first).domain;
+    network.insist(first, |client| client.stock_tokens(&home, 10)).unwrap();
+    network.outage = Some(super::Outage::Answers);
+    let sending = network.clients[first].send(&group, b"ordered");
+    network.pass(5_000);
+    assert!(network.clients[first].cancel(sending));
+    assert_eq!(network.finish(first, sending), Err(ClientError::Cancelled));
+    assert!(!network.clients[first].cancel(sending), "it has ended");
+    network.outage = Some(super::Outage::Requests);
+    let never = network.clients[first].send(&group, b"never ordered");
+    network.pass(5_000);
+    network.clients[first].cancel(never);
+    assert_eq!(network.finish(first, never), Err(ClientError::Cancelled));
+    network.outage = None;
+    network.restart(first);
+    network.settle(|network| network.messages(second, &group).len() == 1);
+    assert_eq!(texts(&network, second, &group), [b"ordered"]);
+    assert_eq!(texts(&network, first, &group), [b"ordered"]);
+    network.insist(first, |client| client.send(&group, b"next")).unwrap();
+    network.settle(|network| network.messages(second, &group).len() == 2);
+    for user in users {
+        assert_eq!(texts(&network, user, &group), [b"ordered".to_vec(), b"next".to_vec()]);
+    }
+    assert_agreement(&network, &users, &group);
+}
+
+#[test]
+fn an_old_copy_says_so_and_sends_nothing() {
+    let mut network = Network::new(43, &["one.example", "two.example"]);
+    let (users, group) = group_of_three(&mut network);
+    let [first, second, third] = users;
+    network.insist(first, |client| client.send(&group, b"before")).unwrap();
+    network.settle(|network| network.messages(third, &group).len() == 1);
+    let old = network.stores[second].clone();
+    for text in [b"sent and read since".as_slice(), b"another"] {
+        network.insist(second, |client| client.send(&group, text)).unwrap();
+        network.insist(first, |client| client.send(&group, text)).unwrap();
+    }
+    network.settle(|network| network.messages(second, &group).len() == 5);
+    assert_agreement(&network, &users, &group);
+
+    network.restore(second, old);
+    assert_eq!(
+        network.insist(second, |client| client.send(&group, b"with used keys")),
+        Err(ClientError::NeedsResync)
+    );
+    assert!(network.events[second].contains(&Event::OldCopy));
+    // The others go on, and the old copy reads what comes.
+    network.insist(first, |client| client.send(&group, b"after")).unwrap();
+    network.settle(|network| texts(network, second, &group).contains(&b"after".to_vec()));
+    assert_eq!(texts(&network, third, &group), texts(&network, first, &group));
+    assert!(!texts(&network, third, &group).contains(&b"with used keys".to_vec()));
+    // What has nothing to do with the keys that are used goes on.
+    network.insist(second, Client::create_group).unwrap();
+}
+
+/// Nothing was read since the copy was made, but sent: the receipt in the queue says so.
+#[test]
+fn an_old_copy_is_known_by_a_receipt_that_it_cannot_explain() {
+    let mut network = Network::new(44, &["one.example", "two.example"]);
+    let (users, group) = group_of_three(&mut network);
+    let second = users[1];
+    let old = network.stores[second].clone();
+    let read = network.clients[second].entries_read();
+    network.insist(second, |client| client.send(&group, b"sent since")).unwrap();
+    assert_eq!(network.clients[second].entries_read(), read);
+    network.restore(second, old);
+    assert_eq!(
+        network.insist(second, |client| client.send(&group, b"with used keys")),
+        Err(ClientError::NeedsResync)
+    );
+    assert!(network.events[second].contains(&Event::OldCopy));
+}
