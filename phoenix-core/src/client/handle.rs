@@ -215,6 +215,10 @@ impl Client {
         let after = if is_saving { SaveId(self.made.0 + 1) } else { self.made };
         let departures = std::mem::take(&mut self.state.departures);
         self.departures.extend(departures.into_iter().map(|departure| (after, departure)));
+        if !is_saving && save.is_none() {
+            // Nothing has changed since the last save: what was to wait for the next one need not.
+            self.departures.iter_mut().for_each(|(after, _)| *after = self.made.min(*after));
+        }
         if self.state.config.planted(ClientPlant::SaveAfterRequest) {
             self.departures.iter_mut().for_each(|(after, _)| *after = SaveId(0));
         }
