@@ -40,4 +40,10 @@ impl Duplicates {
             since: Some(earlier),
         })
     }
+
+    /// Forgets what has reached a user from the event `since` on.
+    pub fn goes_back(&mut self, user: &UserId, since: EventNumber) {
+        self.positions.retain(|(of, _, _), event| of != user || *event < since);
+        self.texts.retain(|(of, _, _), event| of != user || *event < since);
+    }
 }
