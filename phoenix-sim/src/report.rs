@@ -26,6 +26,8 @@ pub struct Report {
     pub crashes: u64,
     /// Crashes of clients.
     pub client_crashes: u64,
+    /// What clients were about when they crashed, by kind of intent.
+    pub interrupted: BTreeMap<String, u64>,
     /// How often a client was restored from an older copy.
     pub older_copies: u64,
     /// Intents that became impossible because a client was restored from an older copy.
@@ -92,6 +94,9 @@ impl fmt::Display for Report {
             "  {} crashes of clients, {} restored from an older copy, {} intents given up for it",
             self.client_crashes, self.older_copies, self.given_up
         )?;
+        let interrupted: Vec<String> =
+            self.interrupted.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
+        writeln!(formatter, "  interrupted: {}", interrupted.join(", "))?;
         let attempts: Vec<String> =
             self.attempts.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
         writeln!(formatter, "  dishonest homeserver: {}", attempts.join(", "))?;

@@ -10,7 +10,7 @@ use phoenix_core::{
     time::Timestamp,
 };
 
-use crate::{device::Device, schedule::EventNumber, server::Server};
+use crate::{device::Device, server::Server};
 
 /// A user with one client.
 pub struct User {
@@ -81,8 +81,8 @@ pub struct Copy {
     pub is_registered: bool,
     /// The intents of the plan that were begun, saved, and not ended.
     pub begun: BTreeMap<IntentId, Begun>,
-    /// The event in which the copy was made.
-    pub event: EventNumber,
+    /// The step of the world in which the copy was made.
+    pub step: u64,
 }
 
 /// A crash that waits for its moment.
@@ -172,14 +172,14 @@ impl User {
     }
 
     /// Makes a copy of the device.
-    pub fn copy(&self, event: EventNumber) -> Copy {
+    pub fn copy(&self, step: u64) -> Copy {
         let saved = self.begun.iter().filter(|(_, begun)| begun.kept == Kept::Saved);
         Copy {
             device: self.device.clone(),
             entries_read: self.saved_entries,
             is_registered: self.is_registered,
             begun: saved.map(|(id, begun)| (*id, *begun)).collect(),
-            event,
+            step,
         }
     }
 

@@ -17,8 +17,8 @@ use crate::schedule::EventNumber;
 pub struct Acknowledged {
     /// By group and position.
     acknowledged: BTreeMap<(GroupId, u64), Message>,
-    /// By recipient, group and position.
-    received: BTreeMap<(UserId, GroupId, u64), EventNumber>,
+    /// By recipient, group and position; in which step of the world.
+    received: BTreeMap<(UserId, GroupId, u64), u64>,
 }
 
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Acknowledged {
         let user = observation.user_id;
         if let Event::Message { group, position, .. } = observation.event {
             let name = (user.clone(), group.clone(), *position);
-            self.received.entry(name).or_insert(observation.number);
+            self.received.entry(name).or_insert(observation.step);
         }
         let Event::MessageAcknowledged { group, position, text, .. } = observation.event else {
             return Ok(());
@@ -51,9 +51,9 @@ impl Acknowledged {
         Ok(())
     }
 
-    /// Forgets what has reached a user from the event `since` on.
-    pub fn goes_back(&mut self, user: &UserId, since: EventNumber) {
-        self.received.retain(|(of, _, _), event| of != user || *event < since);
+    /// Forgets what has reached a user from the step `since` on.
+    pub fn goes_back(&mut self, user: &UserId, since: u64) {
+        self.received.retain(|(of, _, _), step| of != user || *step < since);
     }
 
     /// Returns how many messages were acknowledged.

@@ -19,7 +19,6 @@ use phoenix_core::{
 use sha2::{Digest, Sha256};
 
 use super::{observation::Observation, rows::LoggedMessage, violation::Violation};
-use crate::schedule::EventNumber;
 
 type RequestHash = [u8; 32];
 
@@ -32,8 +31,8 @@ pub struct Order {
     commits: BTreeMap<(GroupId, u64), RequestHash>,
     /// The epoch of the message at each position of a group.
     message_epochs: BTreeMap<(GroupId, u64), u64>,
-    /// The positions that each member has seen.
-    seen: BTreeMap<(UserId, GroupId), BTreeMap<u64, EventNumber>>,
+    /// The positions that each member has seen, and in which step of the world.
+    seen: BTreeMap<(UserId, GroupId), BTreeMap<u64, u64>>,
     /// The text that the first member saw at each position of a group.
     texts: BTreeMap<(GroupId, u64), Vec<u8>>,
 }
@@ -94,7 +93,7 @@ impl Order {
         let user = observation.user_id;
         let seen = self.seen.entry((user.clone(), group.clone())).or_default();
         let last = seen.last_key_value().map(|(last, _)| *last);
-        seen.insert(*position, observation.number);
+        seen.insert(*position, observation.step);
         if last.is_some_and(|last| last >= *position) {
             let what = format!("{user} saw position {position} of {group} after {last:?}");
             return Err(Violation::now("order", what));
@@ -106,10 +105,10 @@ impl Order {
         Ok(())
     }
 
-    /// Forgets what a user has seen from the event `since` on.
-    pub fn goes_back(&mut self, user: &UserId, since: EventNumber) {
+    /// Forgets what a user has seen from the step `since` on.
+    pub fn goes_back(&mut self, user: &UserId, since: u64) {
         let of_user = self.seen.iter_mut().filter(|((of, _), _)| of == user);
-        of_user.for_each(|(_, seen)| seen.retain(|_, event| *event < since));
+        of_user.for_each(|(_, seen)| seen.retain(|_, step| *step < since));
     }
 
     /// Returns the epoch that the message at a position was sent in. `None`: no message was ordered there.

@@ -24,7 +24,8 @@ pub fn observe(observation: &Observation<'_>, restored: &Restored) -> Result<(),
         | Event::Missing { group, .. }
         | Event::MessageUnreadable { group, .. }
         | Event::CommitUnprocessable { group, .. } => !excepted(group),
-        Event::QueueUnreadable { .. } | Event::Removed(_) => true,
+        Event::QueueUnreadable { direct, .. } => !(*direct && restored.is_older(observation.user_id)),
+        Event::Removed(_) => true,
         Event::Registered
         | Event::ConnectionRequested(_)
         | Event::Connected(_)

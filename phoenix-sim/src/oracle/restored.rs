@@ -17,7 +17,8 @@
 //! before. What its user had seen since the copy was made counts as not seen.
 //!
 //! Once the client has said so, one thing is excepted from all other oracles: that this user receives the
-//! messages of these groups, and can follow them. *These groups* are those that the client was in when it
+//! messages of these groups, and can follow them (and the first entries of its direct queue, if the copy was made
+//! before the key of that queue was read). *These groups* are those that the client was in when it
 //! crashed, or on its way into, and those whose invitation it declines since, because key packages or the
 //! inviter's connection are lost. Everything else holds: for the other members in these groups, for what this
 //! user had sent there, and for this user in all other groups.
@@ -47,7 +48,7 @@ type Hash = [u8; 32];
 /// What clients have shown, sent and acknowledged, and which of them were restored from an older copy.
 #[derive(Debug, Default)]
 pub struct Restored {
-    shown: BTreeMap<(UserId, EventId), (Event, EventNumber)>,
+    shown: BTreeMap<(UserId, EventId), Shown>,
     /// The hash of operation, homeserver and body.
     requests: BTreeMap<RequestId, (Hash, EventNumber)>,
     /// The ciphertext of the message at each position of a group.
@@ -57,6 +58,15 @@ pub struct Restored {
     /// The first entry of its queue that each client has not acknowledged, as far as homeservers have answered.
     acknowledged: BTreeMap<UserId, u64>,
     older: BTreeMap<UserId, Older>,
+}
+
+/// An event that was shown.
+#[derive(Debug)]
+struct Shown {
+    event: Event,
+    /// The step of the world in which it was, and the event of the world.
+    step: u64,
+    number: EventNumber,
 }
 
 /// A user whose client was restored from an older copy.
@@ -77,22 +87,18 @@ impl Restored {
     ///
     /// # Errors
     /// It has shown another one under the same id.
-    pub fn shows(
-        &mut self,
-        user: &UserId,
-        id: EventId,
-        event: &Event,
-        number: EventNumber,
-    ) -> Result<bool, Violation> {
+    pub fn shows(&mut self, id: EventId, observation: &Observation<'_>) -> Result<bool, Violation> {
+        let Observation { user_id: user, event, step, number, .. } = *observation;
         match self.shown.get(&(user.clone(), id)) {
             None => {
-                self.shown.insert((user.clone(), id), (event.clone(), number));
+                self.shown.insert((user.clone(), id), Shown { event: event.clone(), step, number });
                 Ok(true)
             }
-            Some((earlier, _)) if earlier == event => Ok(false),
-            Some((earlier, since)) => {
-                let what = format!("{user} is shown {event:?} as {id:?}, which was {earlier:?} before");
-                Err(Violation { oracle: "restored", what, since: Some(*since) })
+            Some(earlier) if earlier.event == *event => Ok(false),
+            Some(earlier) => {
+                let what =
+                    format!("{user} is shown {event:?} as {id:?}, which was {:?} before", earlier.event);
+                Err(Violation { oracle: "restored", what, since: Some(earlier.number) })
             }
         }
     }
@@ -184,15 +190,9 @@ impl Restored {
         Err(Violation::now("restored", what))
     }
 
-    /// Notes that a client is to be restored from a copy that was made in the event `since`.
-    pub fn goes_back(
-        &mut self,
-        user: &UserId,
-        since: EventNumber,
-        lost: BTreeSet<GroupId>,
-        number: EventNumber,
-    ) {
-        self.shown.retain(|(of, _), (_, shown)| of != user || *shown < since);
+    /// Notes that a client is to be restored from a copy that was made in the step `since`.
+    pub fn goes_back(&mut self, user: &UserId, since: u64, lost: BTreeSet<GroupId>, number: EventNumber) {
+        self.shown.retain(|(of, _), shown| of != user || shown.step < since);
         let older = self.older.entry(user.clone()).or_default();
         older.lost.extend(lost);
         older.event = number;
@@ -201,6 +201,11 @@ impl Restored {
     /// Returns whether a user need not receive what is sent to a group, and cannot follow it.
     pub fn excepts(&self, user: &UserId, group: &GroupId) -> bool {
         self.older.get(user).is_some_and(|older| older.has_said && older.lost.contains(group))
+    }
+
+    /// Returns whether a user has gone back to an older copy, and been told so by the client.
+    pub fn is_older(&self, user: &UserId) -> bool {
+        self.older.get(user).is_some_and(|older| older.has_said)
     }
 
     /// Returns a violation for each client that was told that it is an older copy and has not said so.

@@ -14,6 +14,10 @@ use crate::{
     user::{Copy, Doom},
 };
 
+/// Until the faults end, one of this many saves is slow: it takes up to `SLOW_SAVE` milliseconds.
+const SLOW: u64 = 16;
+const SLOW_SAVE: u64 = 1_000;
+
 /// Of this many events, one is not confirmed before the next start of the client.
 const UNCONFIRMED: u64 = 8;
 
@@ -34,7 +38,10 @@ impl World {
         }
         self.trace.note(format!("user {user} saves {} changes", save.changes.len()));
         self.users[user].saves(save);
-        let delay = self.store_faults.latency(&mut self.randoms.clients);
+        let random = &mut self.randoms.clients;
+        let (latency, is_slow) = (self.store_faults.latency(random), random.below(SLOW) == 0);
+        let slowness = Duration::from_millis(random.below(SLOW_SAVE));
+        let delay = if is_slow && !self.faults_over { slowness } else { latency };
         let start = self.users[user].start;
         self.after(delay, Event::Store { user, start });
     }
@@ -83,7 +90,7 @@ impl World {
 
     /// Makes a copy of a device, from which a fault will restore its client.
     pub(super) fn copy_device(&mut self, user: usize, fault: usize) {
-        let copy = self.users[user].copy(self.trace.current());
+        let copy = self.users[user].copy(self.trace.count());
         self.users[user].copies.insert(fault, copy);
     }
 
@@ -138,7 +145,11 @@ impl World {
         }
         let forgotten = owner.forget_unsaved();
         self.report.client_crashes += 1;
-        self.trace.note(format!("the client of user {user} crashes for {lasts:?}"));
+        let under_way: Vec<_> = client.under_way().iter().map(|intent| intent.what).collect();
+        self.trace.note(format!("the client of user {user} crashes for {lasts:?} during {under_way:?}"));
+        for what in under_way {
+            *self.report.interrupted.entry(format!("{what:?}")).or_default() += 1;
+        }
         for intent in forgotten {
             self.try_again(intent);
         }
@@ -168,12 +179,13 @@ impl World {
     /// was acknowledged since. `lost` are the groups that the client was in, or on its way into.
     fn go_back(&mut self, user: usize, copy: Copy, lost: BTreeSet<GroupId>) {
         let id = self.users[user].id.clone();
-        if !copy.is_registered || !self.oracles.restored.has_acknowledged(&id, copy.entries_read) {
+        let has_read = copy.is_registered && copy.entries_read > 0;
+        if !has_read || !self.oracles.restored.has_acknowledged(&id, copy.entries_read) {
             return;
         }
         self.report.older_copies += 1;
-        self.trace.note(format!("user {user} goes back to the copy of event {}", copy.event));
-        let (since, number) = (copy.event, self.trace.current());
+        self.trace.note(format!("user {user} goes back to the copy of step {}", copy.step));
+        let (since, number) = (copy.step, self.trace.current());
         self.oracles.goes_back(&id, since, lost, number);
         self.users[user].go_back_to(copy);
         self.give_up(user);
@@ -181,7 +193,7 @@ impl World {
         for intent in 0..self.plan.intents.len() {
             let of = &self.plan.intents[intent];
             let repeats = of.user == user && matches!(of.action, Action::Connect { .. });
-            if repeats && self.finished.get(&intent).is_some_and(|event| *event > since) {
+            if repeats && self.finished.get(&intent).is_some_and(|step| *step > since) {
                 self.finished.remove(&intent);
             }
             if of.user == user && self.is_wanted(intent) {

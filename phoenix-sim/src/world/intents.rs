@@ -67,7 +67,7 @@ impl World {
         let Some(Begun { intent, .. }) = self.users[user].begun.remove(&id) else { return };
         self.trace.note(format!("intent {intent} of user {user}: {outcome:?}"));
         if outcome.is_ok() {
-            self.finished.insert(intent, self.trace.current());
+            self.finished.insert(intent, self.trace.count());
             return;
         }
         self.report.fault("failed intents");

@@ -45,8 +45,8 @@ pub struct World {
     pub(super) machines: Vec<Machine>,
     pub(super) users: Vec<User>,
     pub(super) groups: BTreeMap<GroupNumber, GroupId>,
-    /// The intents that are done, each with the event in which it was.
-    pub(super) finished: BTreeMap<usize, EventNumber>,
+    /// The intents that are done, each with the step of the world in which it was.
+    pub(super) finished: BTreeMap<usize, u64>,
     /// The intents that have become impossible.
     pub(super) given_up: BTreeSet<usize>,
     pub(super) calls: BTreeMap<CallId, Call>,

@@ -117,10 +117,19 @@ impl World {
         self.trace.note(format!("user {user} {id:?}: {event:?}"));
         self.confirm_later(user, id);
         let user_id = self.users[user].id.clone();
-        let number = self.trace.current();
-        if !self.oracles.restored.shows(&user_id, id, event, number)? {
+        let client = self.users[user].client.as_ref().filter(|_| changes_groups(event));
+        let groups = client.map_or_else(Vec::new, Client::groups);
+        let (number, step) = (self.trace.current(), self.trace.count());
+        let observation = Observation { user, user_id: &user_id, event, groups: &groups, number, step };
+        if !self.oracles.restored.shows(id, &observation)? {
             return Ok(());
         }
+        self.take_in(user, event);
+        self.oracles.observe(&observation)
+    }
+
+    /// Takes in what an event says of the intents of the plan.
+    fn take_in(&mut self, user: usize, event: &ClientEvent) {
         match event {
             ClientEvent::Registered => self.users[user].is_registered = true,
             ClientEvent::GroupCreated { intent, group } => {
@@ -133,16 +142,17 @@ impl World {
             ClientEvent::Done { intent, outcome } => self.end_intent(user, *intent, outcome),
             _ => {}
         }
-        let changes_groups = matches!(
-            event,
-            ClientEvent::EpochChanged { .. }
-                | ClientEvent::Joined(_)
-                | ClientEvent::GroupCreated { .. }
-                | ClientEvent::Connected(_)
-                | ClientEvent::Gap { .. }
-        );
-        let client = self.users[user].client.as_ref().filter(|_| changes_groups);
-        let groups = client.map_or_else(Vec::new, Client::groups);
-        self.oracles.observe(&Observation { user, user_id: &user_id, event, groups: &groups, number })
     }
+}
+
+/// Returns whether an event says that groups, or what members know of them, have changed.
+fn changes_groups(event: &ClientEvent) -> bool {
+    matches!(
+        event,
+        ClientEvent::EpochChanged { .. }
+            | ClientEvent::Joined(_)
+            | ClientEvent::GroupCreated { .. }
+            | ClientEvent::Connected(_)
+            | ClientEvent::Gap { .. }
+    )
 }
