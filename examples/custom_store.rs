@@ -13,7 +13,7 @@ use std::{
 
 use phoenix_core::{
     Config, Homeserver, Random, ServiceKeys, Timestamp,
-    client::{Client, ClientConfig, Output},
+    client::{Client, ClientConfig, Event, Output, StorageKey},
     error::PeerFailure,
     identifiers::Domain,
     operation::{Ask, Report},
@@ -92,7 +92,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let node = Node::new(homeserver, ListStore::default(), environment, NodeLimits::default(), workers);
     node.start();
 
-    let mut client = Client::new(ClientConfig::new(domain), [3; 32]);
+    let mut client = Client::new(ClientConfig::new(domain), StorageKey::from_bytes([3; 32]), [4; 32]);
     client.register(b"correct horse battery staple");
     while let Some(output) = client.poll(node.environment().now()) {
         match output {
@@ -100,8 +100,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 let answer = node.serve(exchange.request).await;
                 client.respond(exchange.id, Ok(answer), node.environment().now());
             }
-            Output::TaskDone(_, result) => result?,
-            Output::Event(_) => {}
+            Output::Event(_, Event::Done { outcome, .. }) => outcome?,
+            // This client ends with the example.
+            Output::Save(save) => client.saved(save.id, Ok(())),
+            Output::Event(..) | Output::Stopped => {}
         }
     }
     node.drain().await;

@@ -1,14 +1,15 @@
 //! Two homeservers, a user of each, and a message from one to the other: no async, no network, no disk.
 //!
 //! Everything that an embedder of `phoenix-core` does is here: drive operations step by step over a store,
-//! run timers. Run it with `cargo run -p phoenix-examples --example in_memory`.
+//! run timers. The clients forget everything at the end; `bot.rs` has one that does not. Run it with `cargo
+//! run -p phoenix-examples --example in_memory`.
 #![allow(clippy::print_stdout)]
 
 use std::{collections::BTreeMap, error::Error, time::SystemTime};
 
 use phoenix_core::{
     Config, Effect, Homeserver, Input, Random, ServiceKeys, Step, Timestamp,
-    client::{Client, ClientConfig, Event, Output},
+    client::{Client, ClientConfig, Event, Output, StorageKey},
     error::PeerFailure,
     identifiers::Domain,
     operation::Timer,
@@ -64,8 +65,15 @@ impl Driver {
                             let answer = self.serve(&exchange.domain, Input::Request(&exchange.request));
                             self.clients[number].respond(exchange.id, answer, self.now);
                         }
-                        Output::Event(event) => events.push(event),
-                        Output::TaskDone(_, result) => result?,
+                        Output::Save(save) => self.clients[number].saved(save.id, Ok(())),
+                        Output::Event(id, event) => {
+                            self.clients[number].confirm(id);
+                            match event {
+                                Event::Done { outcome, .. } => outcome?,
+                                event => events.push(event),
+                            }
+                        }
+                        Output::Stopped => return Err("a save has failed".into()),
                     }
                 }
                 while let Some(due) = self.timers.iter().position(|(_, _, due)| *due <= self.now) {
@@ -89,7 +97,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let keys = ServiceKeys::generate(&domain, &mut random, now);
         (domain.clone(), (Homeserver::new(Config::new(domain), keys), MemoryStore::default()))
     });
-    let clients = domains.map(|domain| Client::new(ClientConfig::new(domain), random.array()));
+    let clients = domains.map(|domain| {
+        let key = StorageKey::from_bytes(random.array());
+        Client::new(ClientConfig::new(domain), key, random.array())
+    });
     let mut driver = Driver { homeservers: homeservers.into(), clients, timers: Vec::new(), random, now };
 
     for client in &mut driver.clients {

@@ -11,7 +11,7 @@
 //! * `server`: connections to that service, over `tls` 1.3, each within its limits.
 //! * `peers`: requests to other homeservers, found by their names (`host`); `environment`: what a node needs
 //!   besides its store, from this machine.
-//! * `client`: a client at work: the sans-IO client with a network and a clock.
+//! * `client`: a client at work: the sans-IO client with a network, a clock and a store for its state.
 //! * `metrics`: measurements for Prometheus.
 //! * `settings`, `data_directory`, `key_file`, `private_file`, `logs`, `admin`: what the binary adds for its
 //!   operator.
@@ -27,7 +27,8 @@
 //! | `service` | `service` and `listen`, with `host` |
 //! | `server` | `server` and `tls`, on `service` |
 //! | `peers` | `peers` and `environment`, with `host` and `tls` |
-//! | `client` | `client`, on `peers` |
+//! | `client` | `client`, on `peers`, with a client store in memory |
+//! | `client-sqlite` | `client::store::SqliteClientStore`: a client's state in a file |
 //! | `metrics` | `metrics`, on `peers` |
 //! | `binary` (default) | all of these, and the `phoenix` binary with what belongs to it |
 //!

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use crate::{
-    client::ClientError,
+    client::{ClientError, StartError},
     data_directory::DataDirectory,
     environment,
     peers::{Override, Peers, Reach},
@@ -43,6 +43,12 @@ impl Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
         Self(error.to_string())
     }
 }

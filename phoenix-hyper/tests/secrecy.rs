@@ -143,7 +143,7 @@ async fn until(client: &mut Manual, happened: impl Fn(&Manual) -> bool) {
 
 fn created(client: &Manual) -> GroupId {
     let group = client.events.iter().find_map(|event| match event {
-        Event::GroupCreated(group) => Some(group.clone()),
+        Event::GroupCreated { group, .. } => Some(group.clone()),
         _ => None,
     });
     group.unwrap()
@@ -161,18 +161,18 @@ async fn logs_contain_nothing_of_what_users_do() {
     let mut alice = Manual::register(&domains[0], &peers, passwords[0]).await;
     let mut bob = Manual::register(&domains[1], &peers, passwords[1]).await;
 
-    let task = alice.core.connect(bob.core.user_id());
-    alice.finish(task).await;
+    let intent = alice.core.connect(bob.core.user_id());
+    alice.finish(intent).await;
     bob.read().await;
     until(&mut alice, |alice| !alice.core.contacts().is_empty()).await;
-    let task = alice.core.create_group();
-    alice.finish(task).await;
+    let intent = alice.core.create_group();
+    alice.finish(intent).await;
     let group = created(&alice);
-    let task = alice.core.invite(&group, &[bob.core.user_id()]);
-    alice.finish(task).await;
+    let intent = alice.core.invite(&group, &[bob.core.user_id()]);
+    alice.finish(intent).await;
     until(&mut bob, |bob| bob.events.contains(&Event::Joined(group.clone()))).await;
-    let task = alice.core.send(&group, texts[0].as_bytes());
-    alice.finish(task).await;
+    let intent = alice.core.send(&group, texts[0].as_bytes());
+    alice.finish(intent).await;
     until(&mut bob, |bob| bob.texts().len() == 1).await;
 
     // Failures: requests that are malformed, changed, or for another service; and a homeserver that is down.
@@ -186,8 +186,8 @@ async fn logs_contain_nothing_of_what_users_do() {
         }
     }
     homeservers[1].kill().await.unwrap();
-    let task = alice.core.send(&group, texts[1].as_bytes());
-    alice.finish(task).await;
+    let intent = alice.core.send(&group, texts[1].as_bytes());
+    alice.finish(intent).await;
     let log = homeservers[0].log();
     until(&mut alice, |_| fs::read_to_string(&log).unwrap().contains("a homeserver gave no answer")).await;
     homeservers[1].start(&peers).await.unwrap();

@@ -2,11 +2,7 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::{
-    error::ClientError,
-    records::Save,
-    stored_fields::{flag, outcome},
-};
+use super::{error::ClientError, outcome, records::Save, stored_fields::flag};
 use crate::{
     error::PeerFailure,
     identifiers::{Domain, GroupId, UserId},
@@ -192,7 +188,8 @@ pub enum Event {
     /// Something that the client did by itself failed, such as publishing fresh key packages.
     #[tls_codec(discriminant = 17)]
     BackgroundFailure(ClientError),
-    /// An intent of the application's has ended: everything that its other events say of it came before.
+    /// An intent of the application's has ended: everything that its other events say of it came before. The
+    /// end of a reading is not shown again after a restart.
     #[tls_codec(discriminant = 18)]
     Done {
         /// The intent.

@@ -8,11 +8,9 @@ use std::time::Duration;
 
 use super::{
     error::ClientError,
-    event::{Exchange, ExchangeId, IntentId},
+    event::{Exchange, ExchangeId},
     pass::{Interrupt, Pass},
-    state::{
-        Answer, Call, Confirmation, Departure, Identity, Note, Sending, SignedRequest, State, Wait, Want,
-    },
+    state::{Answer, Call, Departure, Identity, Note, Sending, SignedRequest, State, Wait, Want},
 };
 use crate::{
     codec::{Bytes, Flag, decode, encode},
@@ -21,7 +19,6 @@ use crate::{
     identifiers::{Domain, RequestId},
     time::Timestamp,
     wire::{
-        delivery_service::{CommitReply, SendMessageReply},
         envelope::{RequestEnvelope, ResponseEnvelope, Signer},
         operations::{OperationKind, RequestBody, TokenRule},
     },
@@ -65,7 +62,7 @@ enum Progress {
     /// It has to be signed (again).
     Sign,
     /// Something else has to be done first.
-    After(Want),
+    After(Box<Want>),
     Failed(ClientError),
 }
 
@@ -96,16 +93,8 @@ impl Pass<'_> {
             let Body { body, identity } = make(state, id)?;
             let body = Bytes::new(encode(&body))?;
             let (domain, request, uncertain) = (domain.clone(), None, Flag::No);
-            self.note(Note::Call(Call {
-                operation,
-                domain,
-                id,
-                body,
-                identity,
-                request,
-                made: 0,
-                uncertain,
-            }))?;
+            let call = Call { operation, domain, id, body, identity, request, made: 0, uncertain };
+            self.note(Note::Call(Box::new(call)))?;
         }
         loop {
             match self.next_note()? {
@@ -197,12 +186,11 @@ impl Pass<'_> {
         let (domain, made, uncertain) = (call.domain.clone(), call.made, bool::from(call.uncertain));
         let state = self.state_mut();
         let now = state.now;
-        if !state.sendings.contains_key(&id) {
+        let Some(sending) = state.sendings.get_mut(&id) else {
             // The client was restarted: a copy may have left before.
             state.sendings.insert(id, Sending::new(now));
             return self.note_uncertain().map(|()| Progress::Wait(Wait::Nothing));
-        }
-        let Some(sending) = state.sendings.get_mut(&id) else { return Ok(Progress::Wait(Wait::Nothing)) };
+        };
         let answer = sending.answer.take();
         let lost = answer.is_none() && sending.exchange.is_some() && sending.timeout <= now;
         let mut wait = None;
@@ -272,7 +260,7 @@ impl Pass<'_> {
                 _ => Progress::Failed(ClientError::Unanswered { domain: domain.clone() }),
             },
             Patience::Unlimited if has_queue && !std::mem::replace(&mut sending.asked_state, true) => {
-                Progress::After(Want::ReadFanOutQueue)
+                Progress::After(Box::new(Want::ReadFanOutQueue))
             }
             Patience::Unlimited | Patience::UnlimitedReading => {
                 // The queue may be out of reach, too.
@@ -373,66 +361,6 @@ impl State {
     ) -> Result<Vec<u8>, ClientError> {
         let id = RequestId::random(&mut self.random);
         signed_request(domain, self.now, id, body, None, Some(identity))
-    }
-
-    /// Takes in the outcome of an exchange.
-    pub fn respond(&mut self, exchange: ExchangeId, answer: Result<Vec<u8>, PeerFailure>) {
-        let mut sendings = self.sendings.values_mut();
-        if let Some(sending) = sendings.find(|sending| sending.exchange == Some(exchange)) {
-            sending.answer = Some(answer);
-        }
-    }
-
-    /// Takes in a receipt: the request that it names is answered by it, even if it was refused since.
-    pub fn confirm_request(&mut self, request: RequestId, receipt: Confirmation) {
-        let named = |note: &Note| match note {
-            Note::Call(Call { id, .. }) | Note::Answered { id, .. } => *id == request,
-            Note::Made { .. } => false,
-        };
-        let intent = self.intents.iter().find(|(_, intent)| intent.notes.iter().any(named));
-        let Some(intent) = intent.map(|(id, _)| *id) else { return };
-        let Some(notes) = self.intents.get_mut(&intent).map(|intent| &mut intent.notes) else { return };
-        let Some(index) = notes.iter().position(named) else { return };
-        let (operation, made) = match &notes[index] {
-            Note::Call(Call { operation, made, .. })
-            | Note::Answered { operation, made, answer: Answer::Refused(_), .. } => (*operation, *made),
-            Note::Answered { .. } | Note::Made { .. } => return,
-        };
-        let (position, epoch, sent_at) = (receipt.position, receipt.epoch, receipt.sent_at);
-        let reply = match OperationKind::from_code(operation) {
-            Some(OperationKind::SendMessage) => encode(&SendMessageReply { position, sent_at }),
-            Some(_) => encode(&CommitReply { position, epoch, sent_at }),
-            None => return,
-        };
-        let Ok(reply) = Bytes::new(reply) else { return };
-        // What followed from a refusal is void.
-        notes.truncate(index + 1);
-        let (answer, uncertain) = (Answer::Reply(reply), Flag::No);
-        notes[index] = Note::Answered { operation, id: request, made, uncertain, answer };
-        self.sendings.remove(&intent);
-        self.waits.remove(&intent);
-    }
-
-    /// Whether an intent has made this request.
-    pub fn has_request(&self, request: RequestId) -> bool {
-        self.intents.iter().any(|(_, intent)| {
-            intent.notes.iter().any(|note| match note {
-                Note::Call(Call { id, .. }) | Note::Answered { id, .. } => *id == request,
-                Note::Made { .. } => false,
-            })
-        })
-    }
-
-    /// Whether the intent's request has an answer, or is to be sent again.
-    pub fn can_go_on_sending(&self, id: IntentId) -> bool {
-        self.sendings.get(&id).is_none_or(|sending| {
-            sending.answer.is_some() || (sending.exchange.is_some() && sending.timeout <= self.now)
-        })
-    }
-
-    pub fn sending_wakes_at(&self, id: IntentId) -> Option<Timestamp> {
-        let sending = self.sendings.get(&id)?;
-        Some(if sending.answer.is_some() { self.now } else { sending.timeout })
     }
 
     /// Returns how long to wait after a failure: doubled with each, between half of that and all of it.

@@ -145,6 +145,8 @@ impl Client {
     /// Reads direct and fan-out queue to their ends, and follows what they bring: messages, commits,
     /// connection requests, invitations. Requests and invitations may take longer than this intent.
     ///
+    /// A reading that is under way when the process ends does not go on in the next one, which reads by itself.
+    ///
     /// If a reading waits for another to end, this returns the waiting one, which will read everything that
     /// is in the queues now.
     pub fn read_queues(&mut self) -> IntentId {
@@ -213,6 +215,10 @@ impl Client {
         let after = if is_saving { SaveId(self.made.0 + 1) } else { self.made };
         let departures = std::mem::take(&mut self.state.departures);
         self.departures.extend(departures.into_iter().map(|departure| (after, departure)));
+        if !is_saving && save.is_none() {
+            // Nothing has changed since the last save: what was to wait for the next one need not.
+            self.departures.iter_mut().for_each(|(after, _)| *after = self.made.min(*after));
+        }
         if self.state.config.planted(ClientPlant::SaveAfterRequest) {
             self.departures.iter_mut().for_each(|(after, _)| *after = SaveId(0));
         }
@@ -232,6 +238,7 @@ impl Client {
     /// kept both or neither.
     pub fn confirm(&mut self, event: EventId) {
         self.state.events.remove(&event);
+        self.state.passing_events.remove(&event);
     }
 
     /// Hands in the outcome of an [`Output::Request`]: the bytes of the answer, or that there is none.
@@ -285,7 +292,7 @@ impl Client {
 
     /// Begins an intent that has failed.
     fn refuse(&mut self, error: ClientError) -> IntentId {
-        let intent = self.state.begin(Want::ReadQueues, true);
+        let intent = self.state.begin(Want::CreateGroup, true);
         self.state.end(intent, Err(error));
         intent
     }
@@ -315,8 +322,9 @@ impl Client {
                 Departure::Request(exchange) => return Some(Output::Request(exchange)),
                 Departure::Event(id) => {
                     // It may have been confirmed before it was shown again.
-                    if let Some(event) = self.state.events.get(&id) {
-                        return Some(Output::Event(id, event.0.clone()));
+                    let kept = self.state.events.get(&id).map(|event| &event.0);
+                    if let Some(event) = kept.or_else(|| self.state.passing_events.get(&id)) {
+                        return Some(Output::Event(id, event.clone()));
                     }
                 }
             }

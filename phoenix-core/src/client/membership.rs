@@ -14,7 +14,7 @@ use super::{
     exchange::{Body, Patience},
     joiners::fetch_joiners,
     pass::{Interrupt, Pass},
-    state::{Awaited, Call, CommitRequest, GivenUp, Intent, Lane, Note, State, Want},
+    state::{Awaited, CommitRequest, GivenUp, Intent, Lane, Note, State, Want},
 };
 use crate::{
     codec::{Bytes, Flag},
@@ -207,7 +207,7 @@ fn catch_up(pass: &mut Pass<'_>, id: &GroupId, refusal: &Refusal, epoch: u64) ->
 pub(super) fn give_up(state: &mut State, id: IntentId, intent: &Intent) {
     let Want::Send { group, text } = &intent.want else { return };
     let sent = intent.notes.iter().find_map(|note| match note {
-        Note::Call(Call { id, request: Some(_), .. }) => Some(*id),
+        Note::Call(call) if call.request.is_some() => Some(call.id),
         Note::Call(_) | Note::Made { .. } | Note::Answered { .. } => None,
     });
     let Some(request) = sent else { return };

@@ -95,9 +95,8 @@ impl<'a> Pass<'a> {
     /// Waits for its turn in a lane, and keeps the lane until the intent ends.
     pub fn enter(&mut self, lane: Lane) -> Result<(), Interrupt> {
         if self.intent()?.held.is_none() {
-            let header = self.state.header.change();
-            let ticket = header.next_ticket;
-            header.next_ticket += 1;
+            let ticket = self.state.next_ticket;
+            self.state.next_ticket += 1;
             self.change()?.held = Some(Held { lane: lane.clone(), ticket });
             self.state.lanes.entry(lane.clone()).or_default().insert(ticket);
         }
@@ -221,9 +220,8 @@ impl<'a> Pass<'a> {
 impl State {
     /// Begins an intent.
     pub fn begin(&mut self, want: Want, by_application: bool) -> IntentId {
-        let header = self.header.change();
-        let id = IntentId(header.next_intent);
-        header.next_intent += 1;
+        let id = IntentId(self.next_intent);
+        self.next_intent += 1;
         let intent = Intent {
             want,
             by_application: Flag::from(by_application),

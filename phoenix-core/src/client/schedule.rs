@@ -75,7 +75,8 @@ impl State {
         }
         self.changed();
         if intent.by_application.into() {
-            self.emit(Event::Done { intent: id, outcome });
+            let done = Event::Done { intent: id, outcome };
+            if intent.want.is_kept() { self.emit(done) } else { self.mention(done) }
         } else if let (Err(error), false) = (outcome, awaited) {
             self.emit(Event::BackgroundFailure(error));
         }

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §11.15 — how fields are encoded that have no encoding of the protocol's: texts, results, flags.
+//! PROTOCOL.md §11.15 — how fields are encoded that have no encoding of the protocol's: texts and flags.
 
 /// A text: its bytes in UTF-8, with their length in front.
 pub(super) mod text {
@@ -28,35 +28,6 @@ pub(super) mod text {
         let (text, rest) = Bytes::<LONGEST>::tls_deserialize_bytes(bytes)?;
         let text = String::from_utf8(text.into_vec()).map_err(|_| Error::InvalidInput)?;
         Ok((Cow::Owned(text), rest))
-    }
-}
-
-/// The end of an intent: why it failed, if it did.
-pub(super) mod outcome {
-    use std::io::Write;
-
-    use tls_codec::{DeserializeBytes, Error, Serialize, Size};
-
-    use crate::client::error::ClientError;
-
-    fn failure(outcome: &Result<(), ClientError>) -> Option<&ClientError> {
-        outcome.as_ref().err()
-    }
-
-    pub fn tls_serialized_len(outcome: &Result<(), ClientError>) -> usize {
-        failure(outcome).tls_serialized_len()
-    }
-
-    pub fn tls_serialize<W: Write>(
-        outcome: &Result<(), ClientError>,
-        writer: &mut W,
-    ) -> Result<usize, Error> {
-        failure(outcome).tls_serialize(writer)
-    }
-
-    pub fn tls_deserialize_bytes(bytes: &[u8]) -> Result<(Result<(), ClientError>, &[u8]), Error> {
-        let (failure, rest) = Option::<ClientError>::tls_deserialize_bytes(bytes)?;
-        Ok((failure.map_or(Ok(()), Err), rest))
     }
 }
 

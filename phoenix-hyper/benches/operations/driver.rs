@@ -7,7 +7,7 @@ use std::{
 };
 
 use phoenix_core::{
-    client::{Client, ClientConfig, Event, Exchange, Output},
+    client::{Client, ClientConfig, Event, Exchange, Output, StorageKey},
     config::Config,
     crypto::opaque::PasswordHashing,
     dispatch::Input,
@@ -93,7 +93,8 @@ impl<S: Store> TimedDriver<S> {
             key_refresh: 365 * DAY,
             ..ClientConfig::new(domain.parse().expect("a domain"))
         };
-        let mut client = Client::new(config, self.random.array());
+        let key = StorageKey::from_bytes(self.random.array());
+        let mut client = Client::new(config, key, self.random.array());
         client.register(b"password");
         self.clients.push(client);
         self.clients.len() - 1
@@ -115,7 +116,7 @@ impl<S: Store> TimedDriver<S> {
         self.clients[first].create_group();
         self.run();
         let created = self.events.drain(..).find_map(|event| match event {
-            Event::GroupCreated(group) => Some(group),
+            Event::GroupCreated { group, .. } => Some(group),
             _ => None,
         });
         let group = created.expect("a group");
@@ -163,8 +164,15 @@ impl<S: Store> TimedDriver<S> {
                             let answer = self.request(&domain, &request).ok_or(PeerFailure::NoAnswer);
                             self.clients[index].respond(id, answer, self.now);
                         }
-                        Output::Event(event) => self.events.push(event),
-                        Output::TaskDone(_, result) => result.expect("clients succeed"),
+                        Output::Event(id, event) => {
+                            self.clients[index].confirm(id);
+                            match event {
+                                Event::Done { outcome, .. } => outcome.expect("clients succeed"),
+                                event => self.events.push(event),
+                            }
+                        }
+                        Output::Save(save) => self.clients[index].saved(save.id, Ok(())),
+                        Output::Stopped => unreachable!("no save has failed"),
                     }
                 }
             }

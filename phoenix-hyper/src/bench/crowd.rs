@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use phoenix_core::{
-    client::{ClientConfig, Event},
+    client::{ClientConfig, Event, StorageKey},
     crypto::opaque::PasswordHashing,
     identifiers::{GroupId, UserId},
 };
@@ -12,7 +12,7 @@ use tokio::time;
 
 use super::{options::Options, report::Story};
 use crate::{
-    client::{Client, Events},
+    client::{Client, Events, store::MemoryClientStore},
     environment,
     local::{Failure, PATIENCE, Place},
     peers::Peers,
@@ -60,7 +60,9 @@ impl User {
             password_hashing: PasswordHashing::CHEAP,
             ..ClientConfig::new(place.domain.clone())
         };
-        let (client, events) = Client::start(config, peers.clone(), environment::seed());
+        // Homeservers are measured, not disks of clients.
+        let (key, store) = (StorageKey::from_bytes(environment::seed()), MemoryClientStore::default());
+        let (client, events) = Client::start(config, peers.clone(), key, store)?;
         client.register(b"a password").await?;
         Ok(Self { client, events })
     }
@@ -72,21 +74,20 @@ impl User {
     pub async fn next<T>(&mut self, mut wanted: impl FnMut(Event) -> Option<T>) -> Result<T, Failure> {
         let waiting = async {
             loop {
-                match self.events.next().await {
-                    Some(
-                        trouble @ (Event::Gap { .. }
-                        | Event::Missing { .. }
-                        | Event::MessageUnreadable { .. }
-                        | Event::CommitUnprocessable { .. }
-                        | Event::QueueUnreadable { .. }
-                        | Event::Declined { .. }),
-                    ) => return Err(Failure(format!("{trouble:?}"))),
-                    Some(event) => {
+                let received = self.events.next().await?;
+                self.client.confirm(received.id).await?;
+                match received.event {
+                    trouble @ (Event::Gap { .. }
+                    | Event::Missing { .. }
+                    | Event::MessageUnreadable { .. }
+                    | Event::CommitUnprocessable { .. }
+                    | Event::QueueUnreadable { .. }
+                    | Event::Declined { .. }) => return Err(Failure(format!("{trouble:?}"))),
+                    event => {
                         if let Some(found) = wanted(event) {
                             return Ok(found);
                         }
                     }
-                    None => return Err(Failure("a client has stopped".to_owned())),
                 }
             }
         };

@@ -1,16 +1,11 @@
 //! The client's own task, the only one that touches the sans-IO client.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use phoenix_core::{
-    client::{Client as Core, ClientError, Event, Exchange, ExchangeId, Output, TaskId},
+    client::{Client as Core, Event, Exchange, ExchangeId, IntentId, Intention, Output, SaveFailed},
     error::PeerFailure,
-    identifiers::{Domain, GroupId},
+    identifiers::Domain,
 };
 use tokio::{
     sync::{
@@ -22,7 +17,13 @@ use tokio::{
     time::{self, Instant, MissedTickBehavior},
 };
 
-use super::web_socket;
+use super::{
+    calls::{Caller, Calls, Fate},
+    events::{Ending, Received},
+    saver::{self, Saver},
+    store::ClientStoreError,
+    web_socket,
+};
 use crate::{environment::now, peers::Peers};
 
 /// How often the queues are read without a signal: people wait for connection requests.
@@ -33,10 +34,10 @@ const MANY_EVENTS: usize = 64;
 
 /// A call of a handle.
 pub(super) enum Command {
-    /// Start a task and send its result.
-    Start(Box<dyn FnOnce(&mut Core) -> TaskId + Send>, Done),
+    /// Begin an intent and tell the caller its end.
+    Begin(Box<dyn FnOnce(&mut Core) -> IntentId + Send>, Caller),
     /// Run a closure on the client.
-    Look(Box<dyn FnOnce(&mut Core) + Send>),
+    Act(Box<dyn FnOnce(&mut Core) + Send>),
 }
 
 impl fmt::Debug for Command {
@@ -46,9 +47,8 @@ impl fmt::Debug for Command {
 }
 
 /// The queues that are to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Unread {
-    #[default]
     Nothing,
     /// A signal has come.
     FanOut,
@@ -56,77 +56,81 @@ enum Unread {
     Both,
 }
 
-type Done = oneshot::Sender<Result<Finished, ClientError>>;
-
-/// The result of a task.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Finished {
-    /// The position of the message that was sent.
-    pub position: Option<u64>,
-    /// The group that was created.
-    pub group: Option<GroupId>,
+/// What connects a task with the handles on it.
+pub(super) struct Links {
+    pub commands: mpsc::Receiver<Command>,
+    pub events: mpsc::Sender<Received>,
+    /// The number of entries of the fan-out queue read so far.
+    pub entries: watch::Sender<u64>,
+    pub ending: Ending,
 }
 
-/// A task under way.
-#[derive(Default)]
-struct Running {
-    waiting: Vec<Done>,
-    position: Option<u64>,
-}
-
-/// The client's own task.
+/// The client's own task. Fields are dropped in their order: the store is closed before the application sees
+/// the end.
 pub(super) struct Task {
     core: Core,
+    saver: Saver,
     peers: Peers,
     domain: Domain,
-    commands: mpsc::Receiver<Command>,
-    /// `None` once the receiver is dropped.
-    events: Option<mpsc::Sender<Event>>,
-    /// Events for which the channel has no room yet.
-    waiting_events: VecDeque<Event>,
     exchanges: JoinSet<(ExchangeId, Result<Vec<u8>, PeerFailure>)>,
-    running: BTreeMap<TaskId, Running>,
-    /// The group created last; the task that created it ends right after the event.
-    created: Option<GroupId>,
-    /// The reading that this task started itself.
-    reading: Option<TaskId>,
+    calls: Calls,
+    /// The reading that this task began itself, and those that a task before it began.
+    readings: Vec<IntentId>,
     /// The queues that are to be read.
     unread: Unread,
-    /// The number of entries of the fan-out queue read so far.
-    entries: watch::Sender<u64>,
+    /// Events for which the channel has no room yet.
+    waiting_events: VecDeque<Received>,
+    /// The entries of the fan-out queue that are read.
+    entries: Entries,
+    links: Links,
+}
+
+/// A number of entries, as two saves have it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Entries {
+    /// In the save that began last.
+    saving: u64,
+    /// In the save that ended last.
+    saved: u64,
 }
 
 impl Task {
-    pub fn new(
-        core: Core,
-        domain: Domain,
-        peers: Peers,
-        commands: mpsc::Receiver<Command>,
-        events: mpsc::Sender<Event>,
-        entries: watch::Sender<u64>,
-    ) -> Self {
+    pub fn new(core: Core, saver: Saver, domain: Domain, peers: Peers, links: Links) -> Self {
+        let mut before = core.under_way();
+        before.retain(|intent| intent.what == Intention::Read && intent.by_application);
         Self {
+            readings: before.into_iter().map(|intent| intent.id).collect(),
             core,
+            saver,
             peers,
             domain,
-            commands,
-            events: Some(events),
-            waiting_events: VecDeque::new(),
             exchanges: JoinSet::new(),
-            running: BTreeMap::new(),
-            created: None,
-            reading: None,
-            unread: Unread::Nothing,
-            entries,
+            calls: Calls::default(),
+            // Signals do not tell what came while the client was not there.
+            unread: Unread::Both,
+            waiting_events: VecDeque::new(),
+            entries: Entries::default(),
+            links,
         }
     }
 
-    /// Works until the last handle is dropped.
+    /// Works until the last handle is dropped or a save fails.
     pub async fn run(mut self) {
+        let end = match self.work().await {
+            Ok(()) => self.save_the_rest().await,
+            failed => failed,
+        };
+        if let Err(failure) = end {
+            tracing::error!(error = %failure, "a client has stopped: its state cannot be saved");
+            self.links.ending.failed(failure);
+        }
+    }
+
+    async fn work(&mut self) -> Result<(), ClientStoreError> {
         let signals = Arc::new(Notify::new());
         let (ask, mut asked) = mpsc::channel::<oneshot::Sender<Vec<u8>>>(1);
         let mut waiting_listener = None;
-        // Dropped, and so ended, with this task.
+        // Dropped, and so ended, with this function.
         let mut listener = JoinSet::new();
         listener.spawn(web_socket::listen(
             self.peers.clone(),
@@ -137,16 +141,21 @@ impl Task {
         let mut look = time::interval_at(Instant::now() + LOOK, LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.advance();
+            self.advance()?;
             if let Some(waiting) = waiting_listener.take() {
                 waiting_listener = self.prepare_listening(waiting);
             }
             let wake = self.core.next_wake().map_or(LOOK, |wake| wake.since(now()));
             tokio::select! {
-                command = self.commands.recv() => match command {
+                command = self.links.commands.recv() => match command {
                     Some(command) => self.command(command),
-                    None => return,
+                    None => return Ok(()),
                 },
+                (id, result) = self.saver.end() => {
+                    self.core.saved(id, result.as_ref().map(|_| ()).map_err(|_| SaveFailed));
+                    result?;
+                    self.entries.saved = self.entries.saving;
+                }
                 Some(answered) = self.exchanges.join_next() => {
                     // A join fails only after a panic or an abort, and there is neither.
                     if let Ok((exchange, answer)) = answered {
@@ -156,31 +165,53 @@ impl Task {
                 () = signals.notified() => self.unread = self.unread.max(Unread::FanOut),
                 _ = look.tick() => self.unread = Unread::Both,
                 Some(waiting) = asked.recv() => waiting_listener = Some(waiting),
-                () = room(&self.events), if !self.waiting_events.is_empty() => {}
+                () = room(&self.links.events), if !self.waiting_events.is_empty() => {}
                 () = time::sleep(wake) => {}
             }
         }
     }
 
+    /// Saves what was called before the last handle was dropped. Nothing else leaves any more.
+    async fn save_the_rest(&mut self) -> Result<(), ClientStoreError> {
+        loop {
+            while let Some(output) = self.core.poll(now()) {
+                if let Output::Save(save) = output {
+                    self.saver.begin(save);
+                }
+            }
+            if self.saver.is_idle() {
+                return Ok(());
+            }
+            let (id, result) = self.saver.end().await;
+            result?;
+            self.core.saved(id, Ok(()));
+        }
+    }
+
     fn command(&mut self, command: Command) {
         match command {
-            Command::Start(start, done) => {
-                let task = start(&mut self.core);
-                self.running.entry(task).or_default().waiting.push(done);
+            Command::Begin(begin, caller) => {
+                let intent = begin(&mut self.core);
+                self.calls.wait(intent, caller);
             }
-            Command::Look(look) => look(&mut self.core),
+            Command::Act(act) => act(&mut self.core),
         }
     }
 
     /// Advances the client until it waits for something.
-    fn advance(&mut self) {
+    fn advance(&mut self) -> Result<(), ClientStoreError> {
         loop {
             self.read();
             while let Some(output) = self.core.poll(now()) {
                 match output {
+                    Output::Save(save) => {
+                        self.entries.saving = self.core.entries_read();
+                        self.saver.begin(save);
+                    }
                     Output::Request(exchange) => self.send(exchange),
-                    Output::Event(event) => self.event(event),
-                    Output::TaskDone(task, result) => self.done(task, result),
+                    Output::Event(id, event) => self.event(Received { id, event }),
+                    // Failed saves end the task before: this one could not be made.
+                    Output::Stopped => return Err(saver::failed(&"its state cannot be sealed")),
                 }
             }
             // May make room for what a reading brings.
@@ -190,24 +221,31 @@ impl Task {
             }
         }
         // Sent last: the events of these entries were offered before.
-        let read = self.core.entries_read();
-        self.entries.send_if_modified(|entries| std::mem::replace(entries, read) != read);
+        let saved = self.entries.saved;
+        self.links.entries.send_if_modified(|read| {
+            let grows = *read < saved;
+            *read = saved.max(*read);
+            grows
+        });
+        Ok(())
     }
 
     /// Whether a queue is to be read, and there is room for its events.
     fn is_to_read(&self) -> bool {
-        let ready = self.core.qs_client().is_some() && self.waiting_events.len() < MANY_EVENTS;
-        ready && self.reading.is_none() && self.unread != Unread::Nothing
+        let room = self.waiting_events.len() < MANY_EVENTS && !self.links.events.is_closed();
+        let ready = self.core.qs_client().is_some() && room;
+        ready && self.readings.is_empty() && self.unread != Unread::Nothing
     }
 
     /// Begins to read the queues that are to be read.
     fn read(&mut self) {
         if self.is_to_read() {
-            self.reading = match std::mem::take(&mut self.unread) {
-                Unread::Nothing => None,
-                Unread::FanOut => Some(self.core.read_fan_out_queue()),
-                Unread::Both => Some(self.core.read_queues()),
+            let reading = match std::mem::replace(&mut self.unread, Unread::Nothing) {
+                Unread::Nothing => return,
+                Unread::FanOut => self.core.read_fan_out_queue(),
+                Unread::Both => self.core.read_queues(),
             };
+            self.readings.push(reading);
         }
     }
 
@@ -222,49 +260,39 @@ impl Task {
         });
     }
 
-    fn event(&mut self, event: Event) {
-        if let Event::GroupCreated(group) = &event {
-            self.created = Some(group.clone());
-        }
-        if let Event::MessageAcknowledged { task, position, .. } = &event
-            && let Some(running) = self.running.get_mut(task)
-        {
-            running.position = Some(*position);
-        }
-        if self.events.is_some() {
-            self.waiting_events.push_back(event);
-        }
-    }
-
-    fn done(&mut self, task: TaskId, result: Result<(), ClientError>) {
-        let group = self.created.take();
-        if self.reading == Some(task) {
-            self.reading = None;
-            if let Err(error) = &result {
-                tracing::debug!(%error, "the queues could not be read");
+    fn event(&mut self, received: Received) {
+        if let Event::Done { intent, outcome } = &received.event {
+            // The events before the end are offered before the result is returned.
+            self.offer_events();
+            let own = self.readings.len();
+            self.readings.retain(|reading| reading != intent);
+            // A method may have joined the reading.
+            if self.readings.len() < own && !self.calls.has(*intent) {
+                if let Err(error) = outcome {
+                    tracing::debug!(%error, "the queues could not be read");
+                }
+                return self.core.confirm(received.id);
             }
         }
-        let Some(Running { waiting, position }) = self.running.remove(&task) else { return };
-        // The events before the end are offered before the result is sent.
-        self.offer_events();
-        let result = result.map(|()| Finished { position, group });
-        for waiting in waiting {
-            let _ = waiting.send(result.clone());
+        match self.calls.take(received) {
+            Fate::Shown(events) => self.waiting_events.extend(events),
+            Fate::Held => {}
+            Fate::Returned(events) => {
+                for Received { id, .. } in events {
+                    self.core.confirm(id);
+                }
+            }
         }
     }
 
     /// Hands over events while there is room for them.
     fn offer_events(&mut self) {
-        let Some(events) = &self.events else { return };
-        while let Some(event) = self.waiting_events.pop_front() {
-            match events.try_send(event) {
+        while let Some(received) = self.waiting_events.pop_front() {
+            match self.links.events.try_send(received) {
                 Ok(()) => {}
-                Err(TrySendError::Full(event)) => return self.waiting_events.push_front(event),
-                Err(TrySendError::Closed(_)) => {
-                    self.waiting_events.clear();
-                    self.events = None;
-                    return;
-                }
+                Err(TrySendError::Full(received)) => return self.waiting_events.push_front(received),
+                // They stay in the store.
+                Err(TrySendError::Closed(_)) => return self.waiting_events.clear(),
             }
         }
     }
@@ -278,8 +306,6 @@ impl Task {
 }
 
 /// Returns once there is room for an event, or the receiver is dropped.
-async fn room(events: &Option<mpsc::Sender<Event>>) {
-    if let Some(events) = events {
-        let _ = events.reserve().await;
-    }
+async fn room(events: &mpsc::Sender<Received>) {
+    let _ = events.reserve().await;
 }

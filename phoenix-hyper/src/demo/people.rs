@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix_core::{
-    client::{ClientConfig, Event},
+    client::{ClientConfig, Event, StorageKey},
     identifiers::{Domain, GroupId, UserId},
     wire::fan_out::GapReason,
 };
 use tokio::time;
 
 use crate::{
-    client::{Client, ClientError, Events},
+    client::{Client, ClientError, Events, Received, store::MemoryClientStore},
     environment,
     local::{Failure, PATIENCE},
     peers::Peers,
@@ -75,7 +75,9 @@ impl Person {
         peers: Peers,
         password: &str,
     ) -> Result<Self, Failure> {
-        let (client, events) = Client::start(ClientConfig::new(domain.clone()), peers, environment::seed());
+        // The user lives no longer than this process.
+        let (key, store) = (StorageKey::from_bytes(environment::seed()), MemoryClientStore::default());
+        let (client, events) = Client::start(ClientConfig::new(domain.clone()), peers, key, store)?;
         let person = Self { name, client, seen: Seen::default(), events };
         person.client.register(password.as_bytes()).await.map_err(person.failed("registering"))?;
         Ok(person)
@@ -94,10 +96,8 @@ impl Person {
         let name = self.name;
         let taking = async {
             while !condition(&self.seen) {
-                match self.events.next().await {
-                    Some(event) => self.take(event)?,
-                    None => return Err(Failure(format!("{name}'s client has stopped"))),
-                }
+                let received = self.events.next().await.map_err(self.failed("waiting"))?;
+                self.take(received).await?;
             }
             Ok(())
         };
@@ -120,13 +120,14 @@ impl Person {
             Ok(read) => read.map_err(self.failed("reading"))?,
             Err(_) => return Err(Failure(format!("{} waited too long: an entry of the queue", self.name))),
         }
-        while let Some(event) = self.events.try_next() {
-            self.take(event)?;
+        while let Some(received) = self.events.try_next() {
+            self.take(received).await?;
         }
         Ok(())
     }
 
-    fn take(&mut self, event: Event) -> Result<(), Failure> {
+    async fn take(&mut self, Received { id, event }: Received) -> Result<(), Failure> {
+        self.client.confirm(id).await.map_err(self.failed("confirming"))?;
         match event {
             Event::Connected(user) => _ = self.seen.connected.insert(user),
             Event::Joined(group) => _ = self.seen.joined.insert(group),
@@ -136,10 +137,11 @@ impl Person {
             }
             Event::Gap { group, reason, .. } => self.seen.gaps.push((group, reason)),
             Event::Registered
-            | Event::GroupCreated(_)
+            | Event::GroupCreated { .. }
             | Event::ConnectionRequested(_)
             | Event::MessageAcknowledged { .. }
-            | Event::EpochChanged { .. } => {}
+            | Event::EpochChanged { .. }
+            | Event::Done { outcome: Ok(()), .. } => {}
             trouble @ (Event::Declined { .. }
             | Event::Missing { .. }
             | Event::MessageUnreadable { .. }
@@ -147,7 +149,9 @@ impl Person {
             | Event::Removed(_)
             | Event::QueueRestored { .. }
             | Event::QueueUnreadable { .. }
-            | Event::BackgroundFailure(_)) => return Err(Failure(format!("{}: {trouble:?}", self.name))),
+            | Event::BackgroundFailure(_)
+            | Event::Done { .. }
+            | Event::OldCopy) => return Err(Failure(format!("{}: {trouble:?}", self.name))),
         }
         Ok(())
     }

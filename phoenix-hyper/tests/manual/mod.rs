@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use phoenix_core::{
-    client::{Client as Core, ClientConfig, Event, Output, TaskId},
+    client::{Client as Core, ClientConfig, Event, IntentId, Output, StorageKey},
     error::PeerFailure,
     identifiers::Domain,
 };
@@ -23,16 +23,16 @@ pub struct Manual {
 
 impl Manual {
     pub async fn register(domain: &Domain, peers: &Peers, password: &str) -> Self {
-        let core = Core::new(ClientConfig::new(domain.clone()), seed());
+        let core = Core::new(ClientConfig::new(domain.clone()), StorageKey::from_bytes(seed()), seed());
         let (domain, peers) = (domain.clone(), peers.clone());
         let mut manual = Self { core, domain, peers, events: Vec::new(), exchanges: Vec::new() };
-        let task = manual.core.register(password.as_bytes());
-        manual.finish(task).await;
+        let intent = manual.core.register(password.as_bytes());
+        manual.finish(intent).await;
         manual
     }
 
-    /// Runs until this task is over and nothing else can proceed.
-    pub async fn finish(&mut self, task: TaskId) {
+    /// Runs until this intent is over and nothing else can proceed.
+    pub async fn finish(&mut self, intent: IntentId) {
         let mut over = false;
         while let Some(output) = self.core.poll(now()) {
             match output {
@@ -42,19 +42,27 @@ impl Manual {
                     self.exchanges.extend(answer.clone());
                     self.core.respond(exchange.id, answer.map_err(|error| PeerFailure::from(&error)), now());
                 }
-                Output::Event(event) => self.events.push(event),
-                Output::TaskDone(done, result) => {
-                    result.unwrap();
-                    over |= done == task;
+                Output::Event(id, event) => {
+                    self.core.confirm(id);
+                    match event {
+                        Event::Done { intent: done, outcome } => {
+                            outcome.unwrap();
+                            over |= done == intent;
+                        }
+                        event => self.events.push(event),
+                    }
                 }
+                // Nothing outlives the test.
+                Output::Save(save) => self.core.saved(save.id, Ok(())),
+                Output::Stopped => panic!("no save has failed"),
             }
         }
         assert!(over);
     }
 
     pub async fn read(&mut self) {
-        let task = self.core.read_queues();
-        self.finish(task).await;
+        let intent = self.core.read_queues();
+        self.finish(intent).await;
     }
 
     /// The texts of the messages that arrived.

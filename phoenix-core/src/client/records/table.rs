@@ -16,6 +16,11 @@ pub(crate) trait Record: Codec {
     const KIND: ClientRecordKind;
     /// What names one record of the kind.
     type Key: Codec + Ord + Clone;
+
+    /// Whether it is saved. One that is not means nothing to a later process.
+    fn is_kept(&self) -> bool {
+        true
+    }
 }
 
 /// Records of one kind, whatever it is.
@@ -56,19 +61,19 @@ impl<R: Record> Table<R> {
     /// Returns a record to be changed.
     pub fn get_mut(&mut self, key: &R::Key) -> Option<&mut R> {
         let record = self.rows.get_mut(key)?;
-        self.changed.entry(key.clone()).or_insert(true);
+        self.changed.entry(key.clone()).or_insert(record.is_kept());
         Some(record)
     }
 
     pub fn insert(&mut self, key: R::Key, record: R) -> Option<R> {
         let before = self.rows.insert(key.clone(), record);
-        self.changed.entry(key).or_insert(before.is_some());
+        self.changed.entry(key).or_insert(before.as_ref().is_some_and(R::is_kept));
         before
     }
 
     pub fn remove(&mut self, key: &R::Key) -> Option<R> {
         let before = self.rows.remove(key)?;
-        self.changed.entry(key.clone()).or_insert(true);
+        self.changed.entry(key.clone()).or_insert(before.is_kept());
         Some(before)
     }
 
@@ -104,7 +109,8 @@ impl<R: Record> Rows for Table<R> {
 
     fn take_changes(&mut self, changes: &mut Vec<PlainChange>) {
         for (key, was_saved) in std::mem::take(&mut self.changed) {
-            let content = self.rows.get(&key).map(|record| Zeroizing::new(encode(record)));
+            let record = self.rows.get(&key).filter(|record| record.is_kept());
+            let content = record.map(|record| Zeroizing::new(encode(record)));
             // What came and went since the last save was never saved.
             if content.is_some() || was_saved {
                 changes.push(PlainChange { kind: R::KIND, key: encode(&key), content });

@@ -4,14 +4,13 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::client::records::{ClientRecordKind, Record};
 
-/// The form of the records, and the numbers that are given next.
+/// The form of the records.
 #[derive(Debug, Clone, Copy, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(crate) struct Header {
     /// The version of the records' form.
     pub version: u16,
-    pub next_intent: u64,
-    pub next_event: u64,
-    pub next_ticket: u64,
+    /// How many saves there were: for the planted bug of a generator that is saved.
+    pub saves: u64,
 }
 
 impl Header {
@@ -19,7 +18,7 @@ impl Header {
     pub const VERSION: u16 = 1;
 
     pub const fn first() -> Self {
-        Self { version: Self::VERSION, next_intent: 1, next_event: 1, next_ticket: 1 }
+        Self { version: Self::VERSION, saves: 0 }
     }
 }
 

@@ -37,6 +37,10 @@ pub(crate) struct Intent {
 impl Record for Intent {
     const KIND: ClientRecordKind = ClientRecordKind::Intent;
     type Key = IntentId;
+
+    fn is_kept(&self) -> bool {
+        self.want.is_kept()
+    }
 }
 
 /// What is wanted.
@@ -116,7 +120,7 @@ pub(crate) enum Note {
     Made { label: Bytes<32>, value: Bytes<MAX_EAR_CIPHERTEXT> },
     /// A request that has no answer yet.
     #[tls_codec(discriminant = 2)]
-    Call(Call),
+    Call(Box<Call>),
     /// A request that was answered, or refused for good.
     #[tls_codec(discriminant = 3)]
     Answered {
@@ -188,6 +192,18 @@ impl Want {
             | Self::FetchQsKeys { .. }
             | Self::PublishKeyPackages => None,
         }
+    }
+
+    /// Whether it goes on after a restart. What only reads is wanted again by who needs it.
+    pub const fn is_kept(&self) -> bool {
+        !matches!(
+            self,
+            Self::Follow { .. }
+                | Self::ReadQueues
+                | Self::ReadFanOutQueue
+                | Self::FetchAsCredentials { .. }
+                | Self::FetchQsKeys { .. }
+        )
     }
 
     /// Whether it goes on before a restored client has caught up with its queue.

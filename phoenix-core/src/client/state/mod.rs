@@ -3,6 +3,7 @@
 mod account;
 mod contacts;
 mod events;
+mod group_access;
 mod groups;
 mod header;
 mod inbox;
@@ -12,13 +13,15 @@ mod queues;
 mod restore;
 mod root;
 mod sending;
+mod stock;
 mod tokens;
 mod views;
 
 pub(crate) use account::{Identity, OwnPackage, Queuing};
 pub(crate) use contacts::Contact;
+pub(crate) use group_access::mls_group_id;
 pub(crate) use groups::{
-    Awaited, CommitRequest, Connection, GivenUp, Group, Member, PendingCommit, RECENT_MESSAGES, mls_group_id,
+    Awaited, CommitRequest, Connection, GivenUp, Group, Member, PendingCommit, RECENT_MESSAGES,
 };
 pub(crate) use intents::{Answer, Call, Held, Intent, Lane, Note, SignedRequest, Want};
 pub(crate) use keys::{Fetched, Validated};

@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use openmls::prelude::MlsGroup;
 use openmls_traits::OpenMlsProvider;
 
-use super::{groups::mls_group_id, header::Header, root::Departure, root::State};
+use super::{
+    group_access::mls_group_id,
+    header::Header,
+    intents::Want,
+    root::{Departure, State},
+};
 use crate::{
     client::{
         config::{ClientConfig, ClientPlant},
@@ -79,13 +84,15 @@ impl State {
         rows.ok_or(RestoreError::Version)?.load(&record).map_err(|_| RestoreError::Damaged)
     }
 
-    /// Passes over the ids that another copy of this state may have given since it was saved: ids begin with
-    /// the time of the restoration.
+    /// Passes over the ids that were given since the state was saved, by another copy of it, too: ids begin
+    /// with the time of the restoration, and a random number for those within one millisecond.
     fn skip_ids(&mut self) {
-        let first = self.now.milliseconds() << 20;
-        let header = self.header.change();
-        header.next_intent = header.next_intent.max(first);
-        header.next_event = header.next_event.max(first);
+        let first = (self.now.milliseconds() << 20) + self.random.below(1 << 20);
+        let after = |last: Option<u64>| last.map_or(first, |last| first.max(last + 1));
+        self.next_intent = after(self.intents.keys().last().map(|id| id.0));
+        self.next_event = after(self.events.keys().last().map(|id| id.0));
+        let tickets = self.intents.iter().filter_map(|(_, intent)| intent.held.as_ref());
+        self.next_ticket = tickets.map(|held| held.ticket).max().map_or(1, |last| last + 1);
     }
 
     fn check(&self) -> Result<(), RestoreError> {
@@ -124,10 +131,13 @@ impl State {
                 self.lanes.entry(held.lane.clone()).or_default().insert(held.ticket);
             }
         }
+        for group in self.inboxes.keys().cloned().collect::<Vec<_>>() {
+            self.follow_later(&group);
+        }
         self.departures = self.events.keys().map(|id| Departure::Event(*id)).collect();
         self.caught_up = self.account.queuing.is_none();
         if !self.caught_up {
-            self.want(&super::intents::Want::ReadFanOutQueue);
+            self.want(&Want::ReadFanOutQueue);
         }
         Ok(())
     }

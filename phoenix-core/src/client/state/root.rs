@@ -80,6 +80,11 @@ pub(crate) struct State {
     pub valid_qs_keys: BTreeMap<Domain, Validated<ValidatedQsKeys>>,
 
     // What a restart forgets.
+    /// Numbers that are given next. Those of a restored client begin with its time.
+    pub next_intent: u64,
+    pub next_event: u64,
+    pub next_ticket: u64,
+    pub passing_events: BTreeMap<EventId, Event>,
     pub departures: VecDeque<Departure>,
     pub next_exchange: u64,
     /// The requests on their way, by the intent that waits for the answer.
@@ -144,6 +149,10 @@ impl State {
             mls_groups: BTreeMap::new(),
             valid_as_credentials: BTreeMap::new(),
             valid_qs_keys: BTreeMap::new(),
+            next_intent: 1,
+            next_event: 1,
+            next_ticket: 1,
+            passing_events: BTreeMap::new(),
             departures: VecDeque::new(),
             next_exchange: 0,
             sendings: BTreeMap::new(),
@@ -202,12 +211,16 @@ impl State {
 
     /// As [`State::take_changes`], with the bugs that are planted.
     pub fn take_planted_changes(&mut self) -> Vec<PlainChange> {
-        let mut changes = self.take_changes();
-        if self.config.planted(ClientPlant::ConfirmBeforeShown) {
-            changes.retain(|change| change.kind != ClientRecordKind::Event);
-        }
-        if self.config.planted(ClientPlant::SavedGenerator) {
+        let planted = |plant| self.config.planted(plant);
+        let (confirms, saves_generator) =
+            (planted(ClientPlant::ConfirmBeforeShown), planted(ClientPlant::SavedGenerator));
+        if saves_generator {
+            self.header.change().saves += 1;
             self.random = self.saved_generator();
+        }
+        let mut changes = self.take_changes();
+        if confirms {
+            changes.retain(|change| change.kind != ClientRecordKind::Event);
         }
         changes
     }
@@ -220,11 +233,22 @@ impl State {
 
     /// Shows something to the application, now and after each restart until it confirms.
     pub fn emit(&mut self, event: Event) {
-        let header = self.header.change();
-        let id = EventId(header.next_event);
-        header.next_event += 1;
+        let id = self.next_event_id();
         self.events.insert(id, StoredEvent(event));
         self.departures.push_back(Departure::Event(id));
+    }
+
+    /// Shows something to the application that means nothing to a later process.
+    pub fn mention(&mut self, event: Event) {
+        let id = self.next_event_id();
+        self.passing_events.insert(id, event);
+        self.departures.push_back(Departure::Event(id));
+    }
+
+    fn next_event_id(&mut self) -> EventId {
+        let id = self.next_event;
+        self.next_event += 1;
+        EventId(id)
     }
 
     /// Notes that something changed that intents may wait for.

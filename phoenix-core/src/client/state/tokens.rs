@@ -2,7 +2,6 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-use super::root::State;
 use crate::{
     client::records::{ClientRecordKind, Record},
     crypto::tokens::Token,
@@ -13,40 +12,11 @@ use crate::{
 /// A token, and until when its key is in force. By homeserver and nonce.
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(crate) struct StockedToken {
-    token: Token,
-    not_after: Timestamp,
+    pub token: Token,
+    pub not_after: Timestamp,
 }
 
 impl Record for StockedToken {
     const KIND: ClientRecordKind = ClientRecordKind::Token;
     type Key = (Domain, [u8; 32]);
-}
-
-impl State {
-    /// Takes a token whose key is still in force.
-    pub fn take_token(&mut self, domain: &Domain) -> Option<Token> {
-        let now = self.now;
-        self.tokens.retain(|(of, _), stocked| of != domain || now <= stocked.not_after);
-        let key = self.tokens.range(stock_of(domain)).next().map(|(key, _)| key.clone())?;
-        self.tokens.remove(&key).map(|stocked| stocked.token)
-    }
-
-    pub fn add_tokens(&mut self, domain: &Domain, tokens: Vec<Token>, not_after: Timestamp) {
-        for token in tokens {
-            self.tokens.insert((domain.clone(), token.nonce), StockedToken { token, not_after });
-        }
-    }
-
-    pub fn token_count(&self, domain: &Domain) -> usize {
-        self.tokens.range(stock_of(domain)).count()
-    }
-
-    /// Drops all tokens of a homeserver: it does not take them any more.
-    pub fn forget_tokens(&mut self, domain: &Domain) {
-        self.tokens.retain(|(of, _), _| of != domain);
-    }
-}
-
-fn stock_of(domain: &Domain) -> std::ops::RangeInclusive<(Domain, [u8; 32])> {
-    (domain.clone(), [0; 32])..=(domain.clone(), [0xff; 32])
 }

@@ -1,7 +1,7 @@
 //! PROTOCOL.md §11.15 — what is under way, as the application sees it.
 
 use super::{
-    intents::{Call, Intent, Note, Want},
+    intents::{Intent, Note, Want},
     root::State,
     sending::Wait,
 };
@@ -19,7 +19,7 @@ impl State {
             last = *of;
         }
         let call = self.intents.get(&last).and_then(|intent| match intent.notes.last() {
-            Some(Note::Call(Call { domain, .. })) => Some(domain.clone()),
+            Some(Note::Call(call)) => Some(call.domain.clone()),
             Some(Note::Made { .. } | Note::Answered { .. }) | None => None,
         });
         let sending = self.sendings.get(&last);

@@ -66,7 +66,7 @@ fn ask_with(
 }
 
 #[test]
-fn a_connection_package_that_is_not_the_users_own_is_refused() {
+pub(super) fn a_connection_package_that_is_not_the_users_own_is_refused() {
     let (mut network, users) = network(21);
     let forged = ask_with(&mut network, users, |package| package.signature.0[1] ^= 1);
     assert_eq!(forged, ClientError::Signature(InvalidSignature));
@@ -127,7 +127,7 @@ fn invite_with(
 }
 
 #[test]
-fn a_key_package_that_is_not_the_contacts_own_is_not_added() {
+pub(super) fn a_key_package_that_is_not_the_contacts_own_is_not_added() {
     let (mut network, users) = network(22);
     connect(&mut network, users);
     // A genuine key package of the third.
@@ -178,7 +178,7 @@ fn declined(network: &mut Network, user: usize, group: &GroupId) -> ClientError 
 }
 
 #[test]
-fn an_invitation_that_is_not_the_contacts_own_is_declined() {
+pub(super) fn an_invitation_that_is_not_the_contacts_own_is_declined() {
     let (mut network, users) = network(23);
     let [first, second, _] = users;
     connect(&mut network, users);
@@ -246,7 +246,7 @@ fn request_with(
 }
 
 #[test]
-fn a_request_for_a_connection_that_is_not_the_users_own_is_declined() {
+pub(super) fn a_request_for_a_connection_that_is_not_the_users_own_is_declined() {
     let (mut network, users) = network(24);
     let other = SigningKey::from_bytes(&[1; 32]);
     let forged = request_with(&mut network, users, Some(other), |_| {});

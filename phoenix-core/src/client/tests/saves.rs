@@ -9,10 +9,12 @@ use super::{
 };
 use crate::{
     client::{
-        Client, ClientConfig, ClientError, Event, Output, RestoreError, SaveFailed, StorageKey, StoredRecord,
+        Client, ClientConfig, ClientError, Event, Exchange, Output, RestoreError, SaveFailed, StorageKey,
+        StoredRecord,
         records::{PlainRecord, Vault},
     },
     crypto::opaque::PasswordHashing,
+    error::PeerFailure,
     rng::Random,
     time::Timestamp,
     wire::envelope::RequestEnvelope,
@@ -40,6 +42,35 @@ fn nothing_leaves_before_it_is_saved() {
     client.saved(save.id, Ok(()));
     assert!(matches!(client.poll(NOW), Some(Output::Request(_))));
     assert_eq!(client.poll(NOW), None);
+}
+
+#[test]
+fn what_is_sent_again_during_a_save_leaves_after_it() {
+    let mut client = Client::new(config(), KEY, [1; 32]);
+    client.register(b"a password");
+    let (mut now, mut copies) = (NOW, Vec::new());
+    // The second copy is noted, and so saved; the third changes nothing.
+    while copies.len() < 2 {
+        match client.poll(now) {
+            Some(Output::Save(save)) => client.saved(save.id, Ok(())),
+            Some(Output::Request(Exchange { id, request, .. })) => {
+                copies.push(request);
+                client.respond(id, Err(PeerFailure::Unreachable), now);
+            }
+            Some(output) => panic!("{output:?}"),
+            None => now = client.next_wake().unwrap(),
+        }
+    }
+    assert_eq!(client.poll(now), None);
+    let refused = client.accept(client.user_id());
+    let Some(Output::Save(save)) = client.poll(now) else { panic!("that it failed is saved") };
+    now = client.next_wake().unwrap();
+    assert_eq!(client.poll(now), None, "the third copy waits");
+    client.saved(save.id, Ok(()));
+    let done = |output: &Output| matches!(output, Output::Event(_, Event::Done { intent, .. }) if *intent == refused);
+    assert!(client.poll(now).as_ref().is_some_and(done));
+    let Some(Output::Request(third)) = client.poll(now) else { panic!("the third copy leaves") };
+    assert_eq!(copies, [third.request.clone(), third.request]);
 }
 
 #[test]

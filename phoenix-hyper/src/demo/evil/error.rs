@@ -5,7 +5,13 @@ use std::io;
 use phoenix_core::{codec::DecodeError, error::Refusal};
 
 use super::tap::TapError;
-use crate::{client::ClientError, data_directory::DataError, key_file, peers::SendError, tls::TlsError};
+use crate::{
+    client::{ClientError, StartError},
+    data_directory::DataError,
+    key_file,
+    peers::SendError,
+    tls::TlsError,
+};
 
 /// Why an order could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +31,9 @@ pub enum EvilError {
     /// Mallory's client failed.
     #[error("mallory: {0}")]
     Client(#[from] ClientError),
+    /// Mallory's client does not start.
+    #[error("mallory: {0}")]
+    Start(#[from] StartError),
     /// A proxy cannot run.
     #[error(transparent)]
     Tap(#[from] TapError),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use phoenix_core::{
-    client::ClientConfig,
+    client::{ClientConfig, StorageKey},
     codec::{decode, encode},
     identifiers::{GroupId, UserId},
     rng::Random,
@@ -20,7 +20,7 @@ use super::{
     tap::{self, Record},
 };
 use crate::{
-    client::{Client, ClientError, Event, Events},
+    client::{Client, ClientError, Event, Events, store::MemoryClientStore},
     data_directory::DataDirectory,
     environment, key_file,
     local::reach,
@@ -83,8 +83,9 @@ impl Process {
         Ok(match order {
             Order::Register => {
                 let config = ClientConfig::new(attacker.domain.clone());
-                let (client, events) =
-                    Client::start(config, self.through_taps.clone(), attacker.random.array());
+                let key = StorageKey::from_bytes(attacker.random.array());
+                let store = MemoryClientStore::default();
+                let (client, events) = Client::start(config, self.through_taps.clone(), key, store)?;
                 client.register(b"a password like any other").await?;
                 let user = encode(client.user_id());
                 self.mallory = Some((client, events));
@@ -117,10 +118,10 @@ impl Process {
         // The connection request is in mallory's direct queue.
         mallory.read().await?;
         while !mallory.contacts().await?.contains(&user) {
-            match events.next().await {
-                Some(Event::BackgroundFailure(error)) => return Err(ClientError::from(error).into()),
-                Some(_) => {}
-                None => return Err(ClientError::Stopped.into()),
+            let received = events.next().await?;
+            mallory.confirm(received.id).await?;
+            if let Event::BackgroundFailure(error) = received.event {
+                return Err(ClientError::from(error).into());
             }
         }
         let group: GroupId = mallory.create_group().await?;

@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use phoenix_core::{
-    client::{Client, ClientConfig, Output},
+    client::{Client, ClientConfig, Event, Output, StorageKey},
     codec::encode,
     config::Config,
     error::{PeerFailure, Refusal},
@@ -58,7 +58,8 @@ fn node() -> Node<MemoryStore, Alone> {
 
 /// A registered client.
 async fn registered(node: &Node<MemoryStore, Alone>) -> Client {
-    let mut client = Client::new(ClientConfig::new(node.homeserver().domain().clone()), Alone.seed());
+    let config = ClientConfig::new(node.homeserver().domain().clone());
+    let mut client = Client::new(config, StorageKey::from_bytes(Alone.seed()), Alone.seed());
     client.register(b"password");
     loop {
         match client.poll(Alone.now()).unwrap() {
@@ -66,11 +67,14 @@ async fn registered(node: &Node<MemoryStore, Alone>) -> Client {
                 let answer = node.serve(exchange.request).await;
                 client.respond(exchange.id, Ok(answer), Alone.now());
             }
-            Output::TaskDone(_, result) => {
-                result.unwrap();
+            Output::Event(_, Event::Done { outcome, .. }) => {
+                outcome.unwrap();
                 return client;
             }
-            Output::Event(_) => {}
+            Output::Event(..) => {}
+            // Nothing outlives this test.
+            Output::Save(save) => client.saved(save.id, Ok(())),
+            Output::Stopped => panic!("no save has failed"),
         }
     }
 }
