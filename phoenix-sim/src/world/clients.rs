@@ -196,7 +196,7 @@ impl World {
             if repeats && self.finished.get(&intent).is_some_and(|step| *step > since) {
                 self.finished.remove(&intent);
             }
-            if of.user == user && self.is_wanted(intent) {
+            if of.user == user && !self.finished.contains_key(&intent) {
                 self.try_again(intent);
             }
         }
