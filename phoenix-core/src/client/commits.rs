@@ -34,6 +34,14 @@ struct Staged {
 impl State {
     /// Makes a commit that adds users, and keeps it as pending.
     pub fn commit_adds(&mut self, id: &GroupId, joiners: &[Joiner]) -> Result<(), ClientError> {
+        let added = self.stage_adds(id, joiners);
+        if added.is_err() {
+            self.unstage(id)?;
+        }
+        added
+    }
+
+    fn stage_adds(&mut self, id: &GroupId, joiners: &[Joiner]) -> Result<(), ClientError> {
         let key = self.group(id)?.credential_key.clone();
         let random = &mut self.random;
         let credentials = joiners.iter().map(|joiner| {
@@ -128,11 +136,15 @@ impl State {
     /// Drops the pending commit, which was refused or lost its epoch to another member's.
     pub fn drop_pending(&mut self, id: &GroupId) -> Result<(), ClientError> {
         if self.pending_commits.remove(id).is_some() {
-            let Self { mls_groups, provider, .. } = self;
-            let mls = mls_groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
-            mls.clear_pending_commit(provider.storage()).map_err(ClientError::mls)?;
+            self.unstage(id)?;
         }
         Ok(())
+    }
+
+    fn unstage(&mut self, id: &GroupId) -> Result<(), ClientError> {
+        let Self { mls_groups, provider, .. } = self;
+        let mls = mls_groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
+        mls.clear_pending_commit(provider.storage()).map_err(ClientError::mls)
     }
 
     /// Signs the invitation over the Welcome. Returns the Welcome and the attribution, encrypted for each

@@ -3,6 +3,8 @@
 //! The requester creates a group and sends its keys, sealed to a connection package of the other user. The
 //! other user accepts by joining that group with an external commit, which carries its friendship package.
 
+use std::time::Duration;
+
 use openmls::{
     messages::group_info::VerifiableGroupInfo,
     prelude::{LeafNodeParameters, MlsGroup, MlsMessageBodyIn, RatchetTreeIn},
@@ -38,6 +40,16 @@ use crate::{
         fan_out::FanOutContent,
     },
 };
+
+/// How many connection requests of strangers are checked and accepted at a time. Each may wait for a homeserver
+/// that is out of reach.
+const MAX_OPEN_REQUESTS: usize = 64;
+
+/// How many connection requests wait for the user's decision.
+const MAX_WAITING_REQUESTS: usize = 1024;
+
+/// For how long a request waits for the homeserver of its sender.
+const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// How often a join begins anew because the group has entered another epoch.
 const MAX_REBASES: u32 = 16;
@@ -98,8 +110,14 @@ fn check_package(pass: &mut Pass<'_>, package: &ConnectionPackage) -> Result<(),
 /// Takes a connection request from the direct queue. Drops a request that none of the connection package keys
 /// opens: strangers may put anything there.
 pub(super) fn receive_request(state: &mut State, sealed: &HpkeCiphertext) {
-    if let Some(request) = state.open_request(sealed) {
+    let Some(request) = state.open_request(sealed) else { return };
+    let is_request = |want: &Want| matches!(want, Want::HandleRequest { .. } | Want::Accept { .. });
+    let open = state.intents.iter().filter(|(_, intent)| is_request(&intent.want)).count();
+    if open < MAX_OPEN_REQUESTS && state.connection_requests.keys().count() < MAX_WAITING_REQUESTS {
         state.want(&Want::HandleRequest { request });
+    } else {
+        let (group, reason) = (request.content.group_id, ClientError::TooManyRequests);
+        state.emit(Event::Declined { group, reason });
     }
 }
 
@@ -131,7 +149,8 @@ fn check_request(pass: &mut Pass<'_>, request: &ConnectionRequest) -> Result<(),
     let content = &request.content;
     // The queue does not deliver the request again: wait until its homeserver is back.
     match pass.take_failure() {
-        None | Some(ClientError::Unanswered { .. }) => {}
+        None => {}
+        Some(ClientError::Unanswered { .. }) if pass.now().since(pass.since()) < LONGEST_WAIT => {}
         Some(error) => return Err(error.into()),
     }
     pass.verify_client(&content.sender)?;

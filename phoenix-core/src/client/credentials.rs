@@ -42,6 +42,9 @@ impl From<ClientError> for Unverified {
     }
 }
 
+/// The sets of how many homeservers are kept, of up to 1 MiB each. Those that are dropped are fetched again.
+const MAX_KEPT_SETS: usize = 64;
+
 /// How long after a fetch an unknown signer does not cause another.
 const REFETCH_AFTER: Duration = MINUTE;
 
@@ -74,6 +77,17 @@ impl State {
                 Err(Unverified::NeedsKeys(domain.clone()))
             }
             validated => Ok(further(&validated?)?),
+        }
+    }
+
+    /// Keeps the sets of at most [`MAX_KEPT_SETS`] homeservers: a stranger can have one fetched.
+    fn drop_oldest_credentials(&mut self) {
+        while self.as_credentials.keys().count() > MAX_KEPT_SETS {
+            let others = self.as_credentials.iter().filter(|(domain, _)| **domain != self.config.domain);
+            let oldest = others.min_by_key(|(_, fetched)| fetched.fetched_at);
+            let Some(domain) = oldest.map(|(domain, _)| domain.clone()) else { return };
+            self.as_credentials.remove(&domain);
+            self.valid_as_credentials.remove(&domain);
         }
     }
 
@@ -157,6 +171,7 @@ pub(super) fn fetch_as_credentials(pass: &mut Pass<'_>, domain: &Domain) -> Resu
         let validated = validate_as_credential_set(&set, domain, fetched_at, previous)?;
         state.valid_as_credentials.insert(domain.clone(), Validated { set: validated, fetched_at });
         state.as_credentials.insert(domain.clone(), Fetched { set, fetched_at });
+        state.drop_oldest_credentials();
         Ok(())
     })
 }

@@ -66,6 +66,11 @@ impl<'a> Pass<'a> {
         self.state.now
     }
 
+    /// When the intent began.
+    pub fn since(&self) -> Timestamp {
+        self.state.intents.get(&self.id).map_or(self.state.now, |intent| intent.since)
+    }
+
     /// Makes something once. Its value is noted, together with what `make` changes.
     pub fn once<T: Codec>(
         &mut self,

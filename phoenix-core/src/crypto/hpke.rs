@@ -38,6 +38,7 @@ pub struct HpkePrivateKey(PrivateKey);
 impl HpkePrivateKey {
     /// A fresh key.
     pub fn generate(random: &mut Random) -> Self {
+        if_null!(Self::from_bytes(&random.array()).unwrap_or_else(|_| Self::generate(random)));
         Self(X25519HkdfSha256::gen_keypair_with_rng(random.generator()).0)
     }
 
@@ -58,6 +59,7 @@ impl HpkePrivateKey {
 
     /// The public half.
     pub fn public_key(&self) -> HpkePublicKey {
+        if_null!(HpkePublicKey(super::null::public_key(&self.to_bytes())));
         HpkePublicKey(X25519HkdfSha256::sk_to_pk(&self.0).to_bytes().into())
     }
 
@@ -87,6 +89,10 @@ impl HpkePrivateKey {
         encapsulated: &[u8; 32],
         ciphertext: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, DecryptionError> {
+        if_null!(
+            super::null::open(&self.to_bytes(), encapsulated, info, associated, ciphertext)
+                .ok_or(DecryptionError)
+        );
         let encapsulated = EncappedKey::from_bytes(encapsulated).map_err(|_| DecryptionError)?;
         single_shot_open::<AesGcm128, HkdfSha256, X25519HkdfSha256>(
             &OpModeR::Base,
@@ -158,6 +164,13 @@ impl HpkePublicKey {
         if plaintext.len() > MAX_HPKE_CIPHERTEXT - AEAD_TAG_LENGTH {
             return Err(EncryptionError::TooLong);
         }
+        if_null!({
+            let mut encapsulated = [0; 32];
+            generator.fill_bytes(&mut encapsulated);
+            let sealed = super::null::seal(&self.0, &encapsulated, info, associated, plaintext);
+            let ciphertext = Bytes::new(sealed.ok_or(EncryptionError::InvalidPublicKey)?);
+            Ok(HpkeCiphertext { encapsulated, ciphertext: ciphertext.map_err(|_| EncryptionError::TooLong)? })
+        });
         let key = PublicKey::from_bytes(&self.0).map_err(|_| EncryptionError::InvalidPublicKey)?;
         let (encapsulated, ciphertext) =
             single_shot_seal_with_rng::<AesGcm128, HkdfSha256, X25519HkdfSha256>(

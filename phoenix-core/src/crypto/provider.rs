@@ -47,13 +47,34 @@ pub struct MlsCrypto {
     seed: Zeroizing<[u8; 32]>,
     stream: Mutex<Random>,
     memo: Option<Arc<HashMemo>>,
+    /// Whether the null provider was on when it was made: MLS encrypts on threads of its own.
+    #[cfg(feature = "null-cryptography")]
+    is_null: bool,
+}
+
+/// Returns `$null` if this instance is of the null provider.
+macro_rules! if_null_mls {
+    ($self:ident, $null:expr) => {
+        #[cfg(feature = "null-cryptography")]
+        {
+            if $self.is_null {
+                return $null;
+            }
+        }
+    };
 }
 
 impl MlsCrypto {
     /// Cryptography that draws its randomness from `seed`, which must be fresh and secret.
     pub fn new(seed: [u8; 32]) -> Self {
         let stream = Mutex::new(Random::derive(&seed, "MLS, stream", &[]));
-        Self { seed: Zeroizing::new(seed), stream, memo: None }
+        Self {
+            seed: Zeroizing::new(seed),
+            stream,
+            memo: None,
+            #[cfg(feature = "null-cryptography")]
+            is_null: super::null::is_on(),
+        }
     }
 
     /// As [`MlsCrypto::new`], with hashes that are remembered in `memo`, which any number of instances may
@@ -202,7 +223,11 @@ impl OpenMlsCrypto for MlsCrypto {
     ) -> Result<(), CryptoError> {
         require_ed25519(scheme)?;
         let key = VerifyingKey(key.try_into().map_err(|_| CryptoError::InvalidPublicKey)?);
-        let signature = signature.try_into().map_err(|_| CryptoError::InvalidSignature)?;
+        let signature: &[u8; 64] = signature.try_into().map_err(|_| CryptoError::InvalidSignature)?;
+        if_null_mls!(self, {
+            let genuine = super::null::signature(&key.0, data) == *signature;
+            if genuine { Ok(()) } else { Err(CryptoError::InvalidSignature) }
+        });
         key.verify_bytes(data, signature).map_err(|_| CryptoError::InvalidSignature)
     }
 
@@ -222,6 +247,12 @@ impl OpenMlsCrypto for MlsCrypto {
     ) -> Result<HpkeCiphertext, CryptoError> {
         require_hpke_suite(&config)?;
         let mut random = self.derived("MLS, HPKE seal", &[recipient, info, associated_data, plaintext]);
+        if_null_mls!(self, {
+            let (public, encapsulated) = (null_key(recipient)?, random.array::<32>());
+            let sealed = super::null::seal(&public, &encapsulated, info, associated_data, plaintext);
+            let ciphertext = sealed.ok_or(CryptoError::HpkeEncryptionError)?;
+            Ok(HpkeCiphertext { kem_output: encapsulated.to_vec().into(), ciphertext: ciphertext.into() })
+        });
         let recipient = PublicKey::from_bytes(recipient).map_err(library_error)?;
         let (encapped, ciphertext) =
             hpke::single_shot_seal_with_rng::<AesGcm128, HkdfSha256, X25519HkdfSha256>(
@@ -245,6 +276,12 @@ impl OpenMlsCrypto for MlsCrypto {
         associated_data: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
         require_hpke_suite(&config)?;
+        if_null_mls!(self, {
+            let (secret, encapsulated) = (null_key(secret_key)?, null_key(input.kem_output.as_slice())?);
+            let sealed = input.ciphertext.as_slice();
+            let opened = super::null::open(&secret, &encapsulated, info, associated_data, sealed);
+            opened.map(|plain| plain.to_vec()).ok_or(CryptoError::HpkeDecryptionError)
+        });
         let failed = |_| CryptoError::HpkeDecryptionError;
         hpke::single_shot_open::<AesGcm128, HkdfSha256, X25519HkdfSha256>(
             &OpModeR::Base,
@@ -270,6 +307,12 @@ impl OpenMlsCrypto for MlsCrypto {
         let fresh = Zeroizing::new(self.draw::<32>());
         let inputs = [recipient, info, exporter_context, fresh.as_slice()];
         let mut random = self.derived("MLS, HPKE export", &inputs);
+        if_null_mls!(self, {
+            let (public, encapsulated) = (null_key(recipient)?, random.array::<32>());
+            let secret =
+                super::null::exported(&public, &encapsulated, info, exporter_context, exporter_length);
+            Ok((encapsulated.to_vec(), secret.into()))
+        });
         let recipient = PublicKey::from_bytes(recipient).map_err(library_error)?;
         let (encapped, context) = hpke::setup_sender_with_rng::<AesGcm128, HkdfSha256, X25519HkdfSha256>(
             &OpModeS::Base,
@@ -293,6 +336,13 @@ impl OpenMlsCrypto for MlsCrypto {
         exporter_length: usize,
     ) -> Result<ExporterSecret, CryptoError> {
         require_hpke_suite(&config)?;
+        if_null_mls!(self, {
+            let (public, encapsulated) =
+                (super::null::public_key(&null_key(secret_key)?), null_key(encapped)?);
+            let secret =
+                super::null::exported(&public, &encapsulated, info, exporter_context, exporter_length);
+            Ok(secret.into())
+        });
         let failed = |_| CryptoError::ReceiverSetupError;
         let context = hpke::setup_receiver::<AesGcm128, HkdfSha256, X25519HkdfSha256>(
             &OpModeR::Base,
@@ -308,9 +358,19 @@ impl OpenMlsCrypto for MlsCrypto {
 
     fn derive_hpke_keypair(&self, config: HpkeConfig, input_key: &[u8]) -> Result<HpkeKeyPair, CryptoError> {
         require_hpke_suite(&config)?;
+        if_null_mls!(self, {
+            let secret = super::null::hash("null private key", &[input_key]);
+            let public = super::null::public_key(&secret).to_vec();
+            Ok(HpkeKeyPair { private: secret.to_vec().into(), public })
+        });
         let (secret, public) = X25519HkdfSha256::derive_keypair(input_key);
         Ok(HpkeKeyPair { private: secret.to_bytes().to_vec().into(), public: public.to_bytes().to_vec() })
     }
+}
+
+#[cfg(feature = "null-cryptography")]
+fn null_key(bytes: &[u8]) -> Result<[u8; 32], CryptoError> {
+    bytes.try_into().map_err(library_error)
 }
 
 impl OpenMlsRand for MlsCrypto {

@@ -388,3 +388,16 @@ fn clients_move_between_threads() {
     fn assert_send<T: Send>() {}
     assert_send::<Client>();
 }
+
+/// The same conversations and the same lies, without real cryptography: as in large simulations.
+#[cfg(feature = "null-cryptography")]
+#[test]
+fn the_null_provider_changes_no_outcome() {
+    let _null = crate::crypto::null::NullCryptography::switch_on();
+    from_registration_to_messages_across_homeservers();
+    commits_and_messages_of_all_at_once();
+    dishonest::a_connection_package_that_is_not_the_users_own_is_refused();
+    dishonest::a_key_package_that_is_not_the_contacts_own_is_not_added();
+    dishonest::an_invitation_that_is_not_the_contacts_own_is_declined();
+    dishonest::a_request_for_a_connection_that_is_not_the_users_own_is_declined();
+}

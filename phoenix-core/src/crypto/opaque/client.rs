@@ -13,7 +13,13 @@ use super::suite::{Generator, OpaqueError, PasswordHashing, SessionKey, Stretchi
 use crate::{crypto::labels::Label, rng::Random};
 
 /// A registration between the client's two messages.
-pub struct ClientRegistration(opaque_ke::ClientRegistration<Suite>);
+pub struct ClientRegistration(Registering);
+
+enum Registering {
+    Opaque(opaque_ke::ClientRegistration<Suite>),
+    #[cfg(feature = "null-cryptography")]
+    Null(super::null::ClientState),
+}
 
 impl ClientRegistration {
     /// Starts a registration: its state, and the first message to the server.
@@ -21,6 +27,10 @@ impl ClientRegistration {
     /// # Errors
     /// [`OpaqueError::InvalidMessage`] if the password is empty or longer than 65535 bytes.
     pub fn start(random: &mut Random, password: &[u8]) -> Result<(Self, Vec<u8>), OpaqueError> {
+        if_null!({
+            let (state, message) = super::null::start(checked(password)?);
+            Ok((Self(Registering::Null(state)), message))
+        });
         Self::start_raw(&mut Generator(random), password)
     }
 
@@ -30,7 +40,7 @@ impl ClientRegistration {
     ) -> Result<(Self, Vec<u8>), OpaqueError> {
         let password = checked(password)?;
         let started = opaque_ke::ClientRegistration::start(generator, password)?;
-        Ok((Self(started.state), started.message.serialize().to_vec()))
+        Ok((Self(Registering::Opaque(started.state)), started.message.serialize().to_vec()))
     }
 
     /// Returns the last message of the registration, from the server's answer.
@@ -55,9 +65,14 @@ impl ClientRegistration {
         response: &[u8],
         stretching: &Stretching,
     ) -> Result<Vec<u8>, OpaqueError> {
+        let state = match self.0 {
+            Registering::Opaque(state) => state,
+            #[cfg(feature = "null-cryptography")]
+            Registering::Null(state) => return super::null::upload(&state, response),
+        };
         let response = read!(RegistrationResponse<Suite>, response);
         let parameters = ClientRegistrationFinishParameters { ksf: Some(stretching), ..Default::default() };
-        let finished = self.0.finish(generator, checked(password)?, response, parameters)?;
+        let finished = state.finish(generator, checked(password)?, response, parameters)?;
         Ok(finished.message.serialize().to_vec())
     }
 }
@@ -65,7 +80,11 @@ impl ClientRegistration {
 impl ClientRegistration {
     /// Returns the state between the two messages, to be kept in secret.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(self.0.serialize().to_vec())
+        Zeroizing::new(match &self.0 {
+            Registering::Opaque(state) => state.serialize().to_vec(),
+            #[cfg(feature = "null-cryptography")]
+            Registering::Null(state) => state.to_vec(),
+        })
     }
 
     /// Goes on from a state that was kept.
@@ -73,8 +92,9 @@ impl ClientRegistration {
     /// # Errors
     /// [`OpaqueError::InvalidMessage`] if the bytes are not such a state.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, OpaqueError> {
+        if_null!(Ok(Self(Registering::Null(super::null::check(bytes)?))));
         let state = opaque_ke::ClientRegistration::deserialize(bytes);
-        Ok(Self(state.map_err(|_| OpaqueError::InvalidMessage)?))
+        Ok(Self(Registering::Opaque(state.map_err(|_| OpaqueError::InvalidMessage)?)))
     }
 }
 
@@ -85,7 +105,13 @@ impl fmt::Debug for ClientRegistration {
 }
 
 /// A login between the client's two messages.
-pub struct ClientLogin(opaque_ke::ClientLogin<Suite>);
+pub struct ClientLogin(LoggingIn);
+
+enum LoggingIn {
+    Opaque(Box<opaque_ke::ClientLogin<Suite>>),
+    #[cfg(feature = "null-cryptography")]
+    Null(super::null::ClientState),
+}
 
 impl ClientLogin {
     /// Starts a login: its state, and the first message to the server.
@@ -93,6 +119,10 @@ impl ClientLogin {
     /// # Errors
     /// [`OpaqueError::InvalidMessage`] if the password is empty or longer than 65535 bytes.
     pub fn start(random: &mut Random, password: &[u8]) -> Result<(Self, Vec<u8>), OpaqueError> {
+        if_null!({
+            let (state, message) = super::null::start(checked(password)?);
+            Ok((Self(LoggingIn::Null(state)), message))
+        });
         Self::start_raw(&mut Generator(random), password)
     }
 
@@ -101,7 +131,8 @@ impl ClientLogin {
         password: &[u8],
     ) -> Result<(Self, Vec<u8>), OpaqueError> {
         let started = opaque_ke::ClientLogin::start(generator, checked(password)?)?;
-        Ok((Self(started.state), started.message.serialize().to_vec()))
+        let message = started.message.serialize().to_vec();
+        Ok((Self(LoggingIn::Opaque(Box::new(started.state))), message))
     }
 
     /// Returns the last message of the login, and the key that both sides share.
@@ -129,13 +160,18 @@ impl ClientLogin {
         response: &[u8],
         stretching: &Stretching,
     ) -> Result<(Vec<u8>, SessionKey), OpaqueError> {
+        let state = match self.0 {
+            LoggingIn::Opaque(state) => state,
+            #[cfg(feature = "null-cryptography")]
+            LoggingIn::Null(state) => return super::null::finish_login(&state, response),
+        };
         let response = read!(CredentialResponse<Suite>, response);
         let parameters = ClientLoginFinishParameters {
             context: Some(context),
             ksf: Some(stretching),
             ..Default::default()
         };
-        let finished = self.0.finish(generator, checked(password)?, response, parameters)?;
+        let finished = state.finish(generator, checked(password)?, response, parameters)?;
         let session_key = Zeroizing::new(<[u8; 64]>::from(finished.session_key));
         Ok((finished.message.serialize().to_vec(), SessionKey::new(session_key.as_slice())?))
     }

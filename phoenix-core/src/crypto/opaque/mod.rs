@@ -6,6 +6,8 @@
 //! costs.
 
 mod client;
+#[cfg(feature = "null-cryptography")]
+mod null;
 mod server;
 mod suite;
 #[cfg(test)]

@@ -29,6 +29,7 @@ impl OpaqueServer {
     /// # Errors
     /// [`OpaqueError::InvalidMessage`] if the request is not valid.
     pub fn registration_start(&self, user: &[u8], request: &[u8]) -> Result<Vec<u8>, OpaqueError> {
+        if_null!(super::null::registration_response(user, request));
         let request = read!(RegistrationRequest<Suite>, request);
         let started = ServerRegistration::start(&self.setup, request, user)?;
         Ok(started.message.serialize().to_vec())
@@ -39,6 +40,7 @@ impl OpaqueServer {
     /// # Errors
     /// [`OpaqueError::InvalidMessage`] if the message is not valid.
     pub fn registration_finish(&self, upload: &[u8]) -> Result<Vec<u8>, OpaqueError> {
+        if_null!(super::null::password_file(upload));
         let upload = read!(RegistrationUpload<Suite>, upload);
         Ok(ServerRegistration::finish(upload).serialize().to_vec())
     }
@@ -55,6 +57,7 @@ impl OpaqueServer {
         password_file: Option<&[u8]>,
         request: &[u8],
     ) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>), OpaqueError> {
+        if_null!(super::null::login_response(random, user, password_file, request));
         let context = Label::OPAQUE_LOGIN.as_str().as_bytes();
         self.login_start_raw(&mut Generator(random), context, user, password_file, request)
     }
@@ -85,6 +88,7 @@ impl OpaqueServer {
     /// [`OpaqueError::InvalidLogin`] if the client does not know the password,
     /// [`OpaqueError::InvalidMessage`] if message or state is not valid.
     pub fn login_finish(&self, state: &[u8], finalization: &[u8]) -> Result<SessionKey, OpaqueError> {
+        if_null!(super::null::check_login(state, finalization));
         Self::login_finish_raw(Label::OPAQUE_LOGIN.as_str().as_bytes(), state, finalization)
     }
 

@@ -9,6 +9,8 @@
 //! a token that verifies has one [nullifier](Token::nullifier), so it is spent once.
 
 mod issuer;
+#[cfg(feature = "null-cryptography")]
+mod null;
 mod request;
 #[cfg(test)]
 mod tests;

@@ -44,6 +44,7 @@ impl TokenRequest {
         if key.id != TokenKeyId::of(key.scope, &key.key) {
             return Err(TokenError::InvalidKey);
         }
+        if_null!(Self::blind_null(random, key, count));
         Ristretto255::deserialize_elem(&key.key).map_err(|_| TokenError::InvalidKey)?;
         let mut pending = Vec::with_capacity(count);
         let mut blinded = Vec::with_capacity(count);
@@ -71,6 +72,7 @@ impl TokenRequest {
         if response.evaluated.len() != self.pending.len() {
             return Err(TokenError::BatchSize);
         }
+        if_null!(self.finish_null(response));
         let clients = self
             .pending
             .iter()
@@ -82,6 +84,34 @@ impl TokenRequest {
         let tokens = self.pending.iter().zip(outputs);
         Ok(tokens
             .map(|(pending, output)| Token { key_id: self.key.id, nonce: pending.nonce, output: *output })
+            .collect())
+    }
+}
+
+#[cfg(feature = "null-cryptography")]
+impl TokenRequest {
+    fn blind_null(
+        random: &mut Random,
+        key: TokenPublicKey,
+        count: usize,
+    ) -> Result<(Self, Vec<BlindedToken>), TokenError> {
+        let pending: Vec<_> =
+            (0..count).map(|_| PendingToken { nonce: random.array(), state: [0; 64] }).collect();
+        let blinded = pending
+            .iter()
+            .map(|pending| super::null::blinded(&token_input(key.id, &pending.nonce)))
+            .collect();
+        let pending = List::new(pending).map_err(|_| TokenError::BatchSize)?;
+        Ok((Self { key, pending }, blinded))
+    }
+
+    fn finish_null(&self, response: &TokenResponse) -> Result<Vec<Token>, TokenError> {
+        let inputs: Vec<_> =
+            self.pending.iter().map(|pending| token_input(self.key.id, &pending.nonce)).collect();
+        let outputs = super::null::finalize(&self.key.key, &inputs, response)?;
+        let tokens = self.pending.iter().zip(outputs);
+        Ok(tokens
+            .map(|(pending, output)| Token { key_id: self.key.id, nonce: pending.nonce, output })
             .collect())
     }
 }
