@@ -15,7 +15,7 @@ use super::{
 use crate::{
     codec::{Bytes, List, encode},
     crypto::aead::EarCiphertext,
-    identifiers::GroupId,
+    identifiers::{GroupId, RequestId},
     limits::{MAX_ADDS, MAX_MLS_MESSAGE},
     mls::GroupInfoUpdate,
     wire::{
@@ -108,7 +108,8 @@ impl State {
         request: CommitRequest,
         added: Vec<Member>,
     ) -> Result<(), ClientError> {
-        let pending = PendingCommit { request, added: added.try_into()?, requests: List::default() };
+        let pending =
+            PendingCommit { request, added: added.try_into()?, id: RequestId::random(&mut self.random) };
         self.pending_commits.insert(id.clone(), pending);
         Ok(())
     }
@@ -126,9 +127,7 @@ impl State {
         if let Some(progress) = self.progress.get_mut(id) {
             progress.own_epoch = Some(epoch);
         }
-        for request in &pending.requests {
-            self.awaited.insert((id.clone(), *request), Awaited { epoch, copies: 1, message: None });
-        }
+        self.awaited.insert((id.clone(), pending.id), Awaited { epoch, copies: 1, message: None });
         self.changed();
         Ok(())
     }

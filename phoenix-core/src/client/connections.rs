@@ -45,6 +45,9 @@ use crate::{
 /// that is out of reach.
 const MAX_OPEN_REQUESTS: usize = 64;
 
+/// How many of these are of users of one homeserver.
+const MAX_OPEN_OF_DOMAIN: usize = 16;
+
 /// How many connection requests wait for the user's decision.
 const MAX_WAITING_REQUESTS: usize = 1024;
 
@@ -112,8 +115,11 @@ fn check_package(pass: &mut Pass<'_>, package: &ConnectionPackage) -> Result<(),
 pub(super) fn receive_request(state: &mut State, sealed: &HpkeCiphertext) {
     let Some(request) = state.open_request(sealed) else { return };
     let is_request = |want: &Want| matches!(want, Want::HandleRequest { .. } | Want::Accept { .. });
-    let open = state.intents.iter().filter(|(_, intent)| is_request(&intent.want)).count();
-    if open < MAX_OPEN_REQUESTS && state.connection_requests.keys().count() < MAX_WAITING_REQUESTS {
+    let domain = &request.content.sender.client_id().user_id.domain;
+    let open = state.intents.iter().filter(|(_, intent)| is_request(&intent.want));
+    let (of_domain, others): (Vec<_>, Vec<_>) = open.partition(|(_, intent)| intent.want.concerns(domain));
+    let has_room = of_domain.len() < MAX_OPEN_OF_DOMAIN && of_domain.len() + others.len() < MAX_OPEN_REQUESTS;
+    if has_room && state.connection_requests.keys().count() < MAX_WAITING_REQUESTS {
         state.want(&Want::HandleRequest { request });
     } else {
         let (group, reason) = (request.content.group_id, ClientError::TooManyRequests);
@@ -125,11 +131,9 @@ pub(super) fn receive_request(state: &mut State, sealed: &HpkeCiphertext) {
 pub(super) fn handle_request(pass: &mut Pass<'_>, request: &ConnectionRequest) -> Result<(), Interrupt> {
     match check_request(pass, request) {
         Err(Interrupt::Failed(reason)) => {
-            return pass.once("declined", |state| {
-                let group = request.content.group_id.clone();
-                state.emit(Event::Declined { group, reason });
-                Ok(())
-            });
+            let group = request.content.group_id.clone();
+            pass.state_mut().emit(Event::Declined { group, reason });
+            return Ok(());
         }
         checked => checked?,
     }
@@ -197,12 +201,17 @@ fn join(pass: &mut Pass<'_>, content: &ConnectionRequestContent) -> Result<(), I
     if !pass.is_repeated() {
         pass.config_key()?;
     }
+    // Before the commit is made: after that, the group may have taken it.
+    if !pass.has_made("external commit") && pass.now().since(pass.since()) > LONGEST_WAIT {
+        return Err(ClientError::Unanswered { domain: id.domain.clone() }.into());
+    }
     let info = pass.call(&id.domain, Patience::Unlimited, |_, _| {
         Ok(Body::unsigned(ExternalCommitInfo { group: access.clone() }))
     })?;
     let ExternalJoin { group, own, body } =
         pass.once("external commit", |state| state.external_commit(content, &access, &info))?;
-    let requester = verify_requester(pass, content, &info)?;
+    let requester = if pass.is_repeated() { None } else { Some(verify_requester(pass, content, &info)?) };
+    let requester = pass.once("requester", |_| requester.ok_or(ClientError::BegunByAnotherVersion))?;
     let joined = pass.ask(&id.domain, Patience::Unlimited, |_, _| Ok(Body::unsigned(body)))?;
     let (request, _) = pass.answered()?;
     let position = match joined {

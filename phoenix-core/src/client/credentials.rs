@@ -42,9 +42,6 @@ impl From<ClientError> for Unverified {
     }
 }
 
-/// The sets of how many homeservers are kept, of up to 1 MiB each. Those that are dropped are fetched again.
-const MAX_KEPT_SETS: usize = 64;
-
 /// How long after a fetch an unknown signer does not cause another.
 const REFETCH_AFTER: Duration = MINUTE;
 
@@ -80,14 +77,16 @@ impl State {
         }
     }
 
-    /// Keeps the sets of at most [`MAX_KEPT_SETS`] homeservers: a stranger can have one fetched.
-    fn drop_oldest_credentials(&mut self) {
-        while self.as_credentials.keys().count() > MAX_KEPT_SETS {
-            let others = self.as_credentials.iter().filter(|(domain, _)| **domain != self.config.domain);
-            let oldest = others.min_by_key(|(_, fetched)| fetched.fetched_at);
-            let Some(domain) = oldest.map(|(domain, _)| domain.clone()) else { return };
-            self.as_credentials.remove(&domain);
-            self.valid_as_credentials.remove(&domain);
+    /// Drops the set of a homeserver that no contact is of and nothing under way is about: a stranger has had it
+    /// fetched. It is fetched again if it is needed.
+    pub fn forget_stranger(&mut self, domain: &Domain) {
+        let is_needed = *domain == self.config.domain
+            || self.contacts.keys().any(|user| user.domain == *domain)
+            || self.members.iter().any(|(_, membership)| membership.member.user().domain == *domain)
+            || self.intents.iter().any(|(_, intent)| intent.want.concerns(domain));
+        if !is_needed {
+            self.as_credentials.remove(domain);
+            self.valid_as_credentials.remove(domain);
         }
     }
 
@@ -127,10 +126,14 @@ impl Pass<'_> {
     /// not enough for it, the cached ones stay in use.
     pub fn refresh_as_credentials(&mut self, domain: &Domain) -> Result<(), Interrupt> {
         let until = self.once("refresh until", |state| Ok(state.now + state.config.request_timeout))?;
+        if self.is_repeated() {
+            return Ok(());
+        }
+        let has_failed = self.take_failure().is_some();
         let state = self.state();
         let known = state.valid_as_credentials.get(domain);
         let is_old = known.is_some_and(|known| state.now.since(known.fetched_at) > state.config.key_refresh);
-        if !is_old || state.now >= until || self.take_failure().is_some() {
+        if !is_old || state.now >= until || has_failed {
             return Ok(());
         }
         Err(self.after_or(&Want::FetchAsCredentials { domain: domain.clone() }, until))
@@ -155,10 +158,11 @@ impl Pass<'_> {
     /// Fetches the key with which the delivery service of `domain` signs its proposals.
     pub fn delivery_key(&mut self, domain: &Domain) -> Result<VerifyingKey, Interrupt> {
         let reply = self.call(domain, Patience::Window, |_, _| Ok(Body::unsigned(GetDsKeys {})))?;
-        let now = self.now();
-        let keys = validate_ds_key_set(&reply.keys, domain, now)?;
-        let key = keys.current_verifying_key(now).map(|key| key.verifying_key);
-        Ok(key.ok_or(ClientError::dishonest("a key set without a valid key of the delivery service"))?)
+        self.once("delivery key", |state| {
+            let keys = validate_ds_key_set(&reply.keys, domain, state.now)?;
+            let key = keys.current_verifying_key(state.now).map(|key| key.verifying_key);
+            key.ok_or(ClientError::dishonest("a key set without a valid key of the delivery service"))
+        })
     }
 }
 
@@ -171,7 +175,6 @@ pub(super) fn fetch_as_credentials(pass: &mut Pass<'_>, domain: &Domain) -> Resu
         let validated = validate_as_credential_set(&set, domain, fetched_at, previous)?;
         state.valid_as_credentials.insert(domain.clone(), Validated { set: validated, fetched_at });
         state.as_credentials.insert(domain.clone(), Fetched { set, fetched_at });
-        state.drop_oldest_credentials();
         Ok(())
     })
 }

@@ -248,9 +248,9 @@ fn strangers_fill_no_memory_with_requests_and_lock_no_one_out_for_good() {
         let reason = |event: &&Event| matches!(event, Event::Declined { .. });
         network.events[second].iter().filter(reason).count()
     };
-    assert_eq!(declined(&network), 200 - 64);
+    assert_eq!(declined(&network), 200 - 16, "of users of one homeserver");
     // One fetch of keys serves all of them.
-    assert_eq!(network.clients[second].under_way().len(), 65);
+    assert_eq!(network.clients[second].under_way().len(), 17);
     network.world.now = network.world.now + 31 * DAY;
     network.pass(60_000);
     assert_eq!(declined(&network), 200);
