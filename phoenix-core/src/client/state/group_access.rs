@@ -171,7 +171,7 @@ impl State {
         self.inboxes.contains(id)
     }
 
-    /// Whether a connection with this user is requested, or being accepted.
+    /// Whether a connection with this user is requested, or being accepted, and can still be made.
     pub fn is_connecting(&self, user: &UserId) -> bool {
         let asked = Some(Connection::Asked(user.clone()));
         let accepting = |want: &Want| match want {
@@ -179,7 +179,7 @@ impl State {
             _ => false,
         };
         self.intents.iter().any(|(_, intent)| accepting(&intent.want))
-            || self.groups.iter().any(|(_, group)| group.connection == asked)
+            || self.groups.iter().any(|(id, group)| group.connection == asked && self.is_healthy(id))
     }
 
     pub fn view(&self, id: &GroupId) -> Option<GroupView> {

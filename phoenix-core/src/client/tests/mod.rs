@@ -9,7 +9,7 @@ mod saves;
 mod vectors;
 
 use self::network::{Network, Outage};
-use super::{Client, ClientError, Event};
+use super::{Client, ClientError, Event, Intention};
 use crate::{
     error::Refusal,
     identifiers::{Domain, GroupId},
@@ -139,6 +139,28 @@ fn what_is_held_is_read_at_once_and_followed_later() {
     network.settle(|network| network.messages(reader, &group).len() == 3);
     let texts: Vec<_> = network.messages(reader, &group).into_iter().map(|(_, text)| text).collect();
     assert_eq!(texts, [b"1", b"2", b"3"]);
+}
+
+/// The user who was asked invites the other before that one has followed that the connection is made.
+#[test]
+fn an_invitation_that_overtakes_its_connection_waits_for_it() {
+    let mut network = Network::new(47, &["one.example", "two.example"]);
+    let [first, _, third] = three_users(&mut network);
+    let asked = network.user(third);
+    network.clients[first].hold_deliveries(true);
+    network.insist(first, |client| client.connect(asked.clone())).unwrap();
+    network.settle(|network| !network.clients[third].contacts().is_empty());
+    let group = create_group(&mut network, third);
+    let invited = [network.user(first)];
+    network.insist(third, |client| client.invite(&group, &invited)).unwrap();
+    network.pass(5_000);
+    network.insist(first, Client::read_queues).unwrap();
+    network.pass(5_000);
+    assert!(network.clients[first].contacts().is_empty());
+    assert!(network.clients[first].under_way().iter().any(|view| view.what == Intention::Join));
+    network.clients[first].hold_deliveries(false);
+    network.settle(|network| joined(network, first, &group));
+    assert_agreement(&network, &[first, third], &group);
 }
 
 #[test]

@@ -216,3 +216,29 @@ fn an_old_copy_enters_no_group_that_another_may_have_entered() {
     network.settle(|_| true);
     assert_eq!(network.events[third].iter().filter(|event| **event == Event::OldCopy).count(), 1);
 }
+
+/// The copy was made while a connection was requested, which has been made since: it waits for it no more.
+#[test]
+fn an_old_copy_declines_who_has_become_a_contact_since() {
+    let mut network = Network::new(46, &["one.example", "two.example"]);
+    let [first, _, third] = three_users(&mut network);
+    let asked = network.user(third);
+    network.insist(first, |client| client.connect(asked.clone())).unwrap();
+    network.insist(first, Client::read_queues).unwrap();
+    let old = network.stores[first].clone();
+    network.settle(|network| network.clients[first].contacts().len() == 1);
+    // The next reading acknowledges what was read.
+    network.insist(first, Client::read_queues).unwrap();
+
+    network.restore(first, old);
+    network.settle(|network| network.events[first].contains(&Event::OldCopy));
+    let group = create_group(&mut network, third);
+    let invited = [network.user(first)];
+    network.insist(third, |client| client.invite(&group, &invited)).unwrap();
+    let declined = Event::Declined { group, reason: ClientError::NotAContact(asked) };
+    network.insist(first, Client::read_queues).unwrap();
+    network.pass(5_000);
+    network.insist(first, Client::read_queues).unwrap();
+    network.pass(5_000);
+    assert!(network.events[first].contains(&declined));
+}
