@@ -36,7 +36,7 @@ pub struct StoreFaults {
     pub conflicts: PerThousand,
     /// How often the outcome of a commit is unknown.
     pub unknown: PerThousand,
-    /// How often a read fails.
+    /// How often a read fails, or the save of a client.
     pub unreadable: PerThousand,
     /// The longest time that a read or a commit takes.
     pub latency: Duration,

@@ -11,11 +11,14 @@ use phoenix_core::{
 use crate::{
     disk::StoreFaults,
     network::{Conditions, Delays, PerThousand},
-    plan::{Action, Fault, FaultKind, Intent, Plan, ServerPlan, Settings},
+    plan::{Action, DeviceCopy, Fault, FaultKind, Intent, Plan, ServerPlan, Settings},
 };
 
 /// When the first message is sent: by then most users are in their groups, but none has to be.
 const MESSAGES_FROM: Duration = Duration::from_secs(60);
+
+/// In one world of this many a client is restored from an older copy.
+const OLDER_COPIES: u64 = 5;
 
 /// How often the dishonest homeserver attempts an attack.
 const ATTEMPTS: usize = 40;
@@ -33,11 +36,14 @@ pub fn plan(settings: &Settings) -> Plan {
     let users: Vec<usize> = (0..settings.users).map(|user| user % settings.servers.max(1)).collect();
     let groups = groups(&mut random("groups"), settings);
     let faults_end = MESSAGES_FROM + Duration::from_millis(sending_time(settings));
+    let mut faults = faults(&mut random("faults"), &servers, faults_end);
+    faults.extend(client_crashes(&mut random("client crashes"), settings, faults_end));
+    faults.extend(older_copy(&mut random("older copies"), settings, faults_end));
     let mut intents = beginnings(&mut random("beginnings"), settings, &groups);
     intents.extend(messages(&mut random("messages"), settings, &groups));
     Plan {
         settings: settings.clone(),
-        faults: faults(&mut random("faults"), &servers, faults_end),
+        faults,
         servers,
         users,
         intents,
@@ -61,7 +67,7 @@ fn servers(random: &mut Random, settings: &Settings) -> Vec<ServerPlan> {
     let names = names.chain(std::iter::once("dishonest.example.org".to_owned()));
     let domains = names.filter_map(|name| name.parse::<Domain>().ok());
     let plans = domains.enumerate().map(|(number, domain)| ServerPlan {
-        config: config(domain, settings.plant),
+        config: config(domain, settings.homeserver_plant()),
         nodes: if number == 0 { 2 } else { 1 },
         skew_milliseconds: random.below(120_000) as i64 - 60_000,
     });
@@ -173,7 +179,7 @@ fn messages(random: &mut Random, settings: &Settings, groups: &[GroupPlan]) -> V
     intents
 }
 
-/// Returns crashes of honest processes, which may overlap, and partitions.
+/// Returns crashes of honest homeservers' processes, which may overlap, and partitions.
 fn faults(random: &mut Random, servers: &[ServerPlan], end: Duration) -> Vec<Fault> {
     let mut faults = Vec::new();
     let span = end.as_millis() as u64;
@@ -193,6 +199,39 @@ fn faults(random: &mut Random, servers: &[ServerPlan], end: Duration) -> Vec<Fau
         faults.push(Fault { at, lasts, kind: FaultKind::Partition { one_side } });
     }
     faults
+}
+
+/// Returns crashes of clients: some in each phase of a client's life.
+fn client_crashes(random: &mut Random, settings: &Settings, end: Duration) -> Vec<Fault> {
+    let until = end.as_millis() as u64;
+    let from_messages = MESSAGES_FROM.as_millis() as u64;
+    // While clients register, connect, invite and join, and while they send and renew their keys.
+    let phases = [0..4_000, 4_000..15_000, 15_000..40_000, from_messages..until, from_messages..until];
+    let mut faults = Vec::new();
+    for phase in phases {
+        for _ in 0..1 + random.below(settings.users as u64) {
+            let user = random.below(settings.users as u64) as usize;
+            let at = phase.start + random.below(phase.end.saturating_sub(phase.start));
+            let longest = if random.below(4) == 0 { 30_000 } else { 2_000 };
+            let lasts = Duration::from_millis(20 + random.below(longest));
+            let kind = FaultKind::ClientCrash { user, steps: random.below(8), copy: DeviceCopy::Last };
+            faults.push(Fault { at: Duration::from_millis(at), lasts, kind });
+        }
+    }
+    faults
+}
+
+/// Returns, for one world of five, the crash of a client in the middle of its conversations, after which it is
+/// restored from an older copy.
+fn older_copy(random: &mut Random, settings: &Settings, end: Duration) -> Option<Fault> {
+    let happens = random.below(OLDER_COPIES) == 0;
+    let user = random.below(settings.users as u64) as usize;
+    let span = end.saturating_sub(MESSAGES_FROM).as_millis() as u64;
+    let at = MESSAGES_FROM + Duration::from_millis(span / 4 + random.below(span / 2));
+    let copy = DeviceCopy::Older(Duration::from_millis(1_000 + random.below(40_000)));
+    let lasts = Duration::from_millis(20 + random.below(10_000));
+    let kind = FaultKind::ClientCrash { user, steps: random.below(8), copy };
+    happens.then_some(Fault { at, lasts, kind })
 }
 
 fn network(random: &mut Random) -> Conditions {

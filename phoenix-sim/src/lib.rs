@@ -107,6 +107,7 @@
 
 pub mod adversary;
 pub mod clock;
+pub mod device;
 pub mod disk;
 pub mod generate;
 pub mod interpose;

@@ -14,10 +14,10 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum};
-use phoenix_core::config::Plant;
+use phoenix_core::{client::ClientPlant, config::Plant};
 use phoenix_sim::{
     interpose::WorldError,
-    plan::Settings,
+    plan::{Bug, Settings},
     report::Report,
     world::{self, LoggedRun},
 };
@@ -54,7 +54,7 @@ struct Run {
     /// Write the events of the last seed that ran to its end to this file.
     #[arg(long)]
     log: Option<PathBuf>,
-    /// Plant a bug in all homeservers, which the oracles must find.
+    /// Plant a bug in all homeservers or all clients, which the oracles must find.
     #[arg(long)]
     plant: Option<PlantName>,
 }
@@ -73,17 +73,26 @@ enum PlantName {
     ReuseNullifier,
     /// Unbound queue configurations authorise every delivery, for ever.
     UnboundForever,
+    /// Requests leave clients before what they depend on is saved.
+    SaveAfterRequest,
+    /// Restored clients go on with the generator that the saved ones had.
+    SavedGenerator,
+    /// Clients forget events with the save before they show them.
+    ConfirmBeforeShown,
 }
 
-impl From<PlantName> for Plant {
+impl From<PlantName> for Bug {
     fn from(name: PlantName) -> Self {
         match name {
-            PlantName::SkipSignature => Self::SkipSignature,
-            PlantName::AckBeforeCommit => Self::AckBeforeCommit,
-            PlantName::IgnoreDestination => Self::IgnoreDestination,
-            PlantName::IgnorePosition => Self::IgnorePosition,
-            PlantName::ReuseNullifier => Self::ReuseNullifier,
-            PlantName::UnboundForever => Self::UnboundForever,
+            PlantName::SkipSignature => Self::Homeservers(Plant::SkipSignature),
+            PlantName::AckBeforeCommit => Self::Homeservers(Plant::AckBeforeCommit),
+            PlantName::IgnoreDestination => Self::Homeservers(Plant::IgnoreDestination),
+            PlantName::IgnorePosition => Self::Homeservers(Plant::IgnorePosition),
+            PlantName::ReuseNullifier => Self::Homeservers(Plant::ReuseNullifier),
+            PlantName::UnboundForever => Self::Homeservers(Plant::UnboundForever),
+            PlantName::SaveAfterRequest => Self::Clients(ClientPlant::SaveAfterRequest),
+            PlantName::SavedGenerator => Self::Clients(ClientPlant::SavedGenerator),
+            PlantName::ConfirmBeforeShown => Self::Clients(ClientPlant::ConfirmBeforeShown),
         }
     }
 }
@@ -101,7 +110,7 @@ fn main() -> ExitCode {
             servers: run.servers,
             users: run.users,
             messages: run.messages,
-            plant: run.plant.map(Plant::from),
+            plant: run.plant.map(Bug::from),
         };
         match run_watched(&settings, if run.log.is_some() { usize::MAX } else { 0 }) {
             Ok(LoggedRun { report, log }) => {

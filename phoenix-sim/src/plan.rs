@@ -6,7 +6,10 @@
 
 use std::time::Duration;
 
-use phoenix_core::config::{Config, Plant};
+use phoenix_core::{
+    client::ClientPlant,
+    config::{Config, Plant},
+};
 
 use crate::{disk::StoreFaults, network::Conditions};
 
@@ -21,8 +24,35 @@ pub struct Settings {
     pub users: usize,
     /// The number of messages that users send.
     pub messages: usize,
-    /// The bug to plant in all homeservers, if any.
-    pub plant: Option<Plant>,
+    /// The bug to plant, if any.
+    pub plant: Option<Bug>,
+}
+
+/// A bug that oracles must find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// In all homeservers.
+    Homeservers(Plant),
+    /// In all clients.
+    Clients(ClientPlant),
+}
+
+impl Settings {
+    /// Returns the bug to plant in homeservers, if there is one.
+    pub fn homeserver_plant(&self) -> Option<Plant> {
+        match self.plant {
+            Some(Bug::Homeservers(plant)) => Some(plant),
+            Some(Bug::Clients(_)) | None => None,
+        }
+    }
+
+    /// Returns the bug to plant in clients, if there is one.
+    pub fn client_plant(&self) -> Option<ClientPlant> {
+        match self.plant {
+            Some(Bug::Clients(plant)) => Some(plant),
+            Some(Bug::Homeservers(_)) | None => None,
+        }
+    }
 }
 
 /// The plan of one world. All times count from the beginning of the world.
@@ -36,7 +66,7 @@ pub struct Plan {
     pub users: Vec<usize>,
     /// What users want, each from some time on.
     pub intents: Vec<Intent>,
-    /// The crashes and partitions.
+    /// The crashes of homeservers and clients, and the partitions.
     pub faults: Vec<Fault>,
     /// What the network does until the faults end.
     pub network: Conditions,
@@ -120,7 +150,7 @@ impl Action {
     }
 }
 
-/// A crash or a partition.
+/// A crash of a process or a client, or a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// When it begins.
@@ -146,4 +176,24 @@ pub enum FaultKind {
         /// The indices of the homeservers on one side. All others are on the other.
         one_side: Vec<usize>,
     },
+    /// A client is killed, and restored when the fault ends.
+    ClientCrash {
+        /// The index of its user.
+        user: usize,
+        /// How many outputs the client has from the beginning of the fault to the crash; 0: none, it crashes
+        /// at once.
+        steps: u64,
+        /// What it is restored from.
+        copy: DeviceCopy,
+    },
+}
+
+/// What a client is restored from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceCopy {
+    /// The last save.
+    Last,
+    /// A copy of the device that was made this long before the fault begins. If no entry of the client's queue
+    /// was acknowledged since, no one could tell by now that the copy is an older one: then the last save.
+    Older(Duration),
 }

@@ -22,8 +22,16 @@ pub struct Report {
     pub duplicated: u64,
     /// MLS commits processed, each counted once for each member that processed it.
     pub epochs: u64,
-    /// Crashes of processes.
+    /// Crashes of homeservers' processes.
     pub crashes: u64,
+    /// Crashes of clients.
+    pub client_crashes: u64,
+    /// What clients were about when they crashed, by kind of intent.
+    pub interrupted: BTreeMap<String, u64>,
+    /// How often a client was restored from an older copy.
+    pub older_copies: u64,
+    /// Intents that became impossible because a client was restored from an older copy.
+    pub given_up: u64,
     /// Other faults, by kind.
     pub faults: BTreeMap<&'static str, u64>,
     /// Attempts of the dishonest homeserver, by kind and outcome.
@@ -81,6 +89,14 @@ impl fmt::Display for Report {
         )?;
         let faults: Vec<String> = self.faults.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         writeln!(formatter, "  {} crashes, {}", self.crashes, faults.join(", "))?;
+        writeln!(
+            formatter,
+            "  {} crashes of clients, {} restored from an older copy, {} intents given up for it",
+            self.client_crashes, self.older_copies, self.given_up
+        )?;
+        let interrupted: Vec<String> =
+            self.interrupted.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
+        writeln!(formatter, "  interrupted: {}", interrupted.join(", "))?;
         let attempts: Vec<String> =
             self.attempts.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
         writeln!(formatter, "  dishonest homeserver: {}", attempts.join(", "))?;

@@ -67,14 +67,15 @@ fn prepare() -> Prepared {
     let now = server.skew.reads(world.clock().now());
     let mut requests = Vec::new();
     for (number, user) in world.users_mut().iter_mut().enumerate() {
-        for view in user.client.groups().iter().filter(|view| !view.connection) {
+        let client = user.client.as_mut().unwrap();
+        for view in client.groups().iter().filter(|view| !view.connection) {
             if number % 2 == 0 {
-                user.client.update(&view.group_id);
+                client.update(&view.group_id);
             } else {
-                user.client.send(&view.group_id, b"at the same time");
+                client.send(&view.group_id, b"at the same time");
             }
         }
-        collect(&mut user.client, &homeservers[0], &mut disk, now, &mut requests);
+        collect(client, &homeservers[0], &mut disk, now, &mut requests);
     }
     assert_eq!(requests.len(), GROUPS * MEMBERS);
     Prepared { homeservers, disk, requests, now }
@@ -89,7 +90,14 @@ fn collect(
     requests: &mut Vec<Vec<u8>>,
 ) {
     while let Some(output) = client.poll(now) {
-        let Output::Request(exchange) = output else { continue };
+        let exchange = match output {
+            Output::Request(exchange) => exchange,
+            Output::Save(save) => {
+                client.saved(save.id, Ok(()));
+                continue;
+            }
+            Output::Event(..) | Output::Stopped => continue,
+        };
         let (kind, _) = RequestEnvelope::read(&exchange.request).unwrap();
         if matches!(kind, OperationKind::UpdateClient | OperationKind::SendMessage) {
             requests.push(exchange.request);

@@ -99,6 +99,30 @@ impl State {
             }
         }
         self.emit(Event::OldCopy);
+        self.give_up_entering();
+    }
+
+    /// Gives up what leads into a group and has begun: the other copy may have entered it, and used its keys.
+    fn give_up_entering(&mut self) {
+        let begun = self.intents.iter().filter(|(_, intent)| !intent.notes.is_empty());
+        let entering = begun.filter(|(_, intent)| {
+            matches!(
+                intent.want,
+                Want::Join { .. }
+                    | Want::HandleRequest { .. }
+                    | Want::Accept { .. }
+                    | Want::CreateGroup
+                    | Want::Connect { .. }
+            )
+        });
+        for id in entering.map(|(id, _)| *id).collect::<Vec<_>>() {
+            let intent = self.intents.get(&id);
+            let group = intent.and_then(|intent| intent.want.group()).cloned();
+            self.end(id, Err(ClientError::NeedsResync));
+            if let Some(group) = group {
+                self.emit(Event::Declined { group, reason: ClientError::NeedsResync });
+            }
+        }
     }
 
     fn sort_message(&mut self, message: QueueMessage) {

@@ -14,9 +14,12 @@ use super::{
     event::Event,
     exchange::{Body, Patience},
     groups::join_config,
-    messages::{AttributedWelcome, Invitation, WelcomeAttribution, welcome_attribution_binding},
+    messages::{
+        AttributedWelcome, ConnectionRequest, ConnectionRequestContent, Invitation, WelcomeAttribution,
+        welcome_attribution_binding,
+    },
     pass::{Interrupt, Pass},
-    state::{Group, Identity, Lane, Member, OwnPackage, State, Want},
+    state::{Group, Identity, Intent, Lane, Member, OwnPackage, State, Want},
     verification::verify_members,
 };
 use crate::{
@@ -87,6 +90,19 @@ fn welcome_info(
         let identity = Identity { sender, key: package.leaf_key.clone() };
         Ok(Body::signed(WelcomeInfo { group, epoch }, identity))
     })
+}
+
+/// Forgets the group that an intent was to enter and did not: it can be invited, or asked, again.
+pub(super) fn forget_unentered(state: &mut State, intent: &Intent) {
+    if let Want::Join { delivery: Delivery { group_id, .. } }
+    | Want::Accept {
+        request: ConnectionRequest { content: ConnectionRequestContent { group_id, .. }, .. },
+    } = &intent.want
+        && !state.groups.contains(group_id)
+    {
+        // Nothing else can be done if the state is damaged.
+        let _ = state.forget_group(group_id);
+    }
 }
 
 /// Checks that the member who sent the Welcome is the one who signed the invitation.

@@ -37,5 +37,6 @@ pub(super) fn run(pass: &mut Pass<'_>, want: &Want) -> Result<(), Interrupt> {
 /// Takes back what an intent that has failed or is cancelled began and cannot leave behind.
 pub(super) fn clean_up(state: &mut State, id: IntentId, intent: &Intent) {
     groups::forget_unfinished(state, intent);
+    joining::forget_unentered(state, intent);
     membership::give_up(state, id, intent);
 }

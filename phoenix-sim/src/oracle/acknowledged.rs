@@ -7,7 +7,9 @@ use phoenix_core::{
     identifiers::{GroupId, UserId},
 };
 
-use super::{epochs::Epochs, observation::Observation, order::Order, violation::Violation};
+use super::{
+    epochs::Epochs, observation::Observation, order::Order, restored::Restored, violation::Violation,
+};
 use crate::schedule::EventNumber;
 
 /// The messages that were acknowledged, and those that arrived.
@@ -15,8 +17,8 @@ use crate::schedule::EventNumber;
 pub struct Acknowledged {
     /// By group and position.
     acknowledged: BTreeMap<(GroupId, u64), Message>,
-    /// By recipient, group and position.
-    received: BTreeSet<(UserId, GroupId, u64)>,
+    /// By recipient, group and position; in which step of the world.
+    received: BTreeMap<(UserId, GroupId, u64), u64>,
 }
 
 #[derive(Debug)]
@@ -34,7 +36,8 @@ impl Acknowledged {
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         let user = observation.user_id;
         if let Event::Message { group, position, .. } = observation.event {
-            self.received.insert((user.clone(), group.clone(), *position));
+            let name = (user.clone(), group.clone(), *position);
+            self.received.entry(name).or_insert(observation.step);
         }
         let Event::MessageAcknowledged { group, position, text, .. } = observation.event else {
             return Ok(());
@@ -46,6 +49,11 @@ impl Acknowledged {
             return Err(Violation::now("acknowledged", what));
         }
         Ok(())
+    }
+
+    /// Forgets what has reached a user from the step `since` on.
+    pub fn goes_back(&mut self, user: &UserId, since: u64) {
+        self.received.retain(|(of, _, _), step| of != user || *step < since);
     }
 
     /// Returns how many messages were acknowledged.
@@ -67,14 +75,16 @@ impl Acknowledged {
         self.acknowledged.keys().filter(|name| !is_known(name)).count() as u64
     }
 
-    /// Returns a violation for each acknowledged message and member of its epoch that it has not reached.
-    pub fn missing(&self, epochs: &Epochs, order: &Order) -> Vec<Violation> {
+    /// Returns a violation for each acknowledged message and member of its epoch that it has not reached,
+    /// except for members whom `restored` excepts.
+    pub fn missing(&self, epochs: &Epochs, order: &Order, restored: &Restored) -> Vec<Violation> {
         let of = |((group, position), message): (&(GroupId, u64), &Message)| {
             let epoch = order.epoch(group, *position);
             let members = epoch.map_or_else(BTreeSet::new, |epoch| epochs.members(group, epoch));
             let missing = members.into_iter().filter(|member| {
                 *member != message.sender
-                    && !self.received.contains(&(member.clone(), group.clone(), *position))
+                    && !restored.excepts(member, group)
+                    && !self.received.contains_key(&(member.clone(), group.clone(), *position))
             });
             let text = String::from_utf8_lossy(&message.text).into_owned();
             let violation = |member| Violation {

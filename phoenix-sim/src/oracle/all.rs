@@ -1,13 +1,18 @@
 //! All oracles of a world together.
 
-use phoenix_core::store::{Commit, RecordKind, Write};
+use std::collections::BTreeSet;
+
+use phoenix_core::{
+    identifiers::{GroupId, UserId},
+    store::{Commit, RecordKind, Write},
+};
 
 use super::{
     acknowledged::Acknowledged, duplicates::Duplicates, enqueued::Enqueued, epochs::Epochs,
-    observation::Observation, order::Order, queues, refused::Refused, rows::Rows, tokens::Tokens,
-    violation::Violation,
+    observation::Observation, order::Order, queues, refused::Refused, restored::Restored, rows::Rows,
+    tokens::Tokens, violation::Violation,
 };
-use crate::disk::Disk;
+use crate::{disk::Disk, schedule::EventNumber};
 
 /// The oracles that remember what they have seen. [`queues`] and [`drained`](super::drained) need no memory.
 #[derive(Default)]
@@ -26,6 +31,8 @@ pub struct Oracles {
     pub order: Order,
     /// No attack succeeds.
     pub refused: Refused,
+    /// A client that is restored goes on from what it saved.
+    pub restored: Restored,
     /// No token is spent twice.
     pub tokens: Tokens,
 }
@@ -37,11 +44,22 @@ impl Oracles {
     /// The first property that it violates.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         self.refused.observe(observation)?;
-        queues::observe(observation)?;
+        self.restored.observe(observation)?;
+        queues::observe(observation, &self.restored)?;
         self.epochs.observe(observation)?;
         self.duplicates.observe(observation)?;
         self.order.observe(observation)?;
         self.acknowledged.observe(observation)
+    }
+
+    /// Notes that the client of a user is to be restored from a copy of its device that was made in the step
+    /// `since`: what the user has seen since then counts as not seen. `lost` are the groups that the client was
+    /// in, or on its way into, when it crashed in the event `number`.
+    pub fn goes_back(&mut self, user: &UserId, since: u64, lost: BTreeSet<GroupId>, number: EventNumber) {
+        self.acknowledged.goes_back(user, since);
+        self.duplicates.goes_back(user, since);
+        self.order.goes_back(user, since);
+        self.restored.goes_back(user, since, lost, number);
     }
 
     /// Checks the reply of a homeserver to a request.
@@ -65,6 +83,7 @@ impl Oracles {
                 && let Some(logged) = self.rows.logged_message(server, write)
             {
                 self.order.logged(&logged);
+                self.restored.logged(&logged);
                 self.enqueued.logged(&mut self.rows, &logged);
             }
             if kind == RecordKind::FanOutQueueEntry {

@@ -13,10 +13,17 @@ use crate::schedule::EventNumber;
 /// The messages that each member has received so far.
 #[derive(Debug, Default)]
 pub struct Duplicates {
-    positions: BTreeMap<(UserId, GroupId, u64), EventNumber>,
-    texts: BTreeMap<(UserId, GroupId, Vec<u8>), EventNumber>,
+    positions: BTreeMap<(UserId, GroupId, u64), Arrival>,
+    texts: BTreeMap<(UserId, GroupId, Vec<u8>), Arrival>,
     /// How many messages came again.
     pub count: u64,
+}
+
+/// When a message was received.
+#[derive(Debug, Clone, Copy)]
+struct Arrival {
+    step: u64,
+    event: EventNumber,
 }
 
 impl Duplicates {
@@ -27,17 +34,23 @@ impl Duplicates {
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         let Event::Message { group, position, text, .. } = observation.event else { return Ok(()) };
         let user = observation.user_id;
-        let number = observation.number;
-        let same_position = self.positions.insert((user.clone(), group.clone(), *position), number);
+        let arrival = Arrival { step: observation.step, event: observation.number };
+        let same_position = self.positions.insert((user.clone(), group.clone(), *position), arrival);
         // No text is sent twice in a world.
-        let same_text = self.texts.insert((user.clone(), group.clone(), text.clone()), number);
+        let same_text = self.texts.insert((user.clone(), group.clone(), text.clone()), arrival);
         let Some(earlier) = same_position.or(same_text) else { return Ok(()) };
         self.count += 1;
         let text = String::from_utf8_lossy(text);
         Err(Violation {
             oracle: "duplicates",
             what: format!("“{text}” ({group}, position {position}) reached {user} again"),
-            since: Some(earlier),
+            since: Some(earlier.event),
         })
+    }
+
+    /// Forgets what has reached a user from the step `since` on.
+    pub fn goes_back(&mut self, user: &UserId, since: u64) {
+        self.positions.retain(|(of, _, _), arrival| of != user || arrival.step < since);
+        self.texts.retain(|(of, _, _), arrival| of != user || arrival.step < since);
     }
 }

@@ -15,6 +15,7 @@ pub mod epochs;
 pub mod order;
 pub mod queues;
 pub mod refused;
+pub mod restored;
 pub mod rows;
 pub mod tokens;
 

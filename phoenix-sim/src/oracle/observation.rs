@@ -19,4 +19,6 @@ pub struct Observation<'a> {
     pub groups: &'a [GroupView],
     /// The event of the world during which it is reported.
     pub number: EventNumber,
+    /// How many events of the world have begun. Numbers of events say nothing of their order; this does.
+    pub step: u64,
 }

@@ -31,8 +31,8 @@ pub struct Order {
     commits: BTreeMap<(GroupId, u64), RequestHash>,
     /// The epoch of the message at each position of a group.
     message_epochs: BTreeMap<(GroupId, u64), u64>,
-    /// The last position that each member has seen.
-    seen: BTreeMap<(UserId, GroupId), u64>,
+    /// The positions that each member has seen, and in which step of the world.
+    seen: BTreeMap<(UserId, GroupId), BTreeMap<u64, u64>>,
     /// The text that the first member saw at each position of a group.
     texts: BTreeMap<(GroupId, u64), Vec<u8>>,
 }
@@ -91,7 +91,9 @@ impl Order {
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         let Event::Message { group, position, text, .. } = observation.event else { return Ok(()) };
         let user = observation.user_id;
-        let last = self.seen.insert((user.clone(), group.clone()), *position);
+        let seen = self.seen.entry((user.clone(), group.clone())).or_default();
+        let last = seen.last_key_value().map(|(last, _)| *last);
+        seen.insert(*position, observation.step);
         if last.is_some_and(|last| last >= *position) {
             let what = format!("{user} saw position {position} of {group} after {last:?}");
             return Err(Violation::now("order", what));
@@ -101,6 +103,12 @@ impl Order {
             return Err(Violation::now("order", what));
         }
         Ok(())
+    }
+
+    /// Forgets what a user has seen from the step `since` on.
+    pub fn goes_back(&mut self, user: &UserId, since: u64) {
+        let of_user = self.seen.iter_mut().filter(|((of, _), _)| of == user);
+        of_user.for_each(|(_, seen)| seen.retain(|_, step| *step < since));
     }
 
     /// Returns the epoch that the message at a position was sent in. `None`: no message was ordered there.

@@ -3,37 +3,41 @@
 
 use phoenix_core::{client::Event, wire::fan_out::GapReason};
 
-use super::{observation::Observation, violation::Violation};
+use super::{observation::Observation, restored::Restored, violation::Violation};
 
 /// Checks an event that a client reports.
 ///
 /// # Errors
-/// The client cannot read or process an entry, or finds a marker in place of a message of one of its groups.
-pub fn observe(observation: &Observation<'_>) -> Result<(), Violation> {
+/// The client cannot read or process an entry, or finds a marker in place of a message of one of its groups, and
+/// `restored` does not except it.
+pub fn observe(observation: &Observation<'_>, restored: &Restored) -> Result<(), Violation> {
+    let excepted = |group| restored.excepts(observation.user_id, group);
     let wrong = match observation.event {
         Event::Gap { group, reason, .. } => {
             // No plan exceeds a limit. Unauthorised deliveries are attacks, which `refused` checks.
             let own = observation.groups.iter().any(|view| view.group_id == *group);
-            *reason != GapReason::NotAuthorised || own
+            (*reason != GapReason::NotAuthorised || own) && !excepted(group)
         }
         // Generated users invite their contacts only and attackers invite no one, so no invitation is
         // declined.
-        Event::Declined { .. }
-        | Event::Missing { .. }
-        | Event::MessageUnreadable { .. }
-        | Event::CommitUnprocessable { .. }
-        | Event::QueueUnreadable { .. }
-        | Event::Removed(_) => true,
+        Event::Declined { group, .. }
+        | Event::Missing { group, .. }
+        | Event::MessageUnreadable { group, .. }
+        | Event::CommitUnprocessable { group, .. } => !excepted(group),
+        Event::QueueUnreadable { direct, .. } => !(*direct && restored.is_older(observation.user_id)),
+        Event::Removed(_) => true,
         Event::Registered
         | Event::ConnectionRequested(_)
         | Event::Connected(_)
-        | Event::GroupCreated(_)
+        | Event::GroupCreated { .. }
         | Event::Joined(_)
         | Event::MessageAcknowledged { .. }
         | Event::Message { .. }
         | Event::EpochChanged { .. }
         | Event::QueueRestored { .. }
-        | Event::BackgroundFailure(_) => false,
+        | Event::BackgroundFailure(_)
+        | Event::Done { .. }
+        | Event::OldCopy => false,
     };
     if wrong {
         let what = format!("{}: {:?}", observation.user_id, observation.event);

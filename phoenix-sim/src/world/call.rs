@@ -21,7 +21,7 @@ impl fmt::Display for CallId {
 #[derive(Debug, Clone)]
 pub(super) enum Caller {
     /// The client of a user.
-    User { user: usize, exchange: ExchangeId },
+    User { user: usize, start: u32, exchange: ExchangeId },
     /// A process of a homeserver, which asks a peer.
     Process { process: Process, ask: Ask },
     /// The dishonest homeserver.

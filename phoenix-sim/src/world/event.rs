@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use phoenix_core::{
+    client::EventId,
     operation::Timer,
     store::{Commit, Reads, Settlement, commit::Rows},
     time::Timestamp,
@@ -41,6 +42,16 @@ pub(super) enum Event {
     Partition { fault: usize },
     /// The partition of a fault ends.
     Heal { fault: usize },
+    /// A save reaches a client's device.
+    Store { user: usize, start: u32 },
+    /// A user has done with an event that its client has shown.
+    Confirm { user: usize, start: u32, event: EventId },
+    /// A copy of a client's device is made, for a fault of the plan.
+    CopyDevice { user: usize, fault: usize },
+    /// From now on, the crash of a client is near.
+    DoomClient { user: usize, fault: usize },
+    /// A client is started again.
+    RestartClient { user: usize },
     /// A client asked to be polled.
     WakeUser { user: usize, due: Timestamp },
     /// A user reads its queues.
@@ -84,6 +95,13 @@ impl Event {
             Self::Restart { machine } => format!("machine {machine} restarts"),
             Self::Partition { fault } => format!("the network partitions (fault {fault})"),
             Self::Heal { fault } => format!("the network heals (fault {fault})"),
+            Self::Store { user, .. } => format!("a save of user {user} reaches the device"),
+            Self::Confirm { user, event, .. } => format!("user {user} confirms {event:?}"),
+            Self::CopyDevice { user, .. } => format!("a copy of the device of user {user} is made"),
+            Self::DoomClient { user, fault } => {
+                format!("the client of user {user} is to crash (fault {fault})")
+            }
+            Self::RestartClient { user } => format!("the client of user {user} is started again"),
             Self::WakeUser { user, .. } => format!("user {user} wakes"),
             Self::ReadQueues { user, .. } => format!("user {user} reads its queues"),
             Self::Intent { intent } => format!("intent {intent}"),

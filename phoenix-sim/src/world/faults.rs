@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{event::Event, process::Process, state::World};
-use crate::{disk::StoreFaults, network::Partition, node::Node, plan::FaultKind};
+use crate::{disk::StoreFaults, network::Partition, node::Node, oracle::Violation, plan::FaultKind};
 
 impl World {
     /// Kills process `number` of a homeserver: everything that it had not committed is gone.
@@ -40,8 +40,8 @@ impl World {
         self.partitions.remove(&fault);
     }
 
-    /// Ends all faults: the network and the stores work, and every process runs again.
-    pub(super) fn end_faults(&mut self) {
+    /// Ends all faults: the network and the stores work, and every process and client runs again.
+    pub(super) fn end_faults(&mut self) -> Result<(), Violation> {
         self.faults_over = true;
         self.network = self.network.without_faults();
         self.store_faults = StoreFaults::none();
@@ -50,5 +50,6 @@ impl World {
             self.restart(machine);
         }
         self.check_settled_later();
+        (0..self.users.len()).try_for_each(|user| self.restart_client(user))
     }
 }

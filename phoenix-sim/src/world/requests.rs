@@ -119,13 +119,11 @@ impl World {
     ) -> Result<(), Violation> {
         let Some(ended) = self.calls.remove(&call) else { return Ok(()) };
         match ended.caller {
-            Caller::User { user, exchange } => {
+            Caller::User { user, start, exchange } => {
                 if let (Ok(answer), Some(adversary)) = (&answer, &mut self.adversary) {
                     adversary.overhear_answer(&ended.request, answer);
                 }
-                let now = self.user_time(user);
-                self.users[user].client.respond(exchange, answer, now);
-                self.drive_user(user)
+                self.answer_user(user, start, exchange, &ended.request, answer)
             }
             Caller::Process { process, ask } => self.answer_process(process, &ask, &answer),
             Caller::Adversary { attempt } => self.judge_attempt(attempt, answer),

@@ -99,6 +99,17 @@ impl World {
                 self.heal(fault);
                 Ok(())
             }
+            Event::Store { user, start } => self.store(user, start),
+            Event::Confirm { user, start, event } => self.confirm(user, start, event),
+            Event::CopyDevice { user, fault } => {
+                self.copy_device(user, fault);
+                Ok(())
+            }
+            Event::DoomClient { user, fault } => {
+                self.doom_client(user, fault);
+                Ok(())
+            }
+            Event::RestartClient { user } => self.restart_client(user),
             Event::WakeUser { user, due } => self.wake_user(user, due),
             Event::ReadQueues { user, again } => self.read_queues(user, again),
             Event::Intent { intent } => self.try_intent(intent),
@@ -106,10 +117,7 @@ impl World {
                 self.attempt();
                 Ok(())
             }
-            Event::FaultsEnd => {
-                self.end_faults();
-                Ok(())
-            }
+            Event::FaultsEnd => self.end_faults(),
             Event::CheckSettled => self.check_settled(),
         }
     }

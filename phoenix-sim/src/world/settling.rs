@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use phoenix_core::client::Client;
+
 use super::{event::Event, state::World};
-use crate::oracle::{Violation, drained};
+use crate::{
+    oracle::{Oracles, Violation, drained},
+    user::User,
+};
 
 /// The longest time from the end of faults until everything has settled.
 const BOUND: Duration = Duration::from_secs(20 * 60);
@@ -29,8 +34,9 @@ impl World {
 
     /// Returns something that must still happen: a violation, if the bound has passed.
     fn unsettled(&self) -> Option<Violation> {
-        let lost =
-            self.oracles.acknowledged.missing(&self.oracles.epochs, &self.oracles.order).into_iter().next();
+        let Oracles { acknowledged, epochs, order, restored, .. } = &self.oracles;
+        let lost = acknowledged.missing(epochs, order, restored).into_iter().next();
+        let unsaid = || restored.unsaid().into_iter().next();
         let not_enqueued = || self.oracles.enqueued.missing().into_iter().next();
         let unmarked = || self.oracles.refused.unmarked().into_iter().next();
         let undrained = || {
@@ -38,17 +44,23 @@ impl World {
                 self.servers.iter().map(|server| drained::check(server.domain.as_str(), &server.disk));
             checks.filter_map(Result::err).next()
         };
-        lost.or_else(not_enqueued).or_else(unmarked).or_else(undrained).or_else(|| self.unfinished())
+        lost.or_else(unsaid)
+            .or_else(not_enqueued)
+            .or_else(unmarked)
+            .or_else(undrained)
+            .or_else(|| self.unfinished())
     }
 
     /// Returns work that was begun and has not ended.
     fn unfinished(&self) -> Option<Violation> {
         let violation = |what| Some(Violation::now("unfinished", what));
-        if self.unfinished_intents > 0 {
-            let (count, running) = (self.unfinished_intents, self.running_intents());
-            return violation(format!("{count} intents of users are not finished; running: {running}"));
+        let wanted = (0..self.plan.intents.len()).filter(|intent| self.is_wanted(*intent)).count();
+        if wanted > 0 {
+            let intents = self.wanted_intents();
+            return violation(format!("{wanted} intents of users are not finished: {intents}"));
         }
-        if let Some(user) = self.users.iter().position(|user| !user.client.is_idle()) {
+        let is_idle = |user: &User| user.client.as_ref().is_some_and(Client::is_idle);
+        if let Some(user) = self.users.iter().position(|user| !is_idle(user)) {
             return violation(format!("the client of user {user} is not idle"));
         }
         let attempts = self.adversary.as_ref().map_or(0, |adversary| adversary.under_way());

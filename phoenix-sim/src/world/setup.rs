@@ -1,6 +1,9 @@
 //! From a plan to a world with its first events.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use phoenix_core::rng::Random;
 
@@ -17,7 +20,7 @@ use crate::{
         Oracles,
         rows::{Homeserver, Rows},
     },
-    plan::{FaultKind, Plan, ServerPlan},
+    plan::{DeviceCopy, FaultKind, Plan, ServerPlan},
     report::Report,
     schedule::Schedule,
     server::Server,
@@ -41,6 +44,7 @@ impl World {
                 stores: random("stores"),
                 operations: random("operations"),
                 users: random("users"),
+                clients: random("clients"),
             },
             network: plan.network.clone(),
             store_faults: plan.store_faults.clone(),
@@ -49,7 +53,8 @@ impl World {
             machines: Vec::new(),
             users: Vec::new(),
             groups: BTreeMap::new(),
-            unfinished_intents: plan.intents.len(),
+            finished: BTreeMap::new(),
+            given_up: BTreeSet::new(),
             calls: BTreeMap::new(),
             next_call: 0,
             adversary: None,
@@ -73,7 +78,8 @@ impl World {
         self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect());
         for (number, server) in plan.users.iter().enumerate() {
             let random = Random::derive(seed, "user", &[&[number as u8]]);
-            self.users.push(User::new(&self.servers[*server], *server, random));
+            let plant = plan.settings.client_plant();
+            self.users.push(User::new(&self.servers[*server], *server, plant, random));
             self.after(FIRST_READ, Event::ReadQueues { user: number, again: true });
         }
         for (number, intent) in plan.intents.iter().enumerate() {
@@ -108,6 +114,13 @@ impl World {
                 FaultKind::Partition { .. } => {
                     self.after(fault.at, Event::Partition { fault: number });
                     self.after(fault.at + fault.lasts, Event::Heal { fault: number });
+                }
+                FaultKind::ClientCrash { user, copy, .. } => {
+                    if let DeviceCopy::Older(age) = copy {
+                        let at = fault.at.saturating_sub(age);
+                        self.after(at, Event::CopyDevice { user, fault: number });
+                    }
+                    self.after(fault.at, Event::DoomClient { user, fault: number });
                 }
             }
         }

@@ -1,6 +1,9 @@
 //! The state of a world, which the other files of this folder extend by methods.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use phoenix_core::{identifiers::GroupId, rng::Random, time::Timestamp};
 
@@ -42,7 +45,10 @@ pub struct World {
     pub(super) machines: Vec<Machine>,
     pub(super) users: Vec<User>,
     pub(super) groups: BTreeMap<GroupNumber, GroupId>,
-    pub(super) unfinished_intents: usize,
+    /// The intents that are done, each with the step of the world in which it was.
+    pub(super) finished: BTreeMap<usize, u64>,
+    /// The intents that have become impossible.
+    pub(super) given_up: BTreeSet<usize>,
     pub(super) calls: BTreeMap<CallId, Call>,
     pub(super) next_call: u64,
     pub(super) adversary: Option<Adversary>,
@@ -59,6 +65,7 @@ pub(super) struct Randoms {
     pub stores: Random,
     pub operations: Random,
     pub users: Random,
+    pub clients: Random,
 }
 
 impl World {
@@ -102,11 +109,12 @@ impl World {
 
     /// Ends the world and returns its figures.
     pub fn into_report(mut self) -> Report {
-        let Oracles { acknowledged, duplicates, epochs, order, .. } = &self.oracles;
+        let Oracles { acknowledged, duplicates, epochs, order, restored, .. } = &self.oracles;
         self.report.delivered = acknowledged.received();
         self.report.acknowledged = acknowledged.count();
-        self.report.lost = acknowledged.missing(epochs, order).len() as u64;
+        self.report.lost = acknowledged.missing(epochs, order, restored).len() as u64;
         self.report.unchecked = acknowledged.unchecked(epochs, order);
+        self.report.given_up = self.given_up.len() as u64;
         self.report.duplicated = duplicates.count;
         self.report.epochs = epochs.changes;
         self.report.events = self.trace.count();

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use phoenix_core::{
-    client::{ClientError, Event as ClientEvent, Output, TaskId},
+    client::{Client, Event as ClientEvent, EventId, ExchangeId, Output},
+    error::PeerFailure,
     identifiers::QsClientId,
     time::Timestamp,
 };
@@ -12,6 +13,7 @@ use super::{call::Caller, event::Event, state::World};
 use crate::{
     oracle::{Observation, Violation},
     plan::Action,
+    user::{Begun, User},
 };
 
 /// How often users read their queues without a signal, apart from jitter.
@@ -38,14 +40,17 @@ impl World {
         if !self.users[user].is_registered {
             return Ok(());
         }
-        self.users[user].client.read_queues();
+        if let Some(client) = &mut self.users[user].client {
+            client.read_queues();
+        }
         self.drive_user(user)
     }
 
     /// Carries a homeserver's signal, that a queue has grown, to the queue's owner, unless the network loses
     /// it.
     pub(super) fn signal(&mut self, client: &QsClientId) {
-        let Some(user) = self.users.iter().position(|user| user.client.qs_client() == Some(*client)) else {
+        let qs_client = |client: &Option<Client>| client.as_ref().and_then(Client::qs_client);
+        let Some(user) = self.users.iter().position(|user| qs_client(&user.client) == Some(*client)) else {
             return;
         };
         if let Some(delay) = self.network.send(&mut self.randoms.network).first() {
@@ -53,25 +58,52 @@ impl World {
         }
     }
 
-    /// Polls a client until it has nothing more to do now.
+    /// Hands the outcome of an exchange to the process of a client that began it, if it still runs.
+    pub(super) fn answer_user(
+        &mut self,
+        user: usize,
+        start: u32,
+        exchange: ExchangeId,
+        request: &[u8],
+        answer: Result<Vec<u8>, PeerFailure>,
+    ) -> Result<(), Violation> {
+        let now = self.user_time(user);
+        let to = &mut self.users[user];
+        if !to.is_running(start) {
+            return Ok(());
+        }
+        if let Ok(answer) = &answer {
+            self.oracles.restored.answered(&to.id, request, answer);
+        }
+        if let Some(client) = &mut to.client {
+            client.respond(exchange, answer, now);
+        }
+        self.drive_user(user)
+    }
+
+    /// Polls a client, if it runs, until it has nothing more to do now, or crashes.
     pub(super) fn drive_user(&mut self, user: usize) -> Result<(), Violation> {
         let now = self.user_time(user);
-        while let Some(output) = self.users[user].client.poll(now) {
+        while let Some(output) = self.users[user].client.as_mut().and_then(|client| client.poll(now)) {
             match output {
+                Output::Save(save) => self.save(user, save),
                 Output::Request(exchange) => {
-                    let caller = Caller::User { user, exchange: exchange.id };
+                    let User { id, start, .. } = &self.users[user];
+                    let caller = Caller::User { user, start: *start, exchange: exchange.id };
+                    self.oracles.restored.sent(id, &exchange.request, self.trace.current())?;
                     self.call(caller, &exchange.domain, exchange.request);
                 }
-                Output::Event(event) => self.handle_client_event(user, &event)?,
-                Output::TaskDone(task, outcome) => self.end_task(user, task, &outcome),
+                Output::Event(id, event) => self.show(user, id, &event)?,
+                Output::Stopped => self.stop_client(user),
             }
+            self.step_to_doom(user);
         }
         self.wake_when_due(user, now);
         Ok(())
     }
 
     fn wake_when_due(&mut self, user: usize, now: Timestamp) {
-        let Some(due) = self.users[user].client.next_wake() else { return };
+        let Some(due) = self.users[user].client.as_ref().and_then(Client::next_wake) else { return };
         // At least a millisecond from now, so that time moves on.
         let due = due.max(now + Duration::from_millis(1));
         if self.users[user].wake.is_none_or(|wake| due < wake || wake <= now) {
@@ -80,59 +112,47 @@ impl World {
         }
     }
 
-    /// Finishes the intent that a task served, or schedules another try of it.
-    fn end_task(&mut self, user: usize, task: TaskId, outcome: &Result<(), ClientError>) {
-        let Some(intent) = self.users[user].tasks.remove(&task) else { return };
-        self.trace.note(format!("intent {intent} of user {user}: {outcome:?}"));
-        if outcome.is_ok() {
-            self.unfinished_intents -= 1;
-            return;
+    /// Shows an event to a user, and to the oracles unless it is a repeat.
+    fn show(&mut self, user: usize, id: EventId, event: &ClientEvent) -> Result<(), Violation> {
+        self.trace.note(format!("user {user} {id:?}: {event:?}"));
+        self.confirm_later(user, id);
+        let user_id = self.users[user].id.clone();
+        let client = self.users[user].client.as_ref().filter(|_| changes_groups(event));
+        let groups = client.map_or_else(Vec::new, Client::groups);
+        let (number, step) = (self.trace.current(), self.trace.count());
+        let observation = Observation { user, user_id: &user_id, event, groups: &groups, number, step };
+        if !self.oracles.restored.shows(id, &observation)? {
+            return Ok(());
         }
-        if matches!(self.plan.intents[intent].action, Action::CreateGroup { .. }) {
-            self.users[user].creating.pop_front();
-        }
-        self.report.fault("failed tasks");
-        self.try_again(intent);
+        self.take_in(user, event);
+        self.oracles.observe(&observation)
     }
 
-    fn handle_client_event(&mut self, user: usize, event: &ClientEvent) -> Result<(), Violation> {
-        self.trace.note(format!("user {user}: {event:?}"));
-        let changes_groups = matches!(
-            event,
-            ClientEvent::EpochChanged { .. }
-                | ClientEvent::Joined(_)
-                | ClientEvent::GroupCreated(_)
-                | ClientEvent::Connected(_)
-                | ClientEvent::Gap { .. }
-        );
-        let groups = if changes_groups { self.users[user].client.groups() } else { Vec::new() };
+    /// Takes in what an event says of the intents of the plan.
+    fn take_in(&mut self, user: usize, event: &ClientEvent) {
         match event {
             ClientEvent::Registered => self.users[user].is_registered = true,
-            ClientEvent::Connected(other) => {
-                self.users[user].connected.insert(other.clone());
-            }
-            ClientEvent::GroupCreated(group) => {
-                if let Some(number) = self.users[user].creating.pop_front() {
+            ClientEvent::GroupCreated { intent, group } => {
+                if let Some(Begun { intent, .. }) = self.users[user].begun.get(intent)
+                    && let Action::CreateGroup { group: number } = self.plan.intents[*intent].action
+                {
                     self.groups.insert(number, group.clone());
                 }
             }
-            ClientEvent::ConnectionRequested(_)
-            | ClientEvent::Joined(_)
-            | ClientEvent::Declined { .. }
-            | ClientEvent::MessageAcknowledged { .. }
-            | ClientEvent::Message { .. }
-            | ClientEvent::EpochChanged { .. }
-            | ClientEvent::Gap { .. }
-            | ClientEvent::Missing { .. }
-            | ClientEvent::MessageUnreadable { .. }
-            | ClientEvent::CommitUnprocessable { .. }
-            | ClientEvent::Removed(_)
-            | ClientEvent::QueueRestored { .. }
-            | ClientEvent::QueueUnreadable { .. }
-            | ClientEvent::BackgroundFailure(_) => {}
+            ClientEvent::Done { intent, outcome } => self.end_intent(user, *intent, outcome),
+            _ => {}
         }
-        let user_id = self.users[user].client.user_id();
-        let number = self.trace.current();
-        self.oracles.observe(&Observation { user, user_id: &user_id, event, groups: &groups, number })
     }
+}
+
+/// Returns whether an event says that groups, or what members know of them, have changed.
+fn changes_groups(event: &ClientEvent) -> bool {
+    matches!(
+        event,
+        ClientEvent::EpochChanged { .. }
+            | ClientEvent::Joined(_)
+            | ClientEvent::GroupCreated { .. }
+            | ClientEvent::Connected(_)
+            | ClientEvent::Gap { .. }
+    )
 }

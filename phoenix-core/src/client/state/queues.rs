@@ -24,13 +24,15 @@ pub(crate) struct OwnQueue {
     reader: QueueReader,
     /// The generation of an entry that could not be read: only a later one can be.
     lost_generation: Option<u32>,
+    /// Up to which entry it is known, and said, that others have read the queue.
+    missed: u64,
 }
 
 /// What a reply to a reading brings.
 pub(crate) struct Brought {
     /// The messages, decrypted, and what is to be told of the others.
     pub entries: Vec<BroughtEntry>,
-    /// Whether entries were acknowledged that this reader has not read.
+    /// Whether entries were acknowledged that this reader has not read, more than was known before.
     pub is_outdated: bool,
 }
 
@@ -45,7 +47,7 @@ pub(crate) enum BroughtEntry {
 
 impl OwnQueue {
     pub const fn new(private_key: HpkePrivateKey) -> Self {
-        Self { reader: QueueReader::new(private_key), lost_generation: None }
+        Self { reader: QueueReader::new(private_key), lost_generation: None, missed: 0 }
     }
 
     pub const fn reader(&self) -> &QueueReader {
@@ -74,7 +76,10 @@ impl OwnQueue {
         let begins_anew = reply.entries.first().is_some_and(|entry| {
             entry.generation > generation && matches!(entry.content, QueueEntryContent::RatchetKey(_))
         });
-        let is_outdated = reply.first > next && !begins_anew;
+        let is_outdated = reply.first > next.max(self.missed) && !begins_anew;
+        if is_outdated {
+            self.missed = reply.first;
+        }
         self.lost_generation = None;
         let entries = reply.entries.iter().filter_map(|entry| self.open_entry(name, entry)).collect();
         Brought { entries, is_outdated }

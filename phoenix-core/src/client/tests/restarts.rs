@@ -2,7 +2,7 @@
 
 use super::{assert_agreement, connect, create_group, joined, network::Network, three_users};
 use crate::{
-    client::{Client, ClientError, Event},
+    client::{Client, ClientError, Event, Intention},
     identifiers::GroupId,
 };
 
@@ -175,4 +175,44 @@ fn an_old_copy_is_known_by_a_receipt_that_it_cannot_explain() {
         Err(ClientError::NeedsResync)
     );
     assert!(network.events[second].contains(&Event::OldCopy));
+}
+
+/// The copy was made while its client was on the way into a group, which it has entered since.
+#[test]
+fn an_old_copy_enters_no_group_that_another_may_have_entered() {
+    let mut network = Network::new(45, &["one.example", "two.example"]);
+    let users = three_users(&mut network);
+    connect(&mut network, users);
+    let [first, _, third] = users;
+    let group = create_group(&mut network, first);
+    let invited = [network.user(third)];
+    network.insist(first, |client| client.invite(&group, &invited)).unwrap();
+    network.pass(5_000);
+    network.world.down = ["one.example".parse().unwrap()].into();
+    network.insist(third, Client::read_queues).unwrap();
+    network.pass(1_000);
+    let is_joining = |network: &Network| {
+        let under_way = network.clients[third].under_way();
+        under_way.iter().any(|view| view.what == Intention::Join && view.group.as_ref() == Some(&group))
+    };
+    assert!(is_joining(&network));
+    let old = network.stores[third].clone();
+    network.world.down.clear();
+    network.settle(|network| joined(network, third, &group));
+    network.insist(third, |client| client.send(&group, b"sent since")).unwrap();
+    network.insist(first, |client| client.send(&group, b"read since")).unwrap();
+    network.settle(|network| network.messages(third, &group).len() == 2);
+    assert_eq!(texts(&network, first, &group), [b"sent since".as_slice(), b"read since"]);
+    // The next reading acknowledges what was read.
+    network.insist(third, Client::read_queues).unwrap();
+
+    network.restore(third, old);
+    network.settle(|network| !is_joining(network));
+    let declined = Event::Declined { group: group.clone(), reason: ClientError::NeedsResync };
+    assert!(network.events[third].contains(&declined));
+    let sent = network.insist(third, |client| client.send(&group, b"with used keys"));
+    assert_eq!(sent, Err(ClientError::UnknownGroup));
+    // It is said once, however often the queues are read.
+    network.settle(|_| true);
+    assert_eq!(network.events[third].iter().filter(|event| **event == Event::OldCopy).count(), 1);
 }
