@@ -31,6 +31,7 @@ fn reach(domain: &Domain) -> Result<Reach, Box<dyn Error>> {
     Ok(Reach { overrides: [(domain.clone(), target)].into(), ..Reach::default() })
 }
 
+/// Answers until it is killed, or cannot save.
 #[tokio::main]
 pub async fn main() -> Result<(), Box<dyn Error>> {
     let (domain, password) = (setting("BOT_DOMAIN")?.parse()?, setting("BOT_PASSWORD")?);
@@ -39,8 +40,7 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
     let peers = Peers::new(reach(&domain)?)?;
     let (client, mut events) = Client::start(ClientConfig::new(domain), peers, key, store)?;
     // A registration that is under way, from a start before this one, goes on by itself.
-    let is_new = client.act(|core| core.qs_client().is_none() && core.under_way().is_empty()).await?;
-    if is_new {
+    if client.act(|core| core.qs_client().is_none() && core.under_way().is_empty()).await? {
         client.register(password.as_bytes()).await?;
     }
     println!("{} answers", client.user_id());
