@@ -21,6 +21,16 @@ enum Registering {
     Null(super::null::ClientState),
 }
 
+impl Registering {
+    fn into_opaque(self) -> Option<opaque_ke::ClientRegistration<Suite>> {
+        match self {
+            Self::Opaque(state) => Some(state),
+            #[cfg(feature = "null-cryptography")]
+            Self::Null(_) => None,
+        }
+    }
+}
+
 impl ClientRegistration {
     /// Starts a registration: its state, and the first message to the server.
     ///
@@ -65,11 +75,11 @@ impl ClientRegistration {
         response: &[u8],
         stretching: &Stretching,
     ) -> Result<Vec<u8>, OpaqueError> {
-        let state = match self.0 {
-            Registering::Opaque(state) => state,
-            #[cfg(feature = "null-cryptography")]
-            Registering::Null(state) => return super::null::upload(&state, response),
-        };
+        #[cfg(feature = "null-cryptography")]
+        if let Registering::Null(state) = &self.0 {
+            return super::null::upload(state, response);
+        }
+        let state = self.0.into_opaque().ok_or(OpaqueError::InvalidMessage)?;
         let response = read!(RegistrationResponse<Suite>, response);
         let parameters = ClientRegistrationFinishParameters { ksf: Some(stretching), ..Default::default() };
         let finished = state.finish(generator, checked(password)?, response, parameters)?;
@@ -111,6 +121,16 @@ enum LoggingIn {
     Opaque(Box<opaque_ke::ClientLogin<Suite>>),
     #[cfg(feature = "null-cryptography")]
     Null(super::null::ClientState),
+}
+
+impl LoggingIn {
+    fn into_opaque(self) -> Option<Box<opaque_ke::ClientLogin<Suite>>> {
+        match self {
+            Self::Opaque(state) => Some(state),
+            #[cfg(feature = "null-cryptography")]
+            Self::Null(_) => None,
+        }
+    }
 }
 
 impl ClientLogin {
@@ -160,11 +180,11 @@ impl ClientLogin {
         response: &[u8],
         stretching: &Stretching,
     ) -> Result<(Vec<u8>, SessionKey), OpaqueError> {
-        let state = match self.0 {
-            LoggingIn::Opaque(state) => state,
-            #[cfg(feature = "null-cryptography")]
-            LoggingIn::Null(state) => return super::null::finish_login(&state, response),
-        };
+        #[cfg(feature = "null-cryptography")]
+        if let LoggingIn::Null(state) = &self.0 {
+            return super::null::finish_login(state, response);
+        }
+        let state = self.0.into_opaque().ok_or(OpaqueError::InvalidMessage)?;
         let response = read!(CredentialResponse<Suite>, response);
         let parameters = ClientLoginFinishParameters {
             context: Some(context),
