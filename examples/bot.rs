@@ -1,4 +1,5 @@
-//! A bot that answers each message with the same words, exactly once: kill it or its homeserver at any moment.
+//! A bot that answers each message with the same words, exactly once: kill it or its homeserver at any
+//! moment.
 //!
 //! Its state is a file, sealed under a key that is not in it. Settings are in the environment:
 //!
