@@ -1,4 +1,4 @@
-//! A bot that answers each message with the same words, exactly once: kill it or its homeserver at any moment.
+//! A bot that answers each message with the same words, exactly once: kill it or its homeserver any time.
 //!
 //! Its state is a file, sealed under a key that is not in it. Settings are in the environment:
 //!

@@ -21,7 +21,8 @@ use tokio::{
     time,
 };
 
-/// How often bot and homeserver are killed in total, unless the environment variable `BOT_KILLS` says otherwise.
+/// How often bot and homeserver are killed in total, unless the environment variable `BOT_KILLS` says
+/// otherwise.
 const KILLS: usize = 20;
 
 /// How many messages are not answered yet, at most.

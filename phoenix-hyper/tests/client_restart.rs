@@ -1,5 +1,5 @@
-//! Clients that stop and start again on their stores: they go on where they were, show what was not confirmed,
-//! and say so when they cannot save.
+//! Clients that stop and start again on their stores: they go on where they were, show what was not
+//! confirmed, and say so when they cannot save.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod sites;
@@ -193,6 +193,24 @@ async fn what_a_method_returns_is_not_shown_and_all_else_is() {
     let acknowledged = |wanted: &'static [u8]| move |event: &Event| matches!(event, Event::MessageAcknowledged { text, .. } if text == wanted);
     let taken = until(&mut events, acknowledged(b"behind it")).await;
     assert!(taken.iter().any(|received| acknowledged(b"given up")(&received.event)), "{taken:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_receiver_events_wait_for_the_next_start() {
+    let (sites, peers) = sites(["a.localhost"]).await;
+    let mut alice = Person::register("alice", &sites[0].domain, peers.clone(), "password").await.unwrap();
+    let (owner, store) = (Owner::new(&sites[0].domain, &peers), MemoryClientStore::default());
+    let (bob, mut events) = owner.start(store.clone()).unwrap();
+    bob.register(b"password").await.unwrap();
+    let group = connect(&mut alice, &bob, &mut events).await;
+    drop(events);
+    alice.client.send(&group, b"to no one yet").await.unwrap();
+    bob.send(&group, b"of one who does not listen").await.unwrap();
+    alice.until("bob's message", |seen| seen.messages.len() == 1).await.unwrap();
+    drop(bob);
+    // It takes the records over, if the one before still has them.
+    let (_bob, mut events) = owner.start(store).unwrap();
+    until(&mut events, |event| message(event, "to no one yet")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
