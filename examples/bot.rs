@@ -40,7 +40,7 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
     let peers = Peers::new(reach(&domain)?)?;
     let (client, mut events) = Client::start(ClientConfig::new(domain), peers, key, store)?;
     // A registration that is under way, from a start before this one, goes on by itself.
-    if client.act(|core| core.qs_client().is_none() && core.under_way().is_empty()).await? {
+    if client.act(|core| !core.is_registered() && core.under_way().is_empty()).await? {
         client.register(password.as_bytes()).await?;
     }
     println!("{} answers", client.user_id());

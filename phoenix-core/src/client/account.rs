@@ -12,7 +12,7 @@ use super::{
     state::{FanOutQueue, Identity, Lane, OwnQueue, Queuing, State},
 };
 use crate::{
-    codec::{Bytes, List},
+    codec::{Bytes, Flag, List},
     credentials::{ClientCredential, ClientCredentialRequest},
     crypto::{aead::EarKey, hpke::HpkePrivateKey, opaque::ClientRegistration, sign::SigningKey},
     identifiers::Domain,
@@ -46,6 +46,7 @@ pub(super) fn register(pass: &mut Pass<'_>, password: &[u8]) -> Result<(), Inter
     }
     key_packages::publish(pass)?;
     pass.once("registered", |state| {
+        state.account.change().is_registered = Flag::Yes;
         state.emit(Event::Registered);
         Ok(())
     })

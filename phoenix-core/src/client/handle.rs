@@ -82,6 +82,11 @@ impl Client {
         self.state.account.client_id.clone()
     }
 
+    /// Whether the client's registration has ended: account, queue and key packages are in place.
+    pub fn is_registered(&self) -> bool {
+        self.state.account.is_registered.into()
+    }
+
     /// Returns the client's pseudonym at its queuing service, or `None` before registration has made one.
     pub fn qs_client(&self) -> Option<QsClientId> {
         self.state.account.queuing.as_ref().map(|queuing| queuing.client)

@@ -4,7 +4,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
     client::records::{ClientRecordKind, Record},
-    codec::{Bytes, List},
+    codec::{Bytes, Flag, List},
     credentials::ClientCredential,
     crypto::{aead::EarKey, hpke::HpkePrivateKey, sign::SigningKey},
     identifiers::{ClientId, QsClientId, QsUserId},
@@ -25,6 +25,8 @@ pub(crate) struct Account {
     pub friendship_token: FriendshipToken,
     pub friendship_key: EarKey,
     pub queuing: Option<Queuing>,
+    /// Whether its registration has ended, key packages included.
+    pub is_registered: Flag,
     /// How many key packages were used since some were last published.
     pub used_packages: u32,
 }
@@ -50,7 +52,7 @@ pub(crate) struct Queuing {
 #[derive(Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(crate) struct OwnPackage {
     pub leaf_key: SigningKey,
-    pub last_resort: crate::codec::Flag,
+    pub last_resort: Flag,
 }
 
 impl Record for OwnPackage {

@@ -24,7 +24,7 @@ use crate::{
         messages::{ConnectionRequest, FriendshipPackage},
         records::{Chunks, ClientRecordKind, PlainChange, Rows, Single, Table, Value},
     },
-    codec::encode,
+    codec::{Flag, encode},
     credentials::{
         AsCredentialSet, ClientCredential, MemberCredential, QsKeySet,
         validation::{ValidatedAsCredentials, ValidatedQsKeys},
@@ -123,6 +123,7 @@ impl State {
             friendship_token: FriendshipToken(EarKey::random(&mut random)),
             friendship_key: EarKey::random(&mut random),
             queuing: None,
+            is_registered: Flag::No,
             used_packages: 0,
         };
         let direct_queue = DirectQueue(OwnQueue::new(HpkePrivateKey::generate(&mut random)));
