@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     client::{
-        config::{ClientConfig, ClientPlant},
+        config::ClientConfig,
         records::{ClientRecordKind, PlainRecord, RestoreError, StoredRecord, Vault},
     },
     crypto::provider::MlsCrypto,
@@ -66,11 +66,9 @@ impl State {
         }
         state.provider = MlsProvider::new(crypto, MlsRecords::restore(mls));
         state.now = now;
-        if state.config.planted(ClientPlant::SavedGenerator) {
-            state.random = state.saved_generator();
-        }
         state.check()?;
         state.skip_ids();
+        state.plant_generator();
         state.recover()?;
         Ok(state)
     }
