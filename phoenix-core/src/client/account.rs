@@ -9,7 +9,7 @@ use super::{
     exchange::{Body, Patience},
     key_packages,
     pass::{Interrupt, Pass},
-    state::{FanOutQueue, Identity, OwnQueue, Queuing, State},
+    state::{FanOutQueue, Identity, Lane, OwnQueue, Queuing, State},
 };
 use crate::{
     codec::{Bytes, List},
@@ -29,11 +29,13 @@ use crate::{
 
 /// Registers, or continues a registration.
 pub(super) fn register(pass: &mut Pass<'_>, password: &[u8]) -> Result<(), Interrupt> {
+    pass.enter(Lane::Account)?;
     let domain = pass.state().config.domain.clone();
     if !pass.has_reached("account")? {
-        if pass.state().account.credential.is_none() {
+        if pass.state().account.credential.is_none() && !is_finished(pass, &domain)? {
             create_account(pass, &domain, password)?;
         }
+        pass.forget_password()?;
         return Err(pass.reach(0, "account"));
     }
     if !pass.has_reached("records")? {
@@ -47,6 +49,34 @@ pub(super) fn register(pass: &mut Pass<'_>, password: &[u8]) -> Result<(), Inter
         state.emit(Event::Registered);
         Ok(())
     })
+}
+
+/// Whether a registration that was given up had been finished after all: then its direct queue can be read.
+fn is_finished(pass: &mut Pass<'_>, domain: &Domain) -> Result<bool, Interrupt> {
+    let granted = pass.once("granted before", |state| Ok(state.account.granted.clone()))?;
+    let Some(credential) = granted else { return Ok(false) };
+    if !has_account(pass, domain, &credential)? {
+        return Ok(false);
+    }
+    pass.once("was finished", |state| {
+        state.account.change().credential = Some(credential);
+        Ok(())
+    })?;
+    Ok(true)
+}
+
+/// Whether the direct queue of this credential's client can be read.
+fn has_account(
+    pass: &mut Pass<'_>,
+    domain: &Domain,
+    credential: &ClientCredential,
+) -> Result<bool, Interrupt> {
+    let answer = pass.ask(domain, Patience::Window, |state, _| {
+        let range = state.direct_queue.0.range();
+        let body = DequeueDirect { client_id: state.account.client_id.clone(), range };
+        Ok(Body::signed(body, state.identity_of(credential)))
+    })?;
+    Ok(answer.is_ok())
 }
 
 fn create_account(pass: &mut Pass<'_>, domain: &Domain, password: &[u8]) -> Result<(), Interrupt> {
@@ -66,7 +96,9 @@ fn create_account(pass: &mut Pass<'_>, domain: &Domain, password: &[u8]) -> Resu
     if credential.content.request != asked {
         return Err(ClientError::dishonest("a credential for another request").into());
     }
-    pass.verify_client(&credential)?;
+    if !pass.is_repeated() {
+        pass.verify_client(&credential)?;
+    }
     finish(pass, domain, password, kept.as_slice(), &reply)?;
     pass.once("credential", |state| {
         state.account.change().credential = Some(credential);
@@ -92,12 +124,7 @@ fn finish(
     if !pass.was_uncertain()? {
         return Err(ClientError::from(refusal).into());
     }
-    let exists = pass.ask(domain, Patience::Window, |state, _| {
-        let range = state.direct_queue.0.range();
-        let body = DequeueDirect { client_id: state.account.client_id.clone(), range };
-        Ok(Body::signed(body, state.identity_of(credential)))
-    })?;
-    if exists.is_ok() { Ok(()) } else { Err(ClientError::from(refusal).into()) }
+    if has_account(pass, domain, credential)? { Ok(()) } else { Err(ClientError::from(refusal).into()) }
 }
 
 /// The keys of the client's records at its queuing service, before the records exist.
@@ -149,7 +176,9 @@ impl State {
         let response = reply.opaque_response.as_slice();
         let registration = ClientRegistration::from_bytes(kept)?;
         let opaque_upload = registration.finish(&mut self.random, password, response, hashing)?.try_into()?;
-        self.account.change().connection_keys = List::default();
+        let account = self.account.change();
+        account.connection_keys = List::default();
+        account.granted = Some(reply.credential.clone());
         let count = self.config.connection_packages.max(1);
         let packages: Result<Vec<_>, _> =
             (0..count).map(|_| self.connection_package(&reply.credential)).collect();

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     codec::{Bytes, List, encode},
     crypto::aead::EarCiphertext,
-    identifiers::GroupId,
+    identifiers::{GroupId, RequestId},
     limits::{MAX_ADDS, MAX_MLS_MESSAGE},
     mls::GroupInfoUpdate,
     wire::{
@@ -34,6 +34,14 @@ struct Staged {
 impl State {
     /// Makes a commit that adds users, and keeps it as pending.
     pub fn commit_adds(&mut self, id: &GroupId, joiners: &[Joiner]) -> Result<(), ClientError> {
+        let added = self.stage_adds(id, joiners);
+        if added.is_err() {
+            self.unstage(id)?;
+        }
+        added
+    }
+
+    fn stage_adds(&mut self, id: &GroupId, joiners: &[Joiner]) -> Result<(), ClientError> {
         let key = self.group(id)?.credential_key.clone();
         let random = &mut self.random;
         let credentials = joiners.iter().map(|joiner| {
@@ -100,7 +108,8 @@ impl State {
         request: CommitRequest,
         added: Vec<Member>,
     ) -> Result<(), ClientError> {
-        let pending = PendingCommit { request, added: added.try_into()?, requests: List::default() };
+        let pending =
+            PendingCommit { request, added: added.try_into()?, id: RequestId::random(&mut self.random) };
         self.pending_commits.insert(id.clone(), pending);
         Ok(())
     }
@@ -118,9 +127,7 @@ impl State {
         if let Some(progress) = self.progress.get_mut(id) {
             progress.own_epoch = Some(epoch);
         }
-        for request in &pending.requests {
-            self.awaited.insert((id.clone(), *request), Awaited { epoch, copies: 1, message: None });
-        }
+        self.awaited.insert((id.clone(), pending.id), Awaited { epoch, copies: 1, message: None });
         self.changed();
         Ok(())
     }
@@ -128,11 +135,15 @@ impl State {
     /// Drops the pending commit, which was refused or lost its epoch to another member's.
     pub fn drop_pending(&mut self, id: &GroupId) -> Result<(), ClientError> {
         if self.pending_commits.remove(id).is_some() {
-            let Self { mls_groups, provider, .. } = self;
-            let mls = mls_groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
-            mls.clear_pending_commit(provider.storage()).map_err(ClientError::mls)?;
+            self.unstage(id)?;
         }
         Ok(())
+    }
+
+    fn unstage(&mut self, id: &GroupId) -> Result<(), ClientError> {
+        let Self { mls_groups, provider, .. } = self;
+        let mls = mls_groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
+        mls.clear_pending_commit(provider.storage()).map_err(ClientError::mls)
     }
 
     /// Signs the invitation over the Welcome. Returns the Welcome and the attribution, encrypted for each

@@ -3,6 +3,8 @@
 //! The requester creates a group and sends its keys, sealed to a connection package of the other user. The
 //! other user accepts by joining that group with an external commit, which carries its friendship package.
 
+use std::time::Duration;
+
 use openmls::{
     messages::group_info::VerifiableGroupInfo,
     prelude::{LeafNodeParameters, MlsGroup, MlsMessageBodyIn, RatchetTreeIn},
@@ -38,6 +40,19 @@ use crate::{
         fan_out::FanOutContent,
     },
 };
+
+/// How many connection requests of strangers are checked and accepted at a time. Each may wait for a homeserver
+/// that is out of reach.
+const MAX_OPEN_REQUESTS: usize = 64;
+
+/// How many of these are of users of one homeserver.
+const MAX_OPEN_OF_DOMAIN: usize = 16;
+
+/// How many connection requests wait for the user's decision.
+const MAX_WAITING_REQUESTS: usize = 1024;
+
+/// For how long a request waits for the homeserver of its sender.
+const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// How often a join begins anew because the group has entered another epoch.
 const MAX_REBASES: u32 = 16;
@@ -98,8 +113,17 @@ fn check_package(pass: &mut Pass<'_>, package: &ConnectionPackage) -> Result<(),
 /// Takes a connection request from the direct queue. Drops a request that none of the connection package keys
 /// opens: strangers may put anything there.
 pub(super) fn receive_request(state: &mut State, sealed: &HpkeCiphertext) {
-    if let Some(request) = state.open_request(sealed) {
+    let Some(request) = state.open_request(sealed) else { return };
+    let is_request = |want: &Want| matches!(want, Want::HandleRequest { .. } | Want::Accept { .. });
+    let domain = &request.content.sender.client_id().user_id.domain;
+    let open = state.intents.iter().filter(|(_, intent)| is_request(&intent.want));
+    let (of_domain, others): (Vec<_>, Vec<_>) = open.partition(|(_, intent)| intent.want.concerns(domain));
+    let has_room = of_domain.len() < MAX_OPEN_OF_DOMAIN && of_domain.len() + others.len() < MAX_OPEN_REQUESTS;
+    if has_room && state.connection_requests.keys().count() < MAX_WAITING_REQUESTS {
         state.want(&Want::HandleRequest { request });
+    } else {
+        let (group, reason) = (request.content.group_id, ClientError::TooManyRequests);
+        state.emit(Event::Declined { group, reason });
     }
 }
 
@@ -107,11 +131,9 @@ pub(super) fn receive_request(state: &mut State, sealed: &HpkeCiphertext) {
 pub(super) fn handle_request(pass: &mut Pass<'_>, request: &ConnectionRequest) -> Result<(), Interrupt> {
     match check_request(pass, request) {
         Err(Interrupt::Failed(reason)) => {
-            return pass.once("declined", |state| {
-                let group = request.content.group_id.clone();
-                state.emit(Event::Declined { group, reason });
-                Ok(())
-            });
+            let group = request.content.group_id.clone();
+            pass.state_mut().emit(Event::Declined { group, reason });
+            return Ok(());
         }
         checked => checked?,
     }
@@ -131,7 +153,8 @@ fn check_request(pass: &mut Pass<'_>, request: &ConnectionRequest) -> Result<(),
     let content = &request.content;
     // The queue does not deliver the request again: wait until its homeserver is back.
     match pass.take_failure() {
-        None | Some(ClientError::Unanswered { .. }) => {}
+        None => {}
+        Some(ClientError::Unanswered { .. }) if pass.now().since(pass.since()) < LONGEST_WAIT => {}
         Some(error) => return Err(error.into()),
     }
     pass.verify_client(&content.sender)?;
@@ -178,12 +201,17 @@ fn join(pass: &mut Pass<'_>, content: &ConnectionRequestContent) -> Result<(), I
     if !pass.is_repeated() {
         pass.config_key()?;
     }
+    // Before the commit is made: after that, the group may have taken it.
+    if !pass.has_made("external commit") && pass.now().since(pass.since()) > LONGEST_WAIT {
+        return Err(ClientError::Unanswered { domain: id.domain.clone() }.into());
+    }
     let info = pass.call(&id.domain, Patience::Unlimited, |_, _| {
         Ok(Body::unsigned(ExternalCommitInfo { group: access.clone() }))
     })?;
     let ExternalJoin { group, own, body } =
         pass.once("external commit", |state| state.external_commit(content, &access, &info))?;
-    let requester = verify_requester(pass, content, &info)?;
+    let requester = if pass.is_repeated() { None } else { Some(verify_requester(pass, content, &info)?) };
+    let requester = pass.once("requester", |_| requester.ok_or(ClientError::BegunByAnotherVersion))?;
     let joined = pass.ask(&id.domain, Patience::Unlimited, |_, _| Ok(Body::unsigned(body)))?;
     let (request, _) = pass.answered()?;
     let position = match joined {

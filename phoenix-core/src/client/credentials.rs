@@ -77,6 +77,19 @@ impl State {
         }
     }
 
+    /// Drops the set of a homeserver that no contact is of and nothing under way is about: a stranger has had it
+    /// fetched. It is fetched again if it is needed.
+    pub fn forget_stranger(&mut self, domain: &Domain) {
+        let is_needed = *domain == self.config.domain
+            || self.contacts.keys().any(|user| user.domain == *domain)
+            || self.members.iter().any(|(_, membership)| membership.member.user().domain == *domain)
+            || self.intents.iter().any(|(_, intent)| intent.want.concerns(domain));
+        if !is_needed {
+            self.as_credentials.remove(domain);
+            self.valid_as_credentials.remove(domain);
+        }
+    }
+
     /// Returns the key to which the client's own queue configurations are sealed, if a valid one is at hand.
     pub fn own_config_key(&self) -> Result<PublishedHpkeKey, ClientError> {
         let keys = self.valid_qs_keys.get(&self.config.domain);
@@ -113,10 +126,14 @@ impl Pass<'_> {
     /// not enough for it, the cached ones stay in use.
     pub fn refresh_as_credentials(&mut self, domain: &Domain) -> Result<(), Interrupt> {
         let until = self.once("refresh until", |state| Ok(state.now + state.config.request_timeout))?;
+        if self.is_repeated() {
+            return Ok(());
+        }
+        let has_failed = self.take_failure().is_some();
         let state = self.state();
         let known = state.valid_as_credentials.get(domain);
         let is_old = known.is_some_and(|known| state.now.since(known.fetched_at) > state.config.key_refresh);
-        if !is_old || state.now >= until || self.take_failure().is_some() {
+        if !is_old || state.now >= until || has_failed {
             return Ok(());
         }
         Err(self.after_or(&Want::FetchAsCredentials { domain: domain.clone() }, until))
@@ -141,10 +158,11 @@ impl Pass<'_> {
     /// Fetches the key with which the delivery service of `domain` signs its proposals.
     pub fn delivery_key(&mut self, domain: &Domain) -> Result<VerifyingKey, Interrupt> {
         let reply = self.call(domain, Patience::Window, |_, _| Ok(Body::unsigned(GetDsKeys {})))?;
-        let now = self.now();
-        let keys = validate_ds_key_set(&reply.keys, domain, now)?;
-        let key = keys.current_verifying_key(now).map(|key| key.verifying_key);
-        Ok(key.ok_or(ClientError::dishonest("a key set without a valid key of the delivery service"))?)
+        self.once("delivery key", |state| {
+            let keys = validate_ds_key_set(&reply.keys, domain, state.now)?;
+            let key = keys.current_verifying_key(state.now).map(|key| key.verifying_key);
+            key.ok_or(ClientError::dishonest("a key set without a valid key of the delivery service"))
+        })
     }
 }
 

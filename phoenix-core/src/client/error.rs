@@ -104,6 +104,10 @@ pub enum ClientError {
     #[error("cancelled")]
     #[tls_codec(discriminant = 19)]
     Cancelled,
+    /// As many connection requests as are kept wait already: answer some of them.
+    #[error("too many connection requests wait")]
+    #[tls_codec(discriminant = 21)]
+    TooManyRequests,
     /// It was begun by another version of this library and cannot go on. Begin it anew.
     #[error("begun by another version, which cannot go on")]
     #[tls_codec(discriminant = 20)]

@@ -86,10 +86,31 @@ impl Pass<'_> {
         patience: Patience,
         make: impl FnOnce(&mut State, RequestId) -> Result<Body<B>, ClientError>,
     ) -> Result<Result<B::Reply, Refusal>, Interrupt> {
+        self.ask_named(domain, patience, None, make)
+    }
+
+    /// As [`Pass::ask`], for a body that has an id already: another intent may have carried it before.
+    pub fn ask_as<B: RequestBody>(
+        &mut self,
+        domain: &Domain,
+        patience: Patience,
+        id: RequestId,
+        make: impl FnOnce(&mut State) -> Result<Body<B>, ClientError>,
+    ) -> Result<Result<B::Reply, Refusal>, Interrupt> {
+        self.ask_named(domain, patience, Some(id), |state, _| make(state))
+    }
+
+    fn ask_named<B: RequestBody>(
+        &mut self,
+        domain: &Domain,
+        patience: Patience,
+        id: Option<RequestId>,
+        make: impl FnOnce(&mut State, RequestId) -> Result<Body<B>, ClientError>,
+    ) -> Result<Result<B::Reply, Refusal>, Interrupt> {
         let operation = B::KIND.code();
         if self.next_note()?.is_none() {
             let state = self.state_mut();
-            let id = RequestId::random(&mut state.random);
+            let id = id.unwrap_or_else(|| RequestId::random(&mut state.random));
             let Body { body, identity } = make(state, id)?;
             let body = Bytes::new(encode(&body))?;
             let (domain, request, uncertain) = (domain.clone(), None, Flag::No);
@@ -164,7 +185,9 @@ impl Pass<'_> {
         call.request = Some(SignedRequest { bytes: Bytes::new(bytes)?, until });
         call.made += 1;
         let (id, now) = (self.id(), self.now());
-        self.state_mut().sendings.insert(id, Sending::new(now));
+        let state = self.state_mut();
+        let failures = state.sendings.get(&id).map_or(0, |before| before.failures);
+        state.sendings.insert(id, Sending { failures, ..Sending::new(now) });
         Ok(())
     }
 
@@ -182,7 +205,12 @@ impl Pass<'_> {
     fn go_on<B: RequestBody>(&mut self, patience: Patience) -> Result<Progress, Interrupt> {
         let id = self.id();
         let Some(Note::Call(call)) = self.next_note()? else { return Ok(Progress::Wait(Wait::Nothing)) };
-        let Some(SignedRequest { until, .. }) = call.request else { return Ok(Progress::Sign) };
+        let Some(SignedRequest { until, .. }) = call.request else {
+            // After a pause, if the last one was refused for its time.
+            let next = self.state().sendings.get(&id).map(|sending| sending.next);
+            let pause = next.filter(|next| *next > self.now());
+            return Ok(pause.map_or(Progress::Sign, |next| Progress::Wait(Wait::Until(next))));
+        };
         let (domain, made, uncertain) = (call.domain.clone(), call.made, bool::from(call.uncertain));
         let state = self.state_mut();
         let now = state.now;
@@ -318,12 +346,30 @@ impl Pass<'_> {
         }
         // A copy before this one may have been in time.
         if uncertain && matches!(refusal, Refusal::OutsideTimeWindow { .. }) {
-            return Ok(match patience {
-                Patience::Unlimited | Patience::UnlimitedReading => self.over(patience, domain),
-                Patience::Window => Progress::Failed(ClientError::Unanswered { domain: domain.clone() }),
-            });
+            if patience == Patience::Window {
+                return Ok(Progress::Failed(ClientError::Unanswered { domain: domain.clone() }));
+            }
+            return self.sign_later(refusal);
         }
         Ok(Progress::Answered(Answer::Refused(refusal)))
+    }
+
+    /// Has the request signed again after a pause: the clocks of client and homeserver differ.
+    fn sign_later(&mut self, refusal: Refusal) -> Result<Progress, Interrupt> {
+        let id = self.id();
+        let state = self.state_mut();
+        let failures = state.sendings.get(&id).map_or(0, |sending| sending.failures);
+        let next = state.now + state.backoff(failures);
+        if let Some(sending) = state.sendings.get_mut(&id) {
+            sending.exchange = None;
+            sending.failures += 1;
+            sending.last_refusal = Some(refusal);
+            sending.next = next;
+        }
+        if let Some(Note::Call(call)) = self.next_note_mut()? {
+            call.request = None;
+        }
+        Ok(Progress::Wait(Wait::Until(next)))
     }
 
     fn note_uncertain(&mut self) -> Result<(), Interrupt> {

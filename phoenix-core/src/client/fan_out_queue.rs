@@ -9,11 +9,13 @@ use super::{
     event::Event,
     exchange::{Body, Patience},
     pass::{Interrupt, Pass},
-    state::{BroughtEntry, Confirmation, Inbox, InboxEntry, Lane, OwnQueue, State, Want},
+    state::{BroughtEntry, Confirmation, Inbox, InboxEntry, Lane, OwnQueue, State, Wait, Want},
 };
 use crate::{
     codec::{Flag, decode},
+    error::Refusal,
     identifiers::GroupId,
+    time::Timestamp,
     wire::{
         fan_out::{Delivery, FanOutContent, QueueMessage},
         queues::{DequeueReply, fan_out_queue_name},
@@ -27,11 +29,17 @@ pub(super) fn read(pass: &mut Pass<'_>) -> Result<(), Interrupt> {
     let place = pass.place();
     let domain = pass.state().config.domain.clone();
     // A restored client does nothing else before it has read its queue.
-    let patience = if pass.state().caught_up { Patience::Window } else { Patience::UnlimitedReading };
-    let reply = pass.call(&domain, patience, |state, _| {
+    let is_catching_up = !pass.state().caught_up;
+    let patience = if is_catching_up { Patience::UnlimitedReading } else { Patience::Window };
+    let reply = pass.ask(&domain, patience, |state, _| {
         let queue = state.fan_out_queue.0.as_ref().ok_or(ClientError::NotRegistered)?;
         Ok(Body::signed(Dequeue { range: queue.range() }, state.queuing_identity()?))
     })?;
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err(refusal) if is_catching_up => return Err(read_later(pass, place, refusal)?),
+        Err(refusal) => return Err(ClientError::from(refusal).into()),
+    };
     let (left, any) = (reply.remaining, !reply.entries.is_empty());
     let is_lost = pass.once("entries", |state| state.open_fan_out(&reply))?;
     // A new generation is asked for at once; if that cannot be read either, with the next reading.
@@ -46,6 +54,17 @@ pub(super) fn read(pass: &mut Pass<'_>) -> Result<(), Interrupt> {
         state.changed();
         Ok(())
     })
+}
+
+/// A restored client is told why it cannot read its queue, and tries again: nothing else goes on before.
+fn read_later(pass: &mut Pass<'_>, place: usize, refusal: Refusal) -> Result<Interrupt, Interrupt> {
+    let rounds = pass.rounds().min(7);
+    let next: Timestamp = pass.once("reads later", |state| {
+        state.emit(Event::BackgroundFailure(refusal.into()));
+        Ok(state.now + state.config.backoff_limit * (1 << rounds))
+    })?;
+    let is_due = pass.now() >= next;
+    Ok(if is_due { pass.again_from(place) } else { Interrupt::Wait(Wait::Until(next)) })
 }
 
 impl State {
@@ -98,8 +117,14 @@ impl State {
                 progress.healthy = Flag::No;
             }
         }
+        self.forget_spent();
         self.emit(Event::OldCopy);
         self.give_up_entering();
+    }
+
+    /// Drops all tokens: the other copy may have spent them.
+    pub fn forget_spent(&mut self) {
+        self.tokens.retain(|_, _| false);
     }
 
     /// Gives up what leads into a group and has begun: the other copy may have entered it, and used its keys.

@@ -7,7 +7,7 @@ use super::{
     error::ClientError,
     event::{EventId, ExchangeId, GroupView, IntentId, IntentView, Output},
     records::{RestoreError, Save, SaveFailed, SaveId, StorageKey, StoredRecord, Vault},
-    state::{Departure, State, Want},
+    state::{Departure, Intent, Password, State, Want},
 };
 use crate::{
     codec::Bytes,
@@ -93,12 +93,14 @@ impl Client {
         self.state.fan_out_queue.0.as_ref().map_or(0, |queue| queue.reader().next_sequence())
     }
 
-    /// Registers the client: account, queue, key packages. [`Event::Registered`](super::Event::Registered) follows. If a step fails,
+    /// Registers the client: account, queue, key packages. A restored client goes on with a registration by
+    /// itself. [`Event::Registered`](super::Event::Registered) follows. If a step fails,
     /// another call continues with it.
     ///
     /// A password longer than 65,535 bytes fails with [`ClientError::TooLong`].
     pub fn register(&mut self, password: &[u8]) -> IntentId {
-        self.begin(Bytes::new(password.to_vec()).map(|password| Want::Register { password }))
+        let password = Bytes::new(password.to_vec()).map(Password);
+        self.begin(password.map(|password| Want::Register { password }))
     }
 
     /// Requests a connection with `user`, at any homeserver. The intent ends when the request is in the user's
@@ -114,6 +116,11 @@ impl Client {
             Some(want) => self.state.begin(want, true),
             None => self.refuse(ClientError::NotAContact(user)),
         }
+    }
+
+    /// Declines the connection request of `user`, who is not told. Returns whether there was one.
+    pub fn decline(&mut self, user: &UserId) -> bool {
+        self.state.connection_requests.remove(user).is_some()
     }
 
     /// Creates a group, which [`Event::GroupCreated`](super::Event::GroupCreated) names.
@@ -150,19 +157,21 @@ impl Client {
     /// If a reading waits for another to end, this returns the waiting one, which will read everything that
     /// is in the queues now.
     pub fn read_queues(&mut self) -> IntentId {
-        let mut readings = self.state.intents.iter().filter(|(_, intent)| intent.want == Want::ReadQueues);
-        let waiting = readings.find(|(_, intent)| intent.by_application.into() && intent.notes.is_empty());
-        let waiting = waiting.map(|(id, _)| *id);
-        drop(readings);
-        match waiting {
-            Some(waiting) => waiting,
-            None => self.state.begin(Want::ReadQueues, true),
-        }
+        self.read(Want::ReadQueues)
     }
 
     /// Reads only the fan-out queue, as [`Client::read_queues`] does.
     pub fn read_fan_out_queue(&mut self) -> IntentId {
-        self.state.begin(Want::ReadFanOutQueue, true)
+        self.read(Want::ReadFanOutQueue)
+    }
+
+    /// Begins a reading, unless the same one waits for its turn.
+    fn read(&mut self, want: Want) -> IntentId {
+        let mut readings = self.state.intents.iter().filter(|(_, intent)| intent.want == want);
+        let waiting = readings.find(|(_, intent)| intent.by_application.into() && intent.notes.is_empty());
+        let waiting = waiting.map(|(id, _)| *id);
+        drop(readings);
+        waiting.unwrap_or_else(|| self.state.begin(want, true))
     }
 
     /// Fetches tokens of a homeserver until at least `count` are in stock, so that later requests need not
@@ -267,10 +276,16 @@ impl Client {
     /// Gives up what is under way. It ends with [`ClientError::Cancelled`]. What was sent may be carried out
     /// all the same: a message that was ordered is acknowledged still, and a commit is resolved by the next
     /// operation on its group. Returns whether it was under way.
+    ///
+    /// What the application began can be given up, and what others asked for: joins, and the answers to
+    /// connection requests. What the client does by itself cannot, for other intents need it.
     pub fn cancel(&mut self, intent: IntentId) -> bool {
-        let exists = self.state.intents.contains(&intent);
-        self.state.end(intent, Err(ClientError::Cancelled));
-        exists
+        let can_be = |intent: &Intent| intent.by_application.into() || intent.want.is_of_others();
+        let can_be = self.state.intents.get(&intent).is_some_and(can_be);
+        if can_be {
+            self.state.end(intent, Err(ClientError::Cancelled));
+        }
+        can_be
     }
 
     /// Returns the groups that the client is in, by id, those of connections included.

@@ -1,13 +1,13 @@
 //! PROTOCOL.md §11.11 — joining a group from a Welcome: only a contact's, and only after the chain of
 //! credentials of every member is verified.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use openmls::prelude::{
     JoinBuilder, Member as TreeLeaf, MlsMessageBodyIn, ProcessedWelcome, RatchetTreeIn, StagedWelcome,
     Welcome,
 };
-use tls_codec::Deserialize;
+use tls_codec::{Deserialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::{
     error::ClientError,
@@ -33,7 +33,11 @@ use crate::{
     },
 };
 
+/// For how long an invitation waits for the homeserver of its group.
+const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// An invitation that a contact signed, and the key package that it is for.
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct Checked {
     invitation: Invitation,
     reference: Bytes<64>,
@@ -45,11 +49,12 @@ pub(super) fn join(pass: &mut Pass<'_>, delivery: &Delivery) -> Result<(), Inter
     let id = delivery.group_id.clone();
     pass.enter(Lane::Group(id.clone()))?;
     match join_group(pass, delivery) {
-        Err(Interrupt::Failed(reason)) => pass.once("declined", |state| {
-            state.forget_inbox(&id);
+        Err(Interrupt::Failed(reason)) => {
+            let state = pass.state_mut();
+            state.forget_group(&id)?;
             state.emit(Event::Declined { group: id, reason });
             Ok(())
-        }),
+        }
         joined => joined,
     }
 }
@@ -60,17 +65,28 @@ fn join_group(pass: &mut Pass<'_>, delivery: &Delivery) -> Result<(), Interrupt>
     let FanOutContent::Welcome(bundle) = &delivery.content else {
         return Err(ClientError::dishonest("a delivery without a Welcome").into());
     };
-    let checked = match pass.state().check_welcome(id, bundle) {
-        // It overtook the connection with its inviter: it waits until that is made or has failed.
-        Err(ClientError::NotAContact(user)) if pass.state().is_connecting(&user) && pass.now() < until => {
-            return Err(pass.wait_for_change(until.since(pass.now())));
+    let checked = if pass.is_repeated() {
+        None
+    } else {
+        match pass.state().check_welcome(id, bundle) {
+            // It overtook the connection with its inviter: it waits until that is made or has failed.
+            Err(ClientError::NotAContact(user))
+                if pass.state().is_connecting(&user) && pass.now() < until =>
+            {
+                return Err(pass.wait_for_change(until.since(pass.now())));
+            }
+            checked => Some(checked?),
         }
-        checked => checked?,
     };
+    let checked = pass.once("checked", |_| checked.ok_or(ClientError::BegunByAnotherVersion))?;
+    if pass.now().since(pass.since()) > LONGEST_WAIT {
+        return Err(ClientError::Unanswered { domain: id.domain.clone() }.into());
+    }
     let info = welcome_info(pass, bundle, &checked)?;
-    let leaves = pass.state().try_welcome(bundle, &info)?;
+    let (leaves, sender) = pass.state().try_welcome(bundle, &info)?;
     let key = &checked.invitation.credential_key;
     let members = verify_members(pass, id, key, leaves, &info.credentials)?;
+    check_inviter(sender, &members, &checked.invitation)?;
     pass.once("joined", |state| state.enter_invited(delivery, bundle, checked, &info, members))
 }
 
@@ -107,11 +123,11 @@ pub(super) fn forget_unentered(state: &mut State, intent: &Intent) {
 
 /// Checks that the member who sent the Welcome is the one who signed the invitation.
 fn check_inviter(
-    staged: &StagedWelcome,
+    sender: u32,
     members: &BTreeMap<u32, Member>,
     invitation: &Invitation,
 ) -> Result<(), ClientError> {
-    let member = members.get(&staged.welcome_sender_index().u32());
+    let member = members.get(&sender);
     let inviter = member.map(|member| member.credential.client_credential.client_id());
     if inviter == Some(&invitation.inviter) {
         Ok(())
@@ -122,6 +138,9 @@ fn check_inviter(
 
 /// Binds the client's queue configuration in a group to the group. A second time does no harm.
 pub(super) fn bind_queue(pass: &mut Pass<'_>, id: &GroupId) -> Result<(), Interrupt> {
+    if !pass.state().groups.contains(id) {
+        return Ok(());
+    }
     if !pass.is_repeated() {
         pass.config_key()?;
     }
@@ -191,14 +210,16 @@ impl State {
         })
     }
 
-    /// Returns the members of the group that a Welcome leads into. Uses nothing up.
+    /// Returns the members of the group that a Welcome leads into, and the leaf that sent it. Uses nothing up.
     fn try_welcome(
         &self,
         bundle: &WelcomeBundle,
         info: &WelcomeInfoReply,
-    ) -> Result<Vec<TreeLeaf>, ClientError> {
-        let staged = || self.stage_welcome(bundle, info).map(|staged| staged.members().collect());
-        self.provider.records().trying(staged)
+    ) -> Result<(Vec<TreeLeaf>, u32), ClientError> {
+        self.provider.records().trying(|| {
+            let staged = self.stage_welcome(bundle, info)?;
+            Ok((staged.members().collect(), staged.welcome_sender_index().u32()))
+        })
     }
 
     /// Takes in the group that was joined: the key package is used up.
@@ -213,7 +234,6 @@ impl State {
         let id = &delivery.group_id;
         let Checked { invitation, reference, package } = checked;
         let staged = self.stage_welcome(bundle, info)?;
-        check_inviter(&staged, &members, &invitation)?;
         let mls = staged.into_group(&self.provider).map_err(ClientError::mls)?;
         self.mls_groups.insert(id.clone(), mls);
         let group = Group {

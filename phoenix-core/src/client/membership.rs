@@ -14,7 +14,7 @@ use super::{
     exchange::{Body, Patience},
     joiners::fetch_joiners,
     pass::{Interrupt, Pass},
-    state::{Awaited, CommitRequest, GivenUp, Intent, Lane, Note, State, Want},
+    state::{Answer, Awaited, CommitRequest, GivenUp, Intent, Lane, Note, State, Want},
 };
 use crate::{
     codec::{Bytes, Flag},
@@ -91,8 +91,12 @@ pub(super) fn send(pass: &mut Pass<'_>, group: &GroupId, text: &[u8]) -> Result<
             Ok(())
         }),
         Err(refusal) => {
+            // An earlier copy may have been ordered: its receipt is known until the epoch is over.
+            let was_uncertain = pass.was_uncertain()?;
             pass.once("refused", |state| {
-                state.awaited.remove(&(group.clone(), request));
+                if !was_uncertain {
+                    state.awaited.remove(&(group.clone(), request));
+                }
                 Ok(())
             })?;
             if refusal.advice() != Advice::Rebase {
@@ -112,9 +116,8 @@ fn settle(pass: &mut Pass<'_>, group: &GroupId, proposals: Proposals) -> Result<
         return Err(ClientError::Contention.into());
     }
     // What has come of the group is followed first: a restored client may find that its keys are used.
-    let state = pass.state();
-    if !pass.is_repeated() && !state.holding_deliveries && state.next_in_inbox(group).is_some() {
-        return Err(pass.after(&Want::Follow { group: group.clone() }));
+    if !pass.is_repeated() {
+        follow_first(pass, group)?;
     }
     let is_busy = pass.once("settle", |state| {
         state.group(group)?;
@@ -135,19 +138,29 @@ fn settle(pass: &mut Pass<'_>, group: &GroupId, proposals: Proposals) -> Result<
     Ok(())
 }
 
+/// Follows what is in the group's inbox, held back or not.
+fn follow_first(pass: &mut Pass<'_>, group: &GroupId) -> Result<(), Interrupt> {
+    let state = pass.state();
+    if state.groups.contains(group) && state.next_in_inbox(group).is_some() {
+        return Err(pass.after(&Want::Follow { group: group.clone() }));
+    }
+    Ok(())
+}
+
 /// Sends the pending commit and waits until its outcome is known. Returns whether it was merged.
 fn submit(pass: &mut Pass<'_>, id: &GroupId) -> Result<bool, Interrupt> {
-    let (adds, epoch): (Flag, u64) = pass.once("submitted", |state| {
+    let (adds, epoch, request): (Flag, u64, RequestId) = pass.once("submitted", |state| {
         let pending = state.pending_commits.get(id).ok_or(ClientError::UnknownGroup)?;
-        Ok((matches!(pending.request, CommitRequest::AddUsers(_)).into(), state.epoch(id)?))
+        let adds = matches!(pending.request, CommitRequest::AddUsers(_));
+        Ok((adds.into(), state.epoch(id)?, pending.id))
     })?;
     let reply: Result<CommitReply, Refusal> = if adds == Flag::Yes {
-        pass.ask(&id.domain, Patience::Window, |state, request| match state.carry_pending(id, request)? {
+        pass.ask_as(&id.domain, Patience::Window, request, |state| match state.pending(id)? {
             CommitRequest::AddUsers(body) => Ok(Body::signed(body, state.leaf_identity(id)?)),
             CommitRequest::Update(_) => Err(ClientError::UnknownGroup),
         })?
     } else {
-        pass.ask(&id.domain, Patience::Window, |state, request| match state.carry_pending(id, request)? {
+        pass.ask_as(&id.domain, Patience::Window, request, |state| match state.pending(id)? {
             CommitRequest::Update(body) => Ok(Body::signed(body, state.leaf_identity(id)?)),
             CommitRequest::AddUsers(_) => Err(ClientError::UnknownGroup),
         })?
@@ -177,8 +190,9 @@ fn submit(pass: &mut Pass<'_>, id: &GroupId) -> Result<bool, Interrupt> {
 fn catch_up(pass: &mut Pass<'_>, id: &GroupId, refusal: &Refusal, epoch: u64) -> Result<(), Interrupt> {
     let (until, readings): (crate::time::Timestamp, u64) =
         pass.once("catches up", |state| Ok((state.now + state.config.request_window, state.readings)))?;
+    pass.state().group(id)?;
+    follow_first(pass, id)?;
     let state = pass.state();
-    state.group(id)?;
     if !state.is_healthy(id) {
         return Err(ClientError::NeedsResync.into());
     }
@@ -208,6 +222,7 @@ pub(super) fn give_up(state: &mut State, id: IntentId, intent: &Intent) {
     let Want::Send { group, text } = &intent.want else { return };
     let sent = intent.notes.iter().find_map(|note| match note {
         Note::Call(call) if call.request.is_some() => Some(call.id),
+        Note::Answered { id, uncertain: Flag::Yes, answer: Answer::Refused(_), .. } => Some(*id),
         Note::Call(_) | Note::Made { .. } | Note::Answered { .. } => None,
     });
     let Some(request) = sent else { return };
@@ -229,10 +244,8 @@ impl State {
         Ok(())
     }
 
-    /// Returns the pending commit, and notes the request that carries it.
-    fn carry_pending(&mut self, id: &GroupId, request: RequestId) -> Result<CommitRequest, ClientError> {
-        let pending = self.pending_commits.get_mut(id).ok_or(ClientError::UnknownGroup)?;
-        pending.requests.push(request).map_err(|_| ClientError::Contention)?;
+    fn pending(&self, id: &GroupId) -> Result<CommitRequest, ClientError> {
+        let pending = self.pending_commits.get(id).ok_or(ClientError::UnknownGroup)?;
         Ok(pending.request.clone())
     }
 

@@ -63,7 +63,7 @@ pub(crate) struct ConnectionRequest {
 
 /// The keys that a joiner needs, and who sends them.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-pub(super) struct Invitation {
+pub(crate) struct Invitation {
     /// The member that adds the joiner.
     pub inviter: ClientId,
     /// The group to join.

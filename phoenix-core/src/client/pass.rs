@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     error::ClientError,
     event::IntentId,
-    state::{Held, Intent, Lane, Note, State, Wait, Want},
+    state::{Held, Intent, Lane, Note, Password, State, Wait, Want},
 };
 use crate::{
     codec::{Bytes, Codec, Flag, decode, encode},
@@ -66,6 +66,11 @@ impl<'a> Pass<'a> {
         self.state.now
     }
 
+    /// When the intent began.
+    pub fn since(&self) -> Timestamp {
+        self.state.intents.get(&self.id).map_or(self.state.now, |intent| intent.since)
+    }
+
     /// Makes something once. Its value is noted, together with what `make` changes.
     pub fn once<T: Codec>(
         &mut self,
@@ -90,6 +95,13 @@ impl<'a> Pass<'a> {
     /// Whether the function has been further than this before.
     pub fn is_repeated(&self) -> bool {
         self.state.intents.get(&self.id).is_some_and(|intent| self.met < intent.notes.len())
+    }
+
+    /// Whether something was made, at whatever place.
+    pub fn has_made(&self, label: &'static str) -> bool {
+        let is_it =
+            |note: &Note| matches!(note, Note::Made { label: of, .. } if of.as_slice() == label.as_bytes());
+        self.state.intents.get(&self.id).is_some_and(|intent| intent.notes.iter().any(is_it))
     }
 
     /// Waits for its turn in a lane, and keeps the lane until the intent ends.
@@ -176,6 +188,15 @@ impl<'a> Pass<'a> {
         } else {
             Ok(())
         }
+    }
+
+    /// Overwrites the password of a registration: it is needed no more.
+    pub fn forget_password(&mut self) -> Result<(), Interrupt> {
+        let intent = self.change()?;
+        if let Want::Register { password } = &mut intent.want {
+            *password = Password::default();
+        }
+        Ok(())
     }
 
     // For requests (`exchange`).

@@ -13,7 +13,7 @@ use super::{
 /// Runs the function of an intent.
 pub(super) fn run(pass: &mut Pass<'_>, want: &Want) -> Result<(), Interrupt> {
     match want {
-        Want::Register { password } => account::register(pass, password.as_slice()),
+        Want::Register { password } => account::register(pass, password.0.as_slice()),
         Want::Connect { user } => connections::connect(pass, user),
         Want::HandleRequest { request } => connections::handle_request(pass, request),
         Want::Accept { request } => connections::accept(pass, request),

@@ -40,9 +40,6 @@ enum Step {
 /// Follows the deliveries that have arrived of a group.
 pub(super) fn follow(pass: &mut Pass<'_>, id: &GroupId) -> Result<(), Interrupt> {
     loop {
-        if pass.state().holding_deliveries {
-            return Ok(());
-        }
         match pass.follow_next(id) {
             Step::Done => {}
             Step::Nothing => return Ok(()),
@@ -157,7 +154,7 @@ impl State {
     /// Follows a receipt, which confirms an own commit or message whether or not the answer came.
     fn follow_receipt(&mut self, id: &GroupId, position: u64, receipt: &Receipt) -> Result<(), Unverified> {
         let pending = self.pending_commits.get(id);
-        if pending.is_some_and(|pending| pending.requests.contains(&receipt.request_id)) {
+        if pending.is_some_and(|pending| pending.id == receipt.request_id) {
             self.merge_pending(id)?;
         }
         let is_known = self.receive(id, receipt.request_id, position);
@@ -168,6 +165,7 @@ impl State {
         if epoch == receipt.epoch && !is_known {
             // Another copy of this state sent it: the keys of this copy are used.
             self.mark_unhealthy(id);
+            self.forget_spent();
             self.emit(Event::OldCopy);
         }
         Ok(())

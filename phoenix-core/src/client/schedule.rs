@@ -5,14 +5,19 @@ use super::{
     event::{Event, IntentId},
     pass::{Interrupt, Pass},
     procedures,
-    state::{State, Wait},
+    state::{State, Wait, Want},
 };
 use crate::time::Timestamp;
+
+/// How often intents are looked at in one run. A queue of ten thousand entries takes as many rounds.
+const MAX_ROUNDS: usize = 100_000;
 
 impl State {
     /// Runs all intents as far as they go now.
     pub fn run(&mut self) {
-        loop {
+        // An intent that does not come to an end now, nor to something that it waits for, is a defect; so that
+        // it holds up no other one, it ends.
+        for _ in 0..MAX_ROUNDS {
             let ready: Vec<IntentId> = self.intents.keys().copied().filter(|id| self.is_ready(*id)).collect();
             if ready.is_empty() {
                 return;
@@ -23,6 +28,10 @@ impl State {
                     self.pass(id);
                 }
             }
+        }
+        let stuck: Vec<IntentId> = self.intents.keys().copied().filter(|id| self.is_ready(*id)).collect();
+        for id in stuck {
+            self.end(id, Err(ClientError::Contention));
         }
     }
 
@@ -60,6 +69,9 @@ impl State {
         self.failures.remove(&id);
         if let Some(held) = &intent.held {
             self.leave_lane(held);
+        }
+        if let Want::HandleRequest { request } | Want::Accept { request } = &intent.want {
+            self.forget_stranger(&request.content.sender.client_id().user_id.domain);
         }
         if outcome.is_err() {
             procedures::clean_up(self, id, &intent);

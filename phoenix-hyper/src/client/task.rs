@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use phoenix_core::{
-    client::{Client as Core, Event, Exchange, ExchangeId, IntentId, Intention, Output, SaveFailed},
+    client::{Client as Core, Event, Exchange, ExchangeId, IntentId, Output, SaveFailed},
     error::PeerFailure,
     identifiers::Domain,
 };
@@ -74,8 +74,8 @@ pub(super) struct Task {
     domain: Domain,
     exchanges: JoinSet<(ExchangeId, Result<Vec<u8>, PeerFailure>)>,
     calls: Calls,
-    /// The reading that this task began itself, and those that a task before it began.
-    readings: Vec<IntentId>,
+    /// The reading that this task began itself.
+    reading: Option<IntentId>,
     /// The queues that are to be read.
     unread: Unread,
     /// Events for which the channel has no room yet.
@@ -96,16 +96,14 @@ struct Entries {
 
 impl Task {
     pub fn new(core: Core, saver: Saver, domain: Domain, peers: Peers, links: Links) -> Self {
-        let mut before = core.under_way();
-        before.retain(|intent| intent.what == Intention::Read && intent.by_application);
         Self {
-            readings: before.into_iter().map(|intent| intent.id).collect(),
             core,
             saver,
             peers,
             domain,
             exchanges: JoinSet::new(),
             calls: Calls::default(),
+            reading: None,
             // Signals do not tell what came while the client was not there.
             unread: Unread::Both,
             waiting_events: VecDeque::new(),
@@ -234,18 +232,17 @@ impl Task {
     fn is_to_read(&self) -> bool {
         let room = self.waiting_events.len() < MANY_EVENTS && !self.links.events.is_closed();
         let ready = self.core.qs_client().is_some() && room;
-        ready && self.readings.is_empty() && self.unread != Unread::Nothing
+        ready && self.reading.is_none() && self.unread != Unread::Nothing
     }
 
     /// Begins to read the queues that are to be read.
     fn read(&mut self) {
         if self.is_to_read() {
-            let reading = match std::mem::replace(&mut self.unread, Unread::Nothing) {
-                Unread::Nothing => return,
-                Unread::FanOut => self.core.read_fan_out_queue(),
-                Unread::Both => self.core.read_queues(),
+            self.reading = match std::mem::replace(&mut self.unread, Unread::Nothing) {
+                Unread::Nothing => None,
+                Unread::FanOut => Some(self.core.read_fan_out_queue()),
+                Unread::Both => Some(self.core.read_queues()),
             };
-            self.readings.push(reading);
         }
     }
 
@@ -264,14 +261,15 @@ impl Task {
         if let Event::Done { intent, outcome } = &received.event {
             // The events before the end are offered before the result is returned.
             self.offer_events();
-            let own = self.readings.len();
-            self.readings.retain(|reading| reading != intent);
-            // A method may have joined the reading.
-            if self.readings.len() < own && !self.calls.has(*intent) {
+            if self.reading == Some(*intent) {
+                self.reading = None;
                 if let Err(error) = outcome {
                     tracing::debug!(%error, "the queues could not be read");
                 }
-                return self.core.confirm(received.id);
+                // A method may have joined the reading.
+                if !self.calls.has(*intent) {
+                    return self.core.confirm(received.id);
+                }
             }
         }
         match self.calls.take(received) {

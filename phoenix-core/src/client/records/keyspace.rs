@@ -47,7 +47,7 @@ macro_rules! client_record_kinds {
 }
 
 client_record_kinds! {
-    /// The form of all other records, and the next ids.
+    /// The form of all other records.
     Header = 1, "(one record)", "none", "never";
     /// Who the client is: ids, keys, credential, its records at the queuing service.
     Account = 2, "(one record)", "client key, record keys, connection package keys, friendship token and key", "never";
@@ -85,8 +85,8 @@ client_record_kinds! {
     Event = 18, "number", "text of a message", "when it is confirmed";
     /// What the client is to do, and how far it has come.
     Intent = 19, "number", "password, keys and tokens of requests under way", "when it is done, or cancelled";
-    /// A value of the MLS state; its name begins with its own kind.
-    Mls = 32, "MLS kind, key", "MLS keys and secrets", "as MLS deletes it";
+    /// A chunk of a value of the MLS state.
+    Mls = 32, "number of the chunk, MLS kind, key", "MLS keys and secrets", "as MLS deletes it";
 }
 
 impl ClientRecordKind {

@@ -3,11 +3,13 @@
 //!
 //! `CLIENT_KEYSPACE.md` lists all kinds.
 
+mod chunks;
 mod keyspace;
 mod stored;
 mod table;
 mod vault;
 
+pub(crate) use chunks::{Chunks, Value};
 pub use keyspace::{ClientRecordDeclaration, ClientRecordKind};
 pub use stored::{RecordChange, Save, SaveFailed, SaveId, StoredRecord};
 pub(crate) use table::{Record, Rows, Single, Table};

@@ -18,6 +18,8 @@ pub(crate) struct Account {
     pub client_id: ClientId,
     pub client_key: SigningKey,
     pub credential: Option<ClientCredential>,
+    /// The credential of a registration that may have been finished.
+    pub granted: Option<ClientCredential>,
     /// The private keys of its connection packages.
     pub connection_keys: List<HpkePrivateKey, MAX_CONNECTION_PACKAGES>,
     pub friendship_token: FriendshipToken,

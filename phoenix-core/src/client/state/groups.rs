@@ -106,8 +106,8 @@ pub(crate) struct PendingCommit {
     pub request: CommitRequest,
     /// The members that it adds.
     pub added: List<Member, MAX_ADDS>,
-    /// The requests that carried it: one for each operation that sent it.
-    pub requests: List<RequestId, 64>,
+    /// The id of all requests that carry it.
+    pub id: RequestId,
 }
 
 impl Record for PendingCommit {

@@ -1,6 +1,7 @@
 //! PROTOCOL.md §11.15 — what a client is to do: intents, and how far each has come.
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::account::Identity;
 use crate::{
@@ -48,7 +49,7 @@ impl Record for Intent {
 #[repr(u8)]
 pub(crate) enum Want {
     #[tls_codec(discriminant = 1)]
-    Register { password: Bytes<{ u16::MAX as usize }> },
+    Register { password: Password },
     #[tls_codec(discriminant = 2)]
     Connect { user: UserId },
     /// Verify a request from the direct queue, then accept it or ask the user.
@@ -91,6 +92,12 @@ pub(crate) enum Want {
     BindQueue { group: GroupId },
 }
 
+/// A password, overwritten when it is dropped.
+#[derive(
+    Clone, Default, PartialEq, Eq, Zeroize, ZeroizeOnDrop, TlsSize, TlsSerialize, TlsDeserializeBytes,
+)]
+pub(crate) struct Password(pub Bytes<{ u16::MAX as usize }>);
+
 /// What two intents never do at the same time: those of a lane take turns, first come, first served.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u8)]
@@ -101,6 +108,9 @@ pub(crate) enum Lane {
     /// Reading the queues.
     #[tls_codec(discriminant = 2)]
     Queues,
+    /// Registering.
+    #[tls_codec(discriminant = 3)]
+    Account,
 }
 
 /// A lane that an intent is in, by the number of its turn.
@@ -204,6 +214,35 @@ impl Want {
                 | Self::FetchAsCredentials { .. }
                 | Self::FetchQsKeys { .. }
         )
+    }
+
+    /// Whether it needs the credentials of this homeserver.
+    pub fn concerns(&self, domain: &Domain) -> bool {
+        match self {
+            Self::Connect { user } => user.domain == *domain,
+            Self::HandleRequest { request } | Self::Accept { request } => {
+                request.content.sender.client_id().user_id.domain == *domain
+            }
+            // Members of any homeserver are in it, or may be.
+            Self::Join { .. } | Self::Follow { .. } | Self::Invite { .. } => true,
+            Self::FetchAsCredentials { domain: of } => of == domain,
+            Self::Register { .. }
+            | Self::CreateGroup
+            | Self::Update { .. }
+            | Self::Send { .. }
+            | Self::ReadQueues
+            | Self::ReadFanOutQueue
+            | Self::StockTokens { .. }
+            | Self::FetchTokens { .. }
+            | Self::FetchQsKeys { .. }
+            | Self::PublishKeyPackages
+            | Self::BindQueue { .. } => false,
+        }
+    }
+
+    /// Whether someone else asked for it.
+    pub const fn is_of_others(&self) -> bool {
+        matches!(self, Self::Join { .. } | Self::HandleRequest { .. } | Self::Accept { .. })
     }
 
     /// Whether it goes on before a restored client has caught up with its queue.

@@ -23,7 +23,7 @@ pub(crate) use group_access::mls_group_id;
 pub(crate) use groups::{
     Awaited, CommitRequest, Connection, GivenUp, Group, Member, PendingCommit, RECENT_MESSAGES,
 };
-pub(crate) use intents::{Answer, Call, Held, Intent, Lane, Note, SignedRequest, Want};
+pub(crate) use intents::{Answer, Call, Held, Intent, Lane, Note, Password, SignedRequest, Want};
 pub(crate) use keys::{Fetched, Validated};
 pub(crate) use queues::{BroughtEntry, Confirmation, FanOutQueue, Inbox, InboxEntry, OwnQueue};
 pub(crate) use root::{Departure, State};

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     client::{
         config::ClientConfig,
-        records::{ClientRecordKind, PlainRecord, RestoreError, StoredRecord, Vault},
+        records::{Chunks, ClientRecordKind, PlainRecord, RestoreError, StoredRecord, Value, Vault},
     },
     crypto::provider::MlsCrypto,
     identifiers::GroupId,
@@ -64,7 +64,10 @@ impl State {
         if singles.iter().any(|kind| !by_kind.contains_key(kind)) {
             return Err(RestoreError::Damaged);
         }
-        state.provider = MlsProvider::new(crypto, MlsRecords::restore(mls));
+        let (chunks, values) = Chunks::restore(mls)?;
+        let values = values.into_iter().map(|Value { name, content }| MlsRecordChange { name, content });
+        state.provider = MlsProvider::new(crypto, MlsRecords::restore(values));
+        state.mls_chunks = chunks;
         state.now = now;
         state.check()?;
         state.skip_ids();
@@ -73,9 +76,9 @@ impl State {
         Ok(state)
     }
 
-    fn load(&mut self, record: PlainRecord, mls: &mut Vec<MlsRecordChange>) -> Result<(), RestoreError> {
+    fn load(&mut self, record: PlainRecord, mls: &mut Vec<PlainRecord>) -> Result<(), RestoreError> {
         if record.kind == ClientRecordKind::Mls {
-            mls.push(MlsRecordChange { name: record.key, content: Some(record.content) });
+            mls.push(record);
             return Ok(());
         }
         let rows = self.rows().into_iter().find(|rows| rows.kind() == record.kind);

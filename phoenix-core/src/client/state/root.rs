@@ -22,7 +22,7 @@ use crate::{
         error::ClientError,
         event::{Event, EventId, Exchange, IntentId},
         messages::{ConnectionRequest, FriendshipPackage},
-        records::{ClientRecordKind, PlainChange, Rows, Single, Table},
+        records::{Chunks, ClientRecordKind, PlainChange, Rows, Single, Table, Value},
     },
     codec::encode,
     credentials::{
@@ -31,7 +31,7 @@ use crate::{
     },
     crypto::{aead::EarKey, hpke::HpkePrivateKey, provider::MlsCrypto, sign::SigningKey},
     identifiers::{ClientId, ClientUuid, Domain, GroupId, UserId, UserUuid},
-    mls::{MlsProvider, MlsRecords},
+    mls::{MlsProvider, MlsRecordChange, MlsRecords},
     rng::Random,
     time::Timestamp,
     wire::{envelope::Sender, queuing_service::FriendshipToken},
@@ -71,8 +71,9 @@ pub(crate) struct State {
     pub inbox_entries: Table<InboxEntry>,
     pub events: Table<StoredEvent>,
     pub intents: Table<Intent>,
-    /// The MLS state, whose records note their changes themselves.
+    /// The MLS state, whose values note their changes themselves, and what is saved of them.
     pub provider: MlsProvider,
+    pub mls_chunks: Chunks,
 
     // What follows from the records, at hand.
     pub mls_groups: BTreeMap<GroupId, MlsGroup>,
@@ -117,6 +118,7 @@ impl State {
             client_id,
             client_key: SigningKey::generate(&mut random),
             credential: None,
+            granted: None,
             connection_keys: Default::default(),
             friendship_token: FriendshipToken(EarKey::random(&mut random)),
             friendship_key: EarKey::random(&mut random),
@@ -146,6 +148,7 @@ impl State {
             events: Table::default(),
             intents: Table::default(),
             provider: MlsProvider::new(crypto, MlsRecords::default()),
+            mls_chunks: Chunks::default(),
             mls_groups: BTreeMap::new(),
             valid_as_credentials: BTreeMap::new(),
             valid_qs_keys: BTreeMap::new(),
@@ -200,12 +203,9 @@ impl State {
         for rows in self.rows() {
             rows.take_changes(&mut changes);
         }
-        let mls = self.provider.records().take_changes().into_iter();
-        changes.extend(mls.map(|change| PlainChange {
-            kind: ClientRecordKind::Mls,
-            key: change.name,
-            content: change.content,
-        }));
+        for MlsRecordChange { name, content } in self.provider.records().take_changes() {
+            changes.extend(self.mls_chunks.changes(&Value { name, content }));
+        }
         changes
     }
 

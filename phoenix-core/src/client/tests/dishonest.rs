@@ -18,6 +18,7 @@ use crate::{
     },
     error::Refusal,
     identifiers::{GroupId, GroupUuid},
+    time::DAY,
     wire::{
         auth_service::{ConnectionPackage, GetConnectionPackageReply},
         envelope::ResponseEnvelope,
@@ -212,6 +213,50 @@ pub(super) fn an_invitation_that_is_not_the_contacts_own_is_declined() {
     network.settle(|network| joined(network, second, &group));
 }
 
+/// Puts a request for a connection into a client's hands, as its direct queue brings it.
+fn ask(network: &mut Network, asked: usize, request: ConnectionRequest) {
+    let recipient = network.clients[asked].client_id();
+    let state = &mut network.clients[asked].state;
+    let to = state.account.connection_keys[0].public_key();
+    let name = connection_request_binding(&recipient);
+    let sealed = to.seal(&mut state.random, Label::SEAL_CONNECTION, &name, &encode(&request)).unwrap();
+    receive_request(state, &sealed);
+}
+
+/// Requests in the name of users of a homeserver that never answers, so that none can be checked.
+#[test]
+fn strangers_fill_no_memory_with_requests_and_lock_no_one_out_for_good() {
+    let (mut network, [first, second, _]) = network(25);
+    for number in 0..200_u8 {
+        let recipient = network.clients[second].client_id();
+        let state = &mut network.clients[first].state;
+        let mut sender = state.credential().unwrap().clone();
+        sender.content.request.payload.client_id.user_id.domain = "nowhere.example".parse().unwrap();
+        let content = ConnectionRequestContent {
+            sender,
+            recipient,
+            group_id: GroupId { uuid: GroupUuid([number; 16]), domain: "nowhere.example".parse().unwrap() },
+            group_key: EarKey::random(&mut state.random),
+            credential_key: EarKey::random(&mut state.random),
+            friendship: state.friendship_package().unwrap(),
+        };
+        let signature = SigningKey::from_bytes(&[number; 32]).sign(&content);
+        ask(&mut network, second, ConnectionRequest { content, signature });
+    }
+    network.pass(60_000);
+    let declined = |network: &Network| {
+        let reason = |event: &&Event| matches!(event, Event::Declined { .. });
+        network.events[second].iter().filter(reason).count()
+    };
+    assert_eq!(declined(&network), 200 - 16, "of users of one homeserver");
+    // One fetch of keys serves all of them.
+    assert_eq!(network.clients[second].under_way().len(), 17);
+    network.world.now = network.world.now + 31 * DAY;
+    network.pass(60_000);
+    assert_eq!(declined(&network), 200);
+    assert!(network.clients[second].is_idle());
+}
+
 /// Sends the second a request for a connection in the name of the first, changed and then signed with `key`.
 /// Returns the reason why it is declined.
 fn request_with(
@@ -234,12 +279,7 @@ fn request_with(
     let own_key = state.account.client_key.clone();
     let group = content.group_id.clone();
     let signature = key.unwrap_or(own_key).sign(&content);
-    let request = encode(&ConnectionRequest { content, signature });
-    let state = &mut network.clients[second].state;
-    let to = state.account.connection_keys[0].public_key();
-    let name = connection_request_binding(&recipient);
-    let sealed = to.seal(&mut state.random, Label::SEAL_CONNECTION, &name, &request).unwrap();
-    receive_request(state, &sealed);
+    ask(network, second, ConnectionRequest { content, signature });
     let reason = declined(network, second, &group);
     assert!(network.clients[second].contacts().is_empty());
     reason

@@ -1,6 +1,7 @@
 //! PROTOCOL.md §11 — clients against homeservers, from registration to messages in both directions.
 
 mod dishonest;
+mod hostile;
 mod mls_vectors;
 mod network;
 mod restarts;

@@ -220,7 +220,7 @@ fn fan_out_secret(records: &[PlainRecord]) -> Vec<u8> {
 fn used_key_packages(before: &[PlainRecord], after: &[PlainRecord]) -> Vec<Vec<u8>> {
     let kind = crate::mls::MlsRecordKind::KeyPackage as u8;
     let packages = before.iter().filter(|record| {
-        record.kind == crate::client::ClientRecordKind::Mls && record.key.first() == Some(&kind)
+        record.kind == crate::client::ClientRecordKind::Mls && record.key.get(4) == Some(&kind)
     });
     let gone = packages.filter(|record| !after.iter().any(|other| other.key == record.key));
     gone.map(|record| record.content.to_vec()).collect()

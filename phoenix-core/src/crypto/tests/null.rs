@@ -70,8 +70,7 @@ fn what_is_sealed_opens_for_its_owner_and_use_alone() {
     let refused = HpkePublicKey([0; 32]).seal(&mut random, Label::SEAL_CONNECTION, b"", b"");
     assert_eq!(refused, Err(EncryptionError::InvalidPublicKey));
 
-    let suite =
-        || HpkeConfig(HpkeKemType::DhKem25519, HpkeKdfType::HkdfSha256, HpkeAeadType::AesGcm128);
+    let suite = || HpkeConfig(HpkeKemType::DhKem25519, HpkeKdfType::HkdfSha256, HpkeAeadType::AesGcm128);
     let mls = MlsCrypto::new([5; 32]);
     let keys = mls.derive_hpke_keypair(suite(), b"input key material").unwrap();
     let sealed = mls.hpke_seal(suite(), &keys.public, b"info", b"data", b"plain").unwrap();

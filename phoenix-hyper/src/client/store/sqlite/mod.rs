@@ -1,5 +1,8 @@
 //! A client store in one SQLite file.
 //!
+//! SQLite, because it changes pages where they are: a log-structured store, like that of a homeserver, keeps
+//! older values until it happens to compact them.
+//!
 //! # Nothing that was replaced stays in the file
 //!
 //! SQLite's `secure_delete` overwrites what is deleted, but when it moves rows from one page of its tree to

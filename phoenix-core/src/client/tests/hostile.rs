@@ -1,0 +1,459 @@
+//! PROTOCOL.md §11.15 — restarts, cancellations, old copies and refusals at bad moments.
+
+use super::{assert_agreement, connect, create_group, joined, network::Network, three_users};
+use crate::{
+    client::{Client, ClientError, Event, Intention, Output},
+    identifiers::GroupId,
+    wire::operations::OperationKind,
+};
+
+fn group_of_three(network: &mut Network) -> ([usize; 3], GroupId) {
+    let users = three_users(network);
+    connect(network, users);
+    let group = create_group(network, users[0]);
+    let invited = [network.user(users[1]), network.user(users[2])];
+    network.insist(users[0], |client| client.invite(&group, &invited)).unwrap();
+    network.settle(|network| users[1..].iter().all(|user| joined(network, *user, &group)));
+    (users, group)
+}
+
+/// An old copy whose queue is empty takes every reading for a discovery, and marks groups made since.
+#[test]
+fn an_old_copy_says_so_once_and_goes_on_in_new_groups() {
+    let mut network = Network::new(61, &["one.example", "two.example"]);
+    let (users, group) = group_of_three(&mut network);
+    let [first, second, _] = users;
+    let old = network.stores[second].clone();
+    for text in [b"a".as_slice(), b"b"] {
+        network.insist(first, |client| client.send(&group, text)).unwrap();
+    }
+    network.settle(|network| network.messages(second, &group).len() == 2);
+    network.settle(|_| true);
+    network.restore(second, old);
+    network.insist(second, Client::create_group).unwrap();
+    let fresh = network.events[second]
+        .iter()
+        .rev()
+        .find_map(|event| match event {
+            Event::GroupCreated { group, .. } => Some(group.clone()),
+            _ => None,
+        })
+        .unwrap();
+    for _ in 0..5 {
+        network.insist(second, Client::read_queues).unwrap();
+    }
+    let said = network.events[second].iter().filter(|event| **event == Event::OldCopy).count();
+    let sent = network.insist(second, |client| client.send(&fresh, b"in a new group"));
+    assert_eq!((said, sent), (1, Ok(())));
+}
+
+/// A cancelled join leaves its inbox: another invitation is swallowed.
+#[test]
+fn a_cancelled_join_leaves_nothing_behind() {
+    let mut network = Network::new(62, &["one.example", "two.example"]);
+    let users = three_users(&mut network);
+    connect(&mut network, users);
+    let [first, second, _] = users;
+    let group = create_group(&mut network, first);
+    // The joiner waits for the tree.
+    network.dishonest =
+        Some(Box::new(|kind, reply| if kind == OperationKind::WelcomeInfo { vec![] } else { reply }));
+    let invited = [network.user(second)];
+    network.insist(first, |client| client.invite(&group, &invited)).unwrap();
+    for _ in 0..10 {
+        network.insist(second, Client::read_queues).unwrap();
+        network.pass(1000);
+        if network.clients[second].under_way().iter().any(|view| view.what == Intention::Join) {
+            break;
+        }
+    }
+    let join =
+        network.clients[second].under_way().into_iter().find(|view| view.what == Intention::Join).unwrap();
+    assert!(network.clients[second].cancel(join.id));
+    network.dishonest = None;
+    network.pass(1000);
+    assert!(!network.clients[second].state.is_known(&group), "the inbox of a cancelled join is still there");
+}
+
+/// The same, and then a message is sent to the group.
+#[test]
+fn a_message_to_a_group_whose_join_was_cancelled_is_refused() {
+    let mut network = Network::new(62, &["one.example", "two.example"]);
+    let users = three_users(&mut network);
+    connect(&mut network, users);
+    let [first, second, _] = users;
+    let group = create_group(&mut network, first);
+    network.dishonest =
+        Some(Box::new(|kind, reply| if kind == OperationKind::WelcomeInfo { vec![] } else { reply }));
+    let invited = [network.user(second)];
+    network.insist(first, |client| client.invite(&group, &invited)).unwrap();
+    network.insist(first, |client| client.send(&group, b"behind the Welcome")).unwrap();
+    for _ in 0..10 {
+        network.insist(second, Client::read_queues).unwrap();
+        network.pass(1000);
+    }
+    let join =
+        network.clients[second].under_way().into_iter().find(|view| view.what == Intention::Join).unwrap();
+    assert!(network.clients[second].cancel(join.id));
+    network.pass(1000);
+    let sent = network.insist(second, |client| client.send(&group, b"hello"));
+    assert_eq!(sent, Err(ClientError::UnknownGroup));
+}
+
+/// No cancel: a message is begun between the answer that brings Welcome and delivery, and the next poll.
+#[test]
+fn a_message_to_a_group_that_is_being_joined_is_refused_or_sent() {
+    let mut network = Network::new(63, &["one.example", "two.example"]);
+    let users = three_users(&mut network);
+    connect(&mut network, users);
+    let [first, second, _] = users;
+    let group = create_group(&mut network, first);
+    let invited = [network.user(second)];
+    network.insist(first, |client| client.invite(&group, &invited)).unwrap();
+    network.insist(first, |client| client.send(&group, b"behind the Welcome")).unwrap();
+    network.restart(second);
+    // The application sends before the restored client has caught up.
+    let sent = network.insist(second, |client| client.send(&group, b"hello"));
+    assert!(matches!(sent, Ok(()) | Err(ClientError::UnknownGroup)), "{sent:?}");
+}
+
+/// A commit that was carried by 64 requests can be carried by no other.
+#[test]
+fn a_commit_can_be_carried_by_any_number_of_requests() {
+    let mut network = Network::new(64, &["one.example", "two.example"]);
+    let (users, group) = group_of_three(&mut network);
+    let first = users[0];
+    network.outage = Some(super::Outage::Requests);
+    for _ in 0..65 {
+        let update = network.clients[first].update(&group);
+        network.pass(200);
+        network.clients[first].cancel(update);
+    }
+    network.outage = None;
+    network.pass(1000);
+    let once = network.insist(first, |client| client.update(&group));
+    network.settle(|_| true);
+    let twice = network.insist(first, |client| client.send(&group, b"text"));
+    assert_eq!((once, twice), (Ok(()), Ok(())));
+}
+
+/// Two registrations at once: the later one throws the keys of the published connection packages away.
+#[test]
+fn registering_twice_at_once_makes_one_account() {
+    let mut network = Network::new(65, &["one.example", "two.example"]);
+    let one = network.client("one.example", |_| {});
+    let two = network.client("one.example", |_| {});
+    network.insist(one, |client| client.register(b"a password")).unwrap();
+    let first = network.clients[two].register(b"a password");
+    // the application is started again, and asks again
+    let second = network.clients[two].register(b"a password");
+    let ends = (network.finish(two, first), network.finish(two, second));
+    let user = network.user(two);
+    network.insist(one, |client| client.connect(user.clone())).unwrap();
+    for _ in 0..10 {
+        for client in [one, two] {
+            network.insist(client, Client::read_queues).unwrap();
+        }
+        network.pass(2000);
+    }
+    assert_eq!(network.clients[one].contacts().len(), 1, "{ends:?}");
+}
+
+/// An old copy from the middle of a join goes on with it, healthy, and sends with keys that are used.
+#[test]
+fn an_old_copy_does_not_join_what_another_has_joined() {
+    let mut network = Network::new(66, &["one.example", "two.example"]);
+    let users = three_users(&mut network);
+    connect(&mut network, users);
+    let [first, second, third] = users;
+    let group = create_group(&mut network, first);
+    network.dishonest =
+        Some(Box::new(|kind, reply| if kind == OperationKind::WelcomeInfo { vec![] } else { reply }));
+    let invited = [network.user(second), network.user(third)];
+    network.insist(first, |client| client.invite(&group, &invited)).unwrap();
+    for _ in 0..10 {
+        network.insist(second, Client::read_queues).unwrap();
+        network.pass(1000);
+    }
+    assert!(network.clients[second].under_way().iter().any(|view| view.what == Intention::Join));
+    let old = network.stores[second].clone();
+    network.dishonest = None;
+    network.settle(|network| joined(network, second, &group) && joined(network, third, &group));
+    network.insist(second, |client| client.send(&group, b"sent since")).unwrap();
+    network.settle(|network| {
+        network.messages(third, &group).len() == 1 && network.messages(first, &group).len() == 1
+    });
+    network.settle(|_| true);
+    network.restore(second, old);
+    network.pass(30_000);
+    let sent = network.insist(second, |client| client.send(&group, b"with used keys"));
+    for _ in 0..5 {
+        for user in users {
+            network.insist(user, Client::read_queues).unwrap();
+        }
+        network.pass(1000);
+    }
+    let unreadable =
+        network.events[third].iter().filter(|e| matches!(e, Event::MessageUnreadable { .. })).count();
+    assert_eq!((sent, unreadable), (Err(ClientError::UnknownGroup), 0));
+}
+
+/// A message whose first copy was ordered, refused when signed anew, then cancelled while it catches up.
+#[test]
+fn a_copy_of_a_cancelled_message_that_was_ordered_is_known() {
+    let mut network = Network::new(67, &["one.example", "two.example"]);
+    let (users, group) = group_of_three(&mut network);
+    let [first, _, third] = users;
+    network.insist(third, |client| client.stock_tokens(&"one.example".parse().unwrap(), 10)).unwrap();
+    network.dishonest =
+        Some(Box::new(|kind, reply| if kind == OperationKind::SendMessage { vec![] } else { reply }));
+    let sending = network.clients[third].send(&group, b"ordered");
+    network.pass(5_000);
+    network.world.down = ["two.example".parse().unwrap()].into();
+    network.insist(first, |client| client.update(&group)).unwrap();
+    network.pass(90 * 60_000);
+    network.dishonest = None;
+    network.pass(60 * 60_000);
+    network.clients[third].cancel(sending);
+    network.pass(1_000);
+    network.world.down.clear();
+    // The homeserver that was down is tried again within an hour.
+    network.pass(2 * 3_600_000);
+    network.settle(|_| true);
+    assert!(!network.events[third].contains(&Event::OldCopy));
+    assert_agreement(&network, &users, &group);
+}
+
+/// Deliveries are held, another commit came first.
+#[test]
+fn while_deliveries_are_held_a_group_is_followed_for_what_is_sent_to_it() {
+    let mut network = Network::new(68, &["one.example", "two.example"]);
+    let (users, group) = group_of_three(&mut network);
+    let [first, second, _] = users;
+    network.clients[second].hold_deliveries(true);
+    network.insist(first, |client| client.update(&group)).unwrap();
+    let before = network.world.now;
+    let sent = network.insist(second, |client| client.send(&group, b"text"));
+    let took = network.world.now.since(before);
+    assert!(sent.is_ok() && took.as_secs() < 60, "{sent:?} after {took:?}");
+}
+
+/// An old copy's tokens go into other requests than those that spent them.
+#[test]
+fn an_old_copy_spends_no_token_again() {
+    use crate::wire::envelope::RequestEnvelope;
+    let mut network = Network::new(70, &["one.example", "two.example"]);
+    let (users, group) = group_of_three(&mut network);
+    let [first, second, _] = users;
+    network.insist(second, |client| client.stock_tokens(&"one.example".parse().unwrap(), 30)).unwrap();
+    let old = network.stores[second].clone();
+    network.keep_requests();
+    network.insist(first, |client| client.send(&group, b"x")).unwrap();
+    for _ in 0..6 {
+        network.insist(second, Client::create_group).unwrap();
+    }
+    network.settle(|_| true);
+    network.settle(|_| true);
+    network.restore(second, old);
+    let made = network.insist(second, Client::create_group);
+    assert!(network.events[second].contains(&Event::OldCopy));
+    let mut seen = std::collections::BTreeMap::new();
+    let mut twice = 0;
+    for request in network.requests_kept() {
+        let (_, envelope) = RequestEnvelope::read(request).unwrap();
+        let Some(token) = envelope.token else { continue };
+        let before = seen.entry(token.nonce).or_insert_with(|| request.clone());
+        twice += usize::from(before != request);
+    }
+    assert_eq!((twice, made), (0, Ok(())));
+}
+
+/// The key package of a join is used up by another one while it waits: it neither declines nor cleans up.
+#[test]
+fn a_join_that_fails_late_is_declined() {
+    use crate::{error::Refusal, wire::envelope::ResponseEnvelope};
+    let mut network = Network::new(72, &["one.example", "two.example"]);
+    let users = three_users(&mut network);
+    connect(&mut network, users);
+    let [first, second, _] = users;
+    let group = create_group(&mut network, first);
+    network.dishonest =
+        Some(Box::new(|kind, reply| if kind == OperationKind::WelcomeInfo { vec![] } else { reply }));
+    let invited = [network.user(second)];
+    network.insist(first, |client| client.invite(&group, &invited)).unwrap();
+    for _ in 0..10 {
+        network.insist(second, Client::read_queues).unwrap();
+        network.pass(1000);
+    }
+    network.dishonest = Some(Box::new(|kind, reply| {
+        let refused = ResponseEnvelope::refused(&Refusal::NoSuchGroup);
+        if kind == OperationKind::WelcomeInfo { refused } else { reply }
+    }));
+    network.pass(60_000);
+    let last: Vec<_> = network.events[second].iter().rev().take(3).collect();
+    assert!(network.events[second].iter().any(|event| matches!(event, Event::Declined { .. })), "{last:?}");
+    assert!(!network.clients[second].state.is_known(&group));
+}
+
+/// The first reading of a restored client is refused once: nothing else ever goes on.
+#[test]
+fn a_restored_client_whose_reading_is_refused_tries_again() {
+    use crate::{error::Refusal, wire::envelope::ResponseEnvelope};
+    let mut network = Network::new(73, &["one.example", "two.example"]);
+    let (users, group) = group_of_three(&mut network);
+    let first = users[0];
+    network.dishonest = Some(Box::new(|kind, reply| {
+        if kind == OperationKind::Dequeue {
+            ResponseEnvelope::refused(&Refusal::Unauthenticated)
+        } else {
+            reply
+        }
+    }));
+    network.restart(first);
+    let sending = network.clients[first].send(&group, b"text");
+    network.pass(10_000);
+    network.dishonest = None;
+    network.pass(24 * 3_600_000);
+    assert!(
+        network.done[first].contains_key(&sending),
+        "{:?} {:?}",
+        network.clients[first].under_way(),
+        network.clients[first].next_wake()
+    );
+}
+
+/// The receipt that gives an old copy away is held back.
+#[test]
+fn an_old_copy_that_holds_deliveries_is_found_out_all_the_same() {
+    let mut network = Network::new(75, &["one.example", "two.example"]);
+    let (users, group) = group_of_three(&mut network);
+    let second = users[1];
+    let old = network.stores[second].clone();
+    network.insist(second, |client| client.send(&group, b"sent since")).unwrap();
+    network.restore(second, old);
+    network.clients[second].hold_deliveries(true);
+    assert_eq!(
+        network.insist(second, |client| client.send(&group, b"used keys")),
+        Err(ClientError::NeedsResync)
+    );
+}
+
+/// A cancelled acceptance leaves its inbox and MLS state.
+#[test]
+fn a_cancelled_acceptance_leaves_nothing_behind() {
+    let mut network = Network::new(76, &["one.example", "two.example"]);
+    let users = ["one.example", "two.example"].map(|domain| network.client(domain, |_| {}));
+    for user in users {
+        network.insist(user, |client| client.register(b"a password")).unwrap();
+    }
+    network.dishonest =
+        Some(Box::new(|kind, reply| if kind == OperationKind::JoinConnectionGroup { vec![] } else { reply }));
+    let asked = network.user(users[1]);
+    network.insist(users[0], |client| client.connect(asked.clone())).unwrap();
+    let reading = network.clients[users[1]].read_queues();
+    network.finish(users[1], reading).unwrap();
+    network.pass(20_000);
+    let view = network.clients[users[1]]
+        .under_way()
+        .into_iter()
+        .find(|view| view.what == Intention::AnswerRequest)
+        .unwrap();
+    network.clients[users[1]].cancel(view.id);
+    let group = view.group.unwrap();
+    let state = &network.clients[users[1]].state;
+    assert_eq!((state.is_known(&group), state.mls(&group).is_ok()), (false, false));
+}
+
+/// A client whose clock is wrong sends again and again without any pause.
+#[test]
+fn a_wrong_clock_costs_a_pause_between_any_two_requests() {
+    use crate::{error::Refusal, wire::envelope::ResponseEnvelope};
+    let mut network = Network::new(77, &["one.example", "two.example"]);
+    let (users, group) = group_of_three(&mut network);
+    let first = users[0];
+    network.insist(first, |client| client.stock_tokens(&"one.example".parse().unwrap(), 10)).unwrap();
+    network.outage = Some(super::Outage::Answers);
+    let sending = network.clients[first].send(&group, b"text");
+    network.pass(5_000);
+    let now = network.world.now;
+    let mut sent = 0;
+    let client = &mut network.clients[first];
+    for _ in 0..100_000 {
+        let Some(output) = client.poll(now) else { break };
+        match output {
+            Output::Save(save) => client.saved(save.id, Ok(())),
+            Output::Request(exchange) => {
+                sent += 1;
+                if sent > 2_000 {
+                    break;
+                }
+                let refused = ResponseEnvelope::refused(&Refusal::OutsideTimeWindow { now });
+                client.respond(exchange.id, Ok(refused), now);
+            }
+            Output::Event(id, _) => client.confirm(id),
+            Output::Stopped => panic!(),
+        }
+    }
+    // What was sent before may still be answered.
+    let mut later = now;
+    for _ in 0..100_000 {
+        if sent > 2_000 {
+            break;
+        }
+        later = later + std::time::Duration::from_secs(1);
+        if later.since(now).as_secs() > 120 {
+            break;
+        }
+        while let Some(output) = client.poll(later) {
+            match output {
+                Output::Save(save) => client.saved(save.id, Ok(())),
+                Output::Request(exchange) => {
+                    sent += 1;
+                    if sent > 2_000 {
+                        break;
+                    }
+                    let refused = ResponseEnvelope::refused(&Refusal::OutsideTimeWindow { now });
+                    client.respond(exchange.id, Ok(refused), later);
+                }
+                Output::Event(id, _) => client.confirm(id),
+                Output::Stopped => panic!(),
+            }
+        }
+    }
+    assert!(sent < 20, "{sent} requests in {} s, for {sending:?}", later.since(now).as_secs());
+}
+
+/// A restored client's first reading is lost once, then its clock is refused: it asks without any pause.
+#[test]
+fn a_wrong_clock_costs_a_restored_client_pauses_too() {
+    use crate::{
+        error::{PeerFailure, Refusal},
+        wire::envelope::ResponseEnvelope,
+    };
+    let mut network = Network::new(78, &["one.example", "two.example"]);
+    let (users, _) = group_of_three(&mut network);
+    network.restart(users[0]);
+    let mut now = network.world.now;
+    let mut sent = 0;
+    let client = &mut network.clients[users[0]];
+    for _ in 0..10 {
+        now = now + std::time::Duration::from_secs(1);
+        while let Some(output) = client.poll(now) {
+            match output {
+                Output::Save(save) => client.saved(save.id, Ok(())),
+                Output::Request(exchange) => {
+                    sent += 1;
+                    if sent > 2_000 {
+                        panic!("{sent} requests within 10 seconds");
+                    }
+                    let refused = ResponseEnvelope::refused(&Refusal::OutsideTimeWindow { now });
+                    let answer = if sent == 1 { Err(PeerFailure::NoAnswer) } else { Ok(refused) };
+                    client.respond(exchange.id, answer, now);
+                }
+                Output::Event(id, _) => client.confirm(id),
+                Output::Stopped => panic!(),
+            }
+        }
+    }
+    assert!(sent < 20, "{sent} requests");
+}
