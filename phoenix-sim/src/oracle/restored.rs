@@ -20,8 +20,10 @@
 //! messages of these groups, and can follow them (and the first entries of its direct queue, if the copy was
 //! made before the key of that queue was read). *These groups* are those that the client was in when it
 //! crashed, or on its way into, and those whose invitation it declines since, because key packages or the
-//! inviter's connection are lost. Everything else holds: for the other members in these groups, for what this
-//! user had sent there, and for this user in all other groups.
+//! inviter's connection are lost. A group whose invitation was not acknowledged yet, so that the client joins
+//! it once more, is none of them from then on, unless the client says once more that it is an older copy:
+//! then it has found what the other had sent there. Everything else holds: for the other members in these
+//! groups, for what this user had sent there, and for this user in all other groups.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,6 +77,8 @@ struct Shown {
 struct Older {
     /// The groups that the client was in, or on its way into.
     lost: BTreeSet<GroupId>,
+    /// Those of them that the restored client has joined, because nothing of them was acknowledged.
+    rejoined: BTreeSet<GroupId>,
     /// Whether a homeserver has told the client that others have read its queue.
     is_told: bool,
     /// Whether the client has said so.
@@ -167,7 +171,15 @@ impl Restored {
     /// One ciphertext was ordered for two texts, or a client says for no reason that it is an older copy.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         match (observation.event, self.older.get_mut(observation.user_id)) {
-            (Event::OldCopy, Some(older)) => older.has_said = true,
+            (Event::OldCopy, Some(older)) => {
+                older.has_said = true;
+                let again = std::mem::take(&mut older.rejoined);
+                older.lost.extend(again);
+            }
+            (Event::Joined(group), Some(older)) if older.lost.contains(group) => {
+                older.lost.remove(group);
+                older.rejoined.insert(group.clone());
+            }
             (Event::OldCopy, None) => {
                 let what = format!("{} takes itself for an older copy", observation.user_id);
                 return Err(Violation::now("restored", what));
