@@ -76,7 +76,7 @@
 //! ```
 //! use phoenix_sim::{plan::Settings, world};
 //!
-//! let settings = Settings { seed: 1, servers: 2, users: 3, messages: 6, plant: None };
+//! let settings = Settings { seed: 2, servers: 2, users: 3, messages: 6, plant: None };
 //! let report = world::run(&settings)?;
 //! assert!(report.passed(), "{report}");
 //! assert_eq!(report.acknowledged, 6);
