@@ -221,8 +221,8 @@ fn client_crashes(random: &mut Random, settings: &Settings, end: Duration) -> Ve
     faults
 }
 
-/// Returns, for one world of five, the crash of a client in the middle of its conversations, after which it is
-/// restored from an older copy.
+/// Returns, for one world of five, the crash of a client in the middle of its conversations, after which it
+/// is restored from an older copy.
 fn older_copy(random: &mut Random, settings: &Settings, end: Duration) -> Option<Fault> {
     let happens = random.below(OLDER_COPIES) == 0;
     let user = random.below(settings.users as u64) as usize;

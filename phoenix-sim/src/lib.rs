@@ -27,10 +27,24 @@
 //! | [`network`] | messages are delayed, overtake each other, are lost, are duplicated; the network partitions |
 //! | [`disk`] | reads fail; rows of one read are of different times; commits conflict or have an unknown outcome |
 //! | [`plan`] | processes crash at any step and restart; commits on their way to the store may outlive the crash |
+//! | [`device`] | clients crash and are restored from what they saved or from an older copy; saves are slow, fail |
 //! | [`adversary`] | frames are forged, changed, late, redirected, replayed; configurations and tokens are stolen |
 //!
 //! All faults end when the last message has been sent. From then on everything must settle within twenty
 //! virtual minutes.
+//!
+//! # How clients crash
+//!
+//! What a client saves reaches its device a while later, and only then does the client go on with what
+//! depends on it. Events that it shows are confirmed a while later too, some not before the next start. A
+//! crash ends the process between any two of its outputs: answers under way find no one, and a save under way
+//! is on the device or never will be. After a while the client is restored with a fresh seed and goes on by
+//! itself. What its user had begun and is in no save is begun anew.
+//!
+//! In one world of five, a client is restored from an older copy of its device instead, in the middle of its
+//! conversations. It must notice, and harm no one; what its user wanted in the groups that it had is given
+//! up, though tried all the same. The copy is always one from before an acknowledgement of queue entries:
+//! before that nothing tells a copy from what it was copied from.
 //!
 //! # What the oracles check
 //!
@@ -46,8 +60,9 @@
 //! | `epochs` | members of an epoch agree on its secret and on its members |
 //! | `tokens` | no token is spent twice |
 //! | `refused` | no attack of the dishonest homeserver succeeds |
+//! | `restored` | a restored client repeats the same words, reuses nothing, and knows an older copy |
 //! | `drained` | logs and outboxes drain after the faults end |
-//! | `unfinished` | users' intents and clients' tasks finish after the faults end |
+//! | `unfinished` | users' intents and clients' own finish after the faults end |
 //!
 //! # How to run it
 //!
@@ -61,7 +76,7 @@
 //! ```
 //! use phoenix_sim::{plan::Settings, world};
 //!
-//! let settings = Settings { seed: 1, servers: 2, users: 3, messages: 6, plant: None };
+//! let settings = Settings { seed: 2, servers: 2, users: 3, messages: 6, plant: None };
 //! let report = world::run(&settings)?;
 //! assert!(report.passed(), "{report}");
 //! assert_eq!(report.acknowledged, 6);
@@ -92,18 +107,19 @@
 //! # How to extend it
 //!
 //! * *An oracle* is a file in [`oracle`]; the documentation of that room says what is in it and who calls it.
-//! * *A planted bug* is a variant of [`Plant`](phoenix_core::config::Plant), a place in `phoenix-core` that
-//!   asks whether it is planted, a name on the command line, and a test in `tests/plants.rs` that some seed
-//!   finds it. Trust no oracle before it has found one.
-//! * *A fault* belongs to [`network`], [`disk`] or [`plan`]; draw it from a stream of randomness of its own,
-//!   so that it does not shift what others draw.
+//! * *A planted bug* is a variant of [`Plant`](phoenix_core::config::Plant) or, for clients, of
+//!   [`ClientPlant`](phoenix_core::client::ClientPlant), a place in `phoenix-core` that asks whether it is planted,
+//!   a name on the command line, and a test in `tests/plants.rs` that some seed finds it. Trust no oracle before it
+//!   has found one.
+//! * *A fault* belongs to [`network`], [`disk`], [`device`] or [`plan`]; draw it from a stream of randomness of its
+//!   own, so that it does not shift what others draw.
 //!
 //! # Reading order
 //!
 //! [`plan`] (what is to happen), [`world`] (how it happens), [`node`] (how a process drives operations),
-//! [`disk`] and [`network`] (what goes wrong), [`adversary`] (who attacks), [`oracle`] (what must hold),
-//! [`interpose`] (why it can be repeated). A file imports only from rooms below its own; `tests/tower.rs` has
-//! their order.
+//! [`disk`], [`device`] and [`network`] (what goes wrong), [`adversary`] (who attacks), [`oracle`] (what must
+//! hold), [`interpose`] (why it can be repeated). A file imports only from rooms below its own;
+//! `tests/tower.rs` has their order.
 
 pub mod adversary;
 pub mod clock;

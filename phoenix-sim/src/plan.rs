@@ -193,7 +193,8 @@ pub enum FaultKind {
 pub enum DeviceCopy {
     /// The last save.
     Last,
-    /// A copy of the device that was made this long before the fault begins. If no entry of the client's queue
-    /// was acknowledged since, no one could tell by now that the copy is an older one: then the last save.
+    /// A copy of the device that was made this long before the fault begins. If no entry of the client's
+    /// queue was acknowledged since, no one could tell by now that the copy is an older one: then the last
+    /// save.
     Older(Duration),
 }

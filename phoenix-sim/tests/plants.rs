@@ -75,5 +75,5 @@ fn clients_that_go_on_with_a_saved_generator_are_found() {
 
 #[test]
 fn clients_that_forget_events_before_they_show_them_are_found() {
-    is_found(Bug::Clients(ClientPlant::ConfirmBeforeShown), &["acknowledged", "unfinished"]);
+    is_found(Bug::Clients(ClientPlant::ConfirmBeforeShown), &["acknowledged", "refused", "unfinished"]);
 }

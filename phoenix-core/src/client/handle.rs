@@ -326,6 +326,7 @@ impl Client {
         let random = &mut self.state.random;
         let sealed: Result<Vec<_>, _> =
             changes.into_iter().map(|change| self.vault.seal(random, change)).collect();
+        self.state.plant_generator();
         let Ok(changes) = sealed else {
             self.failed = true;
             return None;

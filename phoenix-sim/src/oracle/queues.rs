@@ -8,8 +8,8 @@ use super::{observation::Observation, restored::Restored, violation::Violation};
 /// Checks an event that a client reports.
 ///
 /// # Errors
-/// The client cannot read or process an entry, or finds a marker in place of a message of one of its groups, and
-/// `restored` does not except it.
+/// The client cannot read or process an entry, or finds a marker in place of a message of one of its groups,
+/// and `restored` does not except it.
 pub fn observe(observation: &Observation<'_>, restored: &Restored) -> Result<(), Violation> {
     let excepted = |group| restored.excepts(observation.user_id, group);
     let wrong = match observation.event {

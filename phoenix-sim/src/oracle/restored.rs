@@ -1,5 +1,5 @@
-//! R6 — a client killed at any moment goes on from what it saved: nothing is lost, nothing is done twice, no key
-//! is used again.
+//! R6 — a client killed at any moment goes on from what it saved: nothing is lost, nothing is done twice, no
+//! key is used again.
 //!
 //! That nothing acknowledged is lost and no text is shown twice, [`acknowledged`](super::acknowledged) and
 //! [`duplicates`](super::duplicates) check across crashes as without; that all that a client had begun ends,
@@ -12,16 +12,18 @@
 //!
 //! # Older copies
 //!
-//! A client that is restored from an older copy of its device cannot have what was acknowledged since. It must
-//! say so once a homeserver has told it, and from the restart on it sends nothing new to the groups that it had
-//! before. What its user had seen since the copy was made counts as not seen.
+//! A client that is restored from an older copy of its device cannot have what was acknowledged since. It
+//! must say so once a homeserver has told it, and from the restart on it sends nothing new to the groups that
+//! it had before. What its user had seen since the copy was made counts as not seen.
 //!
 //! Once the client has said so, one thing is excepted from all other oracles: that this user receives the
-//! messages of these groups, and can follow them (and the first entries of its direct queue, if the copy was made
-//! before the key of that queue was read). *These groups* are those that the client was in when it
+//! messages of these groups, and can follow them (and the first entries of its direct queue, if the copy was
+//! made before the key of that queue was read). *These groups* are those that the client was in when it
 //! crashed, or on its way into, and those whose invitation it declines since, because key packages or the
-//! inviter's connection are lost. Everything else holds: for the other members in these groups, for what this
-//! user had sent there, and for this user in all other groups.
+//! inviter's connection are lost. A group whose invitation was not acknowledged yet, so that the client joins
+//! it once more, is none of them from then on, unless the client says once more that it is an older copy:
+//! then it has found what the other had sent there. Everything else holds: for the other members in these
+//! groups, for what this user had sent there, and for this user in all other groups.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,7 +57,8 @@ pub struct Restored {
     ciphertexts: BTreeMap<(GroupId, u64), Hash>,
     /// The text that each ciphertext stands for.
     texts: BTreeMap<Hash, Vec<u8>>,
-    /// The first entry of its queue that each client has not acknowledged, as far as homeservers have answered.
+    /// The first entry of its queue that each client has not acknowledged, as far as homeservers have
+    /// answered.
     acknowledged: BTreeMap<UserId, u64>,
     older: BTreeMap<UserId, Older>,
 }
@@ -74,6 +77,8 @@ struct Shown {
 struct Older {
     /// The groups that the client was in, or on its way into.
     lost: BTreeSet<GroupId>,
+    /// Those of them that the restored client has joined, because nothing of them was acknowledged.
+    rejoined: BTreeSet<GroupId>,
     /// Whether a homeserver has told the client that others have read its queue.
     is_told: bool,
     /// Whether the client has said so.
@@ -131,8 +136,8 @@ impl Restored {
         }
     }
 
-    /// Notes an answer that a client receives: what it has acknowledged, and whether it must know by it that it
-    /// is an older copy.
+    /// Notes an answer that a client receives: what it has acknowledged, and whether it must know by it that
+    /// it is an older copy.
     pub fn answered(&mut self, user: &UserId, request: &[u8], answer: &[u8]) {
         let Ok((OperationKind::Dequeue, envelope)) = RequestEnvelope::read(request) else { return };
         let Ok(Dequeue { range }) = decode(envelope.body.as_slice()) else { return };
@@ -166,7 +171,15 @@ impl Restored {
     /// One ciphertext was ordered for two texts, or a client says for no reason that it is an older copy.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         match (observation.event, self.older.get_mut(observation.user_id)) {
-            (Event::OldCopy, Some(older)) => older.has_said = true,
+            (Event::OldCopy, Some(older)) => {
+                older.has_said = true;
+                let again = std::mem::take(&mut older.rejoined);
+                older.lost.extend(again);
+            }
+            (Event::Joined(group), Some(older)) if older.lost.contains(group) => {
+                older.lost.remove(group);
+                older.rejoined.insert(group.clone());
+            }
             (Event::OldCopy, None) => {
                 let what = format!("{} takes itself for an older copy", observation.user_id);
                 return Err(Violation::now("restored", what));

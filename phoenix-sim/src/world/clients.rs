@@ -134,8 +134,8 @@ impl World {
         self.crash_client(user, lasts);
     }
 
-    /// Kills the process of a client. What was on its way to the device has reached it, or never will; what was
-    /// begun and is in no save never was. Returns the groups that the client was in, or on its way into.
+    /// Kills the process of a client. What was on its way to the device has reached it, or never will; what
+    /// was begun and is in no save never was. Returns the groups that the client was in, or on its way into.
     fn crash_client(&mut self, user: usize, lasts: Duration) -> BTreeSet<GroupId> {
         let is_applied = self.randoms.clients.below(2) == 0;
         let owner = &mut self.users[user];
@@ -175,8 +175,8 @@ impl World {
         Ok(())
     }
 
-    /// Puts an older copy in the place of a device, if its client can know it for one: if an entry of its queue
-    /// was acknowledged since. `lost` are the groups that the client was in, or on its way into.
+    /// Puts an older copy in the place of a device, if its client can know it for one: if an entry of its
+    /// queue was acknowledged since. `lost` are the groups that the client was in, or on its way into.
     fn go_back(&mut self, user: usize, copy: Copy, lost: BTreeSet<GroupId>) {
         let id = self.users[user].id.clone();
         let has_read = copy.is_registered && copy.entries_read > 0;
@@ -189,7 +189,8 @@ impl World {
         self.oracles.goes_back(&id, since, lost, number);
         self.users[user].go_back_to(copy);
         self.give_up(user);
-        // What the user began since the copy was made, or had finished, is begun anew where that does no harm.
+        // What the user began since the copy was made, or had finished, is begun anew where that does no
+        // harm.
         for intent in 0..self.plan.intents.len() {
             let of = &self.plan.intents[intent];
             let repeats = of.user == user && matches!(of.action, Action::Connect { .. });
@@ -202,8 +203,8 @@ impl World {
         }
     }
 
-    /// Gives up what is impossible for a user who goes back to an older copy, and for those whom it alone could
-    /// invite: everything in the groups that exist, and to invite that user into one.
+    /// Gives up what is impossible for a user who goes back to an older copy, and for those whom it alone
+    /// could invite: everything in the groups that exist, and to invite that user into one.
     fn give_up(&mut self, user: usize) {
         let mut without = BTreeSet::new();
         for (number, intent) in self.plan.intents.iter().enumerate() {

@@ -21,8 +21,8 @@ const LISTED_INTENTS: usize = 8;
 const PASSWORD: &[u8] = b"correct horse battery staple";
 
 impl World {
-    /// Starts what an intent says if it is possible, else tries again later. What is given up is tried all the
-    /// same: it need not succeed, and must do no harm.
+    /// Starts what an intent says if it is possible, else tries again later. What is given up is tried all
+    /// the same: it need not succeed, and must do no harm.
     pub(super) fn try_intent(&mut self, number: usize) -> Result<(), Violation> {
         if self.finished.contains_key(&number) || self.is_begun(number) {
             return Ok(());

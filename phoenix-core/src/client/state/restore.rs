@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     client::{
-        config::{ClientConfig, ClientPlant},
+        config::ClientConfig,
         records::{Chunks, ClientRecordKind, PlainRecord, RestoreError, StoredRecord, Value, Vault},
     },
     crypto::provider::MlsCrypto,
@@ -69,11 +69,9 @@ impl State {
         state.provider = MlsProvider::new(crypto, MlsRecords::restore(values));
         state.mls_chunks = chunks;
         state.now = now;
-        if state.config.planted(ClientPlant::SavedGenerator) {
-            state.random = state.saved_generator();
-        }
         state.check()?;
         state.skip_ids();
+        state.plant_generator();
         state.recover()?;
         Ok(state)
     }

@@ -212,22 +212,27 @@ impl State {
 
     /// As [`State::take_changes`], with the bugs that are planted.
     pub fn take_planted_changes(&mut self) -> Vec<PlainChange> {
-        let planted = |plant| self.config.planted(plant);
-        let (confirms, saves_generator) =
-            (planted(ClientPlant::ConfirmBeforeShown), planted(ClientPlant::SavedGenerator));
-        if saves_generator {
-            self.header.change().saves += 1;
-            self.random = self.saved_generator();
-        }
         let mut changes = self.take_changes();
-        if confirms {
+        if self.config.planted(ClientPlant::ConfirmBeforeShown) {
             changes.retain(|change| change.kind != ClientRecordKind::Event);
+        }
+        if self.config.planted(ClientPlant::SavedGenerator) && !changes.is_empty() {
+            changes.retain(|change| change.kind != ClientRecordKind::Header);
+            self.header.change().saves += 1;
+            changes.extend(self.take_changes());
         }
         changes
     }
 
+    /// Goes on with the generator that was saved, where that bug is planted.
+    pub fn plant_generator(&mut self) {
+        if self.config.planted(ClientPlant::SavedGenerator) {
+            self.random = self.saved_generator();
+        }
+    }
+
     /// The generator as it would be if it were saved with the other records: a function of them.
-    pub fn saved_generator(&self) -> Random {
+    fn saved_generator(&self) -> Random {
         let seed = *self.account.client_key.to_bytes();
         Random::derive(&seed, "saved generator", &[&encode(&*self.header)])
     }
