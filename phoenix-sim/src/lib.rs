@@ -74,9 +74,11 @@
 //! file. A test does the same by [`world::run`]:
 //!
 //! ```
-//! use phoenix_sim::{plan::Settings, world};
+//! use phoenix_sim::{plan::{Cryptography, Settings}, world};
 //!
-//! let settings = Settings { seed: 2, servers: 2, users: 3, messages: 6, plant: None };
+//! let settings = Settings {
+//!     seed: 2, servers: 2, users: 3, messages: 6, plant: None, cryptography: Cryptography::Null,
+//! };
 //! let report = world::run(&settings)?;
 //! assert!(report.passed(), "{report}");
 //! assert_eq!(report.acknowledged, 6);

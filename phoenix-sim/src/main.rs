@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    num::NonZeroUsize,
     path::PathBuf,
     process::ExitCode,
     sync::{
@@ -17,7 +18,7 @@ use clap::{Parser, ValueEnum};
 use phoenix_core::{client::ClientPlant, config::Plant};
 use phoenix_sim::{
     interpose::WorldError,
-    plan::{Bug, Settings},
+    plan::{Bug, Cryptography, Settings},
     report::Report,
     world::{self, LoggedRun},
 };
@@ -57,6 +58,32 @@ struct Run {
     /// Plant a bug in all homeservers or all clients, which the oracles must find.
     #[arg(long)]
     plant: Option<PlantName>,
+    /// The cryptography of the worlds.
+    #[arg(long, value_enum, default_value_t = CryptographyName::Mixed)]
+    cryptography: CryptographyName,
+    /// How many worlds run at a time [default: one for each core]
+    #[arg(long)]
+    jobs: Option<NonZeroUsize>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum CryptographyName {
+    /// Real in worlds whose seed is a multiple of twenty, else null.
+    Mixed,
+    /// None that protects anything; all checks stay.
+    Null,
+    /// As in production: several times slower.
+    Real,
+}
+
+impl CryptographyName {
+    const fn of_seed(self, seed: u64) -> Cryptography {
+        match self {
+            Self::Mixed => Cryptography::of_seed(seed),
+            Self::Null => Cryptography::Null,
+            Self::Real => Cryptography::Real,
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -103,32 +130,56 @@ fn main() -> ExitCode {
         eprintln!("a world needs at least 1 homeserver and 2 users: see --servers and --users");
         return ExitCode::from(2);
     }
+    let jobs = run.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let seeds: Vec<u64> = (run.seed..run.seed.saturating_add(run.seeds)).collect();
     let mut passed = true;
-    for seed in run.seed..run.seed.saturating_add(run.seeds) {
-        let settings = Settings {
-            seed,
-            servers: run.servers,
-            users: run.users,
-            messages: run.messages,
-            plant: run.plant.map(Bug::from),
-        };
-        match run_watched(&settings, if run.log.is_some() { usize::MAX } else { 0 }) {
-            Ok(LoggedRun { report, log }) => {
-                if let Some(file) = &run.log
-                    && let Err(error) = fs::write(file, log.join("\n"))
-                {
-                    eprintln!("cannot write {}: {error}", file.display());
-                }
-                passed &= report.passed();
-                print(&report, run.json);
-            }
-            Err(error) => {
-                passed = false;
-                eprintln!("seed {seed}: {error}");
-            }
+    // Side by side, and shown in the order of the seeds.
+    for seeds in seeds.chunks(jobs) {
+        let results: Vec<_> = thread::scope(|scope| {
+            let start = |seed: &u64| {
+                let settings = settings(&run, *seed);
+                let lines = if run.log.is_some() { usize::MAX } else { 0 };
+                scope.spawn(move || run_watched(&settings, lines))
+            };
+            let worlds: Vec<_> = seeds.iter().map(start).collect();
+            worlds.into_iter().map(thread::ScopedJoinHandle::join).collect()
+        });
+        for (seed, result) in seeds.iter().zip(results) {
+            let lost = |_| Err(WorldError::Panic("its thread was lost".to_owned()));
+            passed &= show(&run, *seed, result.unwrap_or_else(lost));
         }
     }
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn settings(run: &Run, seed: u64) -> Settings {
+    Settings {
+        seed,
+        servers: run.servers,
+        users: run.users,
+        messages: run.messages,
+        plant: run.plant.map(Bug::from),
+        cryptography: run.cryptography.of_seed(seed),
+    }
+}
+
+/// Shows the result of a world. Returns whether everything held in it.
+fn show(run: &Run, seed: u64, result: Result<LoggedRun, WorldError>) -> bool {
+    match result {
+        Ok(LoggedRun { report, log }) => {
+            if let Some(file) = &run.log
+                && let Err(error) = fs::write(file, log.join("\n"))
+            {
+                eprintln!("cannot write {}: {error}", file.display());
+            }
+            print(&report, run.json);
+            report.passed()
+        }
+        Err(error) => {
+            eprintln!("seed {seed}: {error}");
+            false
+        }
+    }
 }
 
 fn print(report: &Report, json: bool) {

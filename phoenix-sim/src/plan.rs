@@ -26,6 +26,24 @@ pub struct Settings {
     pub messages: usize,
     /// The bug to plant, if any.
     pub plant: Option<Bug>,
+    /// The cryptography of all homeservers and clients.
+    pub cryptography: Cryptography,
+}
+
+/// What homeservers, clients and adversaries encrypt and sign with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cryptography {
+    /// The null provider, which protects nothing and keeps all checks: several times as fast.
+    Null,
+    /// As in production.
+    Real,
+}
+
+impl Cryptography {
+    /// Real cryptography in one world of twenty: what the null provider hides is found there.
+    pub const fn of_seed(seed: u64) -> Self {
+        if seed.is_multiple_of(20) { Self::Real } else { Self::Null }
+    }
 }
 
 /// A bug that oracles must find.

@@ -21,7 +21,7 @@ use phoenix_sim::{
     network::PerThousand,
     node::{Node, OperationId, Work},
     oracle::{Violation, order::Order},
-    plan::{Action, Intent, Plan, Settings},
+    plan::{Action, Cryptography, Intent, Plan, Settings},
     schedule::Schedule,
     world::World,
 };
@@ -39,7 +39,14 @@ struct Prepared {
 }
 
 fn plan() -> Plan {
-    let settings = Settings { seed: 1, servers: 1, users: MEMBERS, messages: 0, plant: None };
+    let settings = Settings {
+        seed: 1,
+        servers: 1,
+        users: MEMBERS,
+        messages: 0,
+        plant: None,
+        cryptography: Cryptography::Real,
+    };
     let mut plan = generate::plan(&settings);
     let intent =
         |seconds: u64, user: usize, action: Action| Intent { at: Duration::from_secs(seconds), user, action };

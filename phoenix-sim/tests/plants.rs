@@ -3,13 +3,14 @@
 
 use phoenix_core::{client::ClientPlant, config::Plant};
 use phoenix_sim::{
-    plan::{Bug, Settings},
+    plan::{Bug, Cryptography, Settings},
     report::Report,
     world,
 };
 
 fn run(seed: u64, plant: Option<Bug>) -> Report {
-    let settings = Settings { seed, servers: 2, users: 3, messages: 12, plant };
+    let settings =
+        Settings { seed, servers: 2, users: 3, messages: 12, plant, cryptography: Cryptography::Null };
     world::run(&settings).unwrap()
 }
 

@@ -5,13 +5,20 @@ use std::{collections::BTreeMap, sync::atomic::AtomicU64, time::Duration};
 
 use phoenix_sim::{
     generate, interpose,
-    plan::{DeviceCopy, Fault, FaultKind, Settings},
+    plan::{Cryptography, DeviceCopy, Fault, FaultKind, Settings},
     report::Report,
     world::{self, World},
 };
 
 fn settings(seed: u64) -> Settings {
-    Settings { seed, servers: 3, users: 5, messages: 30, plant: None }
+    Settings {
+        seed,
+        servers: 3,
+        users: 5,
+        messages: 30,
+        plant: None,
+        cryptography: Cryptography::of_seed(seed),
+    }
 }
 
 fn run(seed: u64) -> Report {

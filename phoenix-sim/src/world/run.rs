@@ -2,14 +2,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use phoenix_core::error::PeerFailure;
+use phoenix_core::{crypto::null::NullCryptography, error::PeerFailure};
 
 use super::{event::Event, state::World};
 use crate::{
     generate,
     interpose::{self, WorldError},
     oracle::Violation,
-    plan::Settings,
+    plan::{Cryptography, Settings},
     report::Report,
 };
 
@@ -38,6 +38,7 @@ pub fn run(settings: &Settings) -> Result<Report, WorldError> {
 /// As [`run`].
 pub fn run_logged(settings: &Settings, progress: &AtomicU64, lines: usize) -> Result<LoggedRun, WorldError> {
     interpose::in_world(settings.seed, || {
+        let _null = (settings.cryptography == Cryptography::Null).then(NullCryptography::switch_on);
         let mut world = World::new(generate::plan(settings));
         world.run(progress);
         let log = world.trace.last(lines);

@@ -77,7 +77,7 @@ impl World {
         let homeserver = |server: &Server| Homeserver { domain: server.domain.clone(), keys: server.keys() };
         self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect());
         for (number, server) in plan.users.iter().enumerate() {
-            let random = Random::derive(seed, "user", &[&[number as u8]]);
+            let random = Random::derive(seed, "user", &[&(number as u64).to_be_bytes()]);
             let plant = plan.settings.client_plant();
             self.users.push(User::new(&self.servers[*server], *server, plant, random));
             self.after(FIRST_READ, Event::ReadQueues { user: number, again: true });
