@@ -50,6 +50,17 @@ fn create_group(network: &mut Network, creator: usize) -> GroupId {
     created.unwrap()
 }
 
+/// Three users in a group of the first.
+fn group_of_three(network: &mut Network) -> ([usize; 3], GroupId) {
+    let users = three_users(network);
+    connect(network, users);
+    let group = create_group(network, users[0]);
+    let invited = [network.user(users[1]), network.user(users[2])];
+    network.insist(users[0], |client| client.invite(&group, &invited)).unwrap();
+    network.settle(|network| users[1..].iter().all(|user| joined(network, *user, &group)));
+    (users, group)
+}
+
 fn joined(network: &Network, client: usize, group: &GroupId) -> bool {
     network.events[client].contains(&Event::Joined(group.clone()))
 }
@@ -75,14 +86,7 @@ fn assert_agreement(network: &Network, clients: &[usize], group: &GroupId) {
 #[test]
 fn from_registration_to_messages_across_homeservers() {
     let mut network = Network::new(1, &["one.example", "two.example"]);
-    let users = three_users(&mut network);
-    let [first, second, third] = users;
-    connect(&mut network, users);
-    let group = create_group(&mut network, first);
-    let invited = [network.user(second), network.user(third)];
-    let task = network.clients[first].invite(&group, &invited);
-    network.finish(first, task).unwrap();
-    network.settle(|network| joined(network, second, &group) && joined(network, third, &group));
+    let (users, group) = group_of_three(&mut network);
     assert_agreement(&network, &users, &group);
 
     let mut sent = Vec::new();
@@ -184,14 +188,8 @@ fn tokens_in_stock_need_not_be_fetched() {
 #[test]
 fn commits_and_messages_of_all_at_once() {
     let mut network = Network::new(2, &["one.example", "two.example"]);
-    let users = three_users(&mut network);
-    let [first, second, third] = users;
-    connect(&mut network, users);
-    let group = create_group(&mut network, first);
-    let invited = [network.user(second), network.user(third)];
-    let task = network.clients[first].invite(&group, &invited);
-    network.finish(first, task).unwrap();
-    network.settle(|network| joined(network, second, &group) && joined(network, third, &group));
+    let (users, group) = group_of_three(&mut network);
+    let [first, _, _] = users;
 
     let mut tasks = Vec::new();
     for round in 0..4 {
@@ -251,14 +249,8 @@ fn lost_requests_and_answers_lose_nothing_and_double_nothing() {
 #[test]
 fn a_homeserver_that_is_down_holds_up_no_one_else_and_catches_up() {
     let mut network = Network::new(7, &["one.example", "two.example"]);
-    let users = three_users(&mut network);
+    let (users, group) = group_of_three(&mut network);
     let [first, second, third] = users;
-    connect(&mut network, users);
-    let group = create_group(&mut network, first);
-    let invited = [network.user(second), network.user(third)];
-    let task = network.clients[first].invite(&group, &invited);
-    network.finish(first, task).unwrap();
-    network.settle(|network| joined(network, second, &group) && joined(network, third, &group));
 
     network.world.down = ["two.example".parse().unwrap()].into();
     for text in [b"one", b"two"] {
@@ -350,14 +342,8 @@ fn what_cannot_be_done_says_so() {
 fn an_unknown_outcome_is_found_out_and_nothing_is_done_twice() {
     for outage in [Outage::Requests, Outage::Answers] {
         let mut network = Network::new(12, &["one.example", "two.example"]);
-        let users = three_users(&mut network);
+        let (users, group) = group_of_three(&mut network);
         let [first, second, third] = users;
-        connect(&mut network, users);
-        let group = create_group(&mut network, first);
-        let invited = [network.user(second), network.user(third)];
-        let task = network.clients[first].invite(&group, &invited);
-        network.finish(first, task).unwrap();
-        network.settle(|network| joined(network, second, &group) && joined(network, third, &group));
 
         network.outage = Some(outage);
         let message = network.clients[first].send(&group, b"perhaps");

@@ -278,6 +278,11 @@ impl Network {
         self.stores[number] = saved;
     }
 
+    /// Has no answer to operations of this kind arrive.
+    pub fn withhold(&mut self, kind: OperationKind) {
+        self.dishonest = Some(Box::new(move |of, answer| if of == kind { Vec::new() } else { answer }));
+    }
+
     /// Keeps all requests from here on.
     pub fn keep_requests(&mut self) {
         self.kept = Some(Vec::new());

@@ -1,21 +1,10 @@
 //! PROTOCOL.md §11.15 — clients that are killed at any step, and restored from what they have saved.
 
-use super::{assert_agreement, connect, create_group, joined, network::Network, three_users};
+use super::{assert_agreement, connect, create_group, group_of_three, joined, network::Network, three_users};
 use crate::{
     client::{Client, ClientError, Event, Intention},
     identifiers::GroupId,
 };
-
-/// Three users in a group of the first, while nothing crashes.
-fn group_of_three(network: &mut Network) -> ([usize; 3], GroupId) {
-    let users = three_users(network);
-    connect(network, users);
-    let group = create_group(network, users[0]);
-    let invited = [network.user(users[1]), network.user(users[2])];
-    network.insist(users[0], |client| client.invite(&group, &invited)).unwrap();
-    network.settle(|network| users[1..].iter().all(|user| joined(network, *user, &group)));
-    (users, group)
-}
 
 fn texts(network: &Network, user: usize, group: &GroupId) -> Vec<Vec<u8>> {
     network.messages(user, group).into_iter().map(|(_, text)| text).collect()
