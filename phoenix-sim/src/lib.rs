@@ -70,6 +70,10 @@
 //! cargo run --release -p phoenix-sim -- run --seed 1 --seeds 100 --servers 3 --users 9 --messages 200
 //! ```
 //!
+//! Signatures, HPKE, tokens and passwords are those of the [null provider](phoenix_core::crypto::null), which
+//! keeps all checks and protects nothing, but in one seed of twenty, or as `--cryptography` says. Worlds run side
+//! by side, one for each core.
+//!
 //! With `--json`, each seed prints a [`Report`](report::Report) as one line; `--log` writes the events to a
 //! file. A test does the same by [`world::run`]:
 //!
