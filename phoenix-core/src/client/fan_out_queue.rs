@@ -122,9 +122,11 @@ impl State {
         self.give_up_entering();
     }
 
-    /// Drops all tokens: the other copy may have spent them.
+    /// Drops all tokens, which the other copy may have spent, and has key packages published in place of those
+    /// that it may have published.
     pub fn forget_spent(&mut self) {
         self.tokens.retain(|_, _| false);
+        self.want(&Want::PublishKeyPackages);
     }
 
     /// Gives up what leads into a group and has begun: the other copy may have entered it, and used its keys.

@@ -215,6 +215,9 @@ impl Client {
         if self.failed {
             return (!std::mem::replace(&mut self.stopped, true)).then_some(Output::Stopped);
         }
+        if self.state.now == Timestamp::default() {
+            self.state.begin_at(now);
+        }
         self.state.now = self.state.now.max(now);
         if let Some(output) = self.depart() {
             return Some(output);

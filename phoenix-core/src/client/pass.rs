@@ -256,6 +256,15 @@ impl State {
         id
     }
 
+    /// Gives what was begun before the client knew the time the time of its first run.
+    pub fn begin_at(&mut self, now: Timestamp) {
+        for id in self.intents.keys().copied().collect::<Vec<_>>() {
+            if let Some(intent) = self.intents.get_mut(&id) {
+                intent.since = now;
+            }
+        }
+    }
+
     /// Begins an intent of the client's own, unless there is one that wants the same.
     pub fn want(&mut self, want: &Want) -> IntentId {
         let same = self.intents.iter().find(|(_, intent)| intent.want == *want).map(|(id, _)| *id);
