@@ -89,7 +89,7 @@ impl State {
         let queue = self.fan_out_queue.change().0.as_mut().ok_or(ClientError::NotRegistered)?;
         let brought = queue.open(&name, reply);
         if brought.is_outdated {
-            self.is_outdated();
+            self.become_old_copy();
         }
         for entry in brought.entries {
             match entry {
@@ -107,49 +107,6 @@ impl State {
             }
         }
         Ok(self.fan_out_queue.0.as_ref().is_some_and(OwnQueue::is_lost).into())
-    }
-
-    /// Entries were acknowledged that this client has not read: another copy of its state has gone on. No
-    /// group is safe to send to: keys may have been used, and commits made, that this copy knows nothing of.
-    fn is_outdated(&mut self) {
-        for group in self.groups.keys().cloned().collect::<Vec<_>>() {
-            if let Some(progress) = self.progress.get_mut(&group) {
-                progress.healthy = Flag::No;
-            }
-        }
-        self.forget_spent();
-        self.emit(Event::OldCopy);
-        self.give_up_entering();
-    }
-
-    /// Drops all tokens, which the other copy may have spent, and has key packages published in place of those
-    /// that it may have published.
-    pub fn forget_spent(&mut self) {
-        self.tokens.retain(|_, _| false);
-        self.want(&Want::PublishKeyPackages);
-    }
-
-    /// Gives up what leads into a group and has begun: the other copy may have entered it, and used its keys.
-    fn give_up_entering(&mut self) {
-        let begun = self.intents.iter().filter(|(_, intent)| !intent.notes.is_empty());
-        let entering = begun.filter(|(_, intent)| {
-            matches!(
-                intent.want,
-                Want::Join { .. }
-                    | Want::HandleRequest { .. }
-                    | Want::Accept { .. }
-                    | Want::CreateGroup
-                    | Want::Connect { .. }
-            )
-        });
-        for id in entering.map(|(id, _)| *id).collect::<Vec<_>>() {
-            let intent = self.intents.get(&id);
-            let group = intent.and_then(|intent| intent.want.group()).cloned();
-            self.end(id, Err(ClientError::NeedsResync));
-            if let Some(group) = group {
-                self.emit(Event::Declined { group, reason: ClientError::NeedsResync });
-            }
-        }
     }
 
     fn sort_message(&mut self, message: QueueMessage) {

@@ -116,6 +116,7 @@
 //! | `tokens`, `credentials` | the tokens that requests need; keys of homeservers, and the chains that they verify |
 //! | `leaves`, `key_packages`, `joiners` | the client's own leaves and key packages; those of contacts, fetched and verified |
 //! | `groups`, `commits`, `application_messages` | what the client makes with MLS: groups, commits, messages |
+//! | `old_copies` | what a client does that another copy of its state has overtaken |
 //! | `verification`, `processing` | what others make with MLS: verified, and followed in order |
 //! | `joining`, `fan_out_queue` | entering groups by invitation; the queue that brings invitations and deliveries |
 //! | `membership`, `connections`, `direct_queue`, `account` | inviting, updating and sending; connecting; registering |
@@ -142,6 +143,7 @@ mod key_packages;
 mod leaves;
 mod membership;
 mod messages;
+mod old_copies;
 mod outcome;
 mod pass;
 mod procedures;

@@ -132,12 +132,6 @@ impl State {
         self.emit(Event::Gap { group: id.clone(), position, reason });
     }
 
-    fn mark_unhealthy(&mut self, id: &GroupId) {
-        if let Some(progress) = self.progress.get_mut(id) {
-            progress.healthy = Flag::No;
-        }
-    }
-
     fn follow_delivery(&mut self, id: &GroupId, delivery: &Delivery) -> Result<(), Unverified> {
         match &delivery.content {
             FanOutContent::Message(message) => self.follow_message(id, delivery.position, message.as_slice()),
@@ -163,10 +157,7 @@ impl State {
             return Err(ClientError::dishonest("a receipt for a commit of another client").into());
         }
         if epoch == receipt.epoch && !is_known {
-            // Another copy of this state sent it: the keys of this copy are used.
-            self.mark_unhealthy(id);
-            self.forget_spent();
-            self.emit(Event::OldCopy);
+            self.become_old_copy_in(id);
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use super::{assert_agreement, connect, create_group, group_of_three, joined, net
 use crate::{
     client::{Client, ClientError, Event, Intention},
     identifiers::GroupId,
+    wire::operations::OperationKind,
 };
 
 fn texts(network: &Network, user: usize, group: &GroupId) -> Vec<Vec<u8>> {
@@ -230,4 +231,34 @@ fn an_old_copy_declines_who_has_become_a_contact_since() {
     network.insist(first, Client::read_queues).unwrap();
     network.pass(5_000);
     assert!(network.events[first].contains(&declined));
+}
+
+/// The copy was made while a message was under way, which another copy has sent since.
+#[test]
+fn an_old_copy_does_not_send_again_what_another_has_sent() {
+    let mut network = Network::new(47, &["one.example", "two.example"]);
+    let (users, group) = group_of_three(&mut network);
+    let [first, second, third] = users;
+    let home = network.user(second).domain;
+    network.insist(second, |client| client.stock_tokens(&home, 10)).unwrap();
+    network.outage = Some(super::Outage::Requests);
+    let sending = network.clients[second].send(&group, b"under way");
+    network.pass(2_000);
+    let old = network.stores[second].clone();
+    network.outage = None;
+    network.finish(second, sending).unwrap();
+    network.insist(first, |client| client.send(&group, b"read since")).unwrap();
+    network.settle(|network| network.messages(second, &group).len() == 2);
+    // The next reading acknowledges what was read.
+    network.insist(second, Client::read_queues).unwrap();
+
+    let sent = network.requests(OperationKind::SendMessage);
+    network.restore(second, old);
+    network.settle(|network| network.events[second].contains(&Event::OldCopy));
+    network.pass(60_000);
+    assert_eq!(network.requests(OperationKind::SendMessage), sent);
+    let given_up = Event::Done { intent: sending, outcome: Err(ClientError::NeedsResync) };
+    assert!(network.events[second].contains(&given_up));
+    network.settle(|_| true);
+    assert_eq!(texts(&network, third, &group).len(), 2);
 }
