@@ -231,7 +231,9 @@ impl Pass<'_> {
                         sending.last_refusal = Some(refusal);
                         wait = Some(after);
                     }
-                    _ => return self.refused(refusal, &domain, made, uncertain, patience),
+                    Advice::GetToken | Advice::RefreshKeys | Advice::Rebase | Advice::Stop => {
+                        return self.refused(refusal, &domain, made, uncertain, patience);
+                    }
                 },
                 Err(_) => sending.fail(PeerFailure::NotAnAnswer),
             },

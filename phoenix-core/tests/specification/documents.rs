@@ -14,6 +14,7 @@ const DOCUMENTS: &[&str] = &[
     "CHANGELOG.md",
     "phoenix-core/PROTOCOL.md",
     "phoenix-core/KEYSPACE.md",
+    "phoenix-core/CLIENT_KEYSPACE.md",
     "phoenix-core/vectors/README.md",
 ];
 const FOLDERS: &[&str] =

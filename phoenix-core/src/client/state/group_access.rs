@@ -174,10 +174,7 @@ impl State {
     /// Whether a connection with this user is requested, or being accepted, and can still be made.
     pub fn is_connecting(&self, user: &UserId) -> bool {
         let asked = Some(Connection::Asked(user.clone()));
-        let accepting = |want: &Want| match want {
-            Want::Accept { request } => request.content.sender.client_id().user_id == *user,
-            _ => false,
-        };
+        let accepting = |want: &Want| matches!(want, Want::Accept { request } if request.content.sender.client_id().user_id == *user);
         self.intents.iter().any(|(_, intent)| accepting(&intent.want))
             || self.groups.iter().any(|(id, group)| group.connection == asked && self.is_healthy(id))
     }
