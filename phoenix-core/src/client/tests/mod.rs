@@ -315,6 +315,24 @@ fn who_does_not_accept_by_itself_is_asked() {
 }
 
 #[test]
+fn a_declined_request_is_gone() {
+    let mut network = Network::new(14, &["one.example", "two.example"]);
+    let first = network.client("one.example", |_| {});
+    let second = network.client("two.example", |config| config.auto_accept = false);
+    for user in [first, second] {
+        network.insist(user, |client| client.register(b"a password")).unwrap();
+    }
+    let (asker, asked) = (network.user(first), network.user(second));
+    network.insist(first, |client| client.connect(asked.clone())).unwrap();
+    network.settle(|network| network.events[second].contains(&Event::ConnectionRequested(asker.clone())));
+    assert!(network.clients[second].decline(&asker));
+    assert!(!network.clients[second].decline(&asker), "there is none any more");
+    let accepted = network.insist(second, |client| client.accept(asker.clone()));
+    assert_eq!(accepted, Err(ClientError::NotAContact(asker)));
+    assert!(network.clients[second].contacts().is_empty());
+}
+
+#[test]
 fn what_cannot_be_done_says_so() {
     let mut network = Network::new(11, &["one.example", "two.example"]);
     let users = three_users(&mut network);
