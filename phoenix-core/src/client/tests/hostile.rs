@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{assert_agreement, connect, create_group, group_of_three, network::Network, three_users};
 use crate::{
     client::{Client, ClientError, Event, IntentView, Intention, Output},
-    error::{PeerFailure, Refusal},
+    error::Refusal,
     identifiers::GroupId,
+    time::{DAY, Timestamp},
     wire::{
         envelope::{RequestEnvelope, ResponseEnvelope},
         operations::OperationKind,
@@ -39,7 +40,7 @@ fn under_way(network: &Network, client: usize, what: Intention) -> IntentView {
     all.find(|view| view.what == what).unwrap()
 }
 
-/// An old copy whose queue is empty takes every reading for a discovery, and marks groups made since.
+/// Its queue is empty, so that every reading shows again that another copy has read it.
 #[test]
 fn an_old_copy_says_so_once_and_goes_on_in_new_groups() {
     let mut network = Network::new(61, &["one.example", "two.example"]);
@@ -69,7 +70,7 @@ fn an_old_copy_says_so_once_and_goes_on_in_new_groups() {
     assert_eq!((said, sent), (1, Ok(())));
 }
 
-/// A cancelled join leaves its inbox: another invitation is swallowed.
+/// Else another invitation would go into the inbox that is left, and be followed by no one.
 #[test]
 fn a_cancelled_join_leaves_nothing_behind() {
     let (mut network, [_, second, _], group) = waiting_to_join(62, &[]);
@@ -80,7 +81,7 @@ fn a_cancelled_join_leaves_nothing_behind() {
     assert!(!network.clients[second].state.is_known(&group), "the inbox of a cancelled join is still there");
 }
 
-/// The same, and then a message is sent to the group.
+/// With a delivery behind the Welcome, which no one follows.
 #[test]
 fn a_message_to_a_group_whose_join_was_cancelled_is_refused() {
     let (mut network, [_, second, _], group) = waiting_to_join(62, &[b"behind the Welcome"]);
@@ -91,7 +92,7 @@ fn a_message_to_a_group_whose_join_was_cancelled_is_refused() {
     assert_eq!(sent, Err(ClientError::UnknownGroup));
 }
 
-/// No cancel: a message is begun between the answer that brings Welcome and delivery, and the next poll.
+/// The message is begun before the restored client has read the Welcome and the delivery behind it.
 #[test]
 fn a_message_to_a_group_that_is_being_joined_is_refused_or_sent() {
     let mut network = Network::new(63, &["one.example", "two.example"]);
@@ -108,7 +109,7 @@ fn a_message_to_a_group_that_is_being_joined_is_refused_or_sent() {
     assert!(matches!(sent, Ok(()) | Err(ClientError::UnknownGroup)), "{sent:?}");
 }
 
-/// A commit that was carried by 64 requests can be carried by no other.
+/// Each operation on a group sends the commit whose outcome is unknown once more.
 #[test]
 fn a_commit_can_be_carried_by_any_number_of_requests() {
     let mut network = Network::new(64, &["one.example", "two.example"]);
@@ -128,7 +129,7 @@ fn a_commit_can_be_carried_by_any_number_of_requests() {
     assert_eq!((once, twice), (Ok(()), Ok(())));
 }
 
-/// Two registrations at once: the later one throws the keys of the published connection packages away.
+/// The keys of the published connection packages are those that the client holds: others can connect.
 #[test]
 fn registering_twice_at_once_makes_one_account() {
     let mut network = Network::new(65, &["one.example", "two.example"]);
@@ -150,7 +151,7 @@ fn registering_twice_at_once_makes_one_account() {
     assert_eq!(network.clients[one].contacts().len(), 1, "{ends:?}");
 }
 
-/// A message whose first copy was ordered, refused when signed anew, then cancelled while it catches up.
+/// The first copy was ordered; the second was refused, and cancelled while the client caught up.
 #[test]
 fn a_copy_of_a_cancelled_message_that_was_ordered_is_known() {
     let mut network = Network::new(67, &["one.example", "two.example"]);
@@ -175,7 +176,7 @@ fn a_copy_of_a_cancelled_message_that_was_ordered_is_known() {
     assert_agreement(&network, &users, &group);
 }
 
-/// Deliveries are held, another commit came first.
+/// Another member's commit has come first, and is held back.
 #[test]
 fn while_deliveries_are_held_a_group_is_followed_for_what_is_sent_to_it() {
     let mut network = Network::new(68, &["one.example", "two.example"]);
@@ -189,7 +190,7 @@ fn while_deliveries_are_held_a_group_is_followed_for_what_is_sent_to_it() {
     assert!(sent.is_ok() && took.as_secs() < 60, "{sent:?} after {took:?}");
 }
 
-/// An old copy's tokens go into other requests than those that spent them.
+/// The other copy has spent tokens that this one has in stock.
 #[test]
 fn an_old_copy_spends_no_token_again() {
     let mut network = Network::new(70, &["one.example", "two.example"]);
@@ -218,7 +219,7 @@ fn an_old_copy_spends_no_token_again() {
     assert_eq!((twice, made), (0, Ok(())));
 }
 
-/// The key package of a join is used up by another one while it waits: it neither declines nor cleans up.
+/// The request for the tree is refused after it was repeated for a while.
 #[test]
 fn a_join_that_fails_late_is_declined() {
     let (mut network, [_, second, _], group) = waiting_to_join(72, &[]);
@@ -232,7 +233,7 @@ fn a_join_that_fails_late_is_declined() {
     assert!(!network.clients[second].state.is_known(&group));
 }
 
-/// The first reading of a restored client is refused once: nothing else ever goes on.
+/// Nothing else goes on before it has read its queue.
 #[test]
 fn a_restored_client_whose_reading_is_refused_tries_again() {
     let mut network = Network::new(73, &["one.example", "two.example"]);
@@ -274,7 +275,7 @@ fn an_old_copy_that_holds_deliveries_is_found_out_all_the_same() {
     );
 }
 
-/// A cancelled acceptance leaves its inbox and MLS state.
+/// Neither its inbox nor its MLS state.
 #[test]
 fn a_cancelled_acceptance_leaves_nothing_behind() {
     let mut network = Network::new(76, &["one.example", "two.example"]);
@@ -299,7 +300,30 @@ fn a_cancelled_acceptance_leaves_nothing_behind() {
     assert_eq!((state.is_known(&group), state.mls(&group).is_ok()), (false, false));
 }
 
-/// A client whose clock is wrong sends again and again without any pause.
+/// Answers all requests of a client with a refusal of its time, for this many seconds. Returns how many requests
+/// it makes.
+fn refuse_times(client: &mut Client, from: Timestamp, seconds: u64) -> usize {
+    let mut requests = 0;
+    for second in 0..seconds {
+        let now = from + Duration::from_secs(second);
+        while let Some(output) = client.poll(now) {
+            match output {
+                Output::Save(save) => client.saved(save.id, Ok(())),
+                Output::Request(exchange) => {
+                    requests += 1;
+                    assert!(requests < 1_000, "requests without a pause");
+                    let refused = ResponseEnvelope::refused(&Refusal::OutsideTimeWindow { now });
+                    client.respond(exchange.id, Ok(refused), now);
+                }
+                Output::Event(id, _) => client.confirm(id),
+                Output::Stopped => panic!("no save fails here"),
+            }
+        }
+    }
+    requests
+}
+
+/// An earlier copy may have been in time, so the message is signed anew.
 #[test]
 fn a_wrong_clock_costs_a_pause_between_any_two_requests() {
     let mut network = Network::new(77, &["one.example", "two.example"]);
@@ -307,84 +331,54 @@ fn a_wrong_clock_costs_a_pause_between_any_two_requests() {
     let first = users[0];
     network.insist(first, |client| client.stock_tokens(&"one.example".parse().unwrap(), 10)).unwrap();
     network.outage = Some(super::Outage::Answers);
-    let sending = network.clients[first].send(&group, b"text");
+    network.clients[first].send(&group, b"text");
     network.pass(5_000);
-    let now = network.world.now;
-    let mut sent = 0;
-    let client = &mut network.clients[first];
-    for _ in 0..100_000 {
-        let Some(output) = client.poll(now) else { break };
-        match output {
-            Output::Save(save) => client.saved(save.id, Ok(())),
-            Output::Request(exchange) => {
-                sent += 1;
-                if sent > 2_000 {
-                    break;
-                }
-                let refused = ResponseEnvelope::refused(&Refusal::OutsideTimeWindow { now });
-                client.respond(exchange.id, Ok(refused), now);
-            }
-            Output::Event(id, _) => client.confirm(id),
-            Output::Stopped => panic!(),
-        }
-    }
-    // What was sent before may still be answered.
-    let mut later = now;
-    for _ in 0..100_000 {
-        if sent > 2_000 {
-            break;
-        }
-        later = later + Duration::from_secs(1);
-        if later.since(now).as_secs() > 120 {
-            break;
-        }
-        while let Some(output) = client.poll(later) {
-            match output {
-                Output::Save(save) => client.saved(save.id, Ok(())),
-                Output::Request(exchange) => {
-                    sent += 1;
-                    if sent > 2_000 {
-                        break;
-                    }
-                    let refused = ResponseEnvelope::refused(&Refusal::OutsideTimeWindow { now });
-                    client.respond(exchange.id, Ok(refused), later);
-                }
-                Output::Event(id, _) => client.confirm(id),
-                Output::Stopped => panic!(),
-            }
-        }
-    }
-    assert!(sent < 20, "{sent} requests in {} s, for {sending:?}", later.since(now).as_secs());
+    let requests = refuse_times(&mut network.clients[first], network.world.now, 120);
+    assert!((2..20).contains(&requests), "{requests} requests in 120 s");
 }
 
-/// A restored client's first reading is lost once, then its clock is refused: it asks without any pause.
+/// The first reading after the restart is lost, so that it may have been in time.
 #[test]
 fn a_wrong_clock_costs_a_restored_client_pauses_too() {
-    use crate::{error::Refusal, wire::envelope::ResponseEnvelope};
     let mut network = Network::new(78, &["one.example", "two.example"]);
     let (users, _) = group_of_three(&mut network);
-    network.restart(users[0]);
-    let mut now = network.world.now;
-    let mut sent = 0;
-    let client = &mut network.clients[users[0]];
-    for _ in 0..10 {
-        now = now + Duration::from_secs(1);
-        while let Some(output) = client.poll(now) {
-            match output {
-                Output::Save(save) => client.saved(save.id, Ok(())),
-                Output::Request(exchange) => {
-                    sent += 1;
-                    if sent > 2_000 {
-                        panic!("{sent} requests within 10 seconds");
-                    }
-                    let refused = ResponseEnvelope::refused(&Refusal::OutsideTimeWindow { now });
-                    let answer = if sent == 1 { Err(PeerFailure::NoAnswer) } else { Ok(refused) };
-                    client.respond(exchange.id, answer, now);
-                }
-                Output::Event(id, _) => client.confirm(id),
-                Output::Stopped => panic!(),
-            }
-        }
-    }
-    assert!(sent < 20, "{sent} requests");
+    let first = users[0];
+    network.restart(first);
+    network.outage = Some(super::Outage::Requests);
+    network.pass(1_000);
+    let requests = refuse_times(&mut network.clients[first], network.world.now, 120);
+    assert!((2..20).contains(&requests), "{requests} requests in 120 s");
+}
+
+/// The registration was finished, and given up before the answer came.
+#[test]
+fn a_registration_that_was_given_up_too_late_is_found_again() {
+    let mut network = Network::new(79, &["one.example"]);
+    let user = network.client("one.example", |_| {});
+    network.withhold(OperationKind::FinishRegistration);
+    let given_up = network.clients[user].register(b"a password");
+    network.pass(5_000);
+    network.clients[user].cancel(given_up);
+    assert_eq!(network.finish(user, given_up), Err(ClientError::Cancelled));
+    network.dishonest = None;
+    network.insist(user, |client| client.register(b"a password")).unwrap();
+    assert!(network.clients[user].is_registered());
+}
+
+/// The requester's delivery service never answers.
+#[test]
+fn an_acceptance_is_given_up_in_the_end() {
+    let mut network = Network::new(80, &["one.example", "two.example"]);
+    let users = three_users(&mut network);
+    let [first, _, third] = users;
+    network.withhold(OperationKind::ExternalCommitInfo);
+    let asked = network.user(third);
+    network.insist(first, |client| client.connect(asked.clone())).unwrap();
+    network.insist(third, Client::read_queues).unwrap();
+    network.pass(60_000);
+    under_way(&network, third, Intention::AnswerRequest);
+    network.world.now = network.world.now + 31 * DAY;
+    network.pass(60_000);
+    assert!(network.events[third].iter().any(|event| matches!(event, Event::Declined { .. })));
+    assert!(network.clients[third].is_idle());
 }
