@@ -1,0 +1,15 @@
+//! From a seed to a plan: the sizes come from [`Settings`](crate::plan::Settings), everything else is drawn.
+//!
+//! * `phases`: when what begins.
+//! * `servers`: the homeservers and their settings.
+//! * `people`: what users want.
+//! * `faults`: what goes wrong.
+//! * `whole`: all of it together.
+
+mod faults;
+mod people;
+mod phases;
+mod servers;
+mod whole;
+
+pub use whole::{plan, seed_bytes};

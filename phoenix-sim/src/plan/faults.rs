@@ -1,0 +1,52 @@
+//! What goes wrong at a time that the plan names.
+
+use std::time::Duration;
+
+/// A crash of a process or a client, or a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// When it begins.
+    pub at: Duration,
+    /// How long it lasts.
+    pub lasts: Duration,
+    /// What goes wrong.
+    pub kind: FaultKind,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FaultKind {
+    /// A process is killed, and restarted when the fault ends.
+    Crash {
+        /// The index of its homeserver.
+        server: usize,
+        /// Which of the homeserver's processes, from 0.
+        number: usize,
+    },
+    /// The network is partitioned.
+    Partition {
+        /// The indices of the homeservers on one side. All others are on the other.
+        one_side: Vec<usize>,
+    },
+    /// A client is killed, and restored when the fault ends.
+    ClientCrash {
+        /// The index of its user.
+        user: usize,
+        /// How many outputs the client has from the beginning of the fault to the crash; 0: none, it crashes
+        /// at once.
+        steps: u64,
+        /// What it is restored from.
+        copy: DeviceCopy,
+    },
+}
+
+/// What a client is restored from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceCopy {
+    /// The last save.
+    Last,
+    /// A copy of the device that was made this long before the fault begins. If no entry of the client's
+    /// queue was acknowledged since, no one could tell by now that the copy is an older one: then the last
+    /// save.
+    Older(Duration),
+}

@@ -1,0 +1,63 @@
+//! The size of a world, its cryptography, and the bug to plant in it.
+
+use phoenix_core::{client::ClientPlant, config::Plant};
+
+/// The size of a world and the bug to plant in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The seed that everything follows from.
+    pub seed: u64,
+    /// The number of honest homeservers, at least one. A dishonest one joins them.
+    pub servers: usize,
+    /// The number of users, at least two, spread evenly over the honest homeservers.
+    pub users: usize,
+    /// The number of messages that users send.
+    pub messages: usize,
+    /// The bug to plant, if any.
+    pub plant: Option<Bug>,
+    /// The cryptography of all homeservers and clients.
+    pub cryptography: Cryptography,
+}
+
+/// What homeservers, clients and adversaries encrypt and sign with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cryptography {
+    /// The null provider, which protects nothing and keeps all checks: several times as fast.
+    Null,
+    /// As in production.
+    Real,
+}
+
+impl Cryptography {
+    /// Real cryptography in one world of twenty: what the null provider hides is found there.
+    pub const fn of_seed(seed: u64) -> Self {
+        if seed.is_multiple_of(20) { Self::Real } else { Self::Null }
+    }
+}
+
+/// A bug that oracles must find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// In all homeservers.
+    Homeservers(Plant),
+    /// In all clients.
+    Clients(ClientPlant),
+}
+
+impl Settings {
+    /// Returns the bug to plant in homeservers, if there is one.
+    pub fn homeserver_plant(&self) -> Option<Plant> {
+        match self.plant {
+            Some(Bug::Homeservers(plant)) => Some(plant),
+            Some(Bug::Clients(_)) | None => None,
+        }
+    }
+
+    /// Returns the bug to plant in clients, if there is one.
+    pub fn client_plant(&self) -> Option<ClientPlant> {
+        match self.plant {
+            Some(Bug::Clients(plant)) => Some(plant),
+            Some(Bug::Homeservers(_)) | None => None,
+        }
+    }
+}

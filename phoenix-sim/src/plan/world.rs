@@ -1,0 +1,42 @@
+//! The plan of one world, and that of each of its homeservers.
+
+use std::time::Duration;
+
+use phoenix_core::config::Config;
+
+use super::{faults::Fault, intents::Intent, settings::Settings};
+use crate::{disk::StoreFaults, network::Conditions};
+
+/// The plan of one world. All times count from the beginning of the world.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The settings that it was made from.
+    pub settings: Settings,
+    /// The homeservers. The last one is the dishonest one, if there are attempts.
+    pub servers: Vec<ServerPlan>,
+    /// The index of each user's homeserver.
+    pub users: Vec<usize>,
+    /// What users want, each from some time on.
+    pub intents: Vec<Intent>,
+    /// The crashes of homeservers and clients, and the partitions.
+    pub faults: Vec<Fault>,
+    /// What the network does until the faults end.
+    pub network: Conditions,
+    /// What the stores do until the faults end.
+    pub store_faults: StoreFaults,
+    /// When the faults end. From then on everything must settle.
+    pub faults_end: Duration,
+    /// When the dishonest homeserver attempts an attack. Empty: there is no dishonest homeserver.
+    pub attempts: Vec<Duration>,
+}
+
+/// The plan of one homeserver.
+#[derive(Debug, Clone)]
+pub struct ServerPlan {
+    /// Its settings, except for the node's name, which each process has of its own.
+    pub config: Config,
+    /// The number of processes that share its store.
+    pub nodes: usize,
+    /// By how many milliseconds its clock is ahead, or behind if negative.
+    pub skew_milliseconds: i64,
+}
