@@ -81,7 +81,7 @@
 //! use phoenix_sim::{plan::{Cryptography, Settings}, world};
 //!
 //! let settings = Settings {
-//!     seed: 2, servers: 2, users: 3, messages: 6, plant: None, cryptography: Cryptography::Null,
+//!     seed: 2, servers: 2, users: 3, messages: 6, span: None, plant: None, cryptography: Cryptography::Null,
 //! };
 //! let report = world::run(&settings)?;
 //! assert!(report.passed(), "{report}");

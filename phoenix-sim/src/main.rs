@@ -49,6 +49,9 @@ struct Run {
     /// Number of messages that users send.
     #[arg(long, default_value_t = 200)]
     messages: usize,
+    /// How long users send messages, such as 90s, 36h, 2w, 1y [default: as each seed says]
+    #[arg(long, value_parser = humantime::parse_duration)]
+    span: Option<Duration>,
     /// Print one JSON object a line for each seed, instead of text.
     #[arg(long)]
     json: bool,
@@ -158,6 +161,7 @@ fn settings(run: &Run, seed: u64) -> Settings {
         servers: run.servers,
         users: run.users,
         messages: run.messages,
+        span: run.span,
         plant: run.plant.map(Bug::from),
         cryptography: run.cryptography.of_seed(seed),
     }

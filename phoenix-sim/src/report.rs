@@ -36,8 +36,8 @@ pub struct Report {
     pub faults: BTreeMap<&'static str, u64>,
     /// Attempts of the dishonest homeserver, by kind and outcome.
     pub attempts: BTreeMap<String, u64>,
-    /// Refused requests, by code.
-    pub refusals: BTreeMap<u16, u64>,
+    /// Refused requests of honest callers, by operation and code.
+    pub refusals: BTreeMap<String, u64>,
     /// Events of the world.
     pub events: u64,
     /// Operations that homeservers served.

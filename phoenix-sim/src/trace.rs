@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use phoenix_core::{hex::Hex, time::Timestamp};
 use sha2::{Digest, Sha256};
 
-use crate::{clock::START, schedule::EventNumber};
+use crate::schedule::EventNumber;
 
 /// How many events are kept for failures and logs: more than most worlds have.
 const MAX_KEPT: usize = 400_000;
@@ -18,8 +18,9 @@ const MAX_KEPT: usize = 400_000;
 const MAX_CHAIN: usize = 48;
 
 /// The trace of one world.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Trace {
+    start: Timestamp,
     hash: Sha256,
     events: VecDeque<Entry>,
     current: EventNumber,
@@ -36,6 +37,11 @@ struct Entry {
 }
 
 impl Trace {
+    /// Creates the trace of a world that begins at `start`.
+    pub fn new(start: Timestamp) -> Self {
+        Self { start, hash: Sha256::new(), events: VecDeque::new(), current: 0, count: 0 }
+    }
+
     /// Begins an event. What is noted and hashed from now on belongs to it.
     pub fn begin(&mut self, at: Timestamp, number: EventNumber, cause: EventNumber, what: String) {
         self.count += 1;
@@ -85,7 +91,7 @@ impl Trace {
         while chain.len() < MAX_CHAIN
             && let Some(entry) = self.find(next)
         {
-            chain.push(entry.describe());
+            chain.push(entry.describe(self.start));
             next = entry.cause;
         }
         chain.reverse();
@@ -95,7 +101,7 @@ impl Trace {
     /// Returns the texts of the last `count` events, the oldest first.
     pub fn last(&self, count: usize) -> Vec<String> {
         let first = self.events.len().saturating_sub(count);
-        self.events.range(first..).map(Entry::describe).collect()
+        self.events.range(first..).map(|entry| entry.describe(self.start)).collect()
     }
 
     fn find(&self, number: EventNumber) -> Option<&Entry> {
@@ -105,8 +111,8 @@ impl Trace {
 }
 
 impl Entry {
-    fn describe(&self) -> String {
-        let seconds = (self.at - START).as_secs_f64();
+    fn describe(&self, start: Timestamp) -> String {
+        let seconds = (self.at - start).as_secs_f64();
         let notes: String = self.notes.iter().map(|note| format!("; {note}")).collect();
         format!("{seconds:10.3} s  #{:<7} {}{notes}", self.number, self.what)
     }

@@ -1,11 +1,12 @@
 //! From a seed to a plan: the sizes come from [`Settings`](crate::plan::Settings), everything else is drawn.
 //!
-//! * `phases`: when what begins.
+//! * `phases`: when what begins, and for how long it goes on.
 //! * `servers`: the homeservers and their settings.
 //! * `people`: what users want.
-//! * `faults`: what goes wrong.
+//! * `faults`, `clocks`: what goes wrong.
 //! * `whole`: all of it together.
 
+mod clocks;
 mod faults;
 mod people;
 mod phases;

@@ -1,13 +1,11 @@
 //! All parts of a plan together.
 
-use std::time::Duration;
-
 use phoenix_core::rng::Random;
 
 use super::{
-    faults,
-    people::{beginnings, groups, messages},
-    phases::{MESSAGES_FROM, sending_time},
+    clocks, faults,
+    people::{beginnings, departures, groups, messages, users},
+    phases::Phases,
     servers::servers,
 };
 use crate::plan::{Plan, Settings};
@@ -16,25 +14,28 @@ use crate::plan::{Plan, Settings};
 pub fn plan(settings: &Settings) -> Plan {
     let seed = seed_bytes(settings.seed);
     let random = |label: &str| Random::derive(&seed, label, &[]);
+    let phases = Phases::of(settings, &mut random("phases"));
     let servers = servers(&mut random("servers"), settings);
-    let users: Vec<usize> = (0..settings.users).map(|user| user % settings.servers.max(1)).collect();
-    let groups = groups(&mut random("groups"), settings);
-    let faults_end = MESSAGES_FROM + Duration::from_millis(sending_time(settings));
-    let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &servers, faults_end);
-    trouble.extend(faults::client_crashes(&mut random("client crashes"), settings, faults_end));
-    trouble.extend(faults::older_copy(&mut random("older copies"), settings, faults_end));
-    let mut intents = beginnings(&mut random("beginnings"), settings, &groups);
-    intents.extend(messages(&mut random("messages"), settings, &groups));
+    let groups = groups(&mut random("groups"), settings, &phases);
+    let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &servers, phases.end);
+    trouble.extend(faults::client_crashes(&mut random("client crashes"), settings, &phases));
+    trouble.extend(faults::older_copy(&mut random("older copies"), settings, &phases));
+    trouble.extend(clocks::steps(&mut random("clocks"), settings, &phases));
+    let mut intents = beginnings(&mut random("beginnings"), settings, &phases, &groups);
+    intents.extend(messages(&mut random("messages"), settings, &phases, &groups));
+    intents.extend(departures(settings, &phases));
     Plan {
         settings: settings.clone(),
         faults: trouble,
+        start: phases.start,
         servers,
-        users,
+        users: users(&mut random("users"), settings, &phases),
         intents,
         network: faults::network(&mut random("network")),
         store_faults: faults::store_faults(&mut random("trouble")),
-        faults_end,
-        attempts: faults::attempts(&mut random("attempts"), faults_end),
+        faults_end: phases.end,
+        habits: phases.habits(),
+        attempts: faults::attempts(&mut random("attempts"), phases.end),
     }
 }
 

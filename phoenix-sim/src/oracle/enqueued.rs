@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 
 use phoenix_core::{
+    codec::decode,
+    crypto::ratchet::{QueueEntry, QueueEntryContent},
     identifiers::{LogId, QsClientId},
     store::Write,
 };
@@ -58,9 +60,8 @@ impl Enqueued {
     /// # Errors
     /// The queue has more entries than there were deliveries for it.
     pub fn entered(&mut self, write: &Write) -> Result<(), Violation> {
-        let Some((client, sequence)) = entry_name(write.key.name()) else { return Ok(()) };
-        // Entry 0 carries the key of the queue and no delivery.
-        if sequence == 0 {
+        let Some(client) = owner(write.key.name()) else { return Ok(()) };
+        if !is_delivery(write) {
             return Ok(());
         }
         let counts = self.queues.entry(client).or_default();
@@ -73,8 +74,14 @@ impl Enqueued {
     }
 }
 
-/// Returns the client and the sequence number that name the row of a queue entry.
-fn entry_name(name: &[u8]) -> Option<(QsClientId, u64)> {
-    let (client, sequence) = name.split_at_checked(16)?;
-    Some((QsClientId(client.try_into().ok()?), u64::from_be_bytes(sequence.try_into().ok()?)))
+/// Returns the client in whose queue an entry is.
+fn owner(name: &[u8]) -> Option<QsClientId> {
+    Some(QsClientId(name.get(..16)?.try_into().ok()?))
+}
+
+/// Returns whether an entry carries a delivery, and not a key of the queue or randomness for it.
+fn is_delivery(write: &Write) -> bool {
+    // The row is one byte for its format, then the entry.
+    let entry = write.bytes.as_ref().and_then(|bytes| decode::<QueueEntry>(bytes.get(1..)?).ok());
+    entry.is_some_and(|entry| matches!(entry.content, QueueEntryContent::Message(_)))
 }

@@ -28,6 +28,20 @@ pub enum FaultKind {
         /// The indices of the homeservers on one side. All others are on the other.
         one_side: Vec<usize>,
     },
+    /// The clock of a homeserver is set wrong, and set right when the fault ends.
+    ServerClock {
+        /// The index of the homeserver.
+        server: usize,
+        /// By how many milliseconds it is set forward, or back if negative.
+        by_milliseconds: i64,
+    },
+    /// The clock of a user's device is set wrong, and set right when the fault ends.
+    UserClock {
+        /// The index of the user.
+        user: usize,
+        /// By how many milliseconds it is set forward, or back if negative.
+        by_milliseconds: i64,
+    },
     /// A client is killed, and restored when the fault ends.
     ClientCrash {
         /// The index of its user.

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use phoenix_core::config::Config;
+use phoenix_core::{config::Config, time::Timestamp};
 
-use super::{faults::Fault, intents::Intent, settings::Settings};
+use super::{
+    faults::{Fault, FaultKind},
+    intents::Intent,
+    settings::Settings,
+};
 use crate::{disk::StoreFaults, network::Conditions};
 
 /// The plan of one world. All times count from the beginning of the world.
@@ -12,10 +16,12 @@ use crate::{disk::StoreFaults, network::Conditions};
 pub struct Plan {
     /// The settings that it was made from.
     pub settings: Settings,
+    /// The time at which the world begins, by a clock that is right.
+    pub start: Timestamp,
     /// The homeservers. The last one is the dishonest one, if there are attempts.
     pub servers: Vec<ServerPlan>,
-    /// The index of each user's homeserver.
-    pub users: Vec<usize>,
+    /// The users.
+    pub users: Vec<UserPlan>,
     /// What users want, each from some time on.
     pub intents: Vec<Intent>,
     /// The crashes of homeservers and clients, and the partitions.
@@ -26,8 +32,18 @@ pub struct Plan {
     pub store_faults: StoreFaults,
     /// When the faults end. From then on everything must settle.
     pub faults_end: Duration,
+    /// How often what nobody has told is looked for.
+    pub habits: Habits,
     /// When the dishonest homeserver attempts an attack. Empty: there is no dishonest homeserver.
     pub attempts: Vec<Duration>,
+}
+
+impl Plan {
+    /// Returns whether the clock of a homeserver is wrong for a while.
+    pub fn sets_clock_of(&self, homeserver: usize) -> bool {
+        let sets = |fault: &Fault| matches!(fault.kind, FaultKind::ServerClock { server, .. } if server == homeserver);
+        self.faults.iter().any(sets)
+    }
 }
 
 /// The plan of one homeserver.
@@ -39,4 +55,24 @@ pub struct ServerPlan {
     pub nodes: usize,
     /// By how many milliseconds its clock is ahead, or behind if negative.
     pub skew_milliseconds: i64,
+}
+
+/// The plan of one user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserPlan {
+    /// The index of its homeserver.
+    pub server: usize,
+    /// By how many milliseconds the clock of its device is ahead, or behind if negative.
+    pub skew_milliseconds: i64,
+}
+
+/// How often processes and users look for what nobody has told them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Habits {
+    /// How often a process looks for timers that others have set.
+    pub scan_timers: Duration,
+    /// How often users read their queues without a signal, apart from jitter.
+    pub read_queues: Duration,
+    /// How long a user waits before it tries an intent again.
+    pub try_again: Duration,
 }

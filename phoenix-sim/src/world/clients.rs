@@ -162,7 +162,7 @@ impl World {
         if self.faults_over {
             self.users[user].doom = None;
         }
-        if self.users[user].client.is_some() {
+        if self.users[user].client.is_some() || self.users[user].has_left {
             return Ok(());
         }
         let now = self.user_time(user);

@@ -42,6 +42,8 @@ pub(super) enum Event {
     Partition { fault: usize },
     /// The partition of a fault ends.
     Heal { fault: usize },
+    /// The clock that a fault is about is set forward, or back if negative.
+    SetClock { fault: usize, by_milliseconds: i64 },
     /// A save reaches a client's device.
     Store { user: usize, start: u32 },
     /// A user has done with an event that its client has shown.
@@ -95,6 +97,9 @@ impl Event {
             Self::Restart { machine } => format!("machine {machine} restarts"),
             Self::Partition { fault } => format!("the network partitions (fault {fault})"),
             Self::Heal { fault } => format!("the network heals (fault {fault})"),
+            Self::SetClock { fault, by_milliseconds } => {
+                format!("the clock of fault {fault} is set by {by_milliseconds} ms")
+            }
             Self::Store { user, .. } => format!("a save of user {user} reaches the device"),
             Self::Confirm { user, event, .. } => format!("user {user} confirms {event:?}"),
             Self::CopyDevice { user, .. } => format!("a copy of the device of user {user} is made"),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{event::Event, process::Process, state::World};
-use crate::{disk::StoreFaults, network::Partition, node::Node, oracle::Violation, plan::FaultKind};
+use crate::{
+    clock::Skew, disk::StoreFaults, network::Partition, node::Node, oracle::Violation, plan::FaultKind,
+};
 
 impl World {
     /// Kills process `number` of a homeserver: everything that it had not committed is gone.
@@ -40,12 +42,32 @@ impl World {
         self.partitions.remove(&fault);
     }
 
+    /// Sets the clock that a fault of the plan is about.
+    pub(super) fn set_clock(&mut self, fault: usize, by_milliseconds: i64) {
+        if self.faults_over {
+            return;
+        }
+        let skew = match self.plan.faults[fault].kind {
+            FaultKind::ServerClock { server, .. } => &mut self.servers[server].skew,
+            FaultKind::UserClock { user, .. } => &mut self.users[user].skew,
+            _ => return,
+        };
+        *skew = skew.stepped(by_milliseconds);
+        self.report.fault("clock steps");
+    }
+
     /// Ends all faults: the network and the stores work, and every process and client runs again.
     pub(super) fn end_faults(&mut self) -> Result<(), Violation> {
         self.faults_over = true;
         self.network = self.network.without_faults();
         self.store_faults = StoreFaults::none();
         self.partitions.clear();
+        for (server, plan) in self.servers.iter_mut().zip(&self.plan.servers) {
+            server.skew = Skew::from_milliseconds(plan.skew_milliseconds);
+        }
+        for (user, plan) in self.users.iter_mut().zip(&self.plan.users) {
+            user.skew = Skew::from_milliseconds(plan.skew_milliseconds);
+        }
         for machine in 0..self.machines.len() {
             self.restart(machine);
         }

@@ -1,18 +1,13 @@
 //! Intents: what users want, and when they can have it.
 
-use std::time::Duration;
-
-use phoenix_core::client::{ClientError, IntentId};
+use phoenix_core::client::{Client, ClientError, IntentId};
 
 use super::{event::Event, state::World};
 use crate::{
-    oracle::Violation,
+    oracle::{Oracles, Violation},
     plan::{Action, Intent},
     user::{Begun, Kept},
 };
-
-/// How long a user waits before it tries an intent again.
-const TRY_AGAIN: Duration = Duration::from_secs(3);
 
 /// How many unfinished intents a failure lists.
 const LISTED_INTENTS: usize = 8;
@@ -43,6 +38,10 @@ impl World {
             (Action::Invite { other, .. }, Some(group)) => client.invite(group, &[ids[*other].clone()]),
             (Action::Send { text, .. }, Some(group)) => client.send(group, text.as_bytes()),
             (Action::Update { .. }, Some(group)) => client.update(group),
+            (Action::Leave, _) => {
+                self.leave(number, user);
+                return Ok(());
+            }
             (_, None) => return Ok(()),
         };
         self.users[user].begun.insert(intent, Begun { intent: number, kept: Kept::Not });
@@ -50,7 +49,7 @@ impl World {
     }
 
     pub(super) fn try_again(&mut self, intent: usize) {
-        self.after(TRY_AGAIN, Event::Intent { intent });
+        self.after(self.plan.habits.try_again, Event::Intent { intent });
     }
 
     /// Returns whether an intent is neither done nor given up.
@@ -84,6 +83,7 @@ impl World {
             })
         };
         match action {
+            Action::Leave => self.may_leave(user),
             Action::Register => true,
             Action::Connect { other } => actor.is_registered && self.users[*other].is_registered,
             Action::CreateGroup { .. } => actor.is_registered,
@@ -92,6 +92,26 @@ impl World {
             }
             Action::Send { group, .. } | Action::Update { group } => in_group(group),
         }
+    }
+
+    /// Returns whether everything is done that a user wanted, and those in its groups, and whether it has
+    /// received all that was for it.
+    fn may_leave(&self, user: usize) -> bool {
+        let is_others = |intent: usize| self.plan.intents[intent].action != Action::Leave;
+        let until = self.clock.elapsed();
+        let mut wanted = (0..self.plan.intents.len()).filter(|intent| {
+            self.plan.intents[*intent].at <= until && is_others(*intent) && self.is_wanted(*intent)
+        });
+        let is_idle = self.users[user].client.as_ref().is_some_and(Client::is_idle);
+        let Oracles { acknowledged, epochs, order, restored, .. } = &self.oracles;
+        wanted.next().is_none() && is_idle && acknowledged.missing(epochs, order, restored).is_empty()
+    }
+
+    /// Switches the device of a user off for good.
+    fn leave(&mut self, intent: usize, user: usize) {
+        self.users[user].has_left = true;
+        self.users[user].client = None;
+        self.finished.insert(intent, self.trace.count());
     }
 
     /// Returns some of the intents that are not finished, for a failure's text.

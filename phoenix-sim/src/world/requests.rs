@@ -27,7 +27,8 @@ const CONNECTION_REFUSED: Duration = Duration::from_millis(5);
 impl World {
     /// Sends a request to a homeserver.
     pub(super) fn call(&mut self, caller: Caller, domain: &Domain, request: Vec<u8>) {
-        let id = CallId(self.next_call);
+        let is_honest = !matches!(caller, Caller::Adversary { .. });
+        let id = CallId { number: self.next_call, is_honest };
         self.next_call += 1;
         self.trace.note(format!("{id} {} to {domain}", operation_name(&request)));
         self.trace.bytes(&request);
@@ -97,7 +98,10 @@ impl World {
     ) -> Result<(), Violation> {
         self.trace.bytes(&reply);
         if let Ok(ResponseEnvelope { outcome: ResponseOutcome::Refused(refusal), .. }) = decode(&reply) {
-            *self.report.refusals.entry(refusal.code()).or_default() += 1;
+            if call.is_honest {
+                let name = format!("{}: {}", operation_name(request), refusal.code());
+                *self.report.refusals.entry(name).or_default() += 1;
+            }
             self.trace.note(format!("{call} {} refused: {refusal}", operation_name(request)));
         } else {
             self.trace.note(format!("{call} {} served", operation_name(request)));

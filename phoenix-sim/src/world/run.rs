@@ -100,6 +100,10 @@ impl World {
                 self.heal(fault);
                 Ok(())
             }
+            Event::SetClock { fault, by_milliseconds } => {
+                self.set_clock(fault, by_milliseconds);
+                Ok(())
+            }
             Event::Store { user, start } => self.store(user, start),
             Event::Confirm { user, start, event } => self.confirm(user, start, event),
             Event::CopyDevice { user, fault } => {

@@ -59,7 +59,7 @@ impl World {
             let intents = self.wanted_intents();
             return violation(format!("{wanted} intents of users are not finished: {intents}"));
         }
-        let is_idle = |user: &User| user.client.as_ref().is_some_and(Client::is_idle);
+        let is_idle = |user: &User| user.has_left || user.client.as_ref().is_some_and(Client::is_idle);
         if let Some(user) = self.users.iter().position(|user| !is_idle(user)) {
             return violation(format!("the client of user {user} is not idle"));
         }

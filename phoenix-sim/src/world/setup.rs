@@ -37,7 +37,7 @@ impl World {
         let seed = generate::seed_bytes(plan.settings.seed);
         let random = |label: &str| Random::derive(&seed, label, &[b"world"]);
         let mut world = Self {
-            clock: Clock::default(),
+            clock: Clock::starting(plan.start),
             schedule: Schedule::default(),
             randoms: Randoms {
                 network: random("network"),
@@ -59,7 +59,7 @@ impl World {
             next_call: 0,
             adversary: None,
             oracles: Oracles::default(),
-            trace: Trace::default(),
+            trace: Trace::new(plan.start),
             report: Report { seed: plan.settings.seed, ..Report::default() },
             is_settled: false,
             faults_over: false,
@@ -76,10 +76,10 @@ impl World {
         }
         let homeserver = |server: &Server| Homeserver { domain: server.domain.clone(), keys: server.keys() };
         self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect());
-        for (number, server) in plan.users.iter().enumerate() {
+        for (number, user) in plan.users.iter().enumerate() {
             let random = Random::derive(seed, "user", &[&(number as u64).to_be_bytes()]);
             let plant = plan.settings.client_plant();
-            self.users.push(User::new(&self.servers[*server], *server, plant, random));
+            self.users.push(User::new(user, &self.servers[user.server], plant, random));
             self.after(FIRST_READ, Event::ReadQueues { user: number, again: true });
         }
         for (number, intent) in plan.intents.iter().enumerate() {
@@ -98,7 +98,7 @@ impl World {
     fn add_server(&mut self, plan: &ServerPlan, seed: &[u8; 32]) {
         let server = self.servers.len();
         let machines = self.machines.len()..self.machines.len() + plan.nodes;
-        self.servers.push(Server::new(plan, machines.clone().collect(), seed));
+        self.servers.push(Server::new(plan, machines.clone().collect(), seed, self.plan.start));
         for (number, machine) in machines.enumerate() {
             self.machines.push(Machine { server, number, start: 0, node: None });
             self.after(Duration::ZERO, Event::Restart { machine });
@@ -114,6 +114,12 @@ impl World {
                 FaultKind::Partition { .. } => {
                     self.after(fault.at, Event::Partition { fault: number });
                     self.after(fault.at + fault.lasts, Event::Heal { fault: number });
+                }
+                FaultKind::ServerClock { by_milliseconds, .. }
+                | FaultKind::UserClock { by_milliseconds, .. } => {
+                    self.after(fault.at, Event::SetClock { fault: number, by_milliseconds });
+                    let by_milliseconds = -by_milliseconds;
+                    self.after(fault.at + fault.lasts, Event::SetClock { fault: number, by_milliseconds });
                 }
                 FaultKind::ClientCrash { user, copy, .. } => {
                     if let DeviceCopy::Older(age) = copy {

@@ -79,9 +79,9 @@ impl World {
         self.servers[self.machines[machine].server].skew.reads(self.clock.now())
     }
 
-    /// Returns the time by the clock of a user, which is that of its homeserver.
+    /// Returns the time by the clock of a user's device.
     pub(super) fn user_time(&self, user: usize) -> Timestamp {
-        self.servers[self.users[user].server].skew.reads(self.clock.now())
+        self.users[user].skew.reads(self.clock.now())
     }
 
     /// Returns the node of a process. `None`: the process has crashed.
@@ -135,7 +135,7 @@ impl World {
         &mut self.users
     }
 
-    /// The world's clock, which is right. Those of homeservers and users are off by [`Server::skew`].
+    /// The world's clock, which is right. Those of homeservers and users are off by their `skew`.
     pub fn clock(&self) -> Clock {
         self.clock
     }

@@ -1,7 +1,5 @@
 //! Timers: those that a process sets, and those that others have left in the store.
 
-use std::time::Duration;
-
 use phoenix_core::{
     dispatch::Input,
     operation::{Timer, timers},
@@ -10,9 +8,6 @@ use phoenix_core::{
 
 use super::{event::Event, machine::Origin, process::Process, state::World};
 use crate::oracle::Violation;
-
-/// How often a process looks for timers that others have set.
-const SCAN_TIMERS: Duration = Duration::from_secs(5);
 
 /// How many timers one scan returns at most.
 const TIMERS_PER_SCAN: usize = 4096;
@@ -30,13 +25,16 @@ impl World {
         if self.node(process).is_none() {
             return;
         }
-        let rows = &self.servers[self.machines[process.machine].server].disk.rows;
+        let now = self.machine_time(process.machine);
+        let server = &self.servers[self.machines[process.machine].server];
+        let (rows, times) = (&server.disk.rows, &server.config.times);
         let keys = rows.scan(&timers::scan(TIMERS_PER_SCAN));
-        let found: Vec<_> = keys.iter().filter_map(|key| timers::from_row(key, rows.get(key)?)).collect();
+        let found: Vec<_> =
+            keys.iter().filter_map(|key| timers::from_row(key, rows.get(key)?, now, times)).collect();
         for (timer, due) in found {
             self.wake(process, &timer, due);
         }
-        self.after(SCAN_TIMERS, Event::ScanTimers { process });
+        self.after(self.plan.habits.scan_timers, Event::ScanTimers { process });
     }
 
     /// Schedules a timer for the time at which the machine's clock reads `due`, or now if that has passed.

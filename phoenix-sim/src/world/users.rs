@@ -16,9 +16,6 @@ use crate::{
     user::{Begun, User},
 };
 
-/// How often users read their queues without a signal, apart from jitter.
-const READ_QUEUES: Duration = Duration::from_secs(20);
-
 /// The jitter stays below this, in milliseconds.
 const READ_JITTER: u64 = 2_000;
 
@@ -33,9 +30,9 @@ impl World {
 
     /// Has a user read its queues; `again`: and schedules the next time.
     pub(super) fn read_queues(&mut self, user: usize, again: bool) -> Result<(), Violation> {
-        if again {
+        if again && !self.users[user].has_left {
             let jitter = Duration::from_millis(self.randoms.users.below(READ_JITTER));
-            self.after(READ_QUEUES + jitter, Event::ReadQueues { user, again });
+            self.after(self.plan.habits.read_queues + jitter, Event::ReadQueues { user, again });
         }
         if !self.users[user].is_registered {
             return Ok(());
