@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use phoenix_core::config::Config;
+use serde::{Deserialize, Serialize};
 
-use super::{faults::Fault, intents::Intent, settings::Settings};
+use super::{config, differences::is_default, faults::Fault, intents::Intent, settings::Settings};
 use crate::{disk::StoreFaults, network::Conditions};
 
 /// The plan of one world. All times count from the beginning of the world.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Plan {
     /// The settings that it was made from.
     pub settings: Settings,
@@ -31,12 +33,24 @@ pub struct Plan {
 }
 
 /// The plan of one homeserver.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ServerPlan {
     /// Its settings, except for the node's name, which each process has of its own.
+    #[serde(with = "config")]
     pub config: Config,
     /// The number of processes that share its store.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub nodes: usize,
     /// By how many milliseconds its clock is ahead, or behind if negative.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub skew_milliseconds: i64,
+}
+
+const fn one() -> usize {
+    1
+}
+
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
