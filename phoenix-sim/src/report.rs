@@ -61,6 +61,8 @@ pub struct Failure {
     pub what: String,
     /// The number of events up to then, that of the failure included.
     pub step: u64,
+    /// The command that repeats it. `None` if the world was made by other means.
+    pub repeat: Option<String>,
     /// The events that led to it, the first cause first, then the last events of the world. If it contradicts
     /// an earlier event, the causes of that one come before all.
     pub chain: Vec<String>,
@@ -113,6 +115,9 @@ impl fmt::Display for Report {
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "  oracle {} at step {}: {}", self.oracle, self.step, self.what)?;
-        self.chain.iter().try_for_each(|line| writeln!(formatter, "    {line}"))
+        self.chain.iter().try_for_each(|line| writeln!(formatter, "    {line}"))?;
+        let Some(repeat) = &self.repeat else { return Ok(()) };
+        writeln!(formatter, "  Repeat it by: {repeat}")?;
+        writeln!(formatter, "  Write its plan, to change it, by: {repeat} --write-plan plan.toml")
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     crypto::opaque::PasswordHashing,
     identifiers::Domain,
@@ -48,7 +50,8 @@ pub struct ClientConfig {
 /// A bug that the simulator can plant in clients, to show that its oracles find it. Without the feature `plant`
 /// it has no effect.
 #[doc(hidden)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ClientPlant {
     /// Requests leave before what they depend on is saved.
     SaveAfterRequest,

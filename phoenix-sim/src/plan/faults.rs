@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::differences::is_default;
+
 /// A crash of a process or a client, or a partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fault {
     /// When it begins.
     pub at: Duration,
@@ -14,13 +19,15 @@ pub struct Fault {
 }
 
 /// What goes wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultKind {
     /// A process is killed, and restarted when the fault ends.
     Crash {
         /// The index of its homeserver.
         server: usize,
         /// Which of the homeserver's processes, from 0.
+        #[serde(default, skip_serializing_if = "is_default")]
         number: usize,
     },
     /// The network is partitioned.
@@ -48,16 +55,20 @@ pub enum FaultKind {
         user: usize,
         /// How many outputs the client has from the beginning of the fault to the crash; 0: none, it crashes
         /// at once.
+        #[serde(default, skip_serializing_if = "is_default")]
         steps: u64,
         /// What it is restored from.
+        #[serde(default, skip_serializing_if = "is_default")]
         copy: DeviceCopy,
     },
 }
 
 /// What a client is restored from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DeviceCopy {
     /// The last save.
+    #[default]
     Last,
     /// A copy of the device that was made this long before the fault begins. If no entry of the client's
     /// queue was acknowledged since, no one could tell by now that the copy is an older one: then the last

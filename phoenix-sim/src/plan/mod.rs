@@ -8,10 +8,18 @@
 //! * `world`: the plan itself, and that of each homeserver.
 //! * `intents`: what users want.
 //! * `faults`: what goes wrong at a time that the plan names.
+//! * [`durations`]: durations as people write them.
+//! * `config`, `differences`: settings of homeservers in serialized form, as far as they are not the default.
+//! * [`text`]: plans as text, to read, to write and to run again.
 
+mod config;
+mod differences;
+pub mod durations;
 mod faults;
 mod intents;
+mod moments;
 mod settings;
+pub mod text;
 mod world;
 
 pub use faults::{DeviceCopy, Fault, FaultKind};

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use phoenix_core::{client::ClientPlant, config::Plant};
+use serde::{Deserialize, Serialize};
 
 /// The size of a world and the bug to plant in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// The seed that everything follows from.
     pub seed: u64,
@@ -25,9 +27,11 @@ pub struct Settings {
 }
 
 /// What homeservers, clients and adversaries encrypt and sign with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Cryptography {
     /// The null provider, which protects nothing and keeps all checks: several times as fast.
+    #[default]
     Null,
     /// As in production.
     Real,
@@ -41,7 +45,8 @@ impl Cryptography {
 }
 
 /// A bug that oracles must find.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "no such bug can be planted: `phoenix-sim run --help` lists all")]
 pub enum Bug {
     /// In all homeservers.
     Homeservers(Plant),

@@ -3,20 +3,26 @@
 use std::time::Duration;
 
 use phoenix_core::{config::Config, time::Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::{
+    config,
+    differences::is_default,
     faults::{Fault, FaultKind},
     intents::Intent,
+    moments,
     settings::Settings,
 };
 use crate::{disk::StoreFaults, network::Conditions};
 
 /// The plan of one world. All times count from the beginning of the world.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Plan {
     /// The settings that it was made from.
     pub settings: Settings,
     /// The time at which the world begins, by a clock that is right.
+    #[serde(default = "usual_start", with = "moments")]
     pub start: Timestamp,
     /// The homeservers. The last one is the dishonest one, if there are attempts.
     pub servers: Vec<ServerPlan>,
@@ -47,27 +53,34 @@ impl Plan {
 }
 
 /// The plan of one homeserver.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ServerPlan {
     /// Its settings, except for the node's name, which each process has of its own.
+    #[serde(with = "config")]
     pub config: Config,
     /// The number of processes that share its store.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub nodes: usize,
     /// By how many milliseconds its clock is ahead, or behind if negative.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub skew_milliseconds: i64,
 }
 
 /// The plan of one user.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct UserPlan {
     /// The index of its homeserver.
     pub server: usize,
     /// By how many milliseconds the clock of its device is ahead, or behind if negative.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub skew_milliseconds: i64,
 }
 
 /// How often processes and users look for what nobody has told them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Habits {
     /// How often a process looks for timers that others have set.
     pub scan_timers: Duration,
@@ -75,4 +88,27 @@ pub struct Habits {
     pub read_queues: Duration,
     /// How long a user waits before it tries an intent again.
     pub try_again: Duration,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self {
+            scan_timers: Duration::from_secs(5),
+            read_queues: Duration::from_secs(20),
+            try_again: Duration::from_secs(3),
+        }
+    }
+}
+
+/// When a world begins that does not say it: in January 2027.
+const fn usual_start() -> Timestamp {
+    Timestamp::from_milliseconds(1_800_000_000_000)
+}
+
+const fn one() -> usize {
+    1
+}
+
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }

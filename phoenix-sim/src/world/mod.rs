@@ -31,5 +31,5 @@ mod stores;
 mod timers;
 mod users;
 
-pub use run::{LoggedRun, run, run_logged};
+pub use run::{LoggedRun, run, run_logged, run_plan};
 pub use state::World;

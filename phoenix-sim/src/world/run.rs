@@ -9,7 +9,7 @@ use crate::{
     generate,
     interpose::{self, WorldError},
     oracle::Violation,
-    plan::{Cryptography, Settings},
+    plan::{Cryptography, Plan, Settings, text::run_command},
     report::Report,
 };
 
@@ -37,13 +37,30 @@ pub fn run(settings: &Settings) -> Result<Report, WorldError> {
 /// # Errors
 /// As [`run`].
 pub fn run_logged(settings: &Settings, progress: &AtomicU64, lines: usize) -> Result<LoggedRun, WorldError> {
-    interpose::in_world(settings.seed, || {
-        let _null = (settings.cryptography == Cryptography::Null).then(NullCryptography::switch_on);
-        let mut world = World::new(generate::plan(settings));
-        world.run(progress);
-        let log = world.trace.last(lines);
-        LoggedRun { report: world.into_report(), log }
-    })
+    let repeat = run_command(settings);
+    interpose::in_world(settings.seed, || run_here(generate::plan(settings), repeat, progress, lines))
+}
+
+/// Runs the world of `plan` as [`run_logged`] does; `repeat` is the command that does it again.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_plan(
+    plan: &Plan,
+    repeat: String,
+    progress: &AtomicU64,
+    lines: usize,
+) -> Result<LoggedRun, WorldError> {
+    interpose::in_world(plan.settings.seed, || run_here(plan.clone(), repeat, progress, lines))
+}
+
+fn run_here(plan: Plan, repeat: String, progress: &AtomicU64, lines: usize) -> LoggedRun {
+    let _null = (plan.settings.cryptography == Cryptography::Null).then(NullCryptography::switch_on);
+    let mut world = World::new(plan);
+    world.repeat = Some(repeat);
+    world.run(progress);
+    let log = world.trace.last(lines);
+    LoggedRun { report: world.into_report(), log }
 }
 
 impl World {

@@ -61,6 +61,7 @@ impl World {
             oracles: Oracles::default(),
             trace: Trace::new(plan.start),
             report: Report { seed: plan.settings.seed, ..Report::default() },
+            repeat: None,
             is_settled: false,
             faults_over: false,
             plan,

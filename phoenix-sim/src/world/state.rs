@@ -55,6 +55,8 @@ pub struct World {
     pub(super) oracles: Oracles,
     pub(super) trace: Trace,
     pub(super) report: Report,
+    /// The command that runs this world again, if it is known.
+    pub(super) repeat: Option<String>,
     pub(super) is_settled: bool,
     pub(super) faults_over: bool,
 }
@@ -103,6 +105,7 @@ impl World {
             oracle: violation.oracle.to_owned(),
             what: violation.what.clone(),
             step: self.trace.count(),
+            repeat: self.repeat.clone(),
             chain,
         });
     }
