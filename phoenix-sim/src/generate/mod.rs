@@ -4,11 +4,13 @@
 //! * `servers`: the homeservers and their settings.
 //! * `people`: what users want.
 //! * `faults`: what goes wrong.
+//! * `repair`: mishaps of machines and stores that operators meet.
 //! * `whole`: all of it together.
 
 mod faults;
 mod people;
 mod phases;
+mod repair;
 mod servers;
 mod whole;
 

@@ -8,6 +8,7 @@ use super::{
     faults,
     people::{beginnings, groups, messages},
     phases::{MESSAGES_FROM, sending_time},
+    repair,
     servers::servers,
 };
 use crate::plan::{Plan, Settings};
@@ -23,6 +24,7 @@ pub fn plan(settings: &Settings) -> Plan {
     let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &servers, faults_end);
     trouble.extend(faults::client_crashes(&mut random("client crashes"), settings, faults_end));
     trouble.extend(faults::older_copy(&mut random("older copies"), settings, faults_end));
+    trouble.extend(repair::mishaps(&seed, settings, &servers, faults_end));
     let mut intents = beginnings(&mut random("beginnings"), settings, &groups);
     intents.extend(messages(&mut random("messages"), settings, &groups));
     Plan {

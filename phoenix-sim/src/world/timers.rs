@@ -5,6 +5,7 @@ use std::time::Duration;
 use phoenix_core::{
     dispatch::Input,
     operation::{Timer, timers},
+    store::Reads,
     time::Timestamp,
 };
 
@@ -30,8 +31,11 @@ impl World {
         if self.node(process).is_none() {
             return;
         }
-        let rows = &self.servers[self.machines[process.machine].server].disk.rows;
-        let keys = rows.scan(&timers::scan(TIMERS_PER_SCAN));
+        let server = &mut self.servers[self.machines[process.machine].server];
+        let scan = timers::scan(TIMERS_PER_SCAN);
+        server.journal.read(&Reads { keys: Vec::new(), scans: vec![scan.clone()] });
+        let rows = &server.disk.rows;
+        let keys = rows.scan(&scan);
         let found: Vec<_> = keys.iter().filter_map(|key| timers::from_row(key, rows.get(key)?)).collect();
         for (timer, due) in found {
             self.wake(process, &timer, due);
