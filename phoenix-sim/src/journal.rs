@@ -8,6 +8,9 @@ use phoenix_core::store::{Commit, Key, MemoryStore, Reads, Row, Version};
 /// The commits that are not synced, the oldest first.
 #[derive(Debug, Default)]
 pub struct Journal {
+    /// How many of the last commits the store leaves unsynced whatever it has told of them. More than none is
+    /// for a test that this is noticed.
+    pub lag: usize,
     unsynced: Vec<Unsynced>,
 }
 
@@ -45,7 +48,7 @@ impl Journal {
     /// Syncs all commits up to the last one for which `is_synced` holds.
     fn sync_until(&mut self, is_synced: impl Fn(&Unsynced) -> bool) {
         if let Some(last) = self.unsynced.iter().rposition(is_synced) {
-            self.unsynced.drain(..=last);
+            self.unsynced.drain(..(last + 1).min(self.unsynced.len().saturating_sub(self.lag)));
         }
     }
 
