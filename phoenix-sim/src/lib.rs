@@ -27,6 +27,8 @@
 //! | [`network`] | messages are delayed, overtake each other, are lost, are duplicated; the network partitions |
 //! | [`disk`] | reads fail; rows of one read are of different times; commits conflict or have an unknown outcome |
 //! | [`plan`] | processes crash at any step and restart; commits on their way to the store may outlive the crash |
+//! | [`plan`] | processes pause for milliseconds to minutes, beyond their leases, and go on with what has arrived |
+//! | [`journal`] | power fails: commits that no one has seen yet are rolled back, saves under way are lost |
 //! | [`device`] | clients crash and are restored from what they saved or from an older copy; saves are slow, fail |
 //! | [`adversary`] | frames are forged, changed, late, redirected, replayed; configurations and tokens are stolen |
 //!
@@ -133,6 +135,7 @@ pub mod device;
 pub mod disk;
 pub mod generate;
 pub mod interpose;
+pub mod journal;
 pub mod network;
 pub mod node;
 pub mod oracle;

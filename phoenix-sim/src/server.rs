@@ -9,7 +9,7 @@ use phoenix_core::{
     time::Timestamp,
 };
 
-use crate::{clock::Skew, disk::Disk, plan::ServerPlan};
+use crate::{clock::Skew, disk::Disk, journal::Journal, plan::ServerPlan};
 
 /// One homeserver: settings, keys, clock and store of all its processes.
 pub struct Server {
@@ -19,6 +19,10 @@ pub struct Server {
     pub config: Config,
     /// Its store.
     pub disk: Disk,
+    /// What the store has applied and may lose if the power fails.
+    pub journal: Journal,
+    /// When its power is to fail, if a fault says that it is.
+    pub doom: Option<Doom>,
     /// The error of its clock.
     pub skew: Skew,
     /// The machines that its processes run on, by their index in the world.
@@ -26,6 +30,15 @@ pub struct Server {
     key_seed: [u8; 32],
     /// When its first keys were made.
     since: Timestamp,
+}
+
+/// A power failure that waits for its moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Doom {
+    /// The number of the fault.
+    pub fault: usize,
+    /// How many more commits the store applies before.
+    pub commits: u64,
 }
 
 impl Server {
@@ -38,6 +51,8 @@ impl Server {
             domain,
             config: plan.config.clone(),
             disk: Disk::default(),
+            journal: Journal::default(),
+            doom: None,
             skew: Skew::from_milliseconds(plan.skew_milliseconds),
             machines,
             key_seed,

@@ -6,6 +6,7 @@ use super::{
     clocks, faults,
     people::{beginnings, departures, groups, messages, users},
     phases::Phases,
+    repair,
     servers::servers,
 };
 use crate::plan::{Plan, Settings};
@@ -21,6 +22,7 @@ pub fn plan(settings: &Settings) -> Plan {
     trouble.extend(faults::client_crashes(&mut random("client crashes"), settings, &phases));
     trouble.extend(faults::older_copy(&mut random("older copies"), settings, &phases));
     trouble.extend(clocks::steps(&mut random("clocks"), settings, &phases));
+    trouble.extend(repair::mishaps(&seed, settings, &servers, phases.end));
     let mut intents = beginnings(&mut random("beginnings"), settings, &phases, &groups);
     intents.extend(messages(&mut random("messages"), settings, &phases, &groups));
     intents.extend(departures(settings, &phases));

@@ -12,7 +12,7 @@ use super::{
     observation::Observation, order::Order, queues, refused::Refused, restored::Restored, rows::Rows,
     tokens::Tokens, violation::Violation,
 };
-use crate::{disk::Disk, schedule::EventNumber};
+use crate::{disk::Disk, journal::Unsynced, schedule::EventNumber};
 
 /// The oracles that remember what they have seen. [`queues`] and [`drained`](super::drained) need no memory.
 #[derive(Default)]
@@ -91,5 +91,22 @@ impl Oracles {
             }
         }
         self.tokens.commits(disk, commit)
+    }
+
+    /// Notes that the store of homeserver `server` has lost a commit that it had applied.
+    pub fn rolled_back(&mut self, server: usize, lost: &Unsynced) {
+        for write in lost.commit.writes.iter().filter(|write| write.bytes.is_some()) {
+            if !lost.created(&write.key) {
+                continue;
+            }
+            if write.key.kind() == RecordKind::FanOutRow
+                && let Some(logged) = self.rows.logged_message(server, write)
+            {
+                self.enqueued.unlogged(&mut self.rows, &logged);
+            }
+            if write.key.kind() == RecordKind::FanOutQueueEntry {
+                self.enqueued.unmade(write);
+            }
+        }
     }
 }

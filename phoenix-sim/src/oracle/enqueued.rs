@@ -55,6 +55,29 @@ impl Enqueued {
         }
     }
 
+    /// Takes back what [`logged`](Self::logged) has counted: the store has lost the row.
+    pub fn unlogged(&mut self, rows: &mut Rows, logged: &LoggedMessage) {
+        for recipient in &logged.message.recipients {
+            let Some(client) = rows.client(&recipient.config) else { continue };
+            let counts = self.queues.entry(client).or_default();
+            match &logged.log {
+                LogId::Group(_) => counts.due -= 1,
+                LogId::Stream { source, .. } if rows.is_dishonest(source) => counts.markers -= 1,
+                LogId::Stream { .. } => {}
+            }
+        }
+    }
+
+    /// Takes back what [`entered`](Self::entered) has counted: the store has lost the row.
+    pub fn unmade(&mut self, write: &Write) {
+        if let Some(client) = owner(write.key.name())
+            && is_delivery(write)
+            && let Some(counts) = self.queues.get_mut(&client)
+        {
+            counts.made -= 1;
+        }
+    }
+
     /// Counts a new entry of a queue.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::differences::is_default;
 
-/// A crash of a process or a client, or a partition.
+/// A mishap of a process, a client, a store, a clock or the network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
@@ -60,6 +60,25 @@ pub enum FaultKind {
         /// What it is restored from.
         #[serde(default, skip_serializing_if = "is_default")]
         copy: DeviceCopy,
+    },
+    /// A process pauses, as a virtual machine does that is stopped: it handles nothing, and when the fault
+    /// ends it goes on with what has arrived meanwhile.
+    Pause {
+        /// The index of its homeserver.
+        server: usize,
+        /// Which of the homeserver's processes, from 0.
+        number: usize,
+    },
+    /// All processes of a homeserver crash at once, and what was not synced is lost: commits on their way to
+    /// the store, and those that the store has applied and no one has seen. All restart when the fault ends.
+    PowerFailure {
+        /// The index of the homeserver.
+        server: usize,
+        /// How many commits the store applies from the beginning of the fault to the failure, which comes
+        /// right after the last of them; 0: it comes at once.
+        commits: u64,
+        /// The indices of the users whose devices fail with it: saves under way never reach them.
+        users: Vec<usize>,
     },
 }
 

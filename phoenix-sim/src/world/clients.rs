@@ -136,7 +136,7 @@ impl World {
 
     /// Kills the process of a client. What was on its way to the device has reached it, or never will; what
     /// was begun and is in no save never was. Returns the groups that the client was in, or on its way into.
-    fn crash_client(&mut self, user: usize, lasts: Duration) -> BTreeSet<GroupId> {
+    pub(super) fn crash_client(&mut self, user: usize, lasts: Duration) -> BTreeSet<GroupId> {
         let is_applied = self.randoms.clients.below(2) == 0;
         let owner = &mut self.users[user];
         let Some(client) = owner.client.take() else { return BTreeSet::new() };

@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use phoenix_core::{
     client::EventId,
     operation::Timer,
-    store::{Commit, Reads, Settlement, commit::Rows},
+    store::{Commit, Reads, Settlement, Version, commit::Rows},
     time::Timestamp,
     wire::operations::OperationKind,
 };
 
-use super::{call::CallId, process::Process};
+use super::{call::CallId, process::Process, stage::Stage};
 use crate::node::OperationId;
 
 /// One event. Servers, machines, users, intents and faults are named by their index in the world or the plan.
@@ -27,7 +27,7 @@ pub(super) enum Event {
     /// A commit reaches the store.
     Apply { process: Process, operation: OperationId, commit: Commit, outlives_crash: bool },
     /// The store's answer to a commit reaches the process.
-    Settle { process: Process, operation: OperationId, settlement: Settlement },
+    Settle { process: Process, operation: OperationId, settlement: Settlement, version: Version },
     /// A process with a planted bug makes a batch durable that it has answered for already.
     Flush { process: Process },
     /// A timer of a process is due, by the homeserver's clock.
@@ -44,6 +44,10 @@ pub(super) enum Event {
     Heal { fault: usize },
     /// The clock that a fault is about is set forward, or back if negative.
     SetClock { fault: usize, by_milliseconds: i64 },
+    /// A mishap of a machine or a store, which the plan names, reaches a stage.
+    Mishap { fault: usize, stage: Stage },
+    /// Rows that the store has read reach a process that was paused.
+    Supplied { process: Process, operation: OperationId, rows: Option<Rows> },
     /// A save reaches a client's device.
     Store { user: usize, start: u32 },
     /// A user has done with an event that its client has shown.
@@ -85,7 +89,7 @@ impl Event {
                 let writes = commit.writes.len();
                 format!("{process} {operation:?} commit of {writes} writes reaches the store")
             }
-            Self::Settle { process, operation, settlement } => {
+            Self::Settle { process, operation, settlement, .. } => {
                 format!("{process} {operation:?} {settlement:?}")
             }
             Self::Flush { process } => format!("{process} makes a batch durable"),
@@ -100,6 +104,8 @@ impl Event {
             Self::SetClock { fault, by_milliseconds } => {
                 format!("the clock of fault {fault} is set by {by_milliseconds} ms")
             }
+            Self::Mishap { fault, stage } => format!("mishap (fault {fault}): {}", stage.describe()),
+            Self::Supplied { process, operation, .. } => format!("{process} {operation:?} gets its rows"),
             Self::Store { user, .. } => format!("a save of user {user} reaches the device"),
             Self::Confirm { user, event, .. } => format!("user {user} confirms {event:?}"),
             Self::CopyDevice { user, .. } => format!("a copy of the device of user {user} is made"),

@@ -12,6 +12,7 @@ impl World {
     pub(super) fn crash(&mut self, server: usize, number: usize, lasts: Duration) {
         let machine = self.servers[server].machines[number];
         if !self.faults_over && self.machines[machine].node.take().is_some() {
+            self.machines[machine].paused_until = None;
             self.report.crashes += 1;
             self.after(lasts, Event::Restart { machine });
         }

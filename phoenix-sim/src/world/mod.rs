@@ -5,12 +5,12 @@
 //! are simulated. A test with a plan of its own creates a [`World`] inside
 //! [`in_world`](crate::interpose::in_world).
 //!
-//! * `process`, `call`, `machine`, `event`: the nouns.
+//! * `process`, `call`, `machine`, `stage`, `event`: the nouns.
 //! * `state`: the world itself, which every file after it extends by methods.
 //! * `setup`: from a plan to the first events.
 //! * `requests`, `processes`, `timers`, `stores`: the homeservers and the network between them.
 //! * `users`, `clients`, `intents`, `attempts`: the honest and the dishonest who use them.
-//! * `faults`, `settling`: what goes wrong, and the end of it.
+//! * `faults`, `mishaps`, `pauses`, `power`, `settling`: what goes wrong, and the end of it.
 //! * `run`: the loop, which handles one event after the other.
 
 mod attempts;
@@ -20,12 +20,16 @@ mod event;
 mod faults;
 mod intents;
 mod machine;
+mod mishaps;
+mod pauses;
+mod power;
 mod process;
 mod processes;
 mod requests;
 mod run;
 mod settling;
 mod setup;
+mod stage;
 mod state;
 mod stores;
 mod timers;

@@ -84,6 +84,7 @@ impl World {
     }
 
     fn handle(&mut self, event: Event) -> Result<(), Violation> {
+        let Some(event) = self.unless_paused(event) else { return Ok(()) };
         match event {
             Event::Arrive { call, machine, request } => self.arrive(call, machine, &request),
             Event::Answered { call, answer } => self.end_call(call, Ok(answer)),
@@ -94,7 +95,9 @@ impl World {
             Event::Apply { process, operation, commit, outlives_crash } => {
                 self.apply(process, operation, &commit, outlives_crash)
             }
-            Event::Settle { process, operation, settlement } => self.settle(process, operation, settlement),
+            Event::Settle { process, operation, settlement, version } => {
+                self.settle(process, operation, settlement, version)
+            }
             Event::Flush { process } => self.flush(process),
             Event::Timer { process, timer, due } => self.run_timer(process, &timer, due),
             Event::ScanTimers { process } => {
@@ -121,6 +124,8 @@ impl World {
                 self.set_clock(fault, by_milliseconds);
                 Ok(())
             }
+            Event::Mishap { fault, stage } => self.mishap(fault, stage),
+            Event::Supplied { process, operation, rows } => self.supplied(process, operation, rows),
             Event::Store { user, start } => self.store(user, start),
             Event::Confirm { user, start, event } => self.confirm(user, start, event),
             Event::CopyDevice { user, fault } => {

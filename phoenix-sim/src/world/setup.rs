@@ -101,7 +101,7 @@ impl World {
         let machines = self.machines.len()..self.machines.len() + plan.nodes;
         self.servers.push(Server::new(plan, machines.clone().collect(), seed, self.plan.start));
         for (number, machine) in machines.enumerate() {
-            self.machines.push(Machine { server, number, start: 0, node: None });
+            self.machines.push(Machine::new(server, number));
             self.after(Duration::ZERO, Event::Restart { machine });
         }
     }
@@ -129,6 +129,7 @@ impl World {
                     }
                     self.after(fault.at, Event::DoomClient { user, fault: number });
                 }
+                FaultKind::Pause { .. } | FaultKind::PowerFailure { .. } => self.schedule_mishap(number),
             }
         }
     }

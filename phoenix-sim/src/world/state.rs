@@ -133,6 +133,11 @@ impl World {
         &self.servers
     }
 
+    /// The homeservers, in the plan's order. A test may damage their stores.
+    pub fn servers_mut(&mut self) -> &mut [Server] {
+        &mut self.servers
+    }
+
     /// The users, in the plan's order. A test may give their clients further tasks.
     pub fn users_mut(&mut self) -> &mut [User] {
         &mut self.users

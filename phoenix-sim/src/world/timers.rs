@@ -3,6 +3,7 @@
 use phoenix_core::{
     dispatch::Input,
     operation::{Timer, timers},
+    store::Reads,
     time::Timestamp,
 };
 
@@ -26,9 +27,11 @@ impl World {
             return;
         }
         let now = self.machine_time(process.machine);
-        let server = &self.servers[self.machines[process.machine].server];
+        let server = &mut self.servers[self.machines[process.machine].server];
+        let scan = timers::scan(TIMERS_PER_SCAN);
+        server.journal.read(&Reads { keys: Vec::new(), scans: vec![scan.clone()] });
         let (rows, times) = (&server.disk.rows, &server.config.times);
-        let keys = rows.scan(&timers::scan(TIMERS_PER_SCAN));
+        let keys = rows.scan(&scan);
         let found: Vec<_> =
             keys.iter().filter_map(|key| timers::from_row(key, rows.get(key)?, now, times)).collect();
         for (timer, due) in found {
