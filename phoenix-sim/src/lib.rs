@@ -59,6 +59,9 @@
 //! | `queues` | the owner of a queue can read everything in it |
 //! | `epochs` | members of an epoch agree on its secret and on its members |
 //! | `tokens` | no token is spent twice |
+//! | `waiting` | what waits in a log or a stream has its timer, after each commit |
+//! | `counted` | heads of queues, pools, logs and streams agree with the rows that they count, after each commit |
+//! | `effects` | an operation wakes the timers that it sets, and signals the clients whose queues it makes longer |
 //! | `refused` | no attack of the dishonest homeserver succeeds |
 //! | `restored` | a restored client repeats the same words, reuses nothing, and knows an older copy |
 //! | `drained` | logs and outboxes drain after the faults end |

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use phoenix_core::operation::Timer;
+
 use super::call::CallId;
 use crate::node::Node;
 
@@ -23,5 +25,5 @@ pub(super) enum Origin {
     /// A request: the reply goes to the caller.
     Call { call: CallId, request: Arc<Vec<u8>> },
     /// A timer: there is no reply.
-    Timer,
+    Timer(Timer),
 }

@@ -67,6 +67,9 @@ impl World {
             CommitFate::AppliedInSilence | CommitFate::LostInSilence => self.report.fault("unknown outcomes"),
         }
         let settlement = self.apply_to_disk(process, commit, fate)?;
+        if settlement == Settlement::Committed {
+            self.oracles.effects.committed(process.serving(operation), commit);
+        }
         self.after(delay, Event::Settle { process, operation, settlement });
         Ok(())
     }

@@ -56,7 +56,7 @@ impl World {
         due: Timestamp,
     ) -> Result<(), Violation> {
         if self.node(process).is_some_and(|node| node.is_due(timer, due)) {
-            return self.accept(process.machine, Input::Timer(timer), Origin::Timer);
+            return self.accept(process.machine, Input::Timer(timer), Origin::Timer(timer.clone()));
         }
         Ok(())
     }
