@@ -4,10 +4,12 @@
 //! * `servers`: the homeservers and their settings.
 //! * `people`: what users want.
 //! * `faults`: what goes wrong.
+//! * `periodic`: who looks again from time to time.
 //! * `whole`: all of it together.
 
 mod faults;
 mod people;
+mod periodic;
 mod phases;
 mod servers;
 mod whole;

@@ -7,6 +7,7 @@ use phoenix_core::rng::Random;
 use super::{
     faults,
     people::{beginnings, groups, messages},
+    periodic,
     phases::{MESSAGES_FROM, sending_time},
     servers::servers,
 };
@@ -23,6 +24,7 @@ pub fn plan(settings: &Settings) -> Plan {
     let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &servers, faults_end);
     trouble.extend(faults::client_crashes(&mut random("client crashes"), settings, faults_end));
     trouble.extend(faults::older_copy(&mut random("older copies"), settings, faults_end));
+    let periodic = periodic::periodic(&mut random("periodic"));
     let mut intents = beginnings(&mut random("beginnings"), settings, &groups);
     intents.extend(messages(&mut random("messages"), settings, &groups));
     Plan {
@@ -32,7 +34,8 @@ pub fn plan(settings: &Settings) -> Plan {
         users,
         intents,
         network: faults::network(&mut random("network")),
-        store_faults: faults::store_faults(&mut random("trouble")),
+        store_faults: periodic::without_losses(periodic, faults::store_faults(&mut random("trouble"))),
+        periodic,
         faults_end,
         attempts: faults::attempts(&mut random("attempts"), faults_end),
     }

@@ -8,13 +8,16 @@
 //! * `world`: the plan itself, and that of each homeserver.
 //! * `intents`: what users want.
 //! * `faults`: what goes wrong at a time that the plan names.
+//! * `periodic`: what looks again from time to time.
 
 mod faults;
 mod intents;
+mod periodic;
 mod settings;
 mod world;
 
 pub use faults::{DeviceCopy, Fault, FaultKind};
 pub use intents::{Action, GroupNumber, Intent};
+pub use periodic::Periodic;
 pub use settings::{Bug, Cryptography, Settings};
 pub use world::{Plan, ServerPlan};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use phoenix_core::config::Config;
 
-use super::{faults::Fault, intents::Intent, settings::Settings};
+use super::{faults::Fault, intents::Intent, periodic::Periodic, settings::Settings};
 use crate::{disk::StoreFaults, network::Conditions};
 
 /// The plan of one world. All times count from the beginning of the world.
@@ -24,6 +24,8 @@ pub struct Plan {
     pub network: Conditions,
     /// What the stores do until the faults end.
     pub store_faults: StoreFaults,
+    /// Who looks again from time to time for what is to do.
+    pub periodic: Periodic,
     /// When the faults end. From then on everything must settle.
     pub faults_end: Duration,
     /// When the dishonest homeserver attempts an attack. Empty: there is no dishonest homeserver.

@@ -58,7 +58,9 @@ impl World {
     ) -> Result<(), Violation> {
         let fate = self.store_faults.fate(&mut self.randoms.stores);
         let delay = self.store_faults.latency(&mut self.randoms.stores);
-        if self.node(process).is_none() && !outlives_crash {
+        // Where no one looks again, what outlives a crash is there before the restart, which finds it.
+        let is_in_time = self.plan.periodic.is_complete() || !self.has_restarted(process);
+        if self.node(process).is_none() && !(outlives_crash && is_in_time) {
             return Ok(());
         }
         match fate {

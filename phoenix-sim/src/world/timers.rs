@@ -25,7 +25,7 @@ impl World {
         self.scan_timers(process);
     }
 
-    /// Sets the timers that are in the store, and schedules the next scan.
+    /// Sets the timers that are in the store, and schedules the next scan, if there is one.
     pub(super) fn scan_timers(&mut self, process: Process) {
         if self.node(process).is_none() {
             return;
@@ -36,7 +36,9 @@ impl World {
         for (timer, due) in found {
             self.wake(process, &timer, due);
         }
-        self.after(SCAN_TIMERS, Event::ScanTimers { process });
+        if self.plan.periodic.scans {
+            self.after(SCAN_TIMERS, Event::ScanTimers { process });
+        }
     }
 
     /// Schedules a timer for the time at which the machine's clock reads `due`, or now if that has passed.
