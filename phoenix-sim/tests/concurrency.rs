@@ -233,7 +233,7 @@ impl<'a> Race<'a> {
                     self.later(Event::Supply { node, operation, reads, early });
                 }
                 Work::Commit { operation, commit } => self.later(Event::Apply { node, operation, commit }),
-                Work::Done { origin: request, outcome } => {
+                Work::Done { origin: request, outcome, .. } => {
                     self.served += 1;
                     self.order.answered(&self.prepared.requests[request], &outcome.reply.unwrap())?;
                 }

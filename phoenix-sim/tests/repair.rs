@@ -15,7 +15,7 @@ use phoenix_sim::{
 /// The plan of a world in which nothing goes wrong but these faults, until two minutes have passed.
 fn plan(seed: u64, plant: Option<Bug>, faults: Vec<Fault>) -> Plan {
     let cryptography = Cryptography::Null;
-    let settings = Settings { seed, servers: 3, users: 6, messages: 30, plant, cryptography };
+    let settings = Settings { seed, servers: 3, users: 6, messages: 30, span: None, plant, cryptography };
     let mut plan = generate::plan(&settings);
     plan.network = plan.network.without_faults();
     plan.store_faults = StoreFaults { latency: Duration::from_millis(20), ..StoreFaults::none() };

@@ -54,7 +54,7 @@ pub fn from_row(key: &Key, row: &Row, now: Timestamp, times: &Times) -> Option<(
 }
 
 /// As [`from_row`], but with the time that the row says.
-pub(crate) fn as_noted(key: &Key, row: &Row) -> Option<(Timer, Timestamp)> {
+pub fn as_noted(key: &Key, row: &Row) -> Option<(Timer, Timestamp)> {
     if key.kind() != RecordKind::Timer {
         return None;
     }

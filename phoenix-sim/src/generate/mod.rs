@@ -4,12 +4,14 @@
 //! * `servers`: the homeservers and their settings.
 //! * `people`: what users want.
 //! * `faults`, `clocks`: what goes wrong.
+//! * `periodic`: who looks again from time to time.
 //! * `repair`: mishaps of machines and stores that operators meet.
 //! * `whole`: all of it together.
 
 mod clocks;
 mod faults;
 mod people;
+mod periodic;
 mod phases;
 mod repair;
 mod servers;

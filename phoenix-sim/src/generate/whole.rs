@@ -5,6 +5,7 @@ use phoenix_core::rng::Random;
 use super::{
     clocks, faults,
     people::{beginnings, departures, groups, messages, users},
+    periodic,
     phases::Phases,
     repair,
     servers::servers,
@@ -23,6 +24,7 @@ pub fn plan(settings: &Settings) -> Plan {
     trouble.extend(faults::older_copy(&mut random("older copies"), settings, &phases));
     trouble.extend(clocks::steps(&mut random("clocks"), settings, &phases));
     trouble.extend(repair::mishaps(&seed, settings, &servers, phases.end));
+    let periodic = periodic::periodic(&mut random("periodic"));
     let mut intents = beginnings(&mut random("beginnings"), settings, &phases, &groups);
     intents.extend(messages(&mut random("messages"), settings, &phases, &groups));
     intents.extend(departures(settings, &phases));
@@ -34,7 +36,8 @@ pub fn plan(settings: &Settings) -> Plan {
         users: users(&mut random("users"), settings, &phases),
         intents,
         network: faults::network(&mut random("network")),
-        store_faults: faults::store_faults(&mut random("trouble")),
+        store_faults: periodic::without_losses(periodic, faults::store_faults(&mut random("trouble"))),
+        periodic,
         faults_end: phases.end,
         habits: phases.habits(),
         attempts: faults::attempts(&mut random("attempts"), phases.end),

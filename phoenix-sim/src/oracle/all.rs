@@ -8,9 +8,9 @@ use phoenix_core::{
 };
 
 use super::{
-    acknowledged::Acknowledged, duplicates::Duplicates, enqueued::Enqueued, epochs::Epochs,
-    observation::Observation, order::Order, queues, refused::Refused, restored::Restored, rows::Rows,
-    tokens::Tokens, violation::Violation,
+    acknowledged::Acknowledged, change::Change, counted, duplicates::Duplicates, effects::Effects,
+    enqueued::Enqueued, epochs::Epochs, observation::Observation, order::Order, queues, refused::Refused,
+    restored::Restored, rows::Rows, tokens::Tokens, violation::Violation, waiting,
 };
 use crate::{disk::Disk, journal::Unsynced, schedule::EventNumber};
 
@@ -21,6 +21,8 @@ pub struct Oracles {
     pub acknowledged: Acknowledged,
     /// No message reaches a member twice.
     pub duplicates: Duplicates,
+    /// Timers are woken, and clients signalled.
+    pub effects: Effects,
     /// Opens rows for `order` and `enqueued`.
     pub rows: Rows,
     /// Every delivery enters its queue once.
@@ -90,7 +92,10 @@ impl Oracles {
                 self.enqueued.entered(write)?;
             }
         }
-        self.tokens.commits(disk, commit)
+        self.tokens.commits(disk, commit)?;
+        let change = Change::new(&self.rows, server, disk, commit);
+        counted::commits(&change)?;
+        waiting::commits(&change)
     }
 
     /// Notes that the store of homeserver `server` has lost a commit that it had applied.

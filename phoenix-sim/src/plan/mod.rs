@@ -11,6 +11,7 @@
 //! * [`durations`]: durations as people write them.
 //! * `config`, `differences`: settings of homeservers in serialized form, as far as they are not the default.
 //! * [`text`]: plans as text, to read, to write and to run again.
+//! * `periodic`: what looks again from time to time.
 
 mod config;
 mod differences;
@@ -18,11 +19,13 @@ pub mod durations;
 mod faults;
 mod intents;
 mod moments;
+mod periodic;
 mod settings;
 pub mod text;
 mod world;
 
 pub use faults::{DeviceCopy, Fault, FaultKind};
 pub use intents::{Action, GroupNumber, Intent};
+pub use periodic::Periodic;
 pub use settings::{Bug, Cryptography, Settings};
 pub use world::{Habits, Plan, ServerPlan, UserPlan};

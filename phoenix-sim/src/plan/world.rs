@@ -11,6 +11,7 @@ use super::{
     faults::{Fault, FaultKind},
     intents::Intent,
     moments,
+    periodic::Periodic,
     settings::Settings,
 };
 use crate::{disk::StoreFaults, network::Conditions};
@@ -36,6 +37,8 @@ pub struct Plan {
     pub network: Conditions,
     /// What the stores do until the faults end.
     pub store_faults: StoreFaults,
+    /// Who looks again from time to time for what is to do.
+    pub periodic: Periodic,
     /// When the faults end. From then on everything must settle.
     pub faults_end: Duration,
     /// How often what nobody has told is looked for.

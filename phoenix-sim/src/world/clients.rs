@@ -171,6 +171,7 @@ impl World {
             return Err(Violation::now("restored", what));
         }
         self.drive_user(user)?;
+        self.listen(user);
         self.crash_if_doomed(user);
         Ok(())
     }

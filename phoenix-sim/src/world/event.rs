@@ -62,6 +62,8 @@ pub(super) enum Event {
     WakeUser { user: usize, due: Timestamp },
     /// A user reads its queues.
     ReadQueues { user: usize, again: bool },
+    /// A client that listens is told that its fan-out queue has grown.
+    Signalled { user: usize },
     /// A user starts what an intent of the plan says, if it is possible.
     Intent { intent: usize },
     /// The dishonest homeserver attempts an attack.
@@ -115,6 +117,7 @@ impl Event {
             Self::RestartClient { user } => format!("the client of user {user} is started again"),
             Self::WakeUser { user, .. } => format!("user {user} wakes"),
             Self::ReadQueues { user, .. } => format!("user {user} reads its queues"),
+            Self::Signalled { user } => format!("user {user} is signalled"),
             Self::Intent { intent } => format!("intent {intent}"),
             Self::Attempt => "the dishonest homeserver attempts an attack".to_owned(),
             Self::FaultsEnd => "the faults end".to_owned(),

@@ -26,8 +26,13 @@ impl World {
         }
         place.start += 1;
         place.node = Some(Node::new(self.servers[place.server].homeserver(place.number)));
-        let process = Process { machine, start: place.start };
+        let (process, server) = (Process { machine, start: place.start }, place.server);
         self.start_timers(process);
+        for user in 0..self.users.len() {
+            if self.users[user].server == server {
+                self.listen(user);
+            }
+        }
     }
 
     pub(super) fn partition(&mut self, fault: usize) {

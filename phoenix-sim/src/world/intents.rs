@@ -68,6 +68,9 @@ impl World {
         self.trace.note(format!("intent {intent} of user {user}: {outcome:?}"));
         if outcome.is_ok() {
             self.finished.insert(intent, self.trace.count());
+            if let Action::Connect { other } = self.plan.intents[intent].action {
+                self.listen(other);
+            }
             return;
         }
         self.report.fault("failed intents");

@@ -139,6 +139,7 @@ impl World {
             Event::RestartClient { user } => self.restart_client(user),
             Event::WakeUser { user, due } => self.wake_user(user, due),
             Event::ReadQueues { user, again } => self.read_queues(user, again),
+            Event::Signalled { user } => self.signalled(user),
             Event::Intent { intent } => self.try_intent(intent),
             Event::Attempt => {
                 self.attempt();

@@ -81,7 +81,9 @@ impl World {
             let random = Random::derive(seed, "user", &[&(number as u64).to_be_bytes()]);
             let plant = plan.settings.client_plant();
             self.users.push(User::new(user, &self.servers[user.server], plant, random));
-            self.after(FIRST_READ, Event::ReadQueues { user: number, again: true });
+            if plan.periodic.polls {
+                self.after(FIRST_READ, Event::ReadQueues { user: number, again: true });
+            }
         }
         for (number, intent) in plan.intents.iter().enumerate() {
             self.after(intent.at, Event::Intent { intent: number });

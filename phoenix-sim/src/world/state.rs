@@ -92,6 +92,11 @@ impl World {
         if machine.start == process.start { machine.node.as_mut() } else { None }
     }
 
+    /// Returns whether the machine of a process runs another one by now.
+    pub(super) fn has_restarted(&self, process: Process) -> bool {
+        self.machines[process.machine].start != process.start
+    }
+
     /// Ends the world with a failure: the chain of causes of what the oracle found, and the last events.
     pub(super) fn fail(&mut self, violation: &Violation) {
         let mut chain = violation.since.map_or_else(Vec::new, |since| self.trace.chain(since));

@@ -78,7 +78,9 @@ impl World {
         let fate = self.store_faults.fate(&mut self.randoms.stores);
         let delay = self.store_faults.latency(&mut self.randoms.stores);
         let is_cut_off = process.start <= self.machines[process.machine].cut_off;
-        if is_cut_off || (self.node(process).is_none() && !outlives_crash) {
+        // Where no one looks again, what outlives a crash is there before the restart, which finds it.
+        let is_in_time = self.plan.periodic.is_complete() || !self.has_restarted(process);
+        if is_cut_off || (self.node(process).is_none() && !(outlives_crash && is_in_time)) {
             return Ok(());
         }
         match fate {
@@ -87,6 +89,9 @@ impl World {
             CommitFate::AppliedInSilence | CommitFate::LostInSilence => self.report.fault("unknown outcomes"),
         }
         let settlement = self.apply_to_disk(process, commit, fate)?;
+        if settlement == Settlement::Committed {
+            self.oracles.effects.committed(process.serving(operation), commit);
+        }
         self.after(delay, Event::Settle { process, operation, settlement, version: commit.version });
         Ok(())
     }

@@ -21,7 +21,7 @@ impl World {
         self.scan_timers(process);
     }
 
-    /// Sets the timers that are in the store, and schedules the next scan.
+    /// Sets the timers that are in the store, and schedules the next scan, if there is one.
     pub(super) fn scan_timers(&mut self, process: Process) {
         if self.node(process).is_none() {
             return;
@@ -37,7 +37,9 @@ impl World {
         for (timer, due) in found {
             self.wake(process, &timer, due);
         }
-        self.after(self.plan.habits.scan_timers, Event::ScanTimers { process });
+        if self.plan.periodic.scans {
+            self.after(self.plan.habits.scan_timers, Event::ScanTimers { process });
+        }
     }
 
     /// Schedules a timer for the time at which the machine's clock reads `due`, or now if that has passed.
@@ -57,7 +59,7 @@ impl World {
         due: Timestamp,
     ) -> Result<(), Violation> {
         if self.node(process).is_some_and(|node| node.is_due(timer, due)) {
-            return self.accept(process.machine, Input::Timer(timer), Origin::Timer);
+            return self.accept(process.machine, Input::Timer(timer), Origin::Timer(timer.clone()));
         }
         Ok(())
     }

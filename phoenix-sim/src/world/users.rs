@@ -43,15 +43,35 @@ impl World {
         self.drive_user(user)
     }
 
-    /// Carries a homeserver's signal, that a queue has grown, to the queue's owner, unless the network loses
-    /// it.
+    /// Has a user read its queues soon, if the plan says that its client listens: its connection is back, or
+    /// another user has told it to look.
+    pub(super) fn listen(&mut self, user: usize) {
+        if !self.plan.periodic.polls {
+            let delay = self.network.delays.draw(&mut self.randoms.network);
+            self.after(delay, Event::ReadQueues { user, again: false });
+        }
+    }
+
+    /// Has a user read its fan-out queue, because it was signalled.
+    pub(super) fn signalled(&mut self, user: usize) -> Result<(), Violation> {
+        if let Some(client) = self.users[user].client.as_mut().filter(|client| client.is_registered()) {
+            client.read_fan_out_queue();
+        }
+        self.drive_user(user)
+    }
+
+    /// Carries a homeserver's signal, that a queue has grown, to the queue's owner. The network may lose it
+    /// where users poll.
     pub(super) fn signal(&mut self, client: &QsClientId) {
         let qs_client = |client: &Option<Client>| client.as_ref().and_then(Client::qs_client);
         let Some(user) = self.users.iter().position(|user| qs_client(&user.client) == Some(*client)) else {
             return;
         };
-        if let Some(delay) = self.network.send(&mut self.randoms.network).first() {
-            self.after(*delay, Event::ReadQueues { user, again: false });
+        let arrivals = self.network.send(&mut self.randoms.network);
+        let in_time = || self.network.delays.most;
+        let delay = arrivals.first().copied().or_else(|| (!self.plan.periodic.polls).then(in_time));
+        if let Some(delay) = delay {
+            self.after(delay, Event::Signalled { user });
         }
     }
 
@@ -128,7 +148,10 @@ impl World {
     /// Takes in what an event says of the intents of the plan.
     fn take_in(&mut self, user: usize, event: &ClientEvent) {
         match event {
-            ClientEvent::Registered => self.users[user].is_registered = true,
+            ClientEvent::Registered => {
+                self.users[user].is_registered = true;
+                self.listen(user);
+            }
             ClientEvent::GroupCreated { intent, group } => {
                 if let Some(Begun { intent, .. }) = self.users[user].begun.get(intent)
                     && let Action::CreateGroup { group: number } = self.plan.intents[*intent].action
