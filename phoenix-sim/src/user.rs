@@ -10,7 +10,12 @@ use phoenix_core::{
     time::Timestamp,
 };
 
-use crate::{clock::Skew, device::Device, plan::UserPlan, server::Server};
+use crate::{
+    clock::Skew,
+    device::Device,
+    plan::{Packages, UserPlan},
+    server::Server,
+};
 
 /// A user with one client.
 pub struct User {
@@ -100,9 +105,16 @@ pub struct Doom {
 
 impl User {
     /// Creates a user of `server`. It has no account yet.
-    pub fn new(plan: &UserPlan, server: &Server, plant: Option<ClientPlant>, mut random: Random) -> Self {
+    pub fn new(
+        plan: &UserPlan,
+        packages: &Packages,
+        server: &Server,
+        plant: Option<ClientPlant>,
+        mut random: Random,
+    ) -> Self {
         let mut config = ClientConfig::new(server.domain.clone());
         config.password_hashing = PasswordHashing::CHEAP;
+        packages.apply(&mut config);
         config.plant = plant;
         let key = StorageKey::from_bytes(random.array());
         let client = Client::new(config.clone(), key.clone(), random.array());

@@ -17,15 +17,19 @@ use crate::{
     crypto::tokens::Token,
     error::{Advice, PeerFailure, Refusal},
     identifiers::{Domain, RequestId},
-    time::Timestamp,
+    time::{MINUTE, Timestamp},
     wire::{
         envelope::{RequestEnvelope, ResponseEnvelope, Signer},
         operations::{OperationKind, RequestBody, TokenRule},
     },
 };
 
-/// How many requests are signed before a refusal that advises another token or fresh keys is final.
+/// How many requests are signed before a refusal that advises another token is final.
 const MAX_NEW_REQUESTS: u32 = 4;
+
+/// The longest pause that a homeserver's refusal brings about: its clock, or it, may be wrong about when to come
+/// back.
+const LONGEST_PAUSE: Duration = MINUTE.saturating_mul(5);
 
 /// For how long a request is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,7 +234,7 @@ impl Pass<'_> {
                     Advice::Retry(after) => {
                         sending.exchange = None;
                         sending.last_refusal = Some(refusal);
-                        wait = Some(after);
+                        wait = Some(after.min(LONGEST_PAUSE));
                     }
                     Advice::GetToken | Advice::RefreshKeys | Advice::Rebase | Advice::Stop => {
                         return self.refused(refusal, &domain, made, uncertain, patience);
@@ -338,11 +342,8 @@ impl Pass<'_> {
                 }
                 made < MAX_NEW_REQUESTS
             }
-            Advice::RefreshKeys => {
-                state.forget_tokens(domain);
-                made < MAX_NEW_REQUESTS
-            }
-            Advice::Retry(_) | Advice::Rebase | Advice::Stop => false,
+            // The caller of the request fetches the keys and makes another one.
+            Advice::RefreshKeys | Advice::Retry(_) | Advice::Rebase | Advice::Stop => false,
         };
         if again {
             return Ok(Progress::Sign);

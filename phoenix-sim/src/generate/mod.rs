@@ -2,12 +2,14 @@
 //!
 //! * `phases`: when what begins, and for how long it goes on.
 //! * `servers`: the homeservers and their settings.
+//! * `bounds`: what there is little of.
 //! * `people`: what users want.
 //! * `faults`, `clocks`: what goes wrong.
 //! * `periodic`: who looks again from time to time.
 //! * `repair`: mishaps of machines and stores that operators meet.
 //! * `whole`: all of it together.
 
+mod bounds;
 mod clocks;
 mod faults;
 mod people;

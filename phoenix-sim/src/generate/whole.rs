@@ -3,12 +3,13 @@
 use phoenix_core::rng::Random;
 
 use super::{
+    bounds::Scarcity,
     clocks, faults,
     people::{beginnings, departures, groups, messages, users},
     periodic,
     phases::Phases,
     repair,
-    servers::servers,
+    servers::{hurry, servers},
 };
 use crate::plan::{Plan, Settings};
 
@@ -17,13 +18,17 @@ pub fn plan(settings: &Settings) -> Plan {
     let seed = seed_bytes(settings.seed);
     let random = |label: &str| Random::derive(&seed, label, &[]);
     let phases = Phases::of(settings, &mut random("phases"));
-    let servers = servers(&mut random("servers"), settings);
+    let mut servers = servers(&mut random("servers"), settings);
+    hurry(&mut random("pace"), &phases, &mut servers);
+    let scarcity = Scarcity::of(&mut random("scarcity"));
+    scarcity.apply(&mut random("bounds"), &mut servers);
     let groups = groups(&mut random("groups"), settings, &phases);
     let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &servers, phases.end);
     trouble.extend(faults::client_crashes(&mut random("client crashes"), settings, &phases));
     trouble.extend(faults::older_copy(&mut random("older copies"), settings, &phases));
     trouble.extend(clocks::steps(&mut random("clocks"), settings, &phases));
     trouble.extend(repair::mishaps(&seed, settings, &servers, phases.end));
+    trouble.extend(scarcity.faults(&mut random("absences"), settings, &phases));
     let periodic = periodic::periodic(&mut random("periodic"));
     let mut intents = beginnings(&mut random("beginnings"), settings, &phases, &groups);
     intents.extend(messages(&mut random("messages"), settings, &phases, &groups));
@@ -32,6 +37,7 @@ pub fn plan(settings: &Settings) -> Plan {
         settings: settings.clone(),
         faults: trouble,
         start: phases.start,
+        packages: scarcity.packages(),
         servers,
         users: users(&mut random("users"), settings, &phases),
         intents,

@@ -8,7 +8,8 @@ use phoenix_core::{
 };
 
 use super::{
-    epochs::Epochs, observation::Observation, order::Order, restored::Restored, violation::Violation,
+    epochs::Epochs, excused::Excused, observation::Observation, order::Order, restored::Restored,
+    violation::Violation,
 };
 use crate::schedule::EventNumber;
 
@@ -76,14 +77,21 @@ impl Acknowledged {
     }
 
     /// Returns a violation for each acknowledged message and member of its epoch that it has not reached,
-    /// except for members whom `restored` excepts.
-    pub fn missing(&self, epochs: &Epochs, order: &Order, restored: &Restored) -> Vec<Violation> {
+    /// except for members whom `restored` or `excused` excepts.
+    pub fn missing(
+        &self,
+        epochs: &Epochs,
+        order: &Order,
+        restored: &Restored,
+        excused: &Excused,
+    ) -> Vec<Violation> {
         let of = |((group, position), message): (&(GroupId, u64), &Message)| {
             let epoch = order.epoch(group, *position);
             let members = epoch.map_or_else(BTreeSet::new, |epoch| epochs.members(group, epoch));
             let missing = members.into_iter().filter(|member| {
                 *member != message.sender
                     && !restored.excepts(member, group)
+                    && !excused.excepts(member, group, *position)
                     && !self.received.contains_key(&(member.clone(), group.clone(), *position))
             });
             let text = String::from_utf8_lossy(&message.text).into_owned();

@@ -9,8 +9,9 @@ use phoenix_core::{
 
 use super::{
     acknowledged::Acknowledged, change::Change, counted, duplicates::Duplicates, effects::Effects,
-    enqueued::Enqueued, epochs::Epochs, observation::Observation, order::Order, queues, refused::Refused,
-    restored::Restored, rows::Rows, tokens::Tokens, violation::Violation, waiting,
+    enqueued::Enqueued, epochs::Epochs, excused::Excused, observation::Observation, order::Order, queues,
+    refusals::Refusals, refused::Refused, restored::Restored, rows::Rows, tokens::Tokens,
+    violation::Violation, waiting,
 };
 use crate::{disk::Disk, journal::Unsynced, schedule::EventNumber};
 
@@ -31,6 +32,10 @@ pub struct Oracles {
     pub epochs: Epochs,
     /// A group has one order, without forks.
     pub order: Order,
+    /// What members need not receive any more.
+    pub excused: Excused,
+    /// Honest callers are told nothing but what the plan permits.
+    pub refusals: Refusals,
     /// No attack succeeds.
     pub refused: Refused,
     /// A client that is restored goes on from what it saved.
@@ -47,11 +52,18 @@ impl Oracles {
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         self.refused.observe(observation)?;
         self.restored.observe(observation)?;
-        queues::observe(observation, &self.restored)?;
+        self.excused.observe(observation, &self.order);
+        queues::observe(observation, &self.restored, &self.excused)?;
         self.epochs.observe(observation)?;
         self.duplicates.observe(observation)?;
         self.order.observe(observation)?;
         self.acknowledged.observe(observation)
+    }
+
+    /// Returns a violation for each message that was acknowledged and has not reached a member of its epoch.
+    pub fn lost(&self) -> Vec<Violation> {
+        let Self { acknowledged, epochs, order, restored, excused, .. } = self;
+        acknowledged.missing(epochs, order, restored, excused)
     }
 
     /// Notes that the client of a user is to be restored from a copy of its device that was made in the step

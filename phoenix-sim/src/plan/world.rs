@@ -6,6 +6,7 @@ use phoenix_core::{config::Config, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    bounds::Packages,
     config,
     differences::is_default,
     faults::{Fault, FaultKind},
@@ -29,6 +30,8 @@ pub struct Plan {
     pub servers: Vec<ServerPlan>,
     /// The users.
     pub users: Vec<UserPlan>,
+    /// How many packages their clients publish.
+    pub packages: Packages,
     /// What users want, each from some time on.
     pub intents: Vec<Intent>,
     /// The crashes of homeservers and clients, and the partitions.

@@ -4,7 +4,7 @@ use phoenix_core::client::{Client, ClientError, IntentId};
 
 use super::{event::Event, state::World};
 use crate::{
-    oracle::{Oracles, Violation},
+    oracle::Violation,
     plan::{Action, Intent},
     user::{Begun, Kept},
 };
@@ -106,8 +106,7 @@ impl World {
             self.plan.intents[*intent].at <= until && is_others(*intent) && self.is_wanted(*intent)
         });
         let is_idle = self.users[user].client.as_ref().is_some_and(Client::is_idle);
-        let Oracles { acknowledged, epochs, order, restored, .. } = &self.oracles;
-        wanted.next().is_none() && is_idle && acknowledged.missing(epochs, order, restored).is_empty()
+        wanted.next().is_none() && is_idle && self.oracles.lost().is_empty()
     }
 
     /// Switches the device of a user off for good.

@@ -9,7 +9,7 @@
 //! * `state`: the world itself, which every file after it extends by methods.
 //! * `setup`: from a plan to the first events.
 //! * `requests`, `processes`, `timers`, `stores`: the homeservers and the network between them.
-//! * `users`, `clients`, `intents`, `attempts`: the honest and the dishonest who use them.
+//! * `users`, `clients`, `intents`, `giving_up`, `attempts`: the honest and the dishonest who use them.
 //! * `faults`, `mishaps`, `pauses`, `power`, `settling`: what goes wrong, and the end of it.
 //! * `run`: the loop, which handles one event after the other.
 
@@ -18,8 +18,10 @@ mod call;
 mod clients;
 mod event;
 mod faults;
+mod giving_up;
 mod intents;
 mod machine;
+mod marks;
 mod mishaps;
 mod pauses;
 mod power;

@@ -3,7 +3,7 @@
 use phoenix_core::{
     dispatch::Input,
     error::PeerFailure,
-    operation::{Ask, Effect, Outcome},
+    operation::{Ask, Effect, Outcome, Report as OperatorReport},
 };
 
 use super::{call::Caller, machine::Origin, process::Process, state::World};
@@ -76,6 +76,10 @@ impl World {
                 Effect::Signal(client) => self.signal(&client),
                 // Simulated users send no such request: those that do not poll are told of every signal.
                 Effect::Listening(_) => {}
+                Effect::Report(report @ OperatorReport::OutboxDropped { .. }) => {
+                    self.mark_dropped();
+                    self.trace.note(format!("{process} reports {report:?}"));
+                }
                 Effect::Report(report) => self.trace.note(format!("{process} reports {report:?}")),
             }
         }

@@ -55,6 +55,7 @@ impl World {
             groups: BTreeMap::new(),
             finished: BTreeMap::new(),
             given_up: BTreeSet::new(),
+            handed_out: BTreeMap::new(),
             calls: BTreeMap::new(),
             next_call: 0,
             adversary: None,
@@ -77,10 +78,12 @@ impl World {
         }
         let homeserver = |server: &Server| Homeserver { domain: server.domain.clone(), keys: server.keys() };
         self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect());
+        self.oracles.excused.permitted = plan.leniency();
+        self.oracles.refusals.permitted = plan.leniency();
         for (number, user) in plan.users.iter().enumerate() {
             let random = Random::derive(seed, "user", &[&(number as u64).to_be_bytes()]);
             let plant = plan.settings.client_plant();
-            self.users.push(User::new(user, &self.servers[user.server], plant, random));
+            self.users.push(User::new(user, &plan.packages, &self.servers[user.server], plant, random));
             if plan.periodic.polls {
                 self.after(FIRST_READ, Event::ReadQueues { user: number, again: true });
             }

@@ -5,7 +5,11 @@ use std::{
     time::Duration,
 };
 
-use phoenix_core::{identifiers::GroupId, rng::Random, time::Timestamp};
+use phoenix_core::{
+    identifiers::{GroupId, RequestId},
+    rng::Random,
+    time::Timestamp,
+};
 
 use super::{
     call::{Call, CallId},
@@ -49,6 +53,8 @@ pub struct World {
     pub(super) finished: BTreeMap<usize, u64>,
     /// The intents that have become impossible.
     pub(super) given_up: BTreeSet<usize>,
+    /// The packages that were handed out, each with the first request for it.
+    pub(super) handed_out: BTreeMap<Vec<u8>, RequestId>,
     pub(super) calls: BTreeMap<CallId, Call>,
     pub(super) next_call: u64,
     pub(super) adversary: Option<Adversary>,
@@ -117,10 +123,10 @@ impl World {
 
     /// Ends the world and returns its figures.
     pub fn into_report(mut self) -> Report {
-        let Oracles { acknowledged, duplicates, epochs, order, restored, .. } = &self.oracles;
+        let Oracles { acknowledged, duplicates, epochs, order, .. } = &self.oracles;
         self.report.delivered = acknowledged.received();
         self.report.acknowledged = acknowledged.count();
-        self.report.lost = acknowledged.missing(epochs, order, restored).len() as u64;
+        self.report.lost = self.oracles.lost().len() as u64;
         self.report.unchecked = acknowledged.unchecked(epochs, order);
         self.report.given_up = self.given_up.len() as u64;
         self.report.duplicated = duplicates.count;
@@ -129,6 +135,7 @@ impl World {
         self.report.virtual_seconds = self.clock.elapsed().as_secs();
         let settled_after = self.clock.elapsed().saturating_sub(self.plan.faults_end);
         self.report.settled_after_seconds = settled_after.as_secs();
+        self.report.rest_bound_seconds = self.plan.rest_bound().as_secs();
         self.report.trace_hash = self.trace.hash();
         self.report
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use phoenix_core::{
     client::{Client, Event as ClientEvent, EventId, ExchangeId, Output},
     error::PeerFailure,
-    identifiers::QsClientId,
+    identifiers::{GroupId, QsClientId},
     time::Timestamp,
 };
 
@@ -142,7 +142,14 @@ impl World {
             return Ok(());
         }
         self.take_in(user, event);
-        self.oracles.observe(&observation)
+        self.mark_event(event);
+        self.oracles.observe(&observation)?;
+        if let Some(group) = unfollowed(event)
+            && self.oracles.excused.has_lost(&user_id, group)
+        {
+            self.give_up_group(user, group);
+        }
+        Ok(())
     }
 
     /// Takes in what an event says of the intents of the plan.
@@ -175,4 +182,14 @@ fn changes_groups(event: &ClientEvent) -> bool {
             | ClientEvent::Connected(_)
             | ClientEvent::Gap { .. }
     )
+}
+
+/// Returns the group that a client cannot follow, according to an event.
+fn unfollowed(event: &ClientEvent) -> Option<&GroupId> {
+    match event {
+        ClientEvent::Gap { group, .. }
+        | ClientEvent::Missing { group, .. }
+        | ClientEvent::Declined { group, .. } => Some(group),
+        _ => None,
+    }
 }
