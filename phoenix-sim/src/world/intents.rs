@@ -66,7 +66,8 @@ impl World {
     pub(super) fn end_intent(&mut self, user: usize, id: IntentId, outcome: &Result<(), ClientError>) {
         let Some(Begun { intent, .. }) = self.users[user].begun.remove(&id) else { return };
         self.trace.note(format!("intent {intent} of user {user}: {outcome:?}"));
-        if outcome.is_ok() {
+        // An attempt whose outcome was not known may have succeeded.
+        if outcome.is_ok() || matches!(outcome, Err(ClientError::AlreadyMember(_))) {
             self.finished.insert(intent, self.trace.count());
             if let Action::Connect { other } = self.plan.intents[intent].action {
                 self.listen(other);

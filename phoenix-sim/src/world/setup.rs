@@ -78,6 +78,7 @@ impl World {
         }
         let homeserver = |server: &Server| Homeserver { domain: server.domain.clone(), keys: server.keys() };
         self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect());
+        self.oracles.enqueued.may_mark_twice = plan.leniency().permits_missing();
         self.oracles.excused.permitted = plan.leniency();
         self.oracles.refusals.permitted = plan.leniency();
         for (number, user) in plan.users.iter().enumerate() {

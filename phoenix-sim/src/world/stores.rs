@@ -113,7 +113,7 @@ impl World {
             }
             self.oracles.commits(server, disk, commit)?;
             journal.applies(&disk.rows, commit);
-            self.mark_commit(commit);
+            self.mark_commit(server, commit);
             self.step_to_power_failure(server);
         }
         let disk = &mut self.servers[server].disk;
