@@ -146,6 +146,11 @@ impl<O> Node<O> {
         true
     }
 
+    /// Returns the timers that are set, and when each is due.
+    pub fn timers(&self) -> impl Iterator<Item = (&Timer, Timestamp)> {
+        self.timers.iter().map(|(timer, due)| (timer, *due))
+    }
+
     /// Returns whether `timer`, which is due at `due`, must run now. `false` if it was set to an earlier time
     /// since.
     pub fn is_due(&mut self, timer: &Timer, due: Timestamp) -> bool {

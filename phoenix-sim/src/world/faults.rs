@@ -60,6 +60,9 @@ impl World {
         };
         *skew = skew.stepped(by_milliseconds);
         self.report.fault("clock steps");
+        if let FaultKind::ServerClock { server, .. } = self.plan.faults[fault].kind {
+            self.servers[server].machines.clone().into_iter().for_each(|machine| self.reset_timers(machine));
+        }
     }
 
     /// Ends all faults: the network and the stores work, and every process and client runs again.
@@ -71,6 +74,7 @@ impl World {
         for (server, plan) in self.servers.iter_mut().zip(&self.plan.servers) {
             server.skew = Skew::from_milliseconds(plan.skew_milliseconds);
         }
+        (0..self.machines.len()).for_each(|machine| self.reset_timers(machine));
         for (user, plan) in self.users.iter_mut().zip(&self.plan.users) {
             user.skew = Skew::from_milliseconds(plan.skew_milliseconds);
         }

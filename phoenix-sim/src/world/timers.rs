@@ -52,6 +52,17 @@ impl World {
         }
     }
 
+    /// Schedules the timers of a process anew: its clock was set, and what was far away may be due.
+    pub(super) fn reset_timers(&mut self, machine: usize) {
+        let now = self.machine_time(machine);
+        let process = Process { machine, start: self.machines[machine].start };
+        let Some(node) = self.node(process) else { return };
+        let timers: Vec<_> = node.timers().map(|(timer, due)| (timer.clone(), due)).collect();
+        for (timer, due) in timers {
+            self.after(due - now, Event::Timer { process, timer, due });
+        }
+    }
+
     pub(super) fn run_timer(
         &mut self,
         process: Process,
