@@ -6,6 +6,13 @@ use phoenix_core::identifiers::GroupId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AttemptId(pub(super) u64);
 
+impl AttemptId {
+    /// Returns the number of the attempt, from 0.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// An attack on one homeserver.
 #[derive(Debug, Clone)]
 pub struct Attempt {

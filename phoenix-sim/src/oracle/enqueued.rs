@@ -3,7 +3,7 @@
 //! Clients drop what comes again, so duplicates in a queue cannot be seen from outside. This oracle reads the
 //! stores, with the homeservers' own keys.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use phoenix_core::{
     identifiers::{LogId, QsClientId},
@@ -21,7 +21,7 @@ pub struct Enqueued {
     queues: BTreeMap<QsClientId, Counts>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Counts {
     /// Deliveries that delivery services wrote into the logs of their groups.
     due: u64,
@@ -31,12 +31,18 @@ struct Counts {
     made: u64,
 }
 
+impl fmt::Display for Counts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { due, markers, made } = self;
+        write!(formatter, "{made} for {due} deliveries and {markers} markers of what is not authorised")
+    }
+}
+
 impl Enqueued {
     /// Returns a violation for each queue with fewer entries than deliveries.
     pub fn missing(&self) -> Vec<Violation> {
         let missing = self.queues.iter().filter(|(_, counts)| counts.made < counts.due);
-        let texts =
-            missing.map(|(client, counts)| format!("the queue of {client:?} lacks entries: {counts:?}"));
+        let texts = missing.map(|(client, counts)| format!("{client:?} lacks entries: it has {counts}"));
         texts.map(|what| Violation::now("enqueued", what)).collect()
     }
 
@@ -68,7 +74,7 @@ impl Enqueued {
         if counts.made <= counts.due + counts.markers {
             return Ok(());
         }
-        let what = format!("the queue of {client:?} has an entry twice: {counts:?}");
+        let what = format!("{client:?} has an entry twice: it has {counts}");
         Err(Violation::now("enqueued", what))
     }
 }

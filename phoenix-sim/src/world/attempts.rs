@@ -37,9 +37,11 @@ impl World {
         let id = adversary.begin(attempt.clone());
         if let Expected::Undelivered(intrusion) = &attempt.expected {
             self.oracles.refused.intrusion(intrusion, self.trace.current());
+            let name = format!("the group that attempt {} makes up", id.number());
+            self.names.learn(&intrusion.group, &name);
         }
         let domain = self.servers[attempt.victim].domain.clone();
-        self.trace.note(format!("{} at {domain}", attempt.name));
+        self.trace.note(format!("attempt {}: {} at {domain}", id.number(), attempt.name));
         self.call(Caller::Adversary { attempt: id }, &domain, attempt.request);
     }
 

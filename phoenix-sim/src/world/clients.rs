@@ -63,6 +63,8 @@ impl World {
         }
         if fails {
             self.report.fault("failed saves");
+            let kept = if in_silence { "though it is on the device" } else { "and is not on the device" };
+            self.trace.note(format!("the save fails, {kept}"));
         }
         self.drive_user(user)
     }
@@ -146,6 +148,7 @@ impl World {
         let forgotten = owner.forget_unsaved();
         self.report.client_crashes += 1;
         let under_way: Vec<_> = client.under_way().iter().map(|intent| intent.what).collect();
+        self.trace.tells();
         self.trace.note(format!("the client of user {user} crashes for {lasts:?} during {under_way:?}"));
         for what in under_way {
             *self.report.interrupted.entry(format!("{what:?}")).or_default() += 1;
@@ -170,6 +173,7 @@ impl World {
             let what = format!("the client of user {user} cannot be restored: {error}");
             return Err(Violation::now("restored", what));
         }
+        self.learn_user(user);
         self.drive_user(user)?;
         self.crash_if_doomed(user);
         Ok(())

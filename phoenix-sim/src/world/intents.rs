@@ -6,8 +6,9 @@ use phoenix_core::client::{ClientError, IntentId};
 
 use super::{event::Event, state::World};
 use crate::{
+    names,
     oracle::Violation,
-    plan::{Action, Intent},
+    plan::{Action, Intent, durations},
     user::{Begun, Kept},
 };
 
@@ -32,7 +33,8 @@ impl World {
             self.try_again(number);
             return Ok(());
         }
-        self.trace.note(format!("user {user} wants {action:?}"));
+        self.trace.tells();
+        self.trace.note(format!("user {user} wants to {}", names::action(&action)));
         let ids: Vec<_> = self.users.iter().map(|user| user.id.clone()).collect();
         let group = action.group().and_then(|group| self.groups.get(&group));
         let Some(client) = &mut self.users[user].client else { return Ok(()) };
@@ -66,7 +68,9 @@ impl World {
     /// Finishes the intent of the plan that a client's intent served, or schedules another try of it.
     pub(super) fn end_intent(&mut self, user: usize, id: IntentId, outcome: &Result<(), ClientError>) {
         let Some(Begun { intent, .. }) = self.users[user].begun.remove(&id) else { return };
-        self.trace.note(format!("intent {intent} of user {user}: {outcome:?}"));
+        let outcome_text =
+            outcome.as_ref().map_or_else(|error| format!("has failed: {error}"), |()| "is done".into());
+        self.trace.note(format!("intent {intent} of user {user} {outcome_text}"));
         if outcome.is_ok() {
             self.finished.insert(intent, self.trace.count());
             return;
@@ -99,7 +103,9 @@ impl World {
         let wanted = (0..self.plan.intents.len()).filter(|intent| self.is_wanted(*intent));
         let texts = wanted.map(|intent| {
             let begun = if self.is_begun(intent) { "begun" } else { "not begun" };
-            format!("{:?} ({begun})", self.plan.intents[intent])
+            let Intent { at, user, action } = &self.plan.intents[intent];
+            let (at, action) = (durations::text(*at), names::action(action));
+            format!("user {user} wants to {action} since {at} (intent {intent}, {begun})")
         });
         texts.take(LISTED_INTENTS).collect::<Vec<_>>().join("; ")
     }

@@ -10,6 +10,7 @@
 //! * `setup`: from a plan to the first events.
 //! * `requests`, `processes`, `timers`, `stores`: the homeservers and the network between them.
 //! * `users`, `clients`, `intents`, `attempts`: the honest and the dishonest who use them.
+//! * `naming`: what failures call all of them.
 //! * `faults`, `settling`: what goes wrong, and the end of it.
 //! * `run`: the loop, which handles one event after the other.
 
@@ -20,6 +21,7 @@ mod event;
 mod faults;
 mod intents;
 mod machine;
+mod naming;
 mod process;
 mod processes;
 mod requests;

@@ -59,7 +59,9 @@ impl World {
     fn finish(&mut self, process: Process, origin: Origin, outcome: Outcome) -> Result<(), Violation> {
         for effect in outcome.effects {
             match effect {
-                Effect::Wake { timer, due } => self.wake(process, &timer, due),
+                Effect::Wake { timer, due } => {
+                    self.wake(process, &timer, due);
+                }
                 Effect::Signal(client) => self.signal(&client),
                 // Simulated users hold no connection open; they poll, and hear of signals through the
                 // network.

@@ -12,7 +12,7 @@ use phoenix_core::{
 
 use super::{
     call::{Call, CallId, Caller},
-    event::{Event, operation_name},
+    event::{Event, is_reading, operation_name},
     machine::Origin,
     state::World,
 };
@@ -30,6 +30,9 @@ impl World {
         let id = CallId(self.next_call);
         self.next_call += 1;
         self.trace.note(format!("{id} {} to {domain}", operation_name(&request)));
+        if !is_reading(&request) {
+            self.trace.tells();
+        }
         self.trace.bytes(&request);
         let request = Arc::new(request);
         let from = self.home(&caller);
@@ -50,10 +53,14 @@ impl World {
         let arrivals = self.network.send(&mut self.randoms.network);
         if self.partitions.values().any(|partition| partition.separates(from, to)) {
             self.report.fault("messages cut off");
+            self.trace.note("a partition cuts the message off".to_owned());
             return Vec::new();
         }
         match arrivals.len() {
-            0 => self.report.fault("messages lost"),
+            0 => {
+                self.report.fault("messages lost");
+                self.trace.note("the message is lost on its way".to_owned());
+            }
             1 => {}
             _ => self.report.fault("messages doubled"),
         }
@@ -77,6 +84,7 @@ impl World {
     ) -> Result<(), Violation> {
         let is_up = self.machines[machine].node.is_some();
         if !is_up {
+            self.trace.note("nothing runs there".to_owned());
             // Either nothing answers until the timeout, or the connection is refused at once.
             if self.randoms.network.below(2) == 0 {
                 self.after(CONNECTION_REFUSED, Event::Failed { call });
@@ -99,6 +107,7 @@ impl World {
         if let Ok(ResponseEnvelope { outcome: ResponseOutcome::Refused(refusal), .. }) = decode(&reply) {
             *self.report.refusals.entry(refusal.code()).or_default() += 1;
             self.trace.note(format!("{call} {} refused: {refusal}", operation_name(request)));
+            self.trace.tells();
         } else {
             self.trace.note(format!("{call} {} served", operation_name(request)));
         }
@@ -117,7 +126,10 @@ impl World {
         call: CallId,
         answer: Result<Vec<u8>, PeerFailure>,
     ) -> Result<(), Violation> {
-        let Some(ended) = self.calls.remove(&call) else { return Ok(()) };
+        let Some(ended) = self.calls.remove(&call) else {
+            self.trace.is_nothing();
+            return Ok(());
+        };
         match ended.caller {
             Caller::User { user, start, exchange } => {
                 if let (Ok(answer), Some(adversary)) = (&answer, &mut self.adversary) {

@@ -16,6 +16,7 @@ use crate::{
     adversary::Adversary,
     clock::Clock,
     generate,
+    names::Book,
     oracle::{
         Oracles,
         rows::{Homeserver, Rows},
@@ -60,6 +61,7 @@ impl World {
             adversary: None,
             oracles: Oracles::default(),
             trace: Trace::default(),
+            names: Book::default(),
             report: Report { seed: plan.settings.seed, ..Report::default() },
             repeat: None,
             is_settled: false,
@@ -67,6 +69,7 @@ impl World {
             plan,
         };
         world.populate(&seed);
+        world.learn_names();
         world
     }
 

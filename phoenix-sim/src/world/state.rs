@@ -17,6 +17,7 @@ use crate::{
     adversary::Adversary,
     clock::Clock,
     disk::StoreFaults,
+    names::Book,
     network::{Conditions, Partition},
     node::Node,
     oracle::{Oracles, Violation},
@@ -54,6 +55,7 @@ pub struct World {
     pub(super) adversary: Option<Adversary>,
     pub(super) oracles: Oracles,
     pub(super) trace: Trace,
+    pub(super) names: Book,
     pub(super) report: Report,
     /// The command that runs this world again, if it is known.
     pub(super) repeat: Option<String>,
@@ -94,16 +96,18 @@ impl World {
 
     /// Ends the world with a failure: the chain of causes of what the oracle found, and the last events.
     pub(super) fn fail(&mut self, violation: &Violation) {
+        self.learn_names();
         let mut chain = violation.since.map_or_else(Vec::new, |since| self.trace.chain(since));
         if !chain.is_empty() {
             chain.push("… and now:".to_owned());
         }
         chain.extend(self.trace.chain(self.trace.current()));
         chain.push("The last events:".to_owned());
-        chain.extend(self.trace.last(LAST_EVENTS));
+        chain.extend(self.trace.last_telling(LAST_EVENTS));
+        let chain = chain.iter().map(|line| self.names.apply(line)).collect();
         self.report.failure = Some(Failure {
             oracle: violation.oracle.to_owned(),
-            what: violation.what.clone(),
+            what: self.names.apply(&violation.what),
             step: self.trace.count(),
             repeat: self.repeat.clone(),
             chain,

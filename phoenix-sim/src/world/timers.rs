@@ -9,7 +9,7 @@ use phoenix_core::{
 };
 
 use super::{event::Event, machine::Origin, process::Process, state::World};
-use crate::oracle::Violation;
+use crate::{names, oracle::Violation};
 
 /// How often a process looks for timers that others have set.
 const SCAN_TIMERS: Duration = Duration::from_secs(5);
@@ -34,19 +34,24 @@ impl World {
         let keys = rows.scan(&timers::scan(TIMERS_PER_SCAN));
         let found: Vec<_> = keys.iter().filter_map(|key| timers::from_row(key, rows.get(key)?)).collect();
         for (timer, due) in found {
-            self.wake(process, &timer, due);
+            if self.wake(process, &timer, due) && timer != timers::SWEEP {
+                self.trace.note(format!("it finds the timer {}", names::timer(&timer)));
+                self.trace.tells();
+            }
         }
         self.after(SCAN_TIMERS, Event::ScanTimers { process });
     }
 
     /// Schedules a timer for the time at which the machine's clock reads `due`, or now if that has passed.
-    pub(super) fn wake(&mut self, process: Process, timer: &Timer, due: Timestamp) {
+    /// Returns `false` if it is set already.
+    pub(super) fn wake(&mut self, process: Process, timer: &Timer, due: Timestamp) -> bool {
         let now = self.machine_time(process.machine);
         let due = due.max(now);
-        let Some(node) = self.node(process) else { return };
-        if node.wake_at(timer, due) {
+        let is_new = self.node(process).is_some_and(|node| node.wake_at(timer, due));
+        if is_new {
             self.after(due - now, Event::Timer { process, timer: timer.clone(), due });
         }
+        is_new
     }
 
     pub(super) fn run_timer(
@@ -58,6 +63,7 @@ impl World {
         if self.node(process).is_some_and(|node| node.is_due(timer, due)) {
             return self.accept(process.machine, Input::Timer(timer), Origin::Timer);
         }
+        self.trace.is_nothing();
         Ok(())
     }
 }
