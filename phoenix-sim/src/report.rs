@@ -59,8 +59,12 @@ pub struct Failure {
     pub oracle: String,
     /// What is wrong, in words.
     pub what: String,
+    /// What should have happened instead, where it went wrong.
+    pub should: String,
     /// The number of events up to then, that of the failure included.
     pub step: u64,
+    /// How far the message came that it is about, stage by stage. Empty if it is about none.
+    pub journey: Vec<String>,
     /// The command that repeats it. `None` if the world was made by other means.
     pub repeat: Option<String>,
     /// The events that led to it, the first cause first, then the last events of the world. If it contradicts
@@ -115,6 +119,12 @@ impl fmt::Display for Report {
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "  oracle {} at step {}: {}", self.oracle, self.step, self.what)?;
+        writeln!(formatter, "  What should have happened: {}", self.should)?;
+        if !self.journey.is_empty() {
+            writeln!(formatter, "  How far the message came:")?;
+        }
+        self.journey.iter().try_for_each(|line| writeln!(formatter, "    {line}"))?;
+        writeln!(formatter, "  What led to it:")?;
         self.chain.iter().try_for_each(|line| writeln!(formatter, "    {line}"))?;
         let Some(repeat) = &self.repeat else { return Ok(()) };
         writeln!(formatter, "  Repeat it by: {repeat}")?;

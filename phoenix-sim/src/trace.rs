@@ -168,6 +168,12 @@ impl Trace {
         chain
     }
 
+    /// Returns when an event was, and its number.
+    pub fn when(&self, number: EventNumber) -> String {
+        let entry = self.events.iter().rev().find(|entry| entry.number == number);
+        entry.map_or_else(|| format!("#{number}"), Entry::when)
+    }
+
     /// Returns the texts of the last `count` events that tell something, the oldest first.
     pub fn last_telling(&self, count: usize) -> Vec<String> {
         let telling = self.events.iter().rev().filter(|entry| {
@@ -187,10 +193,14 @@ impl Trace {
 }
 
 impl Entry {
-    fn describe(&self) -> String {
+    fn when(&self) -> String {
         let seconds = (self.at - START).as_secs_f64();
+        format!("{seconds:10.3} s  #{:<7}", self.number)
+    }
+
+    fn describe(&self) -> String {
         let notes: String = self.notes.iter().map(|note| format!("; {note}")).collect();
-        format!("{seconds:10.3} s  #{:<7} {}{notes}", self.number, self.what)
+        format!("{} {}{notes}", self.when(), self.what)
     }
 }
 

@@ -38,6 +38,17 @@ pub enum Expected {
     Undelivered(Intrusion),
 }
 
+impl Expected {
+    /// Returns what the attacked homeserver does about it, in words that go on from its name.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Refused(codes) => format!("refuses it with one of the codes {codes:?}"),
+            Self::NoEffect => "answers as before, or refuses it, and changes nothing".to_owned(),
+            Self::Undelivered(_) => "may accept the frame, and keeps the message from the client".to_owned(),
+        }
+    }
+}
+
 /// A message for a client that has not authorised it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intrusion {

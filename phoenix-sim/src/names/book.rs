@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 /// The digits of an id that no one has named: these many are printed.
 const DIGITS_KEPT: usize = 8;
 
-/// The digits of an id.
+/// The digits of an id, or of a hash, are these many at least.
 const DIGITS: usize = 32;
 
 /// A book of names.
@@ -86,7 +86,7 @@ fn ends(rest: &str) -> bool {
 }
 
 fn is_id(word: &str) -> bool {
-    word.len() == DIGITS && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+    word.len() >= DIGITS && word.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn shortened(word: &str) -> &str {

@@ -9,8 +9,8 @@ use phoenix_core::{
 
 use super::{
     acknowledged::Acknowledged, duplicates::Duplicates, enqueued::Enqueued, epochs::Epochs,
-    observation::Observation, order::Order, queues, refused::Refused, restored::Restored, rows::Rows,
-    tokens::Tokens, violation::Violation,
+    journeys::Journeys, observation::Observation, order::Order, queues, refused::Refused, restored::Restored,
+    rows::Rows, tokens::Tokens, violation::Violation,
 };
 use crate::{disk::Disk, schedule::EventNumber};
 
@@ -25,6 +25,8 @@ pub struct Oracles {
     pub rows: Rows,
     /// Every delivery enters its queue once.
     pub enqueued: Enqueued,
+    /// How far each message came.
+    pub journeys: Journeys,
     /// Members of an epoch agree on its secrets and its members.
     pub epochs: Epochs,
     /// A group has one order, without forks.
@@ -43,13 +45,20 @@ impl Oracles {
     /// # Errors
     /// The first property that it violates.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
+        self.journeys.observe(observation);
         self.refused.observe(observation)?;
         self.restored.observe(observation)?;
         queues::observe(observation, &self.restored)?;
         self.epochs.observe(observation)?;
-        self.duplicates.observe(observation)?;
-        self.order.observe(observation)?;
+        let explained = |violation| self.journeys.explain(violation, observation);
+        self.duplicates.observe(observation).map_err(explained)?;
+        self.order.observe(observation).map_err(explained)?;
         self.acknowledged.observe(observation)
+    }
+
+    /// Returns a violation for each acknowledged message and member that it has not reached.
+    pub fn lost(&self) -> Vec<Violation> {
+        self.acknowledged.missing(&self.epochs, &self.order, &self.restored, &self.journeys)
     }
 
     /// Notes that the client of a user is to be restored from a copy of its device that was made in the step
@@ -71,24 +80,33 @@ impl Oracles {
         self.tokens.answered(server, request, reply)
     }
 
-    /// Checks a commit whose expectations hold, before the store of homeserver `server` applies it.
+    /// Checks a commit whose expectations hold, before the store of homeserver `server` applies it in the event
+    /// `number`.
     ///
     /// # Errors
     /// The first property that it violates.
-    pub fn commits(&mut self, server: usize, disk: &Disk, commit: &Commit) -> Result<(), Violation> {
+    pub fn commits(
+        &mut self,
+        server: usize,
+        disk: &Disk,
+        commit: &Commit,
+        number: EventNumber,
+    ) -> Result<(), Violation> {
         let is_new = |write: &&Write| write.bytes.is_some() && disk.rows.get(&write.key).is_none();
-        for write in commit.writes.iter().filter(is_new) {
-            let kind = write.key.kind();
-            if kind == RecordKind::FanOutRow
-                && let Some(logged) = self.rows.logged_message(server, write)
-            {
+        let rows_of = |kind| commit.writes.iter().filter(move |write| write.key.kind() == kind);
+        for write in rows_of(RecordKind::FanOutRow).filter(is_new) {
+            if let Some(logged) = self.rows.logged_message(server, write) {
                 self.order.logged(&logged);
                 self.restored.logged(&logged);
                 self.enqueued.logged(&mut self.rows, &logged);
+                self.journeys.logged(&mut self.rows, (server, write.key.name()), &logged, number);
             }
-            if kind == RecordKind::FanOutQueueEntry {
-                self.enqueued.entered(write)?;
-            }
+        }
+        for write in rows_of(RecordKind::FanOutProgress) {
+            self.journeys.distributed(server, disk, commit, write, number);
+        }
+        for write in rows_of(RecordKind::FanOutQueueEntry).filter(is_new) {
+            self.enqueued.entered(write, &self.journeys)?;
         }
         self.tokens.commits(disk, commit)
     }

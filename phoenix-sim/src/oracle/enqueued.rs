@@ -11,7 +11,8 @@ use phoenix_core::{
 };
 
 use super::{
-    rows::{LoggedMessage, Rows},
+    journeys::Journeys,
+    rows::{LoggedMessage, Rows, entry_name},
     violation::Violation,
 };
 
@@ -39,11 +40,12 @@ impl fmt::Display for Counts {
 }
 
 impl Enqueued {
-    /// Returns a violation for each queue with fewer entries than deliveries.
-    pub fn missing(&self) -> Vec<Violation> {
-        let missing = self.queues.iter().filter(|(_, counts)| counts.made < counts.due);
-        let texts = missing.map(|(client, counts)| format!("{client:?} lacks entries: it has {counts}"));
-        texts.map(|what| Violation::now("enqueued", what)).collect()
+    /// Returns a violation if a queue has fewer entries than deliveries.
+    pub fn missing(&self, journeys: &Journeys) -> Option<Violation> {
+        let (client, counts) = self.queues.iter().find(|(_, counts)| counts.made < counts.due)?;
+        let what = format!("{client:?} lacks entries: it has {counts}");
+        let should = "The distributor of the recipient's homeserver enters each delivery into its queue.";
+        Some(journeys.explain_missing(Violation::now("enqueued", what, should), *client))
     }
 
     /// Counts the recipients of a message where its group orders it, not in the streams that carry it on.
@@ -63,7 +65,7 @@ impl Enqueued {
     ///
     /// # Errors
     /// The queue has more entries than there were deliveries for it.
-    pub fn entered(&mut self, write: &Write) -> Result<(), Violation> {
+    pub fn entered(&mut self, write: &Write, journeys: &Journeys) -> Result<(), Violation> {
         let Some((client, sequence)) = entry_name(write.key.name()) else { return Ok(()) };
         // Entry 0 carries the key of the queue and no delivery.
         if sequence == 0 {
@@ -75,12 +77,8 @@ impl Enqueued {
             return Ok(());
         }
         let what = format!("{client:?} has an entry twice: it has {counts}");
-        Err(Violation::now("enqueued", what))
+        let should =
+            "A homeserver enters each delivery into a queue once, however often it is carried there.";
+        Err(journeys.explain_twice(Violation::now("enqueued", what, should), client))
     }
-}
-
-/// Returns the client and the sequence number that name the row of a queue entry.
-fn entry_name(name: &[u8]) -> Option<(QsClientId, u64)> {
-    let (client, sequence) = name.split_at_checked(16)?;
-    Some((QsClientId(client.try_into().ok()?), u64::from_be_bytes(sequence.try_into().ok()?)))
 }

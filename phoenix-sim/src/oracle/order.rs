@@ -56,7 +56,9 @@ impl Order {
         let Some(ordered) = ordered(request, reply) else { return Ok(()) };
         let hash: RequestHash = Sha256::digest(request).into();
         let Ordered { group, position, began, sent_in } = ordered;
-        let fork = |what: String| Err(Violation::now("order", what));
+        let should =
+            "The delivery service refuses a request that is not for the state that the group has now.";
+        let fork = |what: String| Err(Violation::now("order", what, should));
         if *self.positions.entry((group.clone(), position)).or_insert(hash) != hash {
             return fork(format!("two requests were ordered at position {position} of {group}"));
         }
@@ -95,12 +97,15 @@ impl Order {
         let last = seen.last_key_value().map(|(last, _)| *last);
         seen.insert(*position, observation.step);
         if last.is_some_and(|last| last >= *position) {
-            let what = format!("{user} saw position {position} of {group} after {last:?}");
-            return Err(Violation::now("order", what));
+            let last = last.unwrap_or_default();
+            let what = format!("{user} saw position {position} of {group} after position {last}");
+            let should = format!("The client of {user} shows the messages of a group by their positions.");
+            return Err(Violation::now("order", what, should));
         }
         if self.texts.entry((group.clone(), *position)).or_insert_with(|| text.clone()) != text {
             let what = format!("{user} saw another message than others at position {position} of {group}");
-            return Err(Violation::now("order", what));
+            let should = "At one position of a group all members see the same message.";
+            return Err(Violation::now("order", what, should));
         }
         Ok(())
     }

@@ -43,6 +43,11 @@ impl Rows {
         Self { homeservers, clients: BTreeMap::new() }
     }
 
+    /// Returns the domain of homeserver `server`.
+    pub fn domain(&self, server: usize) -> Option<&Domain> {
+        self.homeservers.get(server).map(|homeserver| &homeserver.domain)
+    }
+
     /// Returns whether `domain` is that of the dishonest homeserver, the last one.
     pub fn is_dishonest(&self, domain: &Domain) -> bool {
         self.homeservers.last().is_some_and(|last| last.domain == *domain)
@@ -72,4 +77,10 @@ impl Rows {
         self.clients.insert(name, client);
         Some(client)
     }
+}
+
+/// Returns the client and the sequence number that name the row of a queue entry.
+pub fn entry_name(name: &[u8]) -> Option<(QsClientId, u64)> {
+    let (client, sequence) = name.split_at_checked(16)?;
+    Some((QsClientId(client.try_into().ok()?), u64::from_be_bytes(sequence.try_into().ok()?)))
 }

@@ -12,6 +12,9 @@ use sha2::{Digest, Sha256};
 use super::violation::Violation;
 use crate::disk::Disk;
 
+const SHOULD: &str =
+    "A homeserver records a token as spent with what it pays for, and refuses it from then on.";
+
 /// The request that each token was spent on.
 #[derive(Debug, Default)]
 pub struct Tokens {
@@ -31,7 +34,8 @@ impl Tokens {
         });
         match again {
             Some(write) => {
-                Err(Violation::now("tokens", format!("{:?} is recorded as spent again", write.key)))
+                let what = format!("a token is recorded as spent again: {:?}", write.key);
+                Err(Violation::now("tokens", what, SHOULD))
             }
             None => Ok(()),
         }
@@ -52,6 +56,7 @@ impl Tokens {
         if *self.spent.entry((server, encode(token))).or_insert(hash) == hash {
             return Ok(());
         }
-        Err(Violation::now("tokens", format!("homeserver {server} redeemed one token for two requests")))
+        let what = format!("homeserver {server} redeemed one token for two requests");
+        Err(Violation::now("tokens", what, SHOULD))
     }
 }

@@ -63,7 +63,10 @@ impl World {
 
     fn verdict(&mut self, attempt: &Attempt, answer: &[u8]) -> Result<&'static str, Violation> {
         let name = attempt.name;
-        let violation = |what: String| Err(Violation::now("refused", what));
+        let expected = attempt.expected.describe();
+        let victim = &self.servers[attempt.victim].domain;
+        let should = format!("{victim} {expected}.");
+        let violation = |what: String| Err(Violation::now("refused", what, should.clone()));
         let Ok(ResponseEnvelope { outcome, .. }) = decode::<ResponseEnvelope>(answer) else {
             return violation(format!("{name}: the answer cannot be decoded"));
         };

@@ -171,7 +171,8 @@ impl World {
         let now = self.user_time(user);
         if let Err(error) = self.users[user].restart(now) {
             let what = format!("the client of user {user} cannot be restored: {error}");
-            return Err(Violation::now("restored", what));
+            let should = "A client can be restored from whatever is on its device.";
+            return Err(Violation::now("restored", what, should));
         }
         self.learn_user(user);
         self.drive_user(user)?;

@@ -38,6 +38,7 @@ impl World {
             self.names.learn(&client.client_id(), &format!("the client of {name}"));
             if let Some(queue) = client.qs_client() {
                 self.names.learn(&queue, &format!("the queue of {name}"));
+                self.oracles.journeys.owns(&self.users[user].id, queue);
             }
         }
     }

@@ -97,6 +97,12 @@ impl World {
     /// Ends the world with a failure: the chain of causes of what the oracle found, and the last events.
     pub(super) fn fail(&mut self, violation: &Violation) {
         self.learn_names();
+        let stages = violation.journey.iter().map(|stage| {
+            let reached =
+                stage.event.map_or_else(|| "not reached".to_owned(), |event| self.trace.when(event));
+            self.names.apply(&format!("{reached:>22}  {}", stage.what))
+        });
+        let journey = stages.collect();
         let mut chain = violation.since.map_or_else(Vec::new, |since| self.trace.chain(since));
         if !chain.is_empty() {
             chain.push("… and now:".to_owned());
@@ -108,7 +114,9 @@ impl World {
         self.report.failure = Some(Failure {
             oracle: violation.oracle.to_owned(),
             what: self.names.apply(&violation.what),
+            should: self.names.apply(&violation.should),
             step: self.trace.count(),
+            journey,
             repeat: self.repeat.clone(),
             chain,
         });
@@ -116,10 +124,10 @@ impl World {
 
     /// Ends the world and returns its figures.
     pub fn into_report(mut self) -> Report {
-        let Oracles { acknowledged, duplicates, epochs, order, restored, .. } = &self.oracles;
+        self.report.lost = self.oracles.lost().len() as u64;
+        let Oracles { acknowledged, duplicates, epochs, order, .. } = &self.oracles;
         self.report.delivered = acknowledged.received();
         self.report.acknowledged = acknowledged.count();
-        self.report.lost = acknowledged.missing(epochs, order, restored).len() as u64;
         self.report.unchecked = acknowledged.unchecked(epochs, order);
         self.report.given_up = self.given_up.len() as u64;
         self.report.duplicated = duplicates.count;

@@ -100,7 +100,7 @@ impl World {
                 self.trace.bytes(&write.key.to_bytes());
                 self.trace.bytes(write.bytes.as_deref().unwrap_or_default());
             }
-            self.oracles.commits(server, disk, commit)?;
+            self.oracles.commits(server, disk, commit, self.trace.current())?;
         }
         let settlement = fate.carry_out(disk, commit);
         if settlement == Settlement::Conflict && fate == CommitFate::Served {

@@ -73,8 +73,11 @@ impl World {
         if !to.is_running(start) {
             return Ok(());
         }
-        if let Ok(answer) = &answer {
-            self.oracles.restored.answered(&to.id, request, answer);
+        if let Ok(answer) = &answer
+            && let Some(entries) = self.oracles.restored.answered(&to.id, request, answer)
+            && let Some(queue) = to.client.as_ref().and_then(Client::qs_client)
+        {
+            self.oracles.journeys.returned(queue, entries, self.trace.current());
         }
         if let Some(client) = &mut to.client {
             client.respond(exchange, answer, now);
