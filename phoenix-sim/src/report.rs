@@ -128,6 +128,9 @@ impl fmt::Display for Failure {
         self.chain.iter().try_for_each(|line| writeln!(formatter, "    {line}"))?;
         let Some(repeat) = &self.repeat else { return Ok(()) };
         writeln!(formatter, "  Repeat it by: {repeat}")?;
+        if repeat.contains(" --plan ") {
+            return Ok(());
+        }
         writeln!(formatter, "  Write its plan, to change it, by: {repeat} --write-plan plan.toml")
     }
 }

@@ -10,7 +10,7 @@
 //! [`Sort`], what it causes inherits that, and [`Trace::tells`] ends it: something worth telling has happened.
 //! Failures show the events that tell something, and of routine ones those that led to them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use phoenix_core::{hex::Hex, time::Timestamp};
 use sha2::{Digest, Sha256};
@@ -156,8 +156,7 @@ impl Trace {
                 (_, Some(Sort::Telling | Sort::Step)) => true,
             };
             effect = is_shown.then_some(entry.sort);
-            let is_step = entry.sort == Sort::Step && entry.notes.is_empty() && entry.number != number;
-            if is_shown && !is_step {
+            if is_shown && (!entry.is_bare_step() || entry.number == number) {
                 chain.push(entry.describe());
             }
             if chain.len() == MAX_CHAIN {
@@ -168,6 +167,21 @@ impl Trace {
         chain
     }
 
+    /// Returns the texts of the next `count` events after one, the earliest first: those that tell something, and
+    /// those that came of it.
+    pub fn next(&self, number: EventNumber, count: usize) -> Vec<String> {
+        let mut came_of_it = BTreeSet::from([number]);
+        let behind = self.events.iter().skip_while(|entry| entry.number != number).skip(1);
+        let shown = behind.filter(|entry| {
+            let came = entry.sort != Sort::Routine && came_of_it.contains(&entry.cause);
+            if came {
+                came_of_it.insert(entry.number);
+            }
+            (came || entry.tells) && !entry.is_bare_step()
+        });
+        shown.take(count).map(Entry::describe).collect()
+    }
+
     /// Returns when an event was, and its number.
     pub fn when(&self, number: EventNumber) -> String {
         let entry = self.events.iter().rev().find(|entry| entry.number == number);
@@ -176,10 +190,11 @@ impl Trace {
 
     /// Returns the texts of the last `count` events that tell something, the oldest first.
     pub fn last_telling(&self, count: usize) -> Vec<String> {
-        let telling = self.events.iter().rev().filter(|entry| {
-            let is_step = entry.sort == Sort::Step && entry.notes.is_empty();
-            entry.number == self.current || (entry.tells && !is_step)
-        });
+        let telling = self
+            .events
+            .iter()
+            .rev()
+            .filter(|entry| entry.number == self.current || (entry.tells && !entry.is_bare_step()));
         let mut last: Vec<String> = telling.take(count).map(Entry::describe).collect();
         last.reverse();
         last
@@ -193,6 +208,11 @@ impl Trace {
 }
 
 impl Entry {
+    /// Returns whether it is a step during which nothing was noted.
+    fn is_bare_step(&self) -> bool {
+        self.sort == Sort::Step && self.notes.is_empty()
+    }
+
     fn when(&self) -> String {
         let seconds = (self.at - START).as_secs_f64();
         format!("{seconds:10.3} s  #{:<7}", self.number)
@@ -263,6 +283,25 @@ mod tests {
         let chain = trace.chain(4);
         assert_eq!(chain.len(), 3, "{chain:?}");
         assert!(chain[1].ends_with("event 2.; a note"), "{chain:?}");
+    }
+
+    #[test]
+    fn what_happens_next_is_what_tells_something_or_came_of_it() {
+        use Sort::{Routine, Step, Telling};
+        let events = [
+            (1, 0, Routine, false),
+            (2, 1, Telling, false),
+            (3, 0, Telling, false),
+            (4, 2, Telling, false),
+            (5, 4, Step, false),
+            (6, 5, Telling, false),
+            (7, 6, Routine, false),
+            (8, 7, Telling, false),
+        ];
+        let trace = trace(&events);
+        assert_eq!(numbers(&trace.next(2, 10)), [3, 4, 6]);
+        assert_eq!(numbers(&trace.next(2, 1)), [3]);
+        assert_eq!(numbers(&trace.next(9, 10)), []);
     }
 
     #[test]

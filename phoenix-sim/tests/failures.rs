@@ -78,7 +78,7 @@ fn a_lost_message_is_told_stage_by_stage() {
     assert_eq!(reached.last(), Some(&false), "{text}");
     assert!(reached.len() >= 4 && reached[..reached.len() - 1].iter().all(|reached| *reached), "{text}");
     // The first chain ends with the event in which the last stage was reached: the answer to the client.
-    let until = failure.chain.iter().position(|line| line.starts_with("… and now")).unwrap();
+    let until = failure.chain.iter().position(|line| line.starts_with("What happened next")).unwrap();
     let number = |line: &str| line.split_whitespace().nth(2).map(str::to_owned);
     assert_eq!(number(&failure.chain[until - 1]), number(&failure.journey[reached.len() - 2]), "{text}");
     assert!(failure.chain[until - 1].contains("is answered"), "{text}");

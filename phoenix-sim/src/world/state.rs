@@ -32,6 +32,9 @@ use crate::{
 /// How many of the last events a failure shows.
 const LAST_EVENTS: usize = 12;
 
+/// How many events a failure shows after the one that it contradicts.
+const NEXT_EVENTS: usize = 8;
+
 /// A world that has begun.
 pub struct World {
     pub(super) plan: Plan,
@@ -103,8 +106,14 @@ impl World {
             self.names.apply(&format!("{reached:>22}  {}", stage.what))
         });
         let journey = stages.collect();
-        let mut chain = violation.since.map_or_else(Vec::new, |since| self.trace.chain(since));
-        if !chain.is_empty() {
+        let mut chain = Vec::new();
+        if let Some(since) = violation.since {
+            chain = self.trace.chain(since);
+            let next = self.trace.next(since, NEXT_EVENTS);
+            if !next.is_empty() {
+                chain.push("What happened next:".to_owned());
+                chain.extend(next);
+            }
             chain.push("… and now:".to_owned());
         }
         chain.extend(self.trace.chain(self.trace.current()));
