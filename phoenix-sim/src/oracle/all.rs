@@ -80,8 +80,8 @@ impl Oracles {
         self.tokens.answered(server, request, reply)
     }
 
-    /// Checks a commit whose expectations hold, before the store of homeserver `server` applies it in the event
-    /// `number`.
+    /// Checks a commit whose expectations hold, before the store of homeserver `server` applies it in the
+    /// event `number`.
     ///
     /// # Errors
     /// The first property that it violates.

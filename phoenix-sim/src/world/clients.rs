@@ -149,7 +149,10 @@ impl World {
         self.report.client_crashes += 1;
         let under_way: Vec<_> = client.under_way().iter().map(|intent| intent.what).collect();
         self.trace.tells();
-        self.trace.note(format!("the client of user {user} crashes for {lasts:?} during {under_way:?}"));
+        let about: Vec<String> = under_way.iter().map(|what| format!("{what:?}")).collect();
+        let during = if about.is_empty() { "" } else { " during " };
+        let about = about.join(", ");
+        self.trace.note(format!("the client of user {user} crashes for {lasts:?}{during}{about}"));
         for what in under_way {
             *self.report.interrupted.entry(format!("{what:?}")).or_default() += 1;
         }

@@ -135,8 +135,8 @@ impl Journeys {
     }
 }
 
-/// Returns the deliveries of a message in the order in which a distributor makes them: to its own queues in the
-/// order of the recipients, then to each other homeserver in the order of their domains.
+/// Returns the deliveries of a message in the order in which a distributor makes them: to its own queues in
+/// the order of the recipients, then to each other homeserver in the order of their domains.
 fn deliveries(rows: &mut Rows, ours: &Domain, logged: &LoggedMessage) -> Vec<Delivery> {
     let mut deliveries = Vec::new();
     let mut streams: BTreeMap<&Domain, Vec<QsClientId>> = BTreeMap::new();
@@ -152,8 +152,8 @@ fn deliveries(rows: &mut Rows, ours: &Domain, logged: &LoggedMessage) -> Vec<Del
     deliveries
 }
 
-/// Returns the row in which a distributor is and how many of its deliveries are made, which a row of its progress
-/// holds behind the byte for its format.
+/// Returns the row of the log in which a distributor is and how many of its deliveries are made. A row of
+/// progress holds both behind the byte for its format.
 fn read_progress(row: &[u8]) -> Option<(u64, usize)> {
     let (position, made) = row.get(1..)?.split_at_checked(8)?;
     Some((decode(position).ok()?, decode::<u32>(made).ok()? as usize))
