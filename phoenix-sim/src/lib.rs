@@ -151,7 +151,8 @@
 //!   save of the client reaches its device after the crash; when it starts again, it has read the message and
 //!   goes on behind it, for nothing of it was kept to be shown.
 //! * **… and now** the chain of causes of the event in which the oracle failed: twenty virtual minutes
-//!   later, the world is not settled. If there is no earlier event, there is this chain alone.
+//!   later, the world is not settled. If there is no earlier event, there is this chain alone; what both have
+//!   in common is shown once.
 //! * **The last events** of the whole world, for what happened at the same time elsewhere.
 //! * **Repeat it by**: the command that makes the same world, with the same numbers of events.
 //!

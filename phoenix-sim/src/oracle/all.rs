@@ -71,13 +71,19 @@ impl Oracles {
         self.restored.goes_back(user, since, lost, number);
     }
 
-    /// Checks the reply of a homeserver to a request.
+    /// Checks the reply of a homeserver to a request, which it sends in the event `number`.
     ///
     /// # Errors
     /// The first property that it violates.
-    pub fn answered(&mut self, server: usize, request: &[u8], reply: &[u8]) -> Result<(), Violation> {
-        self.order.answered(request, reply)?;
-        self.tokens.answered(server, request, reply)
+    pub fn answered(
+        &mut self,
+        server: usize,
+        request: &[u8],
+        reply: &[u8],
+        number: EventNumber,
+    ) -> Result<(), Violation> {
+        self.order.answered(request, reply, number)?;
+        self.tokens.answered(server, request, reply, number)
     }
 
     /// Checks a commit whose expectations hold, before the store of homeserver `server` applies it in the

@@ -111,7 +111,7 @@ impl World {
         } else {
             self.trace.note(format!("{call} {} served", operation_name(request)));
         }
-        self.oracles.answered(server, request, &reply)?;
+        self.oracles.answered(server, request, &reply, self.trace.current())?;
         let Some(caller) = self.calls.get(&call).map(|call| call.caller.clone()) else { return Ok(()) };
         let to = self.home(&caller);
         for delay in self.transmit(server, to) {

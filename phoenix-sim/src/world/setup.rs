@@ -79,7 +79,9 @@ impl World {
             self.add_server(server, seed);
         }
         let homeserver = |server: &Server| Homeserver { domain: server.domain.clone(), keys: server.keys() };
-        self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect());
+        let last = self.servers.last().map(|server| server.domain.clone());
+        let dishonest = last.filter(|_| !plan.attempts.is_empty());
+        self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect(), dishonest);
         for (number, server) in plan.users.iter().enumerate() {
             let random = Random::derive(seed, "user", &[&(number as u64).to_be_bytes()]);
             let plant = plan.settings.client_plant();

@@ -116,7 +116,11 @@ impl World {
             }
             chain.push("… and now:".to_owned());
         }
-        chain.extend(self.trace.chain(self.trace.current()));
+        // What both chains have in common is shown once.
+        let now = self.trace.chain(self.trace.current());
+        let common = now.iter().take_while(|line| chain.contains(line)).count();
+        let common = common.min(now.len().saturating_sub(1));
+        chain.extend(now.into_iter().skip(common));
         chain.push("The last events:".to_owned());
         chain.extend(self.trace.last_telling(LAST_EVENTS));
         let chain = chain.iter().map(|line| self.names.apply(line)).collect();
