@@ -27,11 +27,23 @@
 //! | [`network`] | messages are delayed, overtake each other, are lost, are duplicated; the network partitions |
 //! | [`disk`] | reads fail; rows of one read are of different times; commits conflict or have an unknown outcome |
 //! | [`plan`] | processes crash at any step and restart; commits on their way to the store may outlive the crash |
+//! | [`plan`] | processes pause for milliseconds to minutes, beyond their leases, and go on with what has arrived |
+//! | [`journal`] | power fails: commits that no one has seen yet are rolled back, saves under way are lost |
 //! | [`device`] | clients crash and are restored from what they saved or from an older copy; saves are slow, fail |
 //! | [`adversary`] | frames are forged, changed, late, redirected, replayed; configurations and tokens are stolen |
 //!
 //! All faults end when the last message has been sent. From then on everything must settle within twenty
 //! virtual minutes.
+//!
+//! # Who looks again
+//!
+//! A process that looks for timers from time to time, and a user that reads its queues from time to time, find
+//! what no one told them. So they hide that a wake or a signal was forgotten. In half of the worlds neither does,
+//! and in a quarter only one of them: there a process looks for timers when it starts, and a client reads its
+//! queues when it is signalled, after it starts, and when a process of its homeserver starts again. A user that
+//! requests a connection tells the other one, for direct queues have no signals. Such a world has no faults that
+//! may lose an effect: the outcome of every commit is known, and a commit that outlives the crash of its process
+//! is applied before the restart. Everything settles there as elsewhere.
 //!
 //! # How clients crash
 //!
@@ -59,6 +71,9 @@
 //! | `queues` | the owner of a queue can read everything in it |
 //! | `epochs` | members of an epoch agree on its secret and on its members |
 //! | `tokens` | no token is spent twice |
+//! | `waiting` | what waits in a log or a stream has its timer, after each commit |
+//! | `counted` | heads of queues, pools, logs and streams agree with the rows that they count, after each commit |
+//! | `effects` | an operation wakes the timers that it sets, and signals the clients whose queues it makes longer |
 //! | `refused` | no attack of the dishonest homeserver succeeds |
 //! | `restored` | a restored client repeats the same words, reuses nothing, and knows an older copy |
 //! | `drained` | logs and outboxes drain after the faults end |
@@ -81,7 +96,7 @@
 //! use phoenix_sim::{plan::{Cryptography, Settings}, world};
 //!
 //! let settings = Settings {
-//!     seed: 2, servers: 2, users: 3, messages: 6, plant: None, cryptography: Cryptography::Null,
+//!     seed: 2, servers: 2, users: 3, messages: 6, span: None, plant: None, cryptography: Cryptography::Null,
 //! };
 //! let report = world::run(&settings)?;
 //! assert!(report.passed(), "{report}");
@@ -194,6 +209,7 @@ pub mod device;
 pub mod disk;
 pub mod generate;
 pub mod interpose;
+pub mod journal;
 pub mod names;
 pub mod network;
 pub mod node;

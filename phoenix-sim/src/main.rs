@@ -20,7 +20,7 @@ use phoenix_sim::{
     generate,
     interpose::WorldError,
     plan::{
-        Bug, Cryptography, Plan, Settings,
+        Bug, Cryptography, Plan, Settings, durations,
         text::{PlanError, run_command},
     },
     report::Report,
@@ -52,6 +52,9 @@ struct Size {
     /// Number of messages that users send.
     #[arg(long, default_value_t = 200)]
     messages: usize,
+    /// How long users send messages, such as 90s, 36h, 2w, 1y [default: as each seed says]
+    #[arg(long, value_parser = duration)]
+    span: Option<Duration>,
     /// Plant a bug in all homeservers or all clients, which the oracles must find.
     #[arg(long)]
     plant: Option<PlantName>,
@@ -259,12 +262,17 @@ fn write_plan(file: &Path, world: &World) {
     }
 }
 
+fn duration(text: &str) -> Result<Duration, String> {
+    durations::parse(text).ok_or_else(|| "a duration is written as 90s, 36h, 2w, 1y".to_owned())
+}
+
 fn settings(size: &Size, seed: u64) -> Settings {
     Settings {
         seed,
         servers: size.servers,
         users: size.users,
         messages: size.messages,
+        span: size.span,
         plant: size.plant.map(Bug::from),
         cryptography: size.cryptography.of_seed(seed),
     }

@@ -45,6 +45,8 @@ pub enum Work<O> {
     Buffered,
     /// Carry out the outcome of an operation, which is over.
     Done {
+        /// The operation.
+        operation: OperationId,
         /// What the operation came from.
         origin: O,
         /// Its effects and its reply.
@@ -193,7 +195,7 @@ impl<O> Node<O> {
     /// Ends an operation and returns the next one of its lane.
     fn finish(&mut self, id: OperationId, outcome: Outcome, work: &mut Vec<Work<O>>) -> Option<OperationId> {
         let Running { operation, origin } = self.running.remove(&id)?;
-        work.push(Work::Done { origin, outcome });
+        work.push(Work::Done { operation: id, origin, outcome });
         let Lane::Of(name) = operation.lane() else { return None };
         let lane = self.lanes.get_mut(name)?;
         lane.pop_front();

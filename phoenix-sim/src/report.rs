@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
+use crate::plan::Bound;
+
 /// The figures of one world. Serialized, its field names are stable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -36,8 +38,10 @@ pub struct Report {
     pub faults: BTreeMap<&'static str, u64>,
     /// Attempts of the dishonest homeserver, by kind and outcome.
     pub attempts: BTreeMap<String, u64>,
-    /// Refused requests, by code.
-    pub refusals: BTreeMap<u16, u64>,
+    /// How often each bound was met.
+    pub bounds: BTreeMap<Bound, u64>,
+    /// Refused requests of honest callers, by operation and code.
+    pub refusals: BTreeMap<String, u64>,
     /// Events of the world.
     pub events: u64,
     /// Operations that homeservers served.
@@ -46,6 +50,8 @@ pub struct Report {
     pub virtual_seconds: u64,
     /// Virtual seconds from the end of the faults until everything had settled.
     pub settled_after_seconds: u64,
+    /// Virtual seconds from the end of the faults in which everything must settle.
+    pub rest_bound_seconds: u64,
     /// The hash of the trace (see [`trace`](crate::trace)), in hexadecimal digits.
     pub trace_hash: String,
     /// What an oracle found wrong. `None`: everything holds.

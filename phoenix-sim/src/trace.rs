@@ -15,7 +15,7 @@ use std::collections::{BTreeSet, VecDeque};
 use phoenix_core::{hex::Hex, time::Timestamp};
 use sha2::{Digest, Sha256};
 
-use crate::{clock::START, schedule::EventNumber};
+use crate::schedule::EventNumber;
 
 /// How many events are kept for failures and logs: more than most worlds have.
 const MAX_KEPT: usize = 400_000;
@@ -24,8 +24,9 @@ const MAX_KEPT: usize = 400_000;
 const MAX_CHAIN: usize = 48;
 
 /// The trace of one world.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Trace {
+    start: Timestamp,
     hash: Sha256,
     events: VecDeque<Entry>,
     current: EventNumber,
@@ -57,6 +58,18 @@ struct Entry {
 }
 
 impl Trace {
+    /// Creates the trace of a world that begins at `start`.
+    pub fn new(start: Timestamp) -> Self {
+        Self {
+            start,
+            hash: Sha256::new(),
+            events: VecDeque::new(),
+            current: 0,
+            count: 0,
+            routine: Vec::new(),
+        }
+    }
+
     /// Begins an event. What is noted and hashed from now on belongs to it.
     pub fn begin(
         &mut self,
@@ -157,7 +170,7 @@ impl Trace {
             };
             effect = is_shown.then_some(entry.sort);
             if is_shown && (!entry.is_bare_step() || entry.number == number) {
-                chain.push(entry.describe());
+                chain.push(entry.describe(self.start));
             }
             if chain.len() == MAX_CHAIN {
                 break;
@@ -179,13 +192,13 @@ impl Trace {
             }
             (came || entry.tells) && !entry.is_bare_step()
         });
-        shown.take(count).map(Entry::describe).collect()
+        shown.take(count).map(|entry| entry.describe(self.start)).collect()
     }
 
     /// Returns when an event was, and its number.
     pub fn when(&self, number: EventNumber) -> String {
         let entry = self.events.iter().rev().find(|entry| entry.number == number);
-        entry.map_or_else(|| format!("#{number}"), Entry::when)
+        entry.map_or_else(|| format!("#{number}"), |entry| entry.when(self.start))
     }
 
     /// Returns the texts of the last `count` events that tell something, the oldest first.
@@ -195,7 +208,7 @@ impl Trace {
             .iter()
             .rev()
             .filter(|entry| entry.number == self.current || (entry.tells && !entry.is_bare_step()));
-        let mut last: Vec<String> = telling.take(count).map(Entry::describe).collect();
+        let mut last: Vec<String> = telling.take(count).map(|entry| entry.describe(self.start)).collect();
         last.reverse();
         last
     }
@@ -203,7 +216,7 @@ impl Trace {
     /// Returns the texts of the last `count` events, the oldest first.
     pub fn last(&self, count: usize) -> Vec<String> {
         let first = self.events.len().saturating_sub(count);
-        self.events.range(first..).map(Entry::describe).collect()
+        self.events.range(first..).map(|entry| entry.describe(self.start)).collect()
     }
 }
 
@@ -213,14 +226,14 @@ impl Entry {
         self.sort == Sort::Step && self.notes.is_empty()
     }
 
-    fn when(&self) -> String {
-        let seconds = (self.at - START).as_secs_f64();
+    fn when(&self, start: Timestamp) -> String {
+        let seconds = (self.at - start).as_secs_f64();
         format!("{seconds:10.3} s  #{:<7}", self.number)
     }
 
-    fn describe(&self) -> String {
+    fn describe(&self, start: Timestamp) -> String {
         let notes: String = self.notes.iter().map(|note| format!("; {note}")).collect();
-        format!("{} {}{notes}", self.when(), self.what)
+        format!("{} {}{notes}", self.when(start), self.what)
     }
 }
 
@@ -228,9 +241,11 @@ impl Entry {
 mod tests {
     use super::*;
 
+    const START: Timestamp = Timestamp::from_milliseconds(0);
+
     /// A trace of events with their number, cause, sort and whether something worth telling happens.
     fn trace(events: &[(EventNumber, EventNumber, Sort, bool)]) -> Trace {
-        let mut trace = Trace::default();
+        let mut trace = Trace::new(START);
         for (number, cause, sort, tells) in events {
             trace.begin(START, *number, *cause, *sort, format!("event {number}."));
             if *tells {

@@ -15,7 +15,6 @@ use phoenix_core::{
     wire::{envelope::RequestEnvelope, operations::OperationKind},
 };
 use phoenix_sim::{
-    clock::START,
     disk::{Disk, StoreFaults},
     generate, interpose,
     network::PerThousand,
@@ -44,6 +43,7 @@ fn plan() -> Plan {
         servers: 1,
         users: MEMBERS,
         messages: 0,
+        span: None,
         plant: None,
         cryptography: Cryptography::Real,
     };
@@ -156,7 +156,11 @@ impl<'a> Race<'a> {
         let mut random = Random::derive(&generate::seed_bytes(seed), "race", &[]);
         let mut schedule = Schedule::default();
         for request in 0..prepared.requests.len() {
-            schedule.add(START + Duration::from_millis(random.below(20)), 0, Event::Begin { request });
+            schedule.add(
+                Timestamp::default() + Duration::from_millis(random.below(20)),
+                0,
+                Event::Begin { request },
+            );
         }
         let nodes = [0, 1].map(|number: usize| Node::new(prepared.homeservers[number].clone()));
         let store_faults = StoreFaults {
@@ -168,7 +172,17 @@ impl<'a> Race<'a> {
         let mut disk = prepared.disk.clone();
         disk.ignores_expectations = ignores_expectations;
         let order = Order::default();
-        Self { prepared, nodes, disk, schedule, random, store_faults, now: START, order, served: 0 }
+        Self {
+            prepared,
+            nodes,
+            disk,
+            schedule,
+            random,
+            store_faults,
+            now: Timestamp::default(),
+            order,
+            served: 0,
+        }
     }
 
     fn run(mut self) -> Result<(), Violation> {
@@ -219,7 +233,7 @@ impl<'a> Race<'a> {
                     self.later(Event::Supply { node, operation, reads, early });
                 }
                 Work::Commit { operation, commit } => self.later(Event::Apply { node, operation, commit }),
-                Work::Done { origin: request, outcome } => {
+                Work::Done { origin: request, outcome, .. } => {
                     self.served += 1;
                     let reply = outcome.reply.unwrap();
                     self.order.answered(&self.prepared.requests[request], &reply, self.served as u64)?;

@@ -21,7 +21,8 @@ fn found(plant: Bug, oracle: &str) -> (Settings, LoggedRun) {
     let found = (1..500).find_map(|seed| {
         let plant = Some(plant);
         let cryptography = Cryptography::Null;
-        let settings = Settings { seed, servers: 2, users: 3, messages: 12, plant, cryptography };
+        let settings =
+            Settings { seed, servers: 2, users: 3, messages: 12, plant, cryptography, ..Settings::default() };
         let run = world::run_logged(&settings, &AtomicU64::new(0), usize::MAX).unwrap();
         let is_one = run.report.failure.as_ref().is_some_and(|failure| failure.oracle == oracle);
         is_one.then_some((settings, run))
@@ -155,7 +156,15 @@ fn every_bug_that_can_be_planted_is_part_of_the_command() {
     let bugs = homeservers.map(Bug::Homeservers).into_iter().chain(clients.map(Bug::Clients));
     for plant in bugs.map(Some).chain([None]) {
         let cryptography = Cryptography::Null;
-        let settings = Settings { seed: 9, servers: 1, users: 2, messages: 0, plant, cryptography };
+        let settings = Settings {
+            seed: 9,
+            servers: 1,
+            users: 2,
+            messages: 0,
+            plant,
+            cryptography,
+            ..Settings::default()
+        };
         let command = phoenix_sim::plan::text::run_command(&settings);
         let arguments = command.strip_prefix("phoenix-sim run ").unwrap();
         // The same settings as a plan: what the command line makes of the arguments.

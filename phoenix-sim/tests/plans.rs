@@ -19,7 +19,7 @@ use phoenix_sim::{
 const BY_HAND: &str = include_str!("plans/two_homeservers.toml");
 
 fn settings(seed: u64, servers: usize, users: usize, messages: usize) -> Settings {
-    Settings { seed, servers, users, messages, plant: None, cryptography: Cryptography::Null }
+    Settings { seed, servers, users, messages, span: None, plant: None, cryptography: Cryptography::Null }
 }
 
 fn run(plan: &Plan) -> Report {

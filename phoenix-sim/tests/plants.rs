@@ -9,8 +9,15 @@ use phoenix_sim::{
 };
 
 fn run(seed: u64, plant: Option<Bug>) -> Report {
-    let settings =
-        Settings { seed, servers: 2, users: 3, messages: 12, plant, cryptography: Cryptography::Null };
+    let settings = Settings {
+        seed,
+        servers: 2,
+        users: 3,
+        messages: 12,
+        span: None,
+        plant,
+        cryptography: Cryptography::Null,
+    };
     world::run(&settings).unwrap()
 }
 

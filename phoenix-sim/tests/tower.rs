@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("clock", "virtual time, and clocks that are off"),
     ("network", "delays, loss, duplication, partitions"),
     ("disk", "a store and how it fails"),
+    ("journal", "what a store may lose if the power fails"),
     ("device", "what outlives the process of a client"),
     ("schedule", "events to come"),
     ("trace", "events that were, and their hash"),

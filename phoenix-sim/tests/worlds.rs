@@ -16,6 +16,7 @@ fn settings(seed: u64) -> Settings {
         servers: 3,
         users: 5,
         messages: 30,
+        span: None,
         plant: None,
         cryptography: Cryptography::of_seed(seed),
     }

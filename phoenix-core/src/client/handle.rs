@@ -218,7 +218,7 @@ impl Client {
         if self.state.now == Timestamp::default() {
             self.state.begin_at(now);
         }
-        self.state.now = self.state.now.max(now);
+        self.state.clock_reads(now);
         if let Some(output) = self.depart() {
             return Some(output);
         }
@@ -261,7 +261,7 @@ impl Client {
     /// Hands in the outcome of an [`Output::Request`]: the bytes of the answer, or that there is none.
     /// Ignored if the client has given the exchange up.
     pub fn respond(&mut self, exchange: ExchangeId, answer: Result<Vec<u8>, PeerFailure>, now: Timestamp) {
-        self.state.now = self.state.now.max(now);
+        self.state.clock_reads(now);
         self.state.respond(exchange, answer);
     }
 

@@ -120,6 +120,13 @@ pub struct Times {
     pub sweep: Duration,
 }
 
+impl Times {
+    /// Returns the longest time that any timer waits.
+    pub fn longest_wait(&self) -> Duration {
+        HOUR.max(self.backoff_limit).max(self.sweep)
+    }
+}
+
 impl Default for Times {
     fn default() -> Self {
         Self {

@@ -1,14 +1,15 @@
 //! All parts of a plan together.
 
-use std::time::Duration;
-
 use phoenix_core::rng::Random;
 
 use super::{
-    faults,
-    people::{beginnings, groups, messages},
-    phases::{MESSAGES_FROM, sending_time},
-    servers::servers,
+    bounds::Scarcity,
+    clocks, faults,
+    people::{beginnings, departures, groups, messages, users},
+    periodic,
+    phases::Phases,
+    repair,
+    servers::{hurry, servers},
 };
 use crate::plan::{Plan, Settings};
 
@@ -16,25 +17,36 @@ use crate::plan::{Plan, Settings};
 pub fn plan(settings: &Settings) -> Plan {
     let seed = seed_bytes(settings.seed);
     let random = |label: &str| Random::derive(&seed, label, &[]);
-    let servers = servers(&mut random("servers"), settings);
-    let users: Vec<usize> = (0..settings.users).map(|user| user % settings.servers.max(1)).collect();
-    let groups = groups(&mut random("groups"), settings);
-    let faults_end = MESSAGES_FROM + Duration::from_millis(sending_time(settings));
-    let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &servers, faults_end);
-    trouble.extend(faults::client_crashes(&mut random("client crashes"), settings, faults_end));
-    trouble.extend(faults::older_copy(&mut random("older copies"), settings, faults_end));
-    let mut intents = beginnings(&mut random("beginnings"), settings, &groups);
-    intents.extend(messages(&mut random("messages"), settings, &groups));
+    let phases = Phases::of(settings, &mut random("phases"));
+    let mut servers = servers(&mut random("servers"), settings);
+    hurry(&mut random("pace"), &phases, &mut servers);
+    let scarcity = Scarcity::of(&mut random("scarcity"));
+    scarcity.apply(&mut random("bounds"), &mut servers);
+    let groups = groups(&mut random("groups"), settings, &phases);
+    let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &servers, phases.end);
+    trouble.extend(faults::client_crashes(&mut random("client crashes"), settings, &phases));
+    trouble.extend(faults::older_copy(&mut random("older copies"), settings, &phases));
+    trouble.extend(clocks::steps(&mut random("clocks"), settings, &phases));
+    trouble.extend(repair::mishaps(&seed, settings, &servers, phases.end));
+    trouble.extend(scarcity.faults(&mut random("absences"), settings, &phases));
+    let periodic = periodic::periodic(&mut random("periodic"));
+    let mut intents = beginnings(&mut random("beginnings"), settings, &phases, &groups);
+    intents.extend(messages(&mut random("messages"), settings, &phases, &groups));
+    intents.extend(departures(settings, &phases));
     Plan {
         settings: settings.clone(),
         faults: trouble,
+        start: phases.start,
+        packages: scarcity.packages(),
         servers,
-        users,
+        users: users(&mut random("users"), settings, &phases),
         intents,
         network: faults::network(&mut random("network")),
-        store_faults: faults::store_faults(&mut random("trouble")),
-        faults_end,
-        attempts: faults::attempts(&mut random("attempts"), faults_end),
+        store_faults: periodic::without_losses(periodic, faults::store_faults(&mut random("trouble"))),
+        periodic,
+        faults_end: phases.end,
+        habits: phases.habits(),
+        attempts: faults::attempts(&mut random("attempts"), phases.end),
     }
 }
 

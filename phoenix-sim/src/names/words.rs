@@ -57,6 +57,7 @@ pub fn action(action: &Action) -> String {
         Action::CreateGroup { group } => format!("create group {group}"),
         Action::Invite { group, other } => format!("invite user {other} to group {group}"),
         Action::Send { group, text } => format!("send “{text}” to group {group}"),
+        Action::Leave => "leave for good".to_owned(),
         Action::Update { group } => format!("renew its keys in group {group}"),
     }
 }

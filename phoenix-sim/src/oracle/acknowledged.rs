@@ -8,8 +8,8 @@ use phoenix_core::{
 };
 
 use super::{
-    epochs::Epochs, journeys::Journeys, observation::Observation, order::Order, restored::Restored,
-    violation::Violation,
+    epochs::Epochs, excused::Excused, journeys::Journeys, observation::Observation, order::Order,
+    restored::Restored, violation::Violation,
 };
 use crate::schedule::EventNumber;
 
@@ -78,12 +78,13 @@ impl Acknowledged {
     }
 
     /// Returns a violation for each acknowledged message and member of its epoch that it has not reached,
-    /// except for members whom `restored` excepts; `journeys` says how far it came.
+    /// except for members whom `restored` or `excused` excepts; `journeys` says how far it came.
     pub fn missing(
         &self,
         epochs: &Epochs,
         order: &Order,
         restored: &Restored,
+        excused: &Excused,
         journeys: &Journeys,
     ) -> Vec<Violation> {
         let of = |((group, position), message): (&(GroupId, u64), &Message)| {
@@ -92,6 +93,7 @@ impl Acknowledged {
             let missing = members.into_iter().filter(|member| {
                 *member != message.sender
                     && !restored.excepts(member, group)
+                    && !excused.excepts(member, group, *position)
                     && !self.received.contains_key(&(member.clone(), group.clone(), *position))
             });
             let text = String::from_utf8_lossy(&message.text).into_owned();

@@ -8,11 +8,12 @@ use phoenix_core::{
 };
 
 use super::{
-    acknowledged::Acknowledged, duplicates::Duplicates, enqueued::Enqueued, epochs::Epochs,
-    journeys::Journeys, observation::Observation, order::Order, queues, refused::Refused, restored::Restored,
-    rows::Rows, tokens::Tokens, violation::Violation,
+    acknowledged::Acknowledged, change::Change, counted, duplicates::Duplicates, effects::Effects,
+    enqueued::Enqueued, epochs::Epochs, excused::Excused, journeys::Journeys, observation::Observation,
+    order::Order, queues, refusals::Refusals, refused::Refused, restored::Restored, rows::Rows,
+    tokens::Tokens, violation::Violation, waiting,
 };
-use crate::{disk::Disk, schedule::EventNumber};
+use crate::{disk::Disk, journal::Unsynced, schedule::EventNumber};
 
 /// The oracles that remember what they have seen. [`queues`] and [`drained`](super::drained) need no memory.
 #[derive(Default)]
@@ -21,6 +22,8 @@ pub struct Oracles {
     pub acknowledged: Acknowledged,
     /// No message reaches a member twice.
     pub duplicates: Duplicates,
+    /// Timers are woken, and clients signalled.
+    pub effects: Effects,
     /// Opens rows for `order` and `enqueued`.
     pub rows: Rows,
     /// Every delivery enters its queue once.
@@ -31,6 +34,10 @@ pub struct Oracles {
     pub epochs: Epochs,
     /// A group has one order, without forks.
     pub order: Order,
+    /// What members need not receive any more.
+    pub excused: Excused,
+    /// Honest callers are told nothing but what the plan permits.
+    pub refusals: Refusals,
     /// No attack succeeds.
     pub refused: Refused,
     /// A client that is restored goes on from what it saved.
@@ -48,7 +55,8 @@ impl Oracles {
         self.journeys.observe(observation);
         self.refused.observe(observation)?;
         self.restored.observe(observation)?;
-        queues::observe(observation, &self.restored)?;
+        self.excused.observe(observation, &self.order);
+        queues::observe(observation, &self.restored, &self.excused)?;
         self.epochs.observe(observation)?;
         let explained = |violation| self.journeys.explain(violation, observation);
         self.duplicates.observe(observation).map_err(explained)?;
@@ -56,9 +64,10 @@ impl Oracles {
         self.acknowledged.observe(observation)
     }
 
-    /// Returns a violation for each acknowledged message and member that it has not reached.
+    /// Returns a violation for each message that was acknowledged and has not reached a member of its epoch.
     pub fn lost(&self) -> Vec<Violation> {
-        self.acknowledged.missing(&self.epochs, &self.order, &self.restored, &self.journeys)
+        let Self { acknowledged, epochs, order, restored, excused, journeys, .. } = self;
+        acknowledged.missing(epochs, order, restored, excused, journeys)
     }
 
     /// Notes that the client of a user is to be restored from a copy of its device that was made in the step
@@ -114,6 +123,27 @@ impl Oracles {
         for write in rows_of(RecordKind::FanOutQueueEntry).filter(is_new) {
             self.enqueued.entered(write, &self.journeys)?;
         }
-        self.tokens.commits(disk, commit)
+        self.tokens.commits(disk, commit)?;
+        let change = Change::new(&self.rows, server, disk, commit);
+        counted::commits(&change)?;
+        waiting::commits(&change)
+    }
+
+    /// Notes that the store of homeserver `server` has lost a commit that it had applied.
+    pub fn rolled_back(&mut self, server: usize, lost: &Unsynced) {
+        for write in lost.commit.writes.iter().filter(|write| write.bytes.is_some()) {
+            if !lost.created(&write.key) {
+                continue;
+            }
+            if write.key.kind() == RecordKind::FanOutRow
+                && let Some(logged) = self.rows.logged_message(server, write)
+            {
+                self.enqueued.unlogged(&mut self.rows, &logged);
+            }
+            if write.key.kind() == RecordKind::FanOutQueueEntry {
+                self.enqueued.unmade(write);
+                self.journeys.unmade(write);
+            }
+        }
     }
 }

@@ -6,13 +6,15 @@
 use std::{collections::BTreeMap, fmt};
 
 use phoenix_core::{
+    codec::decode,
+    crypto::ratchet::{QueueEntry, QueueEntryContent},
     identifiers::{LogId, QsClientId},
     store::Write,
 };
 
 use super::{
     journeys::Journeys,
-    rows::{LoggedMessage, Rows, entry_name},
+    rows::{LoggedMessage, Rows},
     violation::Violation,
 };
 
@@ -61,14 +63,36 @@ impl Enqueued {
         }
     }
 
+    /// Takes back what [`logged`](Self::logged) has counted: the store has lost the row.
+    pub fn unlogged(&mut self, rows: &mut Rows, logged: &LoggedMessage) {
+        for recipient in &logged.message.recipients {
+            let Some(client) = rows.client(&recipient.config) else { continue };
+            let counts = self.queues.entry(client).or_default();
+            match &logged.log {
+                LogId::Group(_) => counts.due -= 1,
+                LogId::Stream { source, .. } if rows.is_dishonest(source) => counts.markers -= 1,
+                LogId::Stream { .. } => {}
+            }
+        }
+    }
+
+    /// Takes back what [`entered`](Self::entered) has counted: the store has lost the row.
+    pub fn unmade(&mut self, write: &Write) {
+        if let Some(client) = owner(write.key.name())
+            && is_delivery(write)
+            && let Some(counts) = self.queues.get_mut(&client)
+        {
+            counts.made -= 1;
+        }
+    }
+
     /// Counts a new entry of a queue.
     ///
     /// # Errors
     /// The queue has more entries than there were deliveries for it.
     pub fn entered(&mut self, write: &Write, journeys: &Journeys) -> Result<(), Violation> {
-        let Some((client, sequence)) = entry_name(write.key.name()) else { return Ok(()) };
-        // Entry 0 carries the key of the queue and no delivery.
-        if sequence == 0 {
+        let Some(client) = owner(write.key.name()) else { return Ok(()) };
+        if !is_delivery(write) {
             return Ok(());
         }
         let counts = self.queues.entry(client).or_default();
@@ -81,4 +105,16 @@ impl Enqueued {
             "A homeserver enters each delivery into a queue once, however often it is carried there.";
         Err(journeys.explain_twice(Violation::now("enqueued", what, should), client))
     }
+}
+
+/// Returns the client in whose queue an entry is.
+fn owner(name: &[u8]) -> Option<QsClientId> {
+    Some(QsClientId(name.get(..16)?.try_into().ok()?))
+}
+
+/// Returns whether an entry carries a delivery, and not a key of the queue or randomness for it.
+fn is_delivery(write: &Write) -> bool {
+    // The row is one byte for its format, then the entry.
+    let entry = write.bytes.as_ref().and_then(|bytes| decode::<QueueEntry>(bytes.get(1..)?).ok());
+    entry.is_some_and(|entry| matches!(entry.content, QueueEntryContent::Message(_)))
 }

@@ -11,19 +11,27 @@
 //! for it. What can only be judged at the end, it reports in a method that the world's `unsettled` calls.
 
 pub mod acknowledged;
+pub mod counted;
 pub mod drained;
 pub mod duplicates;
+pub mod effects;
 pub mod enqueued;
 pub mod epochs;
+pub mod excused;
 pub mod journeys;
 pub mod order;
 pub mod queues;
+pub mod refusals;
 pub mod refused;
 pub mod restored;
 pub mod rows;
 pub mod tokens;
+pub mod waiting;
 
 mod all;
+mod change;
+mod fields;
+mod layout;
 mod observation;
 mod violation;
 

@@ -113,6 +113,11 @@ impl Order {
         Ok(())
     }
 
+    /// Returns the last position of a group that a user has received. `None`: it has received nothing.
+    pub fn last_seen(&self, user: &UserId, group: &GroupId) -> Option<u64> {
+        self.seen.get(&(user.clone(), group.clone()))?.last_key_value().map(|(last, _)| *last)
+    }
+
     /// Forgets what a user has seen from the step `since` on.
     pub fn goes_back(&mut self, user: &UserId, since: u64) {
         let of_user = self.seen.iter_mut().filter(|((of, _), _)| of == user);

@@ -3,16 +3,21 @@
 
 use phoenix_core::{client::Event, wire::fan_out::GapReason};
 
-use super::{observation::Observation, restored::Restored, violation::Violation};
+use super::{excused::Excused, observation::Observation, restored::Restored, violation::Violation};
 use crate::names;
 
 /// Checks an event that a client reports.
 ///
 /// # Errors
 /// The client cannot read or process an entry, or finds a marker in place of a message of one of its groups,
-/// and `restored` does not except it.
-pub fn observe(observation: &Observation<'_>, restored: &Restored) -> Result<(), Violation> {
-    let excepted = |group| restored.excepts(observation.user_id, group);
+/// and neither `restored` nor `excused` excepts it.
+pub fn observe(
+    observation: &Observation<'_>,
+    restored: &Restored,
+    excused: &Excused,
+) -> Result<(), Violation> {
+    let user = observation.user_id;
+    let excepted = |group| restored.excepts(user, group) || excused.has_lost(user, group);
     let wrong = match observation.event {
         Event::Gap { group, reason, .. } => {
             // No plan exceeds a limit. Unauthorised deliveries are attacks, which `refused` checks.

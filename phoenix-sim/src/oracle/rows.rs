@@ -8,7 +8,7 @@ use phoenix_core::{
     crypto::{aead::EarCiphertext, labels::Label},
     identifiers::{Domain, LogId, QsClientId},
     keys::ServiceKeys,
-    store::Write,
+    store::{Key, Protection, Write},
     wire::fan_out::{ClientQueueConfig, FanOutMessage, QueueConfig},
 };
 
@@ -59,11 +59,20 @@ impl Rows {
     pub fn logged_message(&self, server: usize, write: &Write) -> Option<LoggedMessage> {
         let name = write.key.name();
         let log = decode(&name[..name.len().checked_sub(8)?]).ok()?;
-        let keys = &self.homeservers.get(server)?.keys;
-        // The row is one byte for its format, then the message encrypted under the service key.
-        let sealed: EarCiphertext = decode(write.bytes.as_ref()?.get(1..)?).ok()?;
-        let row = keys.service_key.open(&write.key.to_bytes(), &sealed).ok()?;
+        let row = self.open(server, &write.key, write.bytes.as_ref()?)?;
         Some(LoggedMessage { log, message: decode(&row).ok()? })
+    }
+
+    /// Returns the encoded record that a row of homeserver `server` holds. `None` if the row cannot be opened.
+    pub fn open(&self, server: usize, key: &Key, bytes: &[u8]) -> Option<Vec<u8>> {
+        // One byte for the format, then the record: encrypted under the service key, for some kinds.
+        let content = bytes.get(1..)?;
+        if key.kind().declaration().protection != Protection::ServiceKey {
+            return Some(content.to_vec());
+        }
+        let sealed: EarCiphertext = decode(content).ok()?;
+        let opened = self.homeservers.get(server)?.keys.service_key.open(&key.to_bytes(), &sealed);
+        opened.ok().map(|record| record.to_vec())
     }
 
     /// Returns the client whose queue a configuration leads to. `None` if the configuration cannot be opened.

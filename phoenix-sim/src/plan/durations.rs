@@ -5,7 +5,7 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 /// The units with their nanoseconds. Parsing takes the first one that fits, so `ms` stands before `m`.
-const UNITS: [(&str, u128); 7] = [
+const UNITS: [(&str, u128); 9] = [
     ("ns", 1),
     ("us", 1_000),
     ("ms", 1_000_000),
@@ -13,6 +13,8 @@ const UNITS: [(&str, u128); 7] = [
     ("m", 60 * SECOND),
     ("h", 3_600 * SECOND),
     ("d", 86_400 * SECOND),
+    ("w", 7 * 86_400 * SECOND),
+    ("y", 365 * 86_400 * SECOND),
 ];
 
 const SECOND: u128 = 1_000_000_000;

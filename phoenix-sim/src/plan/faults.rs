@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::differences::is_default;
 
-/// A crash of a process or a client, or a partition.
+/// A mishap of a process, a client, a store, a clock or the network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
@@ -35,6 +35,20 @@ pub enum FaultKind {
         /// The indices of the homeservers on one side. All others are on the other.
         one_side: Vec<usize>,
     },
+    /// The clock of a homeserver is set wrong, and set right when the fault ends.
+    ServerClock {
+        /// The index of the homeserver.
+        server: usize,
+        /// By how many milliseconds it is set forward, or back if negative.
+        by_milliseconds: i64,
+    },
+    /// The clock of a user's device is set wrong, and set right when the fault ends.
+    UserClock {
+        /// The index of the user.
+        user: usize,
+        /// By how many milliseconds it is set forward, or back if negative.
+        by_milliseconds: i64,
+    },
     /// A client is killed, and restored when the fault ends.
     ClientCrash {
         /// The index of its user.
@@ -46,6 +60,25 @@ pub enum FaultKind {
         /// What it is restored from.
         #[serde(default, skip_serializing_if = "is_default")]
         copy: DeviceCopy,
+    },
+    /// A process pauses, as a virtual machine does that is stopped: it handles nothing, and when the fault
+    /// ends it goes on with what has arrived meanwhile.
+    Pause {
+        /// The index of its homeserver.
+        server: usize,
+        /// Which of the homeserver's processes, from 0.
+        number: usize,
+    },
+    /// All processes of a homeserver crash at once, and what was not synced is lost: commits on their way to
+    /// the store, and those that the store has applied and no one has seen. All restart when the fault ends.
+    PowerFailure {
+        /// The index of the homeserver.
+        server: usize,
+        /// How many commits the store applies from the beginning of the fault to the failure, which comes
+        /// right after the last of them; 0: it comes at once.
+        commits: u64,
+        /// The indices of the users whose devices fail with it: saves under way never reach them.
+        users: Vec<usize>,
     },
 }
 

@@ -50,6 +50,8 @@ pub enum Action {
         /// The text, which no other message has: oracles recognise the message by it.
         text: String,
     },
+    /// Switches its device off for good, once everything that it and those in its groups wanted is done.
+    Leave,
     /// Renews its keys in a group, once the user is a member.
     Update {
         /// The group.
@@ -62,7 +64,7 @@ impl Action {
     pub fn group(&self) -> Option<GroupNumber> {
         match self {
             Self::Invite { group, .. } | Self::Send { group, .. } | Self::Update { group } => Some(*group),
-            Self::Register | Self::Connect { .. } | Self::CreateGroup { .. } => None,
+            Self::Register | Self::Connect { .. } | Self::CreateGroup { .. } | Self::Leave => None,
         }
     }
 }

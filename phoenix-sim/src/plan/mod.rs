@@ -8,20 +8,33 @@
 //! * `world`: the plan itself, and that of each homeserver.
 //! * `intents`: what users want.
 //! * `faults`: what goes wrong at a time that the plan names.
+//! * `bounds`: what homeservers and clients have little of.
+//! * `leniency`: what honest users may meet in a world.
+//! * `rest`: when everything must have settled.
 //! * [`durations`]: durations as people write them.
 //! * `config`, `differences`: settings of homeservers in serialized form, as far as they are not the default.
 //! * [`text`]: plans as text, to read, to write and to run again.
+//! * `periodic`: what looks again from time to time.
 
+mod bounds;
 mod config;
 mod differences;
 pub mod durations;
 mod faults;
 mod intents;
+mod leniency;
+mod moments;
+mod periodic;
+mod rest;
 mod settings;
 pub mod text;
 mod world;
 
+pub use bounds::{Bound, Packages};
 pub use faults::{DeviceCopy, Fault, FaultKind};
 pub use intents::{Action, GroupNumber, Intent};
+pub use leniency::Leniency;
+pub use periodic::Periodic;
+pub use rest::TIMEOUT;
 pub use settings::{Bug, Cryptography, Settings};
-pub use world::{Plan, ServerPlan};
+pub use world::{Habits, Plan, ServerPlan, UserPlan};

@@ -1,5 +1,7 @@
 //! The size of a world, its cryptography, and the bug to plant in it.
 
+use std::time::Duration;
+
 use phoenix_core::{client::ClientPlant, config::Plant};
 use serde::{Deserialize, Serialize};
 
@@ -11,10 +13,13 @@ pub struct Settings {
     pub seed: u64,
     /// The number of honest homeservers, at least one. A dishonest one joins them.
     pub servers: usize,
-    /// The number of users, at least two, spread evenly over the honest homeservers.
+    /// The number of users at a time, at least two, spread evenly over the honest homeservers. In a world of
+    /// months others come in the place of those who leave.
     pub users: usize,
     /// The number of messages that users send.
     pub messages: usize,
+    /// How long users send messages. `None`: as long as the seed says, minutes in most worlds, months in few.
+    pub span: Option<Duration>,
     /// The bug to plant, if any.
     pub plant: Option<Bug>,
     /// The cryptography of all homeservers and clients.

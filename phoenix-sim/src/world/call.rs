@@ -9,11 +9,15 @@ use crate::adversary::AttemptId;
 
 /// Names a call, in the order in which calls are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct CallId(pub u64);
+pub(super) struct CallId {
+    pub number: u64,
+    /// Whether the caller keeps to the protocol.
+    pub is_honest: bool,
+}
 
 impl fmt::Display for CallId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "call {}", self.0)
+        write!(formatter, "call {}", self.number)
     }
 }
 

@@ -138,7 +138,7 @@ impl World {
 
     /// Kills the process of a client. What was on its way to the device has reached it, or never will; what
     /// was begun and is in no save never was. Returns the groups that the client was in, or on its way into.
-    fn crash_client(&mut self, user: usize, lasts: Duration) -> BTreeSet<GroupId> {
+    pub(super) fn crash_client(&mut self, user: usize, lasts: Duration) -> BTreeSet<GroupId> {
         let is_applied = self.randoms.clients.below(2) == 0;
         let owner = &mut self.users[user];
         let Some(client) = owner.client.take() else { return BTreeSet::new() };
@@ -168,7 +168,7 @@ impl World {
         if self.faults_over {
             self.users[user].doom = None;
         }
-        if self.users[user].client.is_some() {
+        if self.users[user].client.is_some() || self.users[user].has_left {
             return Ok(());
         }
         let now = self.user_time(user);
@@ -179,6 +179,7 @@ impl World {
         }
         self.learn_user(user);
         self.drive_user(user)?;
+        self.listen(user);
         self.crash_if_doomed(user);
         Ok(())
     }
@@ -196,7 +197,7 @@ impl World {
         let (since, number) = (copy.step, self.trace.current());
         self.oracles.goes_back(&id, since, lost, number);
         self.users[user].go_back_to(copy);
-        self.give_up(user);
+        self.give_up_existing(user);
         // What the user began since the copy was made, or had finished, is begun anew where that does no
         // harm.
         for intent in 0..self.plan.intents.len() {
@@ -207,28 +208,6 @@ impl World {
             }
             if of.user == user && !self.finished.contains_key(&intent) {
                 self.try_again(intent);
-            }
-        }
-    }
-
-    /// Gives up what is impossible for a user who goes back to an older copy, and for those whom it alone
-    /// could invite: everything in the groups that exist, and to invite that user into one.
-    fn give_up(&mut self, user: usize) {
-        let mut without = BTreeSet::new();
-        for (number, intent) in self.plan.intents.iter().enumerate() {
-            let exists = intent.action.group().is_some_and(|group| self.groups.contains_key(&group));
-            let invites = matches!(intent.action, Action::Invite { other, .. } if other == user);
-            if self.is_wanted(number) && ((intent.user == user && exists) || invites) {
-                self.given_up.insert(number);
-                if let Action::Invite { group, other } = intent.action {
-                    without.insert((group, other));
-                }
-            }
-        }
-        for (number, intent) in self.plan.intents.iter().enumerate() {
-            let is_in = intent.action.group().is_some_and(|group| without.contains(&(group, intent.user)));
-            if is_in && self.is_wanted(number) {
-                self.given_up.insert(number);
             }
         }
     }

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 use phoenix_core::{
     client::EventId,
     operation::Timer,
-    store::{Commit, Reads, RecordKind, Settlement, commit::Rows},
+    store::{Commit, Reads, RecordKind, Settlement, Version, commit::Rows},
     time::Timestamp,
     wire::operations::OperationKind,
 };
 
-use super::{call::CallId, process::Process};
+use super::{call::CallId, process::Process, stage::Stage};
 use crate::{names, node::OperationId, trace::Sort};
 
 /// One event. Servers, machines, users, intents and faults are named by their index in the world or the plan.
@@ -27,7 +27,7 @@ pub(super) enum Event {
     /// A commit reaches the store.
     Apply { process: Process, operation: OperationId, commit: Commit, outlives_crash: bool },
     /// The store's answer to a commit reaches the process.
-    Settle { process: Process, operation: OperationId, settlement: Settlement },
+    Settle { process: Process, operation: OperationId, settlement: Settlement, version: Version },
     /// A process with a planted bug makes a batch durable that it has answered for already.
     Flush { process: Process },
     /// A timer of a process is due, by the homeserver's clock.
@@ -42,6 +42,12 @@ pub(super) enum Event {
     Partition { fault: usize },
     /// The partition of a fault ends.
     Heal { fault: usize },
+    /// The clock that a fault is about is set forward, or back if negative.
+    SetClock { fault: usize, by_milliseconds: i64 },
+    /// A mishap of a machine or a store, which the plan names, reaches a stage.
+    Mishap { fault: usize, stage: Stage },
+    /// Rows that the store has read reach a process that was paused.
+    Supplied { process: Process, operation: OperationId, rows: Option<Rows> },
     /// A save reaches a client's device.
     Store { user: usize, start: u32 },
     /// A user has done with an event that its client has shown.
@@ -56,6 +62,8 @@ pub(super) enum Event {
     WakeUser { user: usize, due: Timestamp },
     /// A user reads its queues.
     ReadQueues { user: usize, again: bool },
+    /// A client that listens is told that its fan-out queue has grown.
+    Signalled { user: usize },
     /// A user starts what an intent of the plan says, if it is possible.
     Intent { intent: usize },
     /// The dishonest homeserver attempts an attack.
@@ -86,7 +94,7 @@ impl Event {
                     writes(commit)
                 )
             }
-            Self::Settle { process, operation, settlement } => {
+            Self::Settle { process, operation, settlement, .. } => {
                 let outcome = match settlement {
                     Settlement::Committed => "that it is committed",
                     Settlement::Conflict => "of a conflict",
@@ -105,6 +113,13 @@ impl Event {
             Self::Restart { machine } => format!("machine {machine} restarts"),
             Self::Partition { fault } => format!("the network partitions (fault {fault})"),
             Self::Heal { fault } => format!("the network heals (fault {fault})"),
+            Self::SetClock { fault, by_milliseconds } => {
+                format!("the clock of fault {fault} is set by {by_milliseconds} ms")
+            }
+            Self::Mishap { fault, stage } => format!("mishap (fault {fault}): {}", stage.describe()),
+            Self::Supplied { process, operation, .. } => {
+                format!("{process}: operation {} gets its rows", operation.0)
+            }
             Self::Store { user, .. } => format!("a save of user {user} reaches the device"),
             Self::Confirm { user, .. } => format!("user {user} has done with an event"),
             Self::CopyDevice { user, .. } => format!("a copy of the device of user {user} is made"),
@@ -114,6 +129,7 @@ impl Event {
             Self::RestartClient { user } => format!("the client of user {user} is started again"),
             Self::WakeUser { user, .. } => format!("user {user} wakes"),
             Self::ReadQueues { user, .. } => format!("user {user} reads its queues"),
+            Self::Signalled { user } => format!("user {user} is signalled"),
             Self::Intent { intent } => format!("it is time for intent {intent}"),
             Self::Attempt => "the dishonest homeserver attempts an attack".to_owned(),
             Self::FaultsEnd => "the faults end".to_owned(),
@@ -124,13 +140,14 @@ impl Event {
     /// Returns what the event is by its kind.
     pub fn sort(&self) -> Sort {
         match self {
-            Self::Supply { .. } | Self::Settle { .. } => Sort::Step,
+            Self::Supply { .. } | Self::Supplied { .. } | Self::Settle { .. } => Sort::Step,
             Self::Apply { commit, .. } if commit.writes.is_empty() => Sort::Step,
             Self::ScanTimers { .. }
             | Self::Timer { timer: Timer::Sweep, .. }
             | Self::Confirm { .. }
             | Self::WakeUser { .. }
             | Self::ReadQueues { .. }
+            | Self::Signalled { .. }
             | Self::Intent { .. }
             | Self::CheckSettled => Sort::Routine,
             _ => Sort::Telling,

@@ -1,8 +1,6 @@
 //! Intents: what users want, and when they can have it.
 
-use std::time::Duration;
-
-use phoenix_core::client::{ClientError, IntentId};
+use phoenix_core::client::{Client, ClientError, IntentId};
 
 use super::{event::Event, state::World};
 use crate::{
@@ -11,9 +9,6 @@ use crate::{
     plan::{Action, Intent, durations},
     user::{Begun, Kept},
 };
-
-/// How long a user waits before it tries an intent again.
-const TRY_AGAIN: Duration = Duration::from_secs(3);
 
 /// How many unfinished intents a failure lists.
 const LISTED_INTENTS: usize = 8;
@@ -45,6 +40,10 @@ impl World {
             (Action::Invite { other, .. }, Some(group)) => client.invite(group, &[ids[*other].clone()]),
             (Action::Send { text, .. }, Some(group)) => client.send(group, text.as_bytes()),
             (Action::Update { .. }, Some(group)) => client.update(group),
+            (Action::Leave, _) => {
+                self.leave(number, user);
+                return Ok(());
+            }
             (_, None) => return Ok(()),
         };
         self.users[user].begun.insert(intent, Begun { intent: number, kept: Kept::Not });
@@ -52,7 +51,7 @@ impl World {
     }
 
     pub(super) fn try_again(&mut self, intent: usize) {
-        self.after(TRY_AGAIN, Event::Intent { intent });
+        self.after(self.plan.habits.try_again, Event::Intent { intent });
     }
 
     /// Returns whether an intent is neither done nor given up.
@@ -73,6 +72,9 @@ impl World {
         self.trace.note(format!("intent {intent} of user {user} {outcome_text}"));
         if outcome.is_ok() {
             self.finished.insert(intent, self.trace.count());
+            if let Action::Connect { other } = self.plan.intents[intent].action {
+                self.listen(other);
+            }
             return;
         }
         self.report.fault("failed intents");
@@ -88,6 +90,7 @@ impl World {
             })
         };
         match action {
+            Action::Leave => self.may_leave(user),
             Action::Register => true,
             Action::Connect { other } => actor.is_registered && self.users[*other].is_registered,
             Action::CreateGroup { .. } => actor.is_registered,
@@ -96,6 +99,25 @@ impl World {
             }
             Action::Send { group, .. } | Action::Update { group } => in_group(group),
         }
+    }
+
+    /// Returns whether everything is done that a user wanted, and those in its groups, and whether it has
+    /// received all that was for it.
+    fn may_leave(&self, user: usize) -> bool {
+        let is_others = |intent: usize| self.plan.intents[intent].action != Action::Leave;
+        let until = self.clock.elapsed();
+        let mut wanted = (0..self.plan.intents.len()).filter(|intent| {
+            self.plan.intents[*intent].at <= until && is_others(*intent) && self.is_wanted(*intent)
+        });
+        let is_idle = self.users[user].client.as_ref().is_some_and(Client::is_idle);
+        wanted.next().is_none() && is_idle && self.oracles.lost().is_empty()
+    }
+
+    /// Switches the device of a user off for good.
+    fn leave(&mut self, intent: usize, user: usize) {
+        self.users[user].has_left = true;
+        self.users[user].client = None;
+        self.finished.insert(intent, self.trace.count());
     }
 
     /// Returns what a user waits for who has not begun an intent.

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use phoenix_core::operation::Timer;
+use phoenix_core::time::Timestamp;
+
 use super::call::CallId;
 use crate::node::Node;
 
@@ -15,6 +18,17 @@ pub(super) struct Machine {
     pub start: u32,
     /// The running process. `None` from a crash to the restart.
     pub node: Option<Node<Origin>>,
+    /// Until when its process handles nothing, by the world's clock.
+    pub paused_until: Option<Timestamp>,
+    /// Commits of this start and of earlier ones reach the store no more: the power has failed since.
+    pub cut_off: u32,
+}
+
+impl Machine {
+    /// Creates a machine that has not been started.
+    pub fn new(server: usize, number: usize) -> Self {
+        Self { server, number, start: 0, node: None, paused_until: None, cut_off: 0 }
+    }
 }
 
 /// What caused an operation, and so where its reply goes.
@@ -23,5 +37,5 @@ pub(super) enum Origin {
     /// A request: the reply goes to the caller.
     Call { call: CallId, request: Arc<Vec<u8>> },
     /// A timer: there is no reply.
-    Timer,
+    Timer(Timer),
 }

@@ -5,13 +5,13 @@
 //! are simulated. A test with a plan of its own creates a [`World`] inside
 //! [`in_world`](crate::interpose::in_world).
 //!
-//! * `process`, `call`, `machine`, `event`: the nouns.
+//! * `process`, `call`, `machine`, `stage`, `event`: the nouns.
 //! * `state`: the world itself, which every file after it extends by methods.
 //! * `setup`: from a plan to the first events.
 //! * `requests`, `processes`, `timers`, `stores`: the homeservers and the network between them.
-//! * `users`, `clients`, `intents`, `attempts`: the honest and the dishonest who use them.
+//! * `users`, `clients`, `intents`, `giving_up`, `attempts`: the honest and the dishonest who use them.
 //! * `naming`: what failures call all of them.
-//! * `faults`, `settling`: what goes wrong, and the end of it.
+//! * `faults`, `mishaps`, `pauses`, `power`, `settling`: what goes wrong, and the end of it.
 //! * `run`: the loop, which handles one event after the other.
 
 mod attempts;
@@ -19,15 +19,21 @@ mod call;
 mod clients;
 mod event;
 mod faults;
+mod giving_up;
 mod intents;
 mod machine;
+mod marks;
+mod mishaps;
 mod naming;
+mod pauses;
+mod power;
 mod process;
 mod processes;
 mod requests;
 mod run;
 mod settling;
 mod setup;
+mod stage;
 mod state;
 mod stores;
 mod timers;

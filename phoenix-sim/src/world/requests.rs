@@ -16,10 +16,7 @@ use super::{
     machine::Origin,
     state::World,
 };
-use crate::oracle::Violation;
-
-/// How long a caller waits for an answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
+use crate::{oracle::Violation, plan::TIMEOUT};
 
 /// How soon a caller learns that its connection is refused.
 const CONNECTION_REFUSED: Duration = Duration::from_millis(5);
@@ -27,7 +24,8 @@ const CONNECTION_REFUSED: Duration = Duration::from_millis(5);
 impl World {
     /// Sends a request to a homeserver.
     pub(super) fn call(&mut self, caller: Caller, domain: &Domain, request: Vec<u8>) {
-        let id = CallId(self.next_call);
+        let is_honest = !matches!(caller, Caller::Adversary { .. });
+        let id = CallId { number: self.next_call, is_honest };
         self.next_call += 1;
         self.trace.note(format!("{id} {} to {domain}", operation_name(&request)));
         if !is_reading(&request) {
@@ -39,6 +37,9 @@ impl World {
         self.calls.insert(id, Call { caller: caller.clone(), request: Arc::clone(&request) });
         self.after(TIMEOUT, Event::Failed { call: id });
         let Some(to) = self.servers.iter().position(|server| server.domain == *domain) else { return };
+        if id.is_honest {
+            self.mark_request(from, &request);
+        }
         self.overhear(&caller, to, &request);
         for delay in self.transmit(from, to) {
             let machines = &self.servers[to].machines;
@@ -105,10 +106,16 @@ impl World {
     ) -> Result<(), Violation> {
         self.trace.bytes(&reply);
         if let Ok(ResponseEnvelope { outcome: ResponseOutcome::Refused(refusal), .. }) = decode(&reply) {
-            *self.report.refusals.entry(refusal.code()).or_default() += 1;
+            if call.is_honest {
+                self.mark_refusal(server, call, request, &refusal);
+                let name = format!("{}: {}", operation_name(request), refusal.code());
+                *self.report.refusals.entry(name).or_default() += 1;
+                self.oracles.refusals.refused(request, &refusal, self.clock.now())?;
+            }
             self.trace.note(format!("{call} {} refused: {refusal}", operation_name(request)));
             self.trace.tells();
         } else {
+            self.mark_reply(request, &reply);
             self.trace.note(format!("{call} {} served", operation_name(request)));
         }
         self.oracles.answered(server, request, &reply, self.trace.current())?;

@@ -85,6 +85,7 @@ impl World {
     }
 
     fn handle(&mut self, event: Event) -> Result<(), Violation> {
+        let Some(event) = self.unless_paused(event) else { return Ok(()) };
         match event {
             Event::Arrive { call, machine, request } => self.arrive(call, machine, &request),
             Event::Answered { call, answer } => self.end_call(call, Ok(answer)),
@@ -95,7 +96,9 @@ impl World {
             Event::Apply { process, operation, commit, outlives_crash } => {
                 self.apply(process, operation, &commit, outlives_crash)
             }
-            Event::Settle { process, operation, settlement } => self.settle(process, operation, settlement),
+            Event::Settle { process, operation, settlement, version } => {
+                self.settle(process, operation, settlement, version)
+            }
             Event::Flush { process } => self.flush(process),
             Event::Timer { process, timer, due } => self.run_timer(process, &timer, due),
             Event::ScanTimers { process } => {
@@ -118,6 +121,12 @@ impl World {
                 self.heal(fault);
                 Ok(())
             }
+            Event::SetClock { fault, by_milliseconds } => {
+                self.set_clock(fault, by_milliseconds);
+                Ok(())
+            }
+            Event::Mishap { fault, stage } => self.mishap(fault, stage),
+            Event::Supplied { process, operation, rows } => self.supplied(process, operation, rows),
             Event::Store { user, start } => self.store(user, start),
             Event::Confirm { user, start, event } => self.confirm(user, start, event),
             Event::CopyDevice { user, fault } => {
@@ -131,6 +140,7 @@ impl World {
             Event::RestartClient { user } => self.restart_client(user),
             Event::WakeUser { user, due } => self.wake_user(user, due),
             Event::ReadQueues { user, again } => self.read_queues(user, again),
+            Event::Signalled { user } => self.signalled(user),
             Event::Intent { intent } => self.try_intent(intent),
             Event::Attempt => {
                 self.attempt();

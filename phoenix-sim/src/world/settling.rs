@@ -6,15 +6,15 @@ use phoenix_core::client::Client;
 
 use super::{event::Event, state::World};
 use crate::{
-    oracle::{Oracles, Violation, drained},
+    oracle::{Violation, drained},
     user::User,
 };
 
-/// The longest time from the end of faults until everything has settled.
-const BOUND: Duration = Duration::from_secs(20 * 60);
-
 /// The time between two checks.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
+
+/// How many intents of a client a failure lists.
+const LISTED: usize = 4;
 
 impl World {
     /// Schedules a check, without a cause: a chain of causes must not consist of checks.
@@ -26,7 +26,7 @@ impl World {
         let since = self.clock.elapsed().saturating_sub(self.plan.faults_end);
         match self.unsettled() {
             None => self.is_settled = true,
-            Some(violation) if since > BOUND => return Err(violation),
+            Some(violation) if since > self.plan.rest_bound() => return Err(violation),
             Some(_) => self.check_settled_later(),
         }
         Ok(())
@@ -34,11 +34,13 @@ impl World {
 
     /// Returns something that must still happen: a violation, if the bound has passed.
     fn unsettled(&self) -> Option<Violation> {
-        let Oracles { restored, journeys, .. } = &self.oracles;
+        let journeys = &self.oracles.journeys;
         let lost = self.oracles.lost().into_iter().next();
-        let unsaid = || restored.unsaid().into_iter().next();
-        let not_enqueued = || self.oracles.enqueued.missing(journeys);
-        let unmarked = || self.oracles.refused.unmarked().into_iter().next();
+        let unsaid = || self.oracles.restored.unsaid().into_iter().next();
+        // A marker stands for many deliveries.
+        let is_complete = !self.oracles.excused.permitted.permits_gaps();
+        let not_enqueued = || self.oracles.enqueued.missing(journeys).filter(|_| is_complete);
+        let unmarked = || self.oracles.refused.unmarked().into_iter().next().filter(|_| is_complete);
         let undrained = || {
             let checks =
                 self.servers.iter().map(|server| drained::check(server.domain.as_str(), &server.disk));
@@ -59,7 +61,7 @@ impl World {
                 view.awaits.as_ref().map_or_else(String::new, |domain| format!(", awaits {domain}"));
             format!("{:?} ({} failures{awaited})", view.what, view.failures)
         });
-        texts.collect::<Vec<_>>().join("; ")
+        texts.take(LISTED).collect::<Vec<_>>().join("; ")
     }
 
     /// Returns work that was begun and has not ended.
@@ -71,7 +73,7 @@ impl World {
             let what = format!("{wanted} intents of users are not finished: {intents}");
             return violation(what, "Once the faults have ended, users succeed at what they want.");
         }
-        let is_idle = |user: &User| user.client.as_ref().is_some_and(Client::is_idle);
+        let is_idle = |user: &User| user.has_left || user.client.as_ref().is_some_and(Client::is_idle);
         if let Some(user) = self.users.iter().position(|user| !is_idle(user)) {
             let what = format!("the client of user {user} is not idle: {}", self.under_way(user));
             return violation(what, "Once the faults have ended, clients finish what they are about.");
@@ -106,7 +108,8 @@ mod tests {
         T: Send,
     {
         let cryptography = Cryptography::Null;
-        let settings = Settings { seed, servers: 2, users: 4, messages: 20, plant: None, cryptography };
+        let settings =
+            Settings { seed, servers: 2, users: 4, messages: 20, cryptography, ..Settings::default() };
         let mut plan = generate::plan(&settings);
         let is_older =
             |kind: &FaultKind| matches!(kind, FaultKind::ClientCrash { copy: DeviceCopy::Older(_), .. });

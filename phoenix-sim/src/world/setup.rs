@@ -38,7 +38,7 @@ impl World {
         let seed = generate::seed_bytes(plan.settings.seed);
         let random = |label: &str| Random::derive(&seed, label, &[b"world"]);
         let mut world = Self {
-            clock: Clock::default(),
+            clock: Clock::starting(plan.start),
             schedule: Schedule::default(),
             randoms: Randoms {
                 network: random("network"),
@@ -56,11 +56,12 @@ impl World {
             groups: BTreeMap::new(),
             finished: BTreeMap::new(),
             given_up: BTreeSet::new(),
+            handed_out: BTreeMap::new(),
             calls: BTreeMap::new(),
             next_call: 0,
             adversary: None,
             oracles: Oracles::default(),
-            trace: Trace::default(),
+            trace: Trace::new(plan.start),
             names: Book::default(),
             report: Report { seed: plan.settings.seed, ..Report::default() },
             repeat: None,
@@ -82,11 +83,15 @@ impl World {
         let last = self.servers.last().map(|server| server.domain.clone());
         let dishonest = last.filter(|_| !plan.attempts.is_empty());
         self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect(), dishonest);
-        for (number, server) in plan.users.iter().enumerate() {
+        self.oracles.excused.permitted = plan.leniency();
+        self.oracles.refusals.permitted = plan.leniency();
+        for (number, user) in plan.users.iter().enumerate() {
             let random = Random::derive(seed, "user", &[&(number as u64).to_be_bytes()]);
             let plant = plan.settings.client_plant();
-            self.users.push(User::new(&self.servers[*server], *server, plant, random));
-            self.after(FIRST_READ, Event::ReadQueues { user: number, again: true });
+            self.users.push(User::new(user, &plan.packages, &self.servers[user.server], plant, random));
+            if plan.periodic.polls {
+                self.after(FIRST_READ, Event::ReadQueues { user: number, again: true });
+            }
         }
         for (number, intent) in plan.intents.iter().enumerate() {
             self.after(intent.at, Event::Intent { intent: number });
@@ -104,9 +109,9 @@ impl World {
     fn add_server(&mut self, plan: &ServerPlan, seed: &[u8; 32]) {
         let server = self.servers.len();
         let machines = self.machines.len()..self.machines.len() + plan.nodes;
-        self.servers.push(Server::new(plan, machines.clone().collect(), seed));
+        self.servers.push(Server::new(plan, machines.clone().collect(), seed, self.plan.start));
         for (number, machine) in machines.enumerate() {
-            self.machines.push(Machine { server, number, start: 0, node: None });
+            self.machines.push(Machine::new(server, number));
             self.after(Duration::ZERO, Event::Restart { machine });
         }
     }
@@ -121,6 +126,12 @@ impl World {
                     self.after(fault.at, Event::Partition { fault: number });
                     self.after(fault.at + fault.lasts, Event::Heal { fault: number });
                 }
+                FaultKind::ServerClock { by_milliseconds, .. }
+                | FaultKind::UserClock { by_milliseconds, .. } => {
+                    self.after(fault.at, Event::SetClock { fault: number, by_milliseconds });
+                    let by_milliseconds = -by_milliseconds;
+                    self.after(fault.at + fault.lasts, Event::SetClock { fault: number, by_milliseconds });
+                }
                 FaultKind::ClientCrash { user, copy, .. } => {
                     if let DeviceCopy::Older(age) = copy {
                         let at = fault.at.saturating_sub(age);
@@ -128,6 +139,7 @@ impl World {
                     }
                     self.after(fault.at, Event::DoomClient { user, fault: number });
                 }
+                FaultKind::Pause { .. } | FaultKind::PowerFailure { .. } => self.schedule_mishap(number),
             }
         }
     }

@@ -5,7 +5,11 @@ use std::{
     time::Duration,
 };
 
-use phoenix_core::{identifiers::GroupId, rng::Random, time::Timestamp};
+use phoenix_core::{
+    identifiers::{GroupId, RequestId},
+    rng::Random,
+    time::Timestamp,
+};
 
 use super::{
     call::{Call, CallId},
@@ -53,6 +57,8 @@ pub struct World {
     pub(super) finished: BTreeMap<usize, u64>,
     /// The intents that have become impossible.
     pub(super) given_up: BTreeSet<usize>,
+    /// The packages that were handed out, each with the first request for it.
+    pub(super) handed_out: BTreeMap<Vec<u8>, RequestId>,
     pub(super) calls: BTreeMap<CallId, Call>,
     pub(super) next_call: u64,
     pub(super) adversary: Option<Adversary>,
@@ -86,15 +92,20 @@ impl World {
         self.servers[self.machines[machine].server].skew.reads(self.clock.now())
     }
 
-    /// Returns the time by the clock of a user, which is that of its homeserver.
+    /// Returns the time by the clock of a user's device.
     pub(super) fn user_time(&self, user: usize) -> Timestamp {
-        self.servers[self.users[user].server].skew.reads(self.clock.now())
+        self.users[user].skew.reads(self.clock.now())
     }
 
     /// Returns the node of a process. `None`: the process has crashed.
     pub(super) fn node(&mut self, process: Process) -> Option<&mut Node<Origin>> {
         let machine = &mut self.machines[process.machine];
         if machine.start == process.start { machine.node.as_mut() } else { None }
+    }
+
+    /// Returns whether the machine of a process runs another one by now.
+    pub(super) fn has_restarted(&self, process: Process) -> bool {
+        self.machines[process.machine].start != process.start
     }
 
     /// Ends the world with a failure: the chain of causes of what the oracle found, and the last events.
@@ -137,10 +148,10 @@ impl World {
 
     /// Ends the world and returns its figures.
     pub fn into_report(mut self) -> Report {
-        self.report.lost = self.oracles.lost().len() as u64;
         let Oracles { acknowledged, duplicates, epochs, order, .. } = &self.oracles;
         self.report.delivered = acknowledged.received();
         self.report.acknowledged = acknowledged.count();
+        self.report.lost = self.oracles.lost().len() as u64;
         self.report.unchecked = acknowledged.unchecked(epochs, order);
         self.report.given_up = self.given_up.len() as u64;
         self.report.duplicated = duplicates.count;
@@ -149,6 +160,7 @@ impl World {
         self.report.virtual_seconds = self.clock.elapsed().as_secs();
         let settled_after = self.clock.elapsed().saturating_sub(self.plan.faults_end);
         self.report.settled_after_seconds = settled_after.as_secs();
+        self.report.rest_bound_seconds = self.plan.rest_bound().as_secs();
         self.report.trace_hash = self.trace.hash();
         self.report
     }
@@ -158,12 +170,17 @@ impl World {
         &self.servers
     }
 
+    /// The homeservers, in the plan's order. A test may damage their stores.
+    pub fn servers_mut(&mut self) -> &mut [Server] {
+        &mut self.servers
+    }
+
     /// The users, in the plan's order. A test may give their clients further tasks.
     pub fn users_mut(&mut self) -> &mut [User] {
         &mut self.users
     }
 
-    /// The world's clock, which is right. Those of homeservers and users are off by [`Server::skew`].
+    /// The world's clock, which is right. Those of homeservers and users are off by their `skew`.
     pub fn clock(&self) -> Clock {
         self.clock
     }

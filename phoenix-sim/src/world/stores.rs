@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use phoenix_core::store::{Commit, Reads, RecordKind, Settlement, Write, commit::Rows};
+use phoenix_core::store::{Commit, Reads, RecordKind, Settlement, Version, Write, commit::Rows};
 
 use super::{event::Event, process::Process, state::World};
-use crate::{disk::CommitFate, node::OperationId, oracle::Violation};
+use crate::{disk::CommitFate, node::OperationId, oracle::Violation, server::Server};
 
 /// How long a process with the planted bug `AckBeforeCommit` answers for a batch before it makes it durable.
 /// Always the same, so that batches become durable in their order.
@@ -13,13 +13,14 @@ const FLUSH_DELAY: Duration = Duration::from_millis(400);
 
 impl World {
     pub(super) fn read(&mut self, process: Process, operation: OperationId, reads: Reads) {
-        let early = self.servers[self.machines[process.machine].server].disk.rows.read(&reads);
+        let server = &mut self.servers[self.machines[process.machine].server];
+        server.journal.read(&reads);
+        let early = server.disk.rows.read(&reads);
         let delay = self.store_faults.latency(&mut self.randoms.stores);
         self.after(delay, Event::Supply { process, operation, early, reads });
     }
 
-    /// Returns rows to an operation. Each was read either when the store was asked or when it answers: the
-    /// rows of one read are no snapshot.
+    /// Returns rows to an operation.
     pub(super) fn supply(
         &mut self,
         process: Process,
@@ -27,9 +28,18 @@ impl World {
         early: Rows,
         reads: &Reads,
     ) -> Result<(), Violation> {
+        let rows = self.answer_read(process, early, reads);
+        self.supplied(process, operation, rows)
+    }
+
+    /// Returns the rows of a read. Each is as it was either when the store was asked or when it answers: the
+    /// rows of one read are no snapshot. `None`: the read fails.
+    pub(super) fn answer_read(&mut self, process: Process, early: Rows, reads: &Reads) -> Option<Rows> {
         let random = &mut self.randoms.stores;
         let fails = self.store_faults.unreadable.happens(random);
-        let mut rows = self.servers[self.machines[process.machine].server].disk.rows.read(reads);
+        let server = &mut self.servers[self.machines[process.machine].server];
+        server.journal.read(reads);
+        let mut rows = server.disk.rows.read(reads);
         for (late, early) in rows.rows.iter_mut().zip(early.rows) {
             if random.below(2) == 0 {
                 *late = early;
@@ -39,8 +49,17 @@ impl World {
             self.report.fault("failed reads");
             self.trace.note("the read fails".to_owned());
         }
+        (!fails).then_some(rows)
+    }
+
+    pub(super) fn supplied(
+        &mut self,
+        process: Process,
+        operation: OperationId,
+        rows: Option<Rows>,
+    ) -> Result<(), Violation> {
         let Some(node) = self.node(process) else { return Ok(()) };
-        let work = node.supply(operation, (!fails).then_some(rows));
+        let work = node.supply(operation, rows);
         self.carry_out(process, work)
     }
 
@@ -59,7 +78,10 @@ impl World {
     ) -> Result<(), Violation> {
         let fate = self.store_faults.fate(&mut self.randoms.stores);
         let delay = self.store_faults.latency(&mut self.randoms.stores);
-        if self.node(process).is_none() && !outlives_crash {
+        let is_cut_off = process.start <= self.machines[process.machine].cut_off;
+        // Where no one looks again, what outlives a crash is there before the restart, which finds it.
+        let is_in_time = self.plan.periodic.is_complete() || !self.has_restarted(process);
+        if is_cut_off || (self.node(process).is_none() && !(outlives_crash && is_in_time)) {
             return Ok(());
         }
         match fate {
@@ -78,7 +100,10 @@ impl World {
             }
         }
         let settlement = self.apply_to_disk(process, commit, fate)?;
-        self.after(delay, Event::Settle { process, operation, settlement });
+        if settlement == Settlement::Committed {
+            self.oracles.effects.committed(process.serving(operation), commit);
+        }
+        self.after(delay, Event::Settle { process, operation, settlement, version: commit.version });
         Ok(())
     }
 
@@ -89,7 +114,7 @@ impl World {
         fate: CommitFate,
     ) -> Result<Settlement, Violation> {
         let server = self.machines[process.machine].server;
-        let disk = &mut self.servers[server].disk;
+        let Server { disk, journal, .. } = &mut self.servers[server];
         if matches!(fate, CommitFate::Served | CommitFate::AppliedInSilence)
             && disk.rows.holds(&commit.expect)
         {
@@ -101,7 +126,11 @@ impl World {
                 self.trace.bytes(write.bytes.as_deref().unwrap_or_default());
             }
             self.oracles.commits(server, disk, commit, self.trace.current())?;
+            journal.applies(&disk.rows, commit);
+            self.mark_commit(commit);
+            self.step_to_power_failure(server);
         }
+        let disk = &mut self.servers[server].disk;
         let settlement = fate.carry_out(disk, commit);
         if settlement == Settlement::Conflict && fate == CommitFate::Served {
             self.report.fault("conflicts");
@@ -115,9 +144,14 @@ impl World {
         process: Process,
         operation: OperationId,
         settlement: Settlement,
+        version: Version,
     ) -> Result<(), Violation> {
         let Some(node) = self.node(process) else { return Ok(()) };
         let work = node.settle(operation, settlement);
+        let server = self.machines[process.machine].server;
+        if settlement == Settlement::Committed {
+            self.servers[server].journal.settled(version);
+        }
         self.carry_out(process, work)
     }
 

@@ -1,18 +1,14 @@
 //! Timers: those that a process sets, and those that others have left in the store.
 
-use std::time::Duration;
-
 use phoenix_core::{
     dispatch::Input,
     operation::{Timer, timers},
+    store::Reads,
     time::Timestamp,
 };
 
 use super::{event::Event, machine::Origin, process::Process, state::World};
 use crate::{names, oracle::Violation};
-
-/// How often a process looks for timers that others have set.
-const SCAN_TIMERS: Duration = Duration::from_secs(5);
 
 /// How many timers one scan returns at most.
 const TIMERS_PER_SCAN: usize = 4096;
@@ -25,21 +21,28 @@ impl World {
         self.scan_timers(process);
     }
 
-    /// Sets the timers that are in the store, and schedules the next scan.
+    /// Sets the timers that are in the store, and schedules the next scan, if there is one.
     pub(super) fn scan_timers(&mut self, process: Process) {
         if self.node(process).is_none() {
             return;
         }
-        let rows = &self.servers[self.machines[process.machine].server].disk.rows;
-        let keys = rows.scan(&timers::scan(TIMERS_PER_SCAN));
-        let found: Vec<_> = keys.iter().filter_map(|key| timers::from_row(key, rows.get(key)?)).collect();
+        let now = self.machine_time(process.machine);
+        let server = &mut self.servers[self.machines[process.machine].server];
+        let scan = timers::scan(TIMERS_PER_SCAN);
+        server.journal.read(&Reads { keys: Vec::new(), scans: vec![scan.clone()] });
+        let (rows, times) = (&server.disk.rows, &server.config.times);
+        let keys = rows.scan(&scan);
+        let found: Vec<_> =
+            keys.iter().filter_map(|key| timers::from_row(key, rows.get(key)?, now, times)).collect();
         for (timer, due) in found {
             if self.wake(process, &timer, due) && timer != timers::SWEEP {
                 self.trace.note(format!("it finds the timer {}", names::timer(&timer)));
                 self.trace.tells();
             }
         }
-        self.after(SCAN_TIMERS, Event::ScanTimers { process });
+        if self.plan.periodic.scans {
+            self.after(self.plan.habits.scan_timers, Event::ScanTimers { process });
+        }
     }
 
     /// Schedules a timer for the time at which the machine's clock reads `due`, or now if that has passed.
@@ -61,7 +64,7 @@ impl World {
         due: Timestamp,
     ) -> Result<(), Violation> {
         if self.node(process).is_some_and(|node| node.is_due(timer, due)) {
-            return self.accept(process.machine, Input::Timer(timer), Origin::Timer);
+            return self.accept(process.machine, Input::Timer(timer), Origin::Timer(timer.clone()));
         }
         self.trace.is_nothing();
         Ok(())

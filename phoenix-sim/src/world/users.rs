@@ -5,7 +5,7 @@ use std::time::Duration;
 use phoenix_core::{
     client::{Client, Event as ClientEvent, EventId, ExchangeId, Output},
     error::PeerFailure,
-    identifiers::QsClientId,
+    identifiers::{GroupId, QsClientId},
     time::Timestamp,
 };
 
@@ -16,9 +16,6 @@ use crate::{
     plan::Action,
     user::{Begun, User},
 };
-
-/// How often users read their queues without a signal, apart from jitter.
-const READ_QUEUES: Duration = Duration::from_secs(20);
 
 /// The jitter stays below this, in milliseconds.
 const READ_JITTER: u64 = 2_000;
@@ -34,9 +31,9 @@ impl World {
 
     /// Has a user read its queues; `again`: and schedules the next time.
     pub(super) fn read_queues(&mut self, user: usize, again: bool) -> Result<(), Violation> {
-        if again {
+        if again && !self.users[user].has_left {
             let jitter = Duration::from_millis(self.randoms.users.below(READ_JITTER));
-            self.after(READ_QUEUES + jitter, Event::ReadQueues { user, again });
+            self.after(self.plan.habits.read_queues + jitter, Event::ReadQueues { user, again });
         }
         if !self.users[user].is_registered {
             return Ok(());
@@ -47,15 +44,35 @@ impl World {
         self.drive_user(user)
     }
 
-    /// Carries a homeserver's signal, that a queue has grown, to the queue's owner, unless the network loses
-    /// it.
+    /// Has a user read its queues soon, if the plan says that its client listens: its connection is back, or
+    /// another user has told it to look.
+    pub(super) fn listen(&mut self, user: usize) {
+        if !self.plan.periodic.polls {
+            let delay = self.network.delays.draw(&mut self.randoms.network);
+            self.after(delay, Event::ReadQueues { user, again: false });
+        }
+    }
+
+    /// Has a user read its fan-out queue, because it was signalled.
+    pub(super) fn signalled(&mut self, user: usize) -> Result<(), Violation> {
+        if let Some(client) = self.users[user].client.as_mut().filter(|client| client.is_registered()) {
+            client.read_fan_out_queue();
+        }
+        self.drive_user(user)
+    }
+
+    /// Carries a homeserver's signal, that a queue has grown, to the queue's owner. The network may lose it
+    /// where users poll.
     pub(super) fn signal(&mut self, client: &QsClientId) {
         let qs_client = |client: &Option<Client>| client.as_ref().and_then(Client::qs_client);
         let Some(user) = self.users.iter().position(|user| qs_client(&user.client) == Some(*client)) else {
             return;
         };
-        if let Some(delay) = self.network.send(&mut self.randoms.network).first() {
-            self.after(*delay, Event::ReadQueues { user, again: false });
+        let arrivals = self.network.send(&mut self.randoms.network);
+        let in_time = || self.network.delays.most;
+        let delay = arrivals.first().copied().or_else(|| (!self.plan.periodic.polls).then(in_time));
+        if let Some(delay) = delay {
+            self.after(delay, Event::Signalled { user });
         }
     }
 
@@ -133,7 +150,14 @@ impl World {
             return Ok(());
         }
         self.take_in(user, event);
-        self.oracles.observe(&observation)
+        self.mark_event(event);
+        self.oracles.observe(&observation)?;
+        if let Some(group) = unfollowed(event)
+            && self.oracles.excused.has_lost(&user_id, group)
+        {
+            self.give_up_group(user, group);
+        }
+        Ok(())
     }
 
     /// Returns whether an event says no more than that the client is done with something of its own, such as
@@ -149,6 +173,7 @@ impl World {
             ClientEvent::Registered => {
                 self.users[user].is_registered = true;
                 self.learn_user(user);
+                self.listen(user);
             }
             ClientEvent::GroupCreated { intent, group } => {
                 if let Some(Begun { intent, .. }) = self.users[user].begun.get(intent)
@@ -174,4 +199,14 @@ fn changes_groups(event: &ClientEvent) -> bool {
             | ClientEvent::Connected(_)
             | ClientEvent::Gap { .. }
     )
+}
+
+/// Returns the group that a client cannot follow, according to an event.
+fn unfollowed(event: &ClientEvent) -> Option<&GroupId> {
+    match event {
+        ClientEvent::Gap { group, .. }
+        | ClientEvent::Missing { group, .. }
+        | ClientEvent::Declined { group, .. } => Some(group),
+        _ => None,
+    }
 }

@@ -107,6 +107,8 @@ fn take_from_domain(transaction: &mut Transaction<'_>, domain: &Domain, count: u
     let today = transaction.now().day();
     let row: Option<DomainAllowance> = transaction.get(domain)?;
     let mut row = row.unwrap_or(DomainAllowance { since: today, issued: Issued::default() });
+    // A day to come was noted while a clock was wrong.
+    row.since = row.since.min(today);
     let days = u64::from(today.saturating_sub(row.since));
     let limit = rates.domain_first_day.saturating_mul(days + 1).min(rates.domain_limit);
     count_issued(transaction.context(), &mut row.issued, count, limit)?;

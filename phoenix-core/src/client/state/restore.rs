@@ -23,6 +23,9 @@ use crate::{
     time::Timestamp,
 };
 
+/// More ids than a client gives between two starts.
+const ONE_START: u64 = 1 << 40;
+
 impl State {
     /// Returns the state that these records hold, with fresh randomness.
     pub fn restore(
@@ -86,9 +89,13 @@ impl State {
     }
 
     /// Passes over the ids that were given since the state was saved, by another copy of it, too: ids begin
-    /// with the time of the restoration, and a random number for those within one millisecond.
+    /// with the time of the restoration, and a random number for those within one millisecond. If the clock was
+    /// set back since, they begin far behind those of the last start.
     fn skip_ids(&mut self) {
-        let first = (self.now.milliseconds() << 20) + self.random.below(1 << 20);
+        let behind = self.header.first_id + ONE_START;
+        let by_time = (self.now.milliseconds() << 20) + self.random.below(1 << 20);
+        let first = if by_time > behind { by_time } else { behind + self.random.below(ONE_START) };
+        self.header.change().first_id = first;
         let after = |last: Option<u64>| last.map_or(first, |last| first.max(last + 1));
         self.next_intent = after(self.intents.keys().last().map(|id| id.0));
         self.next_event = after(self.events.keys().last().map(|id| id.0));

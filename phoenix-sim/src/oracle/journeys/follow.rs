@@ -83,9 +83,12 @@ impl Journeys {
                     }
                 }
             }
-            if position < new.0 {
-                self.waiting.remove(&name);
-            }
+        }
+        // Rows that a commit has passed are kept for a while: the store may lose that commit.
+        let gone = |position: u64| (server, [progress.key.name(), &position.to_be_bytes()[..]].concat());
+        let passed = old.0..new.0.min(old.0.saturating_add(ROWS_PER_COMMIT));
+        for position in passed.filter_map(|position| position.checked_sub(ROWS_PER_COMMIT)) {
+            self.waiting.remove(&gone(position));
         }
         let mut made = new_entries(disk, commit);
         for (queue, messages) in due {
@@ -110,6 +113,15 @@ impl Journeys {
                     self.entries.insert((queue, *sequence), *message);
                 }
             }
+        }
+    }
+
+    /// Notes that the store has lost an entry of a queue.
+    pub fn unmade(&mut self, write: &Write) {
+        let Some(entry) = entry_name(write.key.name()) else { return };
+        let Some(message) = self.entries.remove(&entry) else { return };
+        if let Some(journey) = self.journeys.get_mut(&(message, entry.0)) {
+            (journey.entered, journey.entered_again) = (journey.entered_again, None);
         }
     }
 

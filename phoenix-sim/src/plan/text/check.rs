@@ -24,8 +24,8 @@ pub fn check(plan: &Plan) -> Result<(), PlanError> {
             return Err(within("servers", index)(PlanError::new("another homeserver has the same domain")));
         }
     }
-    for (index, server) in plan.users.iter().enumerate() {
-        homeserver(plan, *server).map_err(within("users", index))?;
+    for (index, user) in plan.users.iter().enumerate() {
+        homeserver(plan, user.server).map_err(within("users", index))?;
     }
     for (index, intent) in plan.intents.iter().enumerate() {
         self::intent(plan, intent).map_err(within("intents", index))?;
@@ -70,12 +70,17 @@ fn fault(plan: &Plan, fault: &Fault) -> Result<(), PlanError> {
         return Err(PlanError::new("it begins when the faults have ended: see `faults_end`"));
     }
     match &fault.kind {
-        FaultKind::Crash { server, number } => {
+        FaultKind::Crash { server, number } | FaultKind::Pause { server, number } => {
             homeserver(plan, *server)?;
             let count = plan.servers[*server].nodes;
             if *number < count { Ok(()) } else { Err(missing("process", *number, count)) }
         }
         FaultKind::Partition { one_side } => one_side.iter().try_for_each(|server| homeserver(plan, *server)),
-        FaultKind::ClientCrash { user: crashed, .. } => user(plan, *crashed),
+        FaultKind::PowerFailure { server, users, .. } => {
+            homeserver(plan, *server)?;
+            users.iter().try_for_each(|of| user(plan, *of))
+        }
+        FaultKind::ServerClock { server, .. } => homeserver(plan, *server),
+        FaultKind::UserClock { user: of, .. } | FaultKind::ClientCrash { user: of, .. } => user(plan, *of),
     }
 }

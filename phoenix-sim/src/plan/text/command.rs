@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use toml::{Table, Value};
 
-use crate::plan::Settings;
+use crate::plan::{Settings, durations};
 
 /// Returns the command that runs the world of `settings` again. Each field is the argument of the same name.
 pub fn run_command(settings: &Settings) -> String {
@@ -13,7 +13,7 @@ pub fn run_command(settings: &Settings) -> String {
         // Only a number above 2⁶³ has no form in TOML.
         return format!("{command} --seed {}", settings.seed);
     };
-    for (name, value) in fields {
+    for (name, value) in durations::spell_out(fields) {
         let name = name.replace('_', "-");
         let _ = match value {
             Value::Boolean(false) => Ok(()),

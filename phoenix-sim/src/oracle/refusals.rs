@@ -1,0 +1,46 @@
+//! Honest callers are told nothing but what the plan permits.
+
+use std::collections::BTreeSet;
+
+use phoenix_core::{error::Refusal, time::Timestamp, wire::envelope::RequestEnvelope};
+use sha2::{Digest, Sha256};
+
+use super::violation::Violation;
+use crate::plan::Leniency;
+
+/// What honest callers were told.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    /// What they may be told.
+    pub permitted: Leniency,
+    /// The hashes of requests that were refused because a peer could not be asked.
+    unasked: BTreeSet<[u8; 32]>,
+}
+
+impl Refusals {
+    /// Checks the refusal of a request of an honest caller.
+    ///
+    /// # Errors
+    /// Nothing in the plan is a reason for it.
+    pub fn refused(&mut self, request: &[u8], refusal: &Refusal, now: Timestamp) -> Result<(), Violation> {
+        let hash: [u8; 32] = Sha256::digest(request).into();
+        if matches!(refusal, Refusal::PeerUnavailable { .. }) {
+            self.unasked.insert(hash);
+        }
+        let Ok((operation, envelope)) = RequestEnvelope::read(request) else { return Ok(()) };
+        match self.permitted.permits(
+            operation,
+            refusal,
+            self.unasked.contains(&hash),
+            now - envelope.timestamp,
+            now,
+        ) {
+            Some(_) => Ok(()),
+            None => {
+                let what = format!("an honest caller's {operation:?} was refused: {refusal}");
+                let should = "An honest caller is told nothing but what the plan gives a reason for.";
+                Err(Violation::now("refusals", what, should))
+            }
+        }
+    }
+}

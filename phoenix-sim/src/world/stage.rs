@@ -1,0 +1,20 @@
+//! The stages of a mishap.
+
+/// A stage of a mishap of a machine or a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It happens, or is to happen soon.
+    Begins,
+    /// The moment that it waited for has come.
+    Strikes,
+}
+
+impl Stage {
+    /// Returns the stage in words.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Begins => "it begins",
+            Self::Strikes => "it strikes",
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Mishaps of machines and stores that operators meet, each in worlds in which nothing else goes wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{sync::atomic::AtomicU64, time::Duration};
+
+use phoenix_core::{client::ClientPlant, crypto::null::NullCryptography, store::RecordKind};
+use phoenix_sim::{
+    disk::StoreFaults,
+    generate, interpose,
+    plan::{Bug, Cryptography, Fault, FaultKind, Plan, Settings},
+    report::Report,
+    world::World,
+};
+
+/// The plan of a world in which nothing goes wrong but these faults, until two minutes have passed.
+fn plan(seed: u64, plant: Option<Bug>, faults: Vec<Fault>) -> Plan {
+    let cryptography = Cryptography::Null;
+    let settings = Settings { seed, servers: 3, users: 6, messages: 30, span: None, plant, cryptography };
+    let mut plan = generate::plan(&settings);
+    plan.network = plan.network.without_faults();
+    plan.store_faults = StoreFaults { latency: Duration::from_millis(20), ..StoreFaults::none() };
+    plan.attempts.clear();
+    plan.faults = faults;
+    plan.faults_end = Duration::from_secs(120);
+    plan
+}
+
+/// Runs the world of a plan in which nothing else goes wrong. `look` sees it when `at` has passed.
+fn run(plan: impl FnOnce() -> Plan + Send, at: u64, look: impl FnOnce(&mut World) + Send) -> Report {
+    let report = interpose::in_world(1, || {
+        let _null = NullCryptography::switch_on();
+        let mut world = World::new(plan());
+        while world.clock().elapsed() < Duration::from_secs(at) && world.failure().is_none() {
+            assert!(world.step());
+        }
+        look(&mut world);
+        world.run(&AtomicU64::new(0));
+        world.into_report()
+    });
+    report.unwrap()
+}
+
+fn fault(at: u64, lasts: u64, kind: FaultKind) -> Fault {
+    Fault { at: Duration::from_secs(at), lasts: Duration::from_secs(lasts), kind }
+}
+
+/// While one process of a homeserver is paused beyond its leases, the other serves what is due.
+#[test]
+fn another_process_takes_over_from_one_that_is_paused() {
+    let pause = |number| fault(65, 55, FaultKind::Pause { server: 0, number });
+    let waiting = |faults: Vec<Fault>| {
+        let mut count = 0;
+        let look = |world: &mut World| count = world.servers()[0].disk.rows.count(RecordKind::FanOutRow);
+        let report = run(|| plan(3, None, faults), 119, look);
+        assert!(report.passed(), "{report}");
+        assert_eq!(report.acknowledged, 30, "{report}");
+        assert!(report.faults["events of paused processes"] > 10, "{report}");
+        count
+    };
+    assert_eq!(waiting(vec![pause(0)]), 0);
+    assert_eq!(waiting(vec![pause(1)]), 0);
+    assert!(waiting(vec![pause(0), pause(1)]) > 0);
+}
+
+/// Power failures of each homeserver and of its users' devices, every few seconds.
+fn power_failures() -> Vec<Fault> {
+    let failure = |number: u64| {
+        let server = (number % 3) as usize;
+        let kind = FaultKind::PowerFailure { server, commits: number % 7, users: vec![server, server + 3] };
+        fault(1 + 3 * number, 1, kind)
+    };
+    (0..39).map(failure).collect()
+}
+
+#[test]
+fn what_was_acknowledged_outlives_power_failures() {
+    let report = run(|| plan(1, None, power_failures()), 0, |_| {});
+    assert!(report.passed(), "{report}");
+    assert!(report.faults["power failures"] > 20 && report.faults["commits rolled back"] > 20, "{report}");
+    assert_eq!((report.acknowledged, report.lost), (30, 0), "{report}");
+}
+
+/// A store that tells of commits before they are synced is noticed, once the power has failed.
+#[test]
+fn what_a_store_has_promised_and_not_synced_is_missed_after_a_power_failure() {
+    let lie = |world: &mut World| world.servers_mut().iter_mut().for_each(|server| server.journal.lag = 3);
+    let report = run(|| plan(1, None, Vec::new()), 0, lie);
+    assert!(report.passed(), "without a power failure: {report}");
+    let report = run(|| plan(1, None, power_failures()), 0, lie);
+    let failure = report.failure.expect("what is lost is missed");
+    let oracles = ["acknowledged", "enqueued", "order", "queues", "tokens", "unfinished"];
+    assert!(oracles.contains(&failure.oracle.as_str()), "{failure}");
+}
+
+#[test]
+fn a_power_failure_shows_requests_that_left_before_their_save() {
+    let plant = Some(Bug::Clients(ClientPlant::SaveAfterRequest));
+    let found = (1..20).find_map(|seed| {
+        let report = run(|| plan(seed, plant, Vec::new()), 0, |_| {});
+        assert!(report.passed(), "without any fault: {report}");
+        run(|| plan(seed, plant, power_failures()), 0, |_| {}).failure
+    });
+    let found = found.expect("one of the seeds finds the bug");
+    let oracles = ["duplicates", "queues", "restored", "unfinished"];
+    assert!(oracles.contains(&found.oracle.as_str()), "{found}");
+}
