@@ -104,6 +104,33 @@
 //! # Ok::<(), phoenix_sim::interpose::WorldError>(())
 //! ```
 //!
+//! # Plans as text
+//!
+//! `phoenix-sim plan --seed 7 --servers 2 --users 3 --messages 12` prints the plan of a world, `--write-plan
+//! FILE` writes that of the first world that fails, and `phoenix-sim run --plan FILE` runs one. Everything
+//! that decides the world is in it, so it gives the same world after the generator has changed. A plan can be
+//! written by hand too; two homeservers, three users, ten messages and a crash are:
+//!
+//! ```toml
+#![doc = include_str!("../tests/plans/two_homeservers.toml")]
+//! ```
+//!
+//! | field | what it is | if it is left out |
+//! | --- | --- | --- |
+//! | `settings` | the [seed, the bug to plant, the cryptography](plan::Settings) | 0, none, null |
+//! | `servers` | the [homeservers](plan::ServerPlan); `config` has what is not the default | |
+//! | `users` | the homeserver of each user | none |
+//! | `intents` | what [users want](plan::Intent); with `times` and `every`, several times | none |
+//! | `faults` | what [goes wrong](plan::Fault), when and for how long | none |
+//! | `network` | what [messages](network::Conditions) suffer until the faults end | nothing |
+//! | `store_faults` | what [stores](disk::StoreFaults) suffer until the faults end | nothing |
+//! | `faults_end` | from when on everything must settle | at once |
+//! | `attempts` | when the dishonest homeserver attacks, the last of `servers` | there is none |
+//!
+//! Durations are written `20ms`, `82.5s`, `3m`, `26h`. What a plan does not know, it refuses, and says in
+//! which line. The text is read and written in [`plan::text`]; a new field needs no more than serde's
+//! derives.
+//!
 //! # What the trace hash covers
 //!
 //! Two runs of the same settings are the same if and only if their `trace_hash` is. It covers the time,
@@ -115,19 +142,52 @@
 //!
 //! # How to read a failure
 //!
-//! A failure says which oracle failed, on what, and why in a chain of causes: each line is an event that was
-//! scheduled during the one before, with its virtual time, its number and what was noted while it was
-//! handled. The last line of the chain is the event in which the oracle failed. If that contradicts an
-//! earlier event, such as the acknowledgement of a message that is missing now, the chain of the earlier one
-//! comes first, up to the line `… and now:`. Below, for what happened at the same time elsewhere, are the
-//! last events of the whole world.
+//! Here is a planted bug, printed as it is by `phoenix-sim run --plan
+//! phoenix-sim/tests/plans/lost_message.toml`:
 //!
-//! The same seed and size repeat the failure. Smaller numbers of users and messages, though other worlds,
-//! often show it with fewer events.
+//! ```text
+#![doc = include_str!("../tests/plans/lost_message.txt")]
+//! ```
+//!
+//! From the top:
+//!
+//! * **What is wrong**: the name of the oracle, how many events there were until then, and what it found.
+//!   User 0 was told that the message is ordered, and user 1, who is a member, has not seen it.
+//! * **What should have happened** says in one sentence who had to act, where it went wrong: a client, the
+//!   distributor of a homeserver, a delivery service. So that is where to look first: in the client of user
+//!   1, between an answer with an entry and an event that it shows.
+//! * **How far the message came**: its stages, with the time and number of the event in which each was
+//!   reached, until the first that was not. Failures about something else have none.
+//! * **What led to it** is a chain of causes: each line is an event that was scheduled during the one before,
+//!   with its virtual time, its number and, behind semicolons, what was noted while it was handled. The chain
+//!   ends with the last stage that was reached, or with an earlier event that the failure contradicts. Here
+//!   it is event 719: the client receives the entry, begins to save what it has read, and crashes.
+//! * **What happened next**: the events after that one, anywhere, that came of it or tell something else. The
+//!   save of the client reaches its device after the crash; when it starts again, it has read the message and
+//!   goes on behind it, for nothing of it was kept to be shown.
+//! * **… and now** the chain of causes of the event in which the oracle failed: twenty virtual minutes
+//!   later, the world is not settled. If there is no earlier event, there is this chain alone; what both have
+//!   in common is shown once.
+//! * **The last events** of the whole world, for what happened at the same time elsewhere.
+//! * **Repeat it by**: the command that makes the same world, with the same numbers of events.
+//!
+//! Users, homeservers, groups, intents and faults have the numbers of the [plan], from 0. A process that was
+//! restarted is called so: `(start 3)` is the third one in its place. Calls and operations are numbered as
+//! they come, operations in each process. Ids that stand for nothing in the plan are shortened: `1a2b3c4d…`.
+//! Names in capitals are those of the code: requests, and kinds of rows that a commit writes.
+//!
+//! Routine is left out: scans for timers that find none, reads of empty queues, timeouts of calls that were
+//! answered, checks whether everything has settled, and steps during which nothing was noted. `--log FILE`
+//! writes all events of a world.
+//!
+//! Smaller numbers of users and messages, though other worlds, often show a failure with fewer events. To
+//! take a world apart, write its plan and remove from that whatever the failure does not need.
 //!
 //! # How to extend it
 //!
 //! * *An oracle* is a file in [`oracle`]; the documentation of that room says what is in it and who calls it.
+//! * *An event* says in its `sort` whether it is routine, and [`Trace::tells`](trace::Trace::tells) ends
+//!   that. What has an id gets a name in the world's `naming`.
 //! * *A planted bug* is a variant of [`Plant`](phoenix_core::config::Plant) or, for clients, of
 //!   [`ClientPlant`](phoenix_core::client::ClientPlant), a place in `phoenix-core` that asks whether it is planted,
 //!   a name on the command line, and a test in `tests/plants.rs` that some seed finds it. Trust no oracle before it
@@ -137,7 +197,8 @@
 //!
 //! # Reading order
 //!
-//! [`plan`] (what is to happen), [`world`] (how it happens), [`node`] (how a process drives operations),
+//! [`plan`] (what is to happen), [`world`] (how it happens), [`names`] (what it is called),
+//! [`node`] (how a process drives operations),
 //! [`disk`], [`device`] and [`network`] (what goes wrong), [`adversary`] (who attacks), [`oracle`] (what must
 //! hold), [`interpose`] (why it can be repeated). A file imports only from rooms below its own;
 //! `tests/tower.rs` has their order.
@@ -149,6 +210,7 @@ pub mod disk;
 pub mod generate;
 pub mod interpose;
 pub mod journal;
+pub mod names;
 pub mod network;
 pub mod node;
 pub mod oracle;

@@ -65,8 +65,12 @@ pub struct Failure {
     pub oracle: String,
     /// What is wrong, in words.
     pub what: String,
+    /// What should have happened instead, where it went wrong.
+    pub should: String,
     /// The number of events up to then, that of the failure included.
     pub step: u64,
+    /// How far the message came that it is about, stage by stage. Empty if it is about none.
+    pub journey: Vec<String>,
     /// The command that repeats it. `None` if the world was made by other means.
     pub repeat: Option<String>,
     /// The events that led to it, the first cause first, then the last events of the world. If it contradicts
@@ -121,9 +125,18 @@ impl fmt::Display for Report {
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "  oracle {} at step {}: {}", self.oracle, self.step, self.what)?;
+        writeln!(formatter, "  What should have happened: {}", self.should)?;
+        if !self.journey.is_empty() {
+            writeln!(formatter, "  How far the message came:")?;
+        }
+        self.journey.iter().try_for_each(|line| writeln!(formatter, "    {line}"))?;
+        writeln!(formatter, "  What led to it:")?;
         self.chain.iter().try_for_each(|line| writeln!(formatter, "    {line}"))?;
         let Some(repeat) = &self.repeat else { return Ok(()) };
         writeln!(formatter, "  Repeat it by: {repeat}")?;
+        if repeat.contains(" --plan ") {
+            return Ok(());
+        }
         writeln!(formatter, "  Write its plan, to change it, by: {repeat} --write-plan plan.toml")
     }
 }

@@ -235,7 +235,8 @@ impl<'a> Race<'a> {
                 Work::Commit { operation, commit } => self.later(Event::Apply { node, operation, commit }),
                 Work::Done { origin: request, outcome, .. } => {
                     self.served += 1;
-                    self.order.answered(&self.prepared.requests[request], &outcome.reply.unwrap())?;
+                    let reply = outcome.reply.unwrap();
+                    self.order.answered(&self.prepared.requests[request], &reply, self.served as u64)?;
                 }
                 Work::Ask(Ask { domain, .. }) => panic!("no peer has to be asked, but {domain} is"),
                 Work::Buffered => panic!("no bug is planted"),

@@ -71,6 +71,29 @@ fn a_plan_written_by_hand_runs() {
     assert_eq!((report.acknowledged, report.delivered, report.crashes), (10, 20, 1));
 }
 
+/// The words of the lines between two, without figures.
+fn words(text: &str, from: &str, until: &str) -> Vec<String> {
+    let lines = text.lines().skip_while(|line| !line.contains(from)).take_while(|line| !line.contains(until));
+    lines.map(|line| line.replace(|character: char| character.is_ascii_digit(), "")).collect()
+}
+
+/// The documentation shows a failure. It happens when the client crashes after some of its outputs: after how
+/// many may change.
+#[test]
+fn the_documented_failure_is_found() {
+    let printed = include_str!("plans/lost_message.txt");
+    let plan = include_str!("plans/lost_message.toml");
+    assert!(plan.contains("steps = 4"));
+    let shown = |text: &str| words(text, "What should have happened", "What led to it");
+    let is_found = (1..12).any(|steps| {
+        let plan = Plan::from_text(&plan.replace("steps = 4", &format!("steps = {steps}"))).unwrap();
+        let report = run(&plan).to_string();
+        !shown(&report).is_empty()
+            && shown(&report).iter().map(|line| line.trim()).eq(shown(printed).iter().map(|line| line.trim()))
+    });
+    assert!(is_found, "{printed}");
+}
+
 #[test]
 fn what_is_no_plan_is_refused_with_its_place() {
     let refused = [

@@ -28,6 +28,7 @@ fn is_found(plant: Bug, oracles: &[&str]) {
         let report = run(seed, Some(plant));
         let failure = report.failure?;
         assert!(oracles.contains(&failure.oracle.as_str()), "seed {seed}: {failure}");
+        assert!(failure.should.ends_with('.'), "seed {seed}: {failure}");
         Some(seed)
     });
     let seed = found.expect("one of the seeds finds the bug");

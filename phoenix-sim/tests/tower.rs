@@ -20,6 +20,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("trace", "events that were, and their hash"),
     ("report", "figures and failures"),
     ("plan", "what is decided before a world begins"),
+    ("names", "how failures call what has an id"),
     ("generate", "from a seed to a plan"),
     ("node", "a process and the operations that it runs"),
     ("server", "a homeserver: what its processes share"),

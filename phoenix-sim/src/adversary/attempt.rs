@@ -6,6 +6,13 @@ use phoenix_core::identifiers::GroupId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AttemptId(pub(super) u64);
 
+impl AttemptId {
+    /// Returns the number of the attempt, from 0.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// An attack on one homeserver.
 #[derive(Debug, Clone)]
 pub struct Attempt {
@@ -29,6 +36,17 @@ pub enum Expected {
     NoEffect,
     /// The frame is valid and may be accepted, but its message must not reach the client that it is for.
     Undelivered(Intrusion),
+}
+
+impl Expected {
+    /// Returns what the attacked homeserver does about it, in words that go on from its name.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Refused(codes) => format!("refuses it with one of the codes {codes:?}"),
+            Self::NoEffect => "answers as before, or refuses it, and changes nothing".to_owned(),
+            Self::Undelivered(_) => "may accept the frame, and keeps the message from the client".to_owned(),
+        }
+    }
 }
 
 /// A message for a client that has not authorised it.

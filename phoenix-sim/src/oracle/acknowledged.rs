@@ -8,8 +8,8 @@ use phoenix_core::{
 };
 
 use super::{
-    epochs::Epochs, excused::Excused, observation::Observation, order::Order, restored::Restored,
-    violation::Violation,
+    epochs::Epochs, excused::Excused, journeys::Journeys, observation::Observation, order::Order,
+    restored::Restored, violation::Violation,
 };
 use crate::schedule::EventNumber;
 
@@ -51,7 +51,8 @@ impl Acknowledged {
         let earlier = self.acknowledged.insert((group.clone(), *position), message);
         if earlier.is_some_and(|earlier| earlier.text != *text) {
             let what = format!("two messages were acknowledged at position {position} of {group}");
-            return Err(Violation::now("acknowledged", what));
+            let should = "The delivery service gives each position of a group to one message.";
+            return Err(Violation::now("acknowledged", what, should));
         }
         Ok(())
     }
@@ -82,13 +83,14 @@ impl Acknowledged {
     }
 
     /// Returns a violation for each acknowledged message and member of its epoch that it has not reached,
-    /// except for members whom `restored` or `excused` excepts.
+    /// except for members whom `restored` or `excused` excepts; `journeys` says how far it came.
     pub fn missing(
         &self,
         epochs: &Epochs,
         order: &Order,
         restored: &Restored,
         excused: &Excused,
+        journeys: &Journeys,
     ) -> Vec<Violation> {
         let of = |((group, position), message): (&(GroupId, u64), &Message)| {
             let epoch = order.epoch(group, *position);
@@ -101,10 +103,18 @@ impl Acknowledged {
                     && !self.texts.contains_key(&(member.clone(), group.clone(), message.text.clone()))
             });
             let text = String::from_utf8_lossy(&message.text).into_owned();
-            let violation = |member| Violation {
-                oracle: "acknowledged",
-                what: format!("“{text}” ({group}, position {position}, {epoch:?}) never reached {member}"),
-                since: Some(message.event),
+            let epoch = epoch.unwrap_or_default();
+            let violation = |member| {
+                let journey = journeys.of(group, *position, &member);
+                Violation {
+                    oracle: "acknowledged",
+                    what: format!(
+                        "“{text}” ({group}, position {position}, epoch {epoch}) never reached {member}"
+                    ),
+                    since: Some(journey.last_event().unwrap_or(message.event)),
+                    should: journey.should,
+                    journey: journey.stages,
+                }
             };
             missing.map(violation).collect::<Vec<_>>()
         };

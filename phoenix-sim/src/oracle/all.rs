@@ -9,9 +9,9 @@ use phoenix_core::{
 
 use super::{
     acknowledged::Acknowledged, change::Change, counted, duplicates::Duplicates, effects::Effects,
-    enqueued::Enqueued, epochs::Epochs, excused::Excused, observation::Observation, order::Order, queues,
-    refusals::Refusals, refused::Refused, restored::Restored, rows::Rows, tokens::Tokens,
-    violation::Violation, waiting,
+    enqueued::Enqueued, epochs::Epochs, excused::Excused, journeys::Journeys, observation::Observation,
+    order::Order, queues, refusals::Refusals, refused::Refused, restored::Restored, rows::Rows,
+    tokens::Tokens, violation::Violation, waiting,
 };
 use crate::{disk::Disk, journal::Unsynced, schedule::EventNumber};
 
@@ -28,6 +28,8 @@ pub struct Oracles {
     pub rows: Rows,
     /// Every delivery enters its queue once.
     pub enqueued: Enqueued,
+    /// How far each message came.
+    pub journeys: Journeys,
     /// Members of an epoch agree on its secrets and its members.
     pub epochs: Epochs,
     /// A group has one order, without forks.
@@ -50,20 +52,22 @@ impl Oracles {
     /// # Errors
     /// The first property that it violates.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
+        self.journeys.observe(observation);
         self.refused.observe(observation)?;
         self.restored.observe(observation)?;
         self.excused.observe(observation, &self.order);
         queues::observe(observation, &self.restored, &self.excused)?;
         self.epochs.observe(observation)?;
-        self.duplicates.observe(observation)?;
-        self.order.observe(observation)?;
+        let explained = |violation| self.journeys.explain(violation, observation);
+        self.duplicates.observe(observation).map_err(explained)?;
+        self.order.observe(observation).map_err(explained)?;
         self.acknowledged.observe(observation)
     }
 
     /// Returns a violation for each message that was acknowledged and has not reached a member of its epoch.
     pub fn lost(&self) -> Vec<Violation> {
-        let Self { acknowledged, epochs, order, restored, excused, .. } = self;
-        acknowledged.missing(epochs, order, restored, excused)
+        let Self { acknowledged, epochs, order, restored, excused, journeys, .. } = self;
+        acknowledged.missing(epochs, order, restored, excused, journeys)
     }
 
     /// Notes that the client of a user is to be restored from a copy of its device that was made in the step
@@ -76,33 +80,48 @@ impl Oracles {
         self.restored.goes_back(user, since, lost, number);
     }
 
-    /// Checks the reply of a homeserver to a request.
+    /// Checks the reply of a homeserver to a request, which it sends in the event `number`.
     ///
     /// # Errors
     /// The first property that it violates.
-    pub fn answered(&mut self, server: usize, request: &[u8], reply: &[u8]) -> Result<(), Violation> {
-        self.order.answered(request, reply)?;
-        self.tokens.answered(server, request, reply)
+    pub fn answered(
+        &mut self,
+        server: usize,
+        request: &[u8],
+        reply: &[u8],
+        number: EventNumber,
+    ) -> Result<(), Violation> {
+        self.order.answered(request, reply, number)?;
+        self.tokens.answered(server, request, reply, number)
     }
 
-    /// Checks a commit whose expectations hold, before the store of homeserver `server` applies it.
+    /// Checks a commit whose expectations hold, before the store of homeserver `server` applies it in the
+    /// event `number`.
     ///
     /// # Errors
     /// The first property that it violates.
-    pub fn commits(&mut self, server: usize, disk: &Disk, commit: &Commit) -> Result<(), Violation> {
+    pub fn commits(
+        &mut self,
+        server: usize,
+        disk: &Disk,
+        commit: &Commit,
+        number: EventNumber,
+    ) -> Result<(), Violation> {
         let is_new = |write: &&Write| write.bytes.is_some() && disk.rows.get(&write.key).is_none();
-        for write in commit.writes.iter().filter(is_new) {
-            let kind = write.key.kind();
-            if kind == RecordKind::FanOutRow
-                && let Some(logged) = self.rows.logged_message(server, write)
-            {
+        let rows_of = |kind| commit.writes.iter().filter(move |write| write.key.kind() == kind);
+        for write in rows_of(RecordKind::FanOutRow).filter(is_new) {
+            if let Some(logged) = self.rows.logged_message(server, write) {
                 self.order.logged(&logged);
                 self.restored.logged(&logged);
                 self.enqueued.logged(&mut self.rows, &logged);
+                self.journeys.logged(&mut self.rows, (server, write.key.name()), &logged, number);
             }
-            if kind == RecordKind::FanOutQueueEntry {
-                self.enqueued.entered(write)?;
-            }
+        }
+        for write in rows_of(RecordKind::FanOutProgress) {
+            self.journeys.distributed(server, disk, commit, write, number);
+        }
+        for write in rows_of(RecordKind::FanOutQueueEntry).filter(is_new) {
+            self.enqueued.entered(write, &self.journeys)?;
         }
         self.tokens.commits(disk, commit)?;
         let change = Change::new(&self.rows, server, disk, commit);
@@ -123,6 +142,7 @@ impl Oracles {
             }
             if write.key.kind() == RecordKind::FanOutQueueEntry {
                 self.enqueued.unmade(write);
+                self.journeys.unmade(write);
             }
         }
     }

@@ -12,6 +12,8 @@ use super::{
     violation::Violation,
 };
 
+const SHOULD: &str = "A head and the numbered rows behind it change together, in one commit.";
+
 /// Checks all heads, and rows that heads count, that a commit changes.
 ///
 /// # Errors
@@ -98,7 +100,7 @@ impl Counted<'_> {
     ) -> Result<(), Violation> {
         let kind = self.kind;
         let what = format!("{kind:?} {number} is {fate:?}, while its head moves from {from:?} to {to:?}");
-        Err(Violation::now("counted", what))
+        Err(Violation::now("counted", what, SHOULD))
     }
 }
 
@@ -138,7 +140,7 @@ fn log(change: &Change<'_>, name: &[u8]) -> Result<(), Violation> {
     let (from, to) = (before.unwrap_or(0), after.unwrap_or(0));
     let row = |number: u64| [name, &number.to_be_bytes()].concat();
     let is_there = |number: u64| change.after(RecordKind::FanOutRow, &row(number)).is_some();
-    let wrong = |what: String| Err(Violation::now("counted", what));
+    let wrong = |what: String| Err(Violation::now("counted", what, SHOULD));
     if to < from {
         return wrong(format!("the progress of a log goes back from {from} to {to}"));
     }

@@ -15,7 +15,7 @@ use phoenix_core::{
 };
 
 use super::{layout, violation::Violation};
-use crate::node::OperationId;
+use crate::{names, node::OperationId};
 
 /// Names an operation that a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,20 +77,24 @@ impl Effects {
         effects: &[Effect],
     ) -> Result<(), Violation> {
         let Some(committed) = self.committed.remove(&served) else { return Ok(()) };
-        let missing = |what: String| Err(Violation::now("effects", what));
+        let should = "The operation that commits something says whom to wake or to signal for it.";
+        let missing = |what: String| Err(Violation::now("effects", what, should));
         let is_woken = |(timer, due): &(Timer, Timestamp)| wakes(effects, timer).any(|woken| woken <= *due);
         if let Some((timer, _)) = committed.set.iter().find(|set| !is_woken(set)) {
-            return missing(format!("{timer:?} is set, and no one wakes it"));
+            return missing(format!("the timer {} is set, and no one wakes it", names::timer(timer)));
         }
         let Some(cause) = cause else { return Ok(()) };
         // The process has forgotten the timer that it has run.
         if !committed.ended.contains(cause) && wakes(effects, cause).next().is_none() {
-            return missing(format!("{cause:?} is not over, and no one wakes it again"));
+            return missing(format!(
+                "the timer {} is not over, and no one wakes it again",
+                names::timer(cause)
+            ));
         }
         // By requests, only the owner of a queue makes it longer: when it is created, or begins anew.
         let is_told = |client: &QsClientId| effects.contains(&Effect::Signal(*client));
         match committed.longer.iter().find(|client| !is_told(client)) {
-            Some(client) => missing(format!("the queue of {client:?} is longer, and no one tells it")),
+            Some(client) => missing(format!("{client:?} is longer, and no one tells its owner")),
             None => Ok(()),
         }
     }

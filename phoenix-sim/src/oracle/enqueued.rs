@@ -3,7 +3,7 @@
 //! Clients drop what comes again, so duplicates in a queue cannot be seen from outside. This oracle reads the
 //! stores, with the homeservers' own keys.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use phoenix_core::{
     codec::decode,
@@ -13,6 +13,7 @@ use phoenix_core::{
 };
 
 use super::{
+    journeys::Journeys,
     rows::{LoggedMessage, Rows},
     violation::Violation,
 };
@@ -26,7 +27,7 @@ pub struct Enqueued {
     pub may_mark_twice: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Counts {
     /// Deliveries that delivery services wrote into the logs of their groups.
     due: u64,
@@ -36,13 +37,20 @@ struct Counts {
     made: u64,
 }
 
+impl fmt::Display for Counts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { due, markers, made } = self;
+        write!(formatter, "{made} for {due} deliveries and {markers} markers of what is not authorised")
+    }
+}
+
 impl Enqueued {
-    /// Returns a violation for each queue with fewer entries than deliveries.
-    pub fn missing(&self) -> Vec<Violation> {
-        let missing = self.queues.iter().filter(|(_, counts)| counts.made < counts.due);
-        let texts =
-            missing.map(|(client, counts)| format!("the queue of {client:?} lacks entries: {counts:?}"));
-        texts.map(|what| Violation::now("enqueued", what)).collect()
+    /// Returns a violation if a queue has fewer entries than deliveries.
+    pub fn missing(&self, journeys: &Journeys) -> Option<Violation> {
+        let (client, counts) = self.queues.iter().find(|(_, counts)| counts.made < counts.due)?;
+        let what = format!("{client:?} lacks entries: it has {counts}");
+        let should = "The distributor of the recipient's homeserver enters each delivery into its queue.";
+        Some(journeys.explain_missing(Violation::now("enqueued", what, should), *client))
     }
 
     /// Counts the recipients of a message where its group orders it, not in the streams that carry it on.
@@ -85,7 +93,7 @@ impl Enqueued {
     ///
     /// # Errors
     /// The queue has more entries than there were deliveries for it.
-    pub fn entered(&mut self, write: &Write) -> Result<(), Violation> {
+    pub fn entered(&mut self, write: &Write, journeys: &Journeys) -> Result<(), Violation> {
         let Some(client) = owner(write.key.name()) else { return Ok(()) };
         if !is_delivery(write) {
             return Ok(());
@@ -95,8 +103,10 @@ impl Enqueued {
         if self.may_mark_twice || counts.made <= counts.due + counts.markers {
             return Ok(());
         }
-        let what = format!("the queue of {client:?} has an entry twice: {counts:?}");
-        Err(Violation::now("enqueued", what))
+        let what = format!("{client:?} has an entry twice: it has {counts}");
+        let should =
+            "A homeserver enters each delivery into a queue once, however often it is carried there.";
+        Err(journeys.explain_twice(Violation::now("enqueued", what, should), client))
     }
 }
 

@@ -3,7 +3,10 @@
 //! Oracles see what users' clients report, what homeservers answer and what stores commit. They know nothing
 //! of how any of it came about, and share no code with what they check except decoding and decryption.
 //!
-//! A new oracle is a file here with a type that remembers what it has seen and returns a [`Violation`].
+//! A new oracle is a file here with a type that remembers what it has seen and returns a [`Violation`], which
+//! says what is wrong and, in one sentence, what should have happened instead. [`journeys`] helps it with how
+//! far each message came.
+//!
 //! [`Oracles`] owns it and calls it from `observe`, `answered` or `commits`; [`rows`] opens committed rows
 //! for it. What can only be judged at the end, it reports in a method that the world's `unsettled` calls.
 
@@ -15,6 +18,7 @@ pub mod effects;
 pub mod enqueued;
 pub mod epochs;
 pub mod excused;
+pub mod journeys;
 pub mod order;
 pub mod queues;
 pub mod refusals;
@@ -33,4 +37,4 @@ mod violation;
 
 pub use all::Oracles;
 pub use observation::Observation;
-pub use violation::Violation;
+pub use violation::{Stage, Violation};

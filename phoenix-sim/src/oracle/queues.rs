@@ -4,6 +4,7 @@
 use phoenix_core::{client::Event, wire::fan_out::GapReason};
 
 use super::{excused::Excused, observation::Observation, restored::Restored, violation::Violation};
+use crate::names;
 
 /// Checks an event that a client reports.
 ///
@@ -45,8 +46,10 @@ pub fn observe(
         | Event::OldCopy => false,
     };
     if wrong {
-        let what = format!("{}: {:?}", observation.user_id, observation.event);
-        return Err(Violation::now("queues", what));
+        let user = observation.user_id;
+        let what = format!("{user} {}", names::client_event(observation.event));
+        let should = format!("{user} can read all that is in its queues, and misses nothing of its groups.");
+        return Err(Violation::now("queues", what, should));
     }
     Ok(())
 }

@@ -38,7 +38,8 @@ impl Refusals {
             Some(_) => Ok(()),
             None => {
                 let what = format!("an honest caller's {operation:?} was refused: {refusal}");
-                Err(Violation::now("refusals", what))
+                let should = "An honest caller is told nothing but what the plan gives a reason for.";
+                Err(Violation::now("refusals", what, should))
             }
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use phoenix_core::{client::Event, identifiers::GroupId, wire::fan_out::GapReason};
 
 use super::{observation::Observation, violation::Violation};
-use crate::{adversary::Intrusion, schedule::EventNumber};
+use crate::{adversary::Intrusion, names, schedule::EventNumber};
 
 /// Deliveries that must not reach a client.
 #[derive(Debug, Default)]
@@ -58,11 +58,13 @@ impl Refused {
         }
         let text = format!("{:?}", observation.event);
         match self.intrusions.iter().find(|(group, _)| text.contains(&format!("{group:?}"))) {
-            Some((_, sent)) => Err(Violation {
-                oracle: "refused",
-                what: format!("an unauthorised delivery reached its recipient: {text}"),
-                since: Some(sent.event),
-            }),
+            Some((_, sent)) => {
+                let user = observation.user_id;
+                let event = names::client_event(observation.event);
+                let what = format!("an unauthorised delivery reached its recipient: {user} {event}");
+                let should = format!("The homeserver of {user} keeps the delivery out of the queue.");
+                Err(Violation::since("refused", what, should, sent.event))
+            }
             None => Ok(()),
         }
     }
@@ -70,10 +72,10 @@ impl Refused {
     /// Returns a violation for each accepted frame whose marker the client has not found yet.
     pub fn unmarked(&self) -> Vec<Violation> {
         let unmarked = self.intrusions.iter().filter(|(_, sent)| sent.arrived && sent.marker && !sent.marked);
-        let violation = |(group, sent): (&GroupId, &Sent)| Violation {
-            oracle: "refused",
-            what: format!("user {} found no marker for the unauthorised delivery of {group}", sent.user),
-            since: Some(sent.event),
+        let violation = |(group, sent): (&GroupId, &Sent)| {
+            let what = format!("user {} found no marker for the unauthorised delivery of {group}", sent.user);
+            let should = format!("The homeserver of user {} puts a gap marker in its place.", sent.user);
+            Violation::since("refused", what, should, sent.event)
         };
         unmarked.map(violation).collect()
     }

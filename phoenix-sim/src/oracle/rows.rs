@@ -16,6 +16,8 @@ use phoenix_core::{
 #[derive(Default)]
 pub struct Rows {
     homeservers: Vec<Homeserver>,
+    /// The domain of the dishonest homeserver, if there is one.
+    dishonest: Option<Domain>,
     /// The owners of encoded configurations that were opened before.
     clients: BTreeMap<Vec<u8>, QsClientId>,
 }
@@ -37,15 +39,20 @@ pub struct LoggedMessage {
 }
 
 impl Rows {
-    /// Creates the opener of rows of `homeservers`, which are in the order of the world, the dishonest one
-    /// last.
-    pub fn new(homeservers: Vec<Homeserver>) -> Self {
-        Self { homeservers, clients: BTreeMap::new() }
+    /// Creates the opener of rows of `homeservers`, which are in the order of the world; `dishonest` is the
+    /// domain of the one that is not honest, if there is one.
+    pub fn new(homeservers: Vec<Homeserver>, dishonest: Option<Domain>) -> Self {
+        Self { homeservers, dishonest, clients: BTreeMap::new() }
     }
 
-    /// Returns whether `domain` is that of the dishonest homeserver, the last one.
+    /// Returns the domain of homeserver `server`.
+    pub fn domain(&self, server: usize) -> Option<&Domain> {
+        self.homeservers.get(server).map(|homeserver| &homeserver.domain)
+    }
+
+    /// Returns whether `domain` is that of the dishonest homeserver.
     pub fn is_dishonest(&self, domain: &Domain) -> bool {
-        self.homeservers.last().is_some_and(|last| last.domain == *domain)
+        self.dishonest.as_ref() == Some(domain)
     }
 
     /// Returns the message that homeserver `server` writes to a log. `None` if the row cannot be opened.
@@ -81,4 +88,10 @@ impl Rows {
         self.clients.insert(name, client);
         Some(client)
     }
+}
+
+/// Returns the client and the sequence number that name the row of a queue entry.
+pub fn entry_name(name: &[u8]) -> Option<(QsClientId, u64)> {
+    let (client, sequence) = name.split_at_checked(16)?;
+    Some((QsClientId(client.try_into().ok()?), u64::from_be_bytes(sequence.try_into().ok()?)))
 }

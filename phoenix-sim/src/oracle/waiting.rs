@@ -15,6 +15,7 @@ use super::{
     layout::{self, StreamEnd, StreamStart},
     violation::Violation,
 };
+use crate::names;
 
 /// Checks the logs and streams whose rows a commit changes.
 ///
@@ -25,7 +26,11 @@ pub fn commits(change: &Change<'_>) -> Result<(), Violation> {
     let forgotten =
         |timer: &Timer| change.after(RecordKind::Timer, &encode(timer)).is_none() && waits(change, timer);
     match timers.into_iter().find(forgotten) {
-        Some(timer) => Err(Violation::now("waiting", format!("what waits for {timer:?} has no such timer"))),
+        Some(timer) => {
+            let what = format!("what waits for the timer {} has no such timer", names::timer(&timer));
+            let should = "The commit that leaves something to do sets the timer for it.";
+            Err(Violation::now("waiting", what, should))
+        }
         None => Ok(()),
     }
 }

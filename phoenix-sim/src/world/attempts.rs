@@ -40,9 +40,11 @@ impl World {
         let id = adversary.begin(attempt.clone());
         if let Expected::Undelivered(intrusion) = &attempt.expected {
             self.oracles.refused.intrusion(intrusion, self.trace.current());
+            let name = format!("the group that attempt {} makes up", id.number());
+            self.names.learn(&intrusion.group, &name);
         }
         let domain = self.servers[attempt.victim].domain.clone();
-        self.trace.note(format!("{} at {domain}", attempt.name));
+        self.trace.note(format!("attempt {}: {} at {domain}", id.number(), attempt.name));
         self.call(Caller::Adversary { attempt: id }, &domain, attempt.request);
     }
 
@@ -64,7 +66,10 @@ impl World {
 
     fn verdict(&mut self, attempt: &Attempt, answer: &[u8]) -> Result<&'static str, Violation> {
         let name = attempt.name;
-        let violation = |what: String| Err(Violation::now("refused", what));
+        let expected = attempt.expected.describe();
+        let victim = &self.servers[attempt.victim].domain;
+        let should = format!("{victim} {expected}.");
+        let violation = |what: String| Err(Violation::now("refused", what, should.clone()));
         let Ok(ResponseEnvelope { outcome, .. }) = decode::<ResponseEnvelope>(answer) else {
             return violation(format!("{name}: the answer cannot be decoded"));
         };

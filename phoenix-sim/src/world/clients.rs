@@ -63,6 +63,8 @@ impl World {
         }
         if fails {
             self.report.fault("failed saves");
+            let kept = if in_silence { "though it is on the device" } else { "and is not on the device" };
+            self.trace.note(format!("the save fails, {kept}"));
         }
         self.drive_user(user)
     }
@@ -146,7 +148,11 @@ impl World {
         let forgotten = owner.forget_unsaved();
         self.report.client_crashes += 1;
         let under_way: Vec<_> = client.under_way().iter().map(|intent| intent.what).collect();
-        self.trace.note(format!("the client of user {user} crashes for {lasts:?} during {under_way:?}"));
+        self.trace.tells();
+        let about: Vec<String> = under_way.iter().map(|what| format!("{what:?}")).collect();
+        let during = if about.is_empty() { "" } else { " during " };
+        let about = about.join(", ");
+        self.trace.note(format!("the client of user {user} crashes for {lasts:?}{during}{about}"));
         for what in under_way {
             *self.report.interrupted.entry(format!("{what:?}")).or_default() += 1;
         }
@@ -168,8 +174,10 @@ impl World {
         let now = self.user_time(user);
         if let Err(error) = self.users[user].restart(now) {
             let what = format!("the client of user {user} cannot be restored: {error}");
-            return Err(Violation::now("restored", what));
+            let should = "A client can be restored from whatever is on its device.";
+            return Err(Violation::now("restored", what, should));
         }
+        self.learn_user(user);
         self.drive_user(user)?;
         self.listen(user);
         self.crash_if_doomed(user);

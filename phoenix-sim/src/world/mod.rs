@@ -10,6 +10,7 @@
 //! * `setup`: from a plan to the first events.
 //! * `requests`, `processes`, `timers`, `stores`: the homeservers and the network between them.
 //! * `users`, `clients`, `intents`, `giving_up`, `attempts`: the honest and the dishonest who use them.
+//! * `naming`: what failures call all of them.
 //! * `faults`, `mishaps`, `pauses`, `power`, `settling`: what goes wrong, and the end of it.
 //! * `run`: the loop, which handles one event after the other.
 
@@ -23,6 +24,7 @@ mod intents;
 mod machine;
 mod marks;
 mod mishaps;
+mod naming;
 mod pauses;
 mod power;
 mod process;

@@ -23,6 +23,7 @@ impl Process {
 
 impl fmt::Display for Process {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "machine {}.{}", self.machine, self.start)
+        write!(formatter, "machine {}", self.machine)?;
+        if self.start == 1 { Ok(()) } else { write!(formatter, " (start {})", self.start) }
     }
 }

@@ -72,7 +72,9 @@ impl World {
         self.oracles.effects.done(process.serving(operation), cause, &outcome.effects)?;
         for effect in outcome.effects {
             match effect {
-                Effect::Wake { timer, due } => self.wake(process, &timer, due),
+                Effect::Wake { timer, due } => {
+                    self.wake(process, &timer, due);
+                }
                 Effect::Signal(client) => self.signal(&client),
                 // Simulated users send no such request: those that do not poll are told of every signal.
                 Effect::Listening(_) => {}

@@ -12,7 +12,7 @@ use phoenix_core::{
 
 use super::{
     call::{Call, CallId, Caller},
-    event::{Event, operation_name},
+    event::{Event, is_reading, operation_name},
     machine::Origin,
     state::World,
 };
@@ -28,6 +28,9 @@ impl World {
         let id = CallId { number: self.next_call, is_honest };
         self.next_call += 1;
         self.trace.note(format!("{id} {} to {domain}", operation_name(&request)));
+        if !is_reading(&request) {
+            self.trace.tells();
+        }
         self.trace.bytes(&request);
         let request = Arc::new(request);
         let from = self.home(&caller);
@@ -51,10 +54,14 @@ impl World {
         let arrivals = self.network.send(&mut self.randoms.network);
         if self.partitions.values().any(|partition| partition.separates(from, to)) {
             self.report.fault("messages cut off");
+            self.trace.note("a partition cuts the message off".to_owned());
             return Vec::new();
         }
         match arrivals.len() {
-            0 => self.report.fault("messages lost"),
+            0 => {
+                self.report.fault("messages lost");
+                self.trace.note("the message is lost on its way".to_owned());
+            }
             1 => {}
             _ => self.report.fault("messages doubled"),
         }
@@ -78,6 +85,7 @@ impl World {
     ) -> Result<(), Violation> {
         let is_up = self.machines[machine].node.is_some();
         if !is_up {
+            self.trace.note("nothing runs there".to_owned());
             // Either nothing answers until the timeout, or the connection is refused at once.
             if self.randoms.network.below(2) == 0 {
                 self.after(CONNECTION_REFUSED, Event::Failed { call });
@@ -105,11 +113,12 @@ impl World {
                 self.oracles.refusals.refused(request, &refusal, self.clock.now())?;
             }
             self.trace.note(format!("{call} {} refused: {refusal}", operation_name(request)));
+            self.trace.tells();
         } else {
             self.mark_reply(request, &reply);
             self.trace.note(format!("{call} {} served", operation_name(request)));
         }
-        self.oracles.answered(server, request, &reply)?;
+        self.oracles.answered(server, request, &reply, self.trace.current())?;
         let Some(caller) = self.calls.get(&call).map(|call| call.caller.clone()) else { return Ok(()) };
         let to = self.home(&caller);
         for delay in self.transmit(server, to) {
@@ -124,7 +133,10 @@ impl World {
         call: CallId,
         answer: Result<Vec<u8>, PeerFailure>,
     ) -> Result<(), Violation> {
-        let Some(ended) = self.calls.remove(&call) else { return Ok(()) };
+        let Some(ended) = self.calls.remove(&call) else {
+            self.trace.is_nothing();
+            return Ok(());
+        };
         match ended.caller {
             Caller::User { user, start, exchange } => {
                 if let (Ok(answer), Some(adversary)) = (&answer, &mut self.adversary) {

@@ -59,7 +59,7 @@ fn run_here(plan: Plan, repeat: String, progress: &AtomicU64, lines: usize) -> L
     let mut world = World::new(plan);
     world.repeat = Some(repeat);
     world.run(progress);
-    let log = world.trace.last(lines);
+    let log = world.trace.last(lines).iter().map(|line| world.names.apply(line)).collect();
     LoggedRun { report: world.into_report(), log }
 }
 
@@ -76,7 +76,8 @@ impl World {
     pub fn step(&mut self) -> bool {
         let Some(next) = self.schedule.take() else { return false };
         self.clock.advance_to(next.due);
-        self.trace.begin(next.due, next.number, next.cause, next.event.describe());
+        let sort = next.event.sort();
+        self.trace.begin(next.due, next.number, next.cause, sort, next.event.describe());
         if let Err(violation) = self.handle(next.event) {
             self.fail(&violation);
         }

@@ -16,6 +16,7 @@ use crate::{
     adversary::Adversary,
     clock::Clock,
     generate,
+    names::Book,
     oracle::{
         Oracles,
         rows::{Homeserver, Rows},
@@ -61,6 +62,7 @@ impl World {
             adversary: None,
             oracles: Oracles::default(),
             trace: Trace::new(plan.start),
+            names: Book::default(),
             report: Report { seed: plan.settings.seed, ..Report::default() },
             repeat: None,
             is_settled: false,
@@ -68,6 +70,7 @@ impl World {
             plan,
         };
         world.populate(&seed);
+        world.learn_names();
         world
     }
 
@@ -77,7 +80,9 @@ impl World {
             self.add_server(server, seed);
         }
         let homeserver = |server: &Server| Homeserver { domain: server.domain.clone(), keys: server.keys() };
-        self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect());
+        let last = self.servers.last().map(|server| server.domain.clone());
+        let dishonest = last.filter(|_| !plan.attempts.is_empty());
+        self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect(), dishonest);
         self.oracles.enqueued.may_mark_twice = plan.leniency().permits_missing();
         self.oracles.excused.permitted = plan.leniency();
         self.oracles.refusals.permitted = plan.leniency();

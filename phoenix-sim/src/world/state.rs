@@ -21,6 +21,7 @@ use crate::{
     adversary::Adversary,
     clock::Clock,
     disk::StoreFaults,
+    names::Book,
     network::{Conditions, Partition},
     node::Node,
     oracle::{Oracles, Violation},
@@ -34,6 +35,9 @@ use crate::{
 
 /// How many of the last events a failure shows.
 const LAST_EVENTS: usize = 12;
+
+/// How many events a failure shows after the one that it contradicts.
+const NEXT_EVENTS: usize = 8;
 
 /// A world that has begun.
 pub struct World {
@@ -60,6 +64,7 @@ pub struct World {
     pub(super) adversary: Option<Adversary>,
     pub(super) oracles: Oracles,
     pub(super) trace: Trace,
+    pub(super) names: Book,
     pub(super) report: Report,
     /// The command that runs this world again, if it is known.
     pub(super) repeat: Option<String>,
@@ -105,17 +110,37 @@ impl World {
 
     /// Ends the world with a failure: the chain of causes of what the oracle found, and the last events.
     pub(super) fn fail(&mut self, violation: &Violation) {
-        let mut chain = violation.since.map_or_else(Vec::new, |since| self.trace.chain(since));
-        if !chain.is_empty() {
+        self.learn_names();
+        let stages = violation.journey.iter().map(|stage| {
+            let reached =
+                stage.event.map_or_else(|| "not reached".to_owned(), |event| self.trace.when(event));
+            self.names.apply(&format!("{reached:>22}  {}", stage.what))
+        });
+        let journey = stages.collect();
+        let mut chain = Vec::new();
+        if let Some(since) = violation.since {
+            chain = self.trace.chain(since);
+            let next = self.trace.next(since, NEXT_EVENTS);
+            if !next.is_empty() {
+                chain.push("What happened next:".to_owned());
+                chain.extend(next);
+            }
             chain.push("… and now:".to_owned());
         }
-        chain.extend(self.trace.chain(self.trace.current()));
+        // What both chains have in common is shown once.
+        let now = self.trace.chain(self.trace.current());
+        let common = now.iter().take_while(|line| chain.contains(line)).count();
+        let common = common.min(now.len().saturating_sub(1));
+        chain.extend(now.into_iter().skip(common));
         chain.push("The last events:".to_owned());
-        chain.extend(self.trace.last(LAST_EVENTS));
+        chain.extend(self.trace.last_telling(LAST_EVENTS));
+        let chain = chain.iter().map(|line| self.names.apply(line)).collect();
         self.report.failure = Some(Failure {
             oracle: violation.oracle.to_owned(),
-            what: violation.what.clone(),
+            what: self.names.apply(&violation.what),
+            should: self.names.apply(&violation.should),
             step: self.trace.count(),
+            journey,
             repeat: self.repeat.clone(),
             chain,
         });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phoenix_core::store::{Commit, Reads, Settlement, Version, commit::Rows};
+use phoenix_core::store::{Commit, Reads, RecordKind, Settlement, Version, Write, commit::Rows};
 
 use super::{event::Event, process::Process, state::World};
 use crate::{disk::CommitFate, node::OperationId, oracle::Violation, server::Server};
@@ -47,6 +47,7 @@ impl World {
         }
         if fails {
             self.report.fault("failed reads");
+            self.trace.note("the read fails".to_owned());
         }
         (!fails).then_some(rows)
     }
@@ -85,8 +86,18 @@ impl World {
         }
         match fate {
             CommitFate::Served => {}
-            CommitFate::Conflict => self.report.fault("spurious conflicts"),
-            CommitFate::AppliedInSilence | CommitFate::LostInSilence => self.report.fault("unknown outcomes"),
+            CommitFate::Conflict => {
+                self.report.fault("spurious conflicts");
+                self.trace.note("the store does not apply it and reports a conflict".to_owned());
+            }
+            CommitFate::AppliedInSilence => {
+                self.report.fault("unknown outcomes");
+                self.trace.note("the store takes it and does not say so".to_owned());
+            }
+            CommitFate::LostInSilence => {
+                self.report.fault("unknown outcomes");
+                self.trace.note("the store loses it and does not say so".to_owned());
+            }
         }
         let settlement = self.apply_to_disk(process, commit, fate)?;
         if settlement == Settlement::Committed {
@@ -107,11 +118,14 @@ impl World {
         if matches!(fate, CommitFate::Served | CommitFate::AppliedInSilence)
             && disk.rows.holds(&commit.expect)
         {
+            if commit.writes.iter().any(matters) {
+                self.trace.tells();
+            }
             for write in &commit.writes {
                 self.trace.bytes(&write.key.to_bytes());
                 self.trace.bytes(write.bytes.as_deref().unwrap_or_default());
             }
-            self.oracles.commits(server, disk, commit)?;
+            self.oracles.commits(server, disk, commit, self.trace.current())?;
             journal.applies(&disk.rows, commit);
             self.mark_commit(server, commit);
             self.step_to_power_failure(server);
@@ -120,6 +134,7 @@ impl World {
         let settlement = fate.carry_out(disk, commit);
         if settlement == Settlement::Conflict && fate == CommitFate::Served {
             self.report.fault("conflicts");
+            self.trace.note("a row has changed since it was read: a conflict".to_owned());
         }
         Ok(settlement)
     }
@@ -150,4 +165,17 @@ impl World {
         let Some(commit) = self.node(process).and_then(|node| node.flush()) else { return Ok(()) };
         self.apply_to_disk(process, &commit, CommitFate::Served).map(|_| ())
     }
+}
+
+/// Returns whether a write changes more than what a homeserver keeps for itself, or for those who only read.
+fn matters(write: &Write) -> bool {
+    const OWN: [RecordKind; 6] = [
+        RecordKind::Timer,
+        RecordKind::Lease,
+        RecordKind::SweepCursor,
+        RecordKind::RememberedAnswer,
+        RecordKind::FanOutQueue,
+        RecordKind::DirectQueue,
+    ];
+    write.bytes.is_some() && !OWN.contains(&write.key.kind())
 }

@@ -8,7 +8,7 @@ use phoenix_core::{
 };
 
 use super::{event::Event, machine::Origin, process::Process, state::World};
-use crate::oracle::Violation;
+use crate::{names, oracle::Violation};
 
 /// How many timers one scan returns at most.
 const TIMERS_PER_SCAN: usize = 4096;
@@ -35,7 +35,10 @@ impl World {
         let found: Vec<_> =
             keys.iter().filter_map(|key| timers::from_row(key, rows.get(key)?, now, times)).collect();
         for (timer, due) in found {
-            self.wake(process, &timer, due);
+            if self.wake(process, &timer, due) && timer != timers::SWEEP {
+                self.trace.note(format!("it finds the timer {}", names::timer(&timer)));
+                self.trace.tells();
+            }
         }
         if self.plan.periodic.scans {
             self.after(self.plan.habits.scan_timers, Event::ScanTimers { process });
@@ -43,13 +46,15 @@ impl World {
     }
 
     /// Schedules a timer for the time at which the machine's clock reads `due`, or now if that has passed.
-    pub(super) fn wake(&mut self, process: Process, timer: &Timer, due: Timestamp) {
+    /// Returns `false` if it is set already.
+    pub(super) fn wake(&mut self, process: Process, timer: &Timer, due: Timestamp) -> bool {
         let now = self.machine_time(process.machine);
         let due = due.max(now);
-        let Some(node) = self.node(process) else { return };
-        if node.wake_at(timer, due) {
+        let is_new = self.node(process).is_some_and(|node| node.wake_at(timer, due));
+        if is_new {
             self.after(due - now, Event::Timer { process, timer: timer.clone(), due });
         }
+        is_new
     }
 
     /// Schedules the timers of a process anew: its clock was set, and what was far away may be due.
@@ -72,6 +77,7 @@ impl World {
         if self.node(process).is_some_and(|node| node.is_due(timer, due)) {
             return self.accept(process.machine, Input::Timer(timer), Origin::Timer(timer.clone()));
         }
+        self.trace.is_nothing();
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use phoenix_core::{
 
 use super::{call::Caller, event::Event, state::World};
 use crate::{
+    names,
     oracle::{Observation, Violation},
     plan::Action,
     user::{Begun, User},
@@ -89,8 +90,11 @@ impl World {
         if !to.is_running(start) {
             return Ok(());
         }
-        if let Ok(answer) = &answer {
-            self.oracles.restored.answered(&to.id, request, answer);
+        if let Ok(answer) = &answer
+            && let Some(entries) = self.oracles.restored.answered(&to.id, request, answer)
+            && let Some(queue) = to.client.as_ref().and_then(Client::qs_client)
+        {
+            self.oracles.journeys.returned(queue, entries, self.trace.current());
         }
         if let Some(client) = &mut to.client {
             client.respond(exchange, answer, now);
@@ -131,11 +135,15 @@ impl World {
 
     /// Shows an event to a user, and to the oracles unless it is a repeat.
     fn show(&mut self, user: usize, id: EventId, event: &ClientEvent) -> Result<(), Violation> {
-        self.trace.note(format!("user {user} {id:?}: {event:?}"));
+        if !self.is_end_of_own(user, event) {
+            self.trace.tells();
+        }
+        self.trace.note(format!("user {user} {}", names::client_event(event)));
         self.confirm_later(user, id);
         let user_id = self.users[user].id.clone();
         let client = self.users[user].client.as_ref().filter(|_| changes_groups(event));
         let groups = client.map_or_else(Vec::new, Client::groups);
+        self.learn_connections(&groups);
         let (number, step) = (self.trace.current(), self.trace.count());
         let observation = Observation { user, user_id: &user_id, event, groups: &groups, number, step };
         if !self.oracles.restored.shows(id, &observation)? {
@@ -152,11 +160,19 @@ impl World {
         Ok(())
     }
 
+    /// Returns whether an event says no more than that the client is done with something of its own, such as
+    /// reading its queues.
+    fn is_end_of_own(&self, user: usize, event: &ClientEvent) -> bool {
+        matches!(event, ClientEvent::Done { intent, outcome: Ok(()) }
+            if !self.users[user].begun.contains_key(intent))
+    }
+
     /// Takes in what an event says of the intents of the plan.
     fn take_in(&mut self, user: usize, event: &ClientEvent) {
         match event {
             ClientEvent::Registered => {
                 self.users[user].is_registered = true;
+                self.learn_user(user);
                 self.listen(user);
             }
             ClientEvent::GroupCreated { intent, group } => {
@@ -164,6 +180,7 @@ impl World {
                     && let Action::CreateGroup { group: number } = self.plan.intents[*intent].action
                 {
                     self.groups.insert(number, group.clone());
+                    self.learn_group(number);
                 }
             }
             ClientEvent::Done { intent, outcome } => self.end_intent(user, *intent, outcome),
