@@ -43,6 +43,9 @@
 //! may lose an effect: the outcome of every commit is known, and a commit that outlives the crash of its process
 //! is applied before the restart. Everything settles there as elsewhere.
 //!
+//! In a third of the worlds queues are rotated, and streams begin new epochs, within a minute; in a quarter clients
+//! get few tokens a minute.
+//!
 //! # How clients crash
 //!
 //! What a client saves reaches its device a while later, and only then does the client go on with what
@@ -71,6 +74,8 @@
 //! | `tokens` | no token is spent twice |
 //! | `waiting` | what waits in a log or a stream has its timer, after each commit |
 //! | `counted` | heads of queues, pools, logs and streams agree with the rows that they count, after each commit |
+//! | `secrecy` | no row holds a key that opens what was made, delivered or accepted before; ratchets are renewed in time |
+//! | `allowances` | no more tokens are issued than are allowed, and no more are spent |
 //! | `effects` | an operation wakes the timers that it sets, and signals the clients whose queues it makes longer |
 //! | `refused` | no attack of the dishonest homeserver succeeds |
 //! | `restored` | a restored client repeats the same words, reuses nothing, and knows an older copy |
@@ -128,8 +133,8 @@
 //! * *An oracle* is a file in [`oracle`]; the documentation of that room says what is in it and who calls it.
 //! * *A planted bug* is a variant of [`Plant`](phoenix_core::config::Plant) or, for clients, of
 //!   [`ClientPlant`](phoenix_core::client::ClientPlant), a place in `phoenix-core` that asks whether it is planted,
-//!   a name on the command line, and a test in `tests/plants.rs` that some seed finds it. Trust no oracle before it
-//!   has found one.
+//!   a name on the command line, and a line in `tests/plants.rs` with the oracles that find it in the world of some
+//!   seed. Trust no oracle before it has found one that no other finds.
 //! * *A fault* belongs to [`network`], [`disk`], [`device`] or [`plan`]; draw it from a stream of randomness of its
 //!   own, so that it does not shift what others draw.
 //!

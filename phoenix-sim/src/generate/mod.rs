@@ -5,9 +5,11 @@
 //! * `people`: what users want.
 //! * `faults`: what goes wrong.
 //! * `periodic`: who looks again from time to time.
+//! * `hastened`: settings under which rare things happen often.
 //! * `whole`: all of it together.
 
 mod faults;
+mod hastened;
 mod people;
 mod periodic;
 mod phases;

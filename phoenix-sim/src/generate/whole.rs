@@ -5,7 +5,7 @@ use std::time::Duration;
 use phoenix_core::rng::Random;
 
 use super::{
-    faults,
+    faults, hastened,
     people::{beginnings, groups, messages},
     periodic,
     phases::{MESSAGES_FROM, sending_time},
@@ -17,13 +17,14 @@ use crate::plan::{Plan, Settings};
 pub fn plan(settings: &Settings) -> Plan {
     let seed = seed_bytes(settings.seed);
     let random = |label: &str| Random::derive(&seed, label, &[]);
-    let servers = servers(&mut random("servers"), settings);
+    let mut servers = servers(&mut random("servers"), settings);
     let users: Vec<usize> = (0..settings.users).map(|user| user % settings.servers.max(1)).collect();
     let groups = groups(&mut random("groups"), settings);
     let faults_end = MESSAGES_FROM + Duration::from_millis(sending_time(settings));
     let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &servers, faults_end);
     trouble.extend(faults::client_crashes(&mut random("client crashes"), settings, faults_end));
     trouble.extend(faults::older_copy(&mut random("older copies"), settings, faults_end));
+    hastened::hasten(&mut random("hastened"), settings, &mut servers, &trouble);
     let periodic = periodic::periodic(&mut random("periodic"));
     let mut intents = beginnings(&mut random("beginnings"), settings, &groups);
     intents.extend(messages(&mut random("messages"), settings, &groups));

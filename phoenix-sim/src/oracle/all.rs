@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use phoenix_core::{
     identifiers::{GroupId, UserId},
     store::{Commit, RecordKind, Write},
+    time::Timestamp,
 };
 
 use super::{
-    acknowledged::Acknowledged, change::Change, counted, duplicates::Duplicates, effects::Effects,
-    enqueued::Enqueued, epochs::Epochs, observation::Observation, order::Order, queues, refused::Refused,
-    restored::Restored, rows::Rows, tokens::Tokens, violation::Violation, waiting,
+    acknowledged::Acknowledged, allowances::Allowances, change::Change, counted, duplicates::Duplicates,
+    effects::Effects, enqueued::Enqueued, epochs::Epochs, observation::Observation, order::Order, queues,
+    refused::Refused, restored::Restored, rows::Rows, secrecy::Secrecy, tokens::Tokens, violation::Violation,
+    waiting,
 };
 use crate::{disk::Disk, schedule::EventNumber};
 
@@ -31,6 +33,10 @@ pub struct Oracles {
     pub epochs: Epochs,
     /// A group has one order, without forks.
     pub order: Order,
+    /// No more tokens than are allowed.
+    pub allowances: Allowances,
+    /// No row holds a key of the past.
+    pub secrecy: Secrecy,
     /// No attack succeeds.
     pub refused: Refused,
     /// A client that is restored goes on from what it saved.
@@ -64,20 +70,34 @@ impl Oracles {
         self.restored.goes_back(user, since, lost, number);
     }
 
-    /// Checks the reply of a homeserver to a request.
+    /// Checks the reply of a homeserver to a request. By its clock, it is `now`.
     ///
     /// # Errors
     /// The first property that it violates.
-    pub fn answered(&mut self, server: usize, request: &[u8], reply: &[u8]) -> Result<(), Violation> {
+    pub fn answered(
+        &mut self,
+        server: usize,
+        now: Timestamp,
+        request: &[u8],
+        reply: &[u8],
+    ) -> Result<(), Violation> {
         self.order.answered(request, reply)?;
-        self.tokens.answered(server, request, reply)
+        self.tokens.answered(server, request, reply)?;
+        self.allowances.answered(&self.rows, server, request, reply, now)
     }
 
-    /// Checks a commit whose expectations hold, before the store of homeserver `server` applies it.
+    /// Checks a commit whose expectations hold, before the store of homeserver `server` applies it. By its
+    /// clock, it is `now`.
     ///
     /// # Errors
     /// The first property that it violates.
-    pub fn commits(&mut self, server: usize, disk: &Disk, commit: &Commit) -> Result<(), Violation> {
+    pub fn commits(
+        &mut self,
+        server: usize,
+        now: Timestamp,
+        disk: &Disk,
+        commit: &Commit,
+    ) -> Result<(), Violation> {
         let is_new = |write: &&Write| write.bytes.is_some() && disk.rows.get(&write.key).is_none();
         for write in commit.writes.iter().filter(is_new) {
             let kind = write.key.kind();
@@ -95,6 +115,8 @@ impl Oracles {
         self.tokens.commits(disk, commit)?;
         let change = Change::new(&self.rows, server, disk, commit);
         counted::commits(&change)?;
-        waiting::commits(&change)
+        waiting::commits(&change)?;
+        self.secrecy.commits(&change, now)?;
+        self.allowances.commits(&change)
     }
 }

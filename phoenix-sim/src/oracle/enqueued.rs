@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 
 use phoenix_core::{
+    codec::decode,
     identifiers::{LogId, QsClientId},
     store::Write,
 };
 
 use super::{
+    layout,
     rows::{LoggedMessage, Rows},
     violation::Violation,
 };
@@ -58,9 +60,10 @@ impl Enqueued {
     /// # Errors
     /// The queue has more entries than there were deliveries for it.
     pub fn entered(&mut self, write: &Write) -> Result<(), Violation> {
-        let Some((client, sequence)) = entry_name(write.key.name()) else { return Ok(()) };
-        // Entry 0 carries the key of the queue and no delivery.
-        if sequence == 0 {
+        let Some(client) = layout::numbered(write.key.name()).and_then(|(of, _)| decode(of).ok()) else {
+            return Ok(());
+        };
+        if !write.bytes.as_deref().is_some_and(layout::is_message) {
             return Ok(());
         }
         let counts = self.queues.entry(client).or_default();
@@ -71,10 +74,4 @@ impl Enqueued {
         let what = format!("the queue of {client:?} has an entry twice: {counts:?}");
         Err(Violation::now("enqueued", what))
     }
-}
-
-/// Returns the client and the sequence number that name the row of a queue entry.
-fn entry_name(name: &[u8]) -> Option<(QsClientId, u64)> {
-    let (client, sequence) = name.split_at_checked(16)?;
-    Some((QsClientId(client.try_into().ok()?), u64::from_be_bytes(sequence.try_into().ok()?)))
 }

@@ -5,9 +5,11 @@
 //!
 //! A new oracle is a file here with a type that remembers what it has seen and returns a [`Violation`].
 //! [`Oracles`] owns it and calls it from `observe`, `answered` or `commits`; [`rows`] opens committed rows
-//! for it. What can only be judged at the end, it reports in a method that the world's `unsettled` calls.
+//! for it, and `change` shows rows before a commit and after it. [`NAMES`] names it, and `tests/plants.rs` has a
+//! planted bug that it alone finds. What can only be judged at the end, it reports in a method that the world's `unsettled` calls.
 
 pub mod acknowledged;
+pub mod allowances;
 pub mod counted;
 pub mod drained;
 pub mod duplicates;
@@ -19,6 +21,7 @@ pub mod queues;
 pub mod refused;
 pub mod restored;
 pub mod rows;
+pub mod secrecy;
 pub mod tokens;
 pub mod waiting;
 
@@ -28,6 +31,26 @@ mod fields;
 mod layout;
 mod observation;
 mod violation;
+
+/// The names of all oracles, as failures show them. `drained` and `unfinished` judge the end of a world.
+pub const NAMES: [&str; 16] = [
+    "acknowledged",
+    "allowances",
+    "counted",
+    "drained",
+    "duplicates",
+    "effects",
+    "enqueued",
+    "epochs",
+    "order",
+    "queues",
+    "refused",
+    "restored",
+    "secrecy",
+    "tokens",
+    "unfinished",
+    "waiting",
+];
 
 pub use all::Oracles;
 pub use observation::Observation;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use phoenix_core::{
     codec::{decode, encode},
+    config::Config,
     crypto::{aead::EarCiphertext, labels::Label},
     identifiers::{Domain, LogId, QsClientId},
     keys::ServiceKeys,
@@ -26,6 +27,8 @@ pub struct Homeserver {
     pub domain: Domain,
     /// Its keys.
     pub keys: ServiceKeys,
+    /// Its settings.
+    pub config: Config,
 }
 
 /// A message in a log: that of its group, or of a stream from another homeserver.
@@ -46,6 +49,11 @@ impl Rows {
     /// Returns whether `domain` is that of the dishonest homeserver, the last one.
     pub fn is_dishonest(&self, domain: &Domain) -> bool {
         self.homeservers.last().is_some_and(|last| last.domain == *domain)
+    }
+
+    /// Returns the settings of homeserver `server`.
+    pub fn config(&self, server: usize) -> Option<&Config> {
+        self.homeservers.get(server).map(|homeserver| &homeserver.config)
     }
 
     /// Returns the message that homeserver `server` writes to a log. `None` if the row cannot be opened.

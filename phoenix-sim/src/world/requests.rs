@@ -83,6 +83,8 @@ impl World {
             }
             return Ok(());
         }
+        let server = self.machines[machine].server;
+        self.oracles.allowances.arrives(server, request, self.machine_time(machine));
         let origin = Origin::Call { call, request: Arc::clone(request) };
         self.accept(machine, Input::Request(request), origin)
     }
@@ -102,7 +104,8 @@ impl World {
         } else {
             self.trace.note(format!("{call} {} served", operation_name(request)));
         }
-        self.oracles.answered(server, request, &reply)?;
+        let now = self.servers[server].skew.reads(self.clock.now());
+        self.oracles.answered(server, now, request, &reply)?;
         let Some(caller) = self.calls.get(&call).map(|call| call.caller.clone()) else { return Ok(()) };
         let to = self.home(&caller);
         for delay in self.transmit(server, to) {

@@ -74,7 +74,11 @@ impl World {
         for server in &plan.servers {
             self.add_server(server, seed);
         }
-        let homeserver = |server: &Server| Homeserver { domain: server.domain.clone(), keys: server.keys() };
+        let homeserver = |server: &Server| Homeserver {
+            domain: server.domain.clone(),
+            keys: server.keys(),
+            config: server.config.clone(),
+        };
         self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect());
         for (number, server) in plan.users.iter().enumerate() {
             let random = Random::derive(seed, "user", &[&(number as u64).to_be_bytes()]);

@@ -19,7 +19,7 @@ use crate::{
     disk::StoreFaults,
     network::{Conditions, Partition},
     node::Node,
-    oracle::{Oracles, Violation},
+    oracle::{self, Oracles, Violation},
     plan::{GroupNumber, Plan},
     report::{Failure, Report},
     schedule::{EventNumber, Schedule},
@@ -97,6 +97,11 @@ impl World {
 
     /// Ends the world with a failure: the chain of causes of what the oracle found, and the last events.
     pub(super) fn fail(&mut self, violation: &Violation) {
+        debug_assert!(
+            oracle::NAMES.contains(&violation.oracle),
+            "{} is not among the oracles",
+            violation.oracle
+        );
         let mut chain = violation.since.map_or_else(Vec::new, |since| self.trace.chain(since));
         if !chain.is_empty() {
             chain.push("… and now:".to_owned());

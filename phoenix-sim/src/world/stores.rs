@@ -83,6 +83,7 @@ impl World {
         fate: CommitFate,
     ) -> Result<Settlement, Violation> {
         let server = self.machines[process.machine].server;
+        let now = self.machine_time(process.machine);
         let disk = &mut self.servers[server].disk;
         if matches!(fate, CommitFate::Served | CommitFate::AppliedInSilence)
             && disk.rows.holds(&commit.expect)
@@ -91,7 +92,7 @@ impl World {
                 self.trace.bytes(&write.key.to_bytes());
                 self.trace.bytes(write.bytes.as_deref().unwrap_or_default());
             }
-            self.oracles.commits(server, disk, commit)?;
+            self.oracles.commits(server, now, disk, commit)?;
         }
         let settlement = fate.carry_out(disk, commit);
         if settlement == Settlement::Conflict && fate == CommitFate::Served {
