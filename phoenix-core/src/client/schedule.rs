@@ -1,6 +1,7 @@
 //! PROTOCOL.md §11.15 — running intents: each in its turn, as far as it goes.
 
 use super::{
+    config::ClientPlant,
     error::ClientError,
     event::{Event, IntentId},
     pass::{Interrupt, Pass},
@@ -88,7 +89,8 @@ impl State {
         self.changed();
         if intent.by_application.into() {
             let done = Event::Done { intent: id, outcome };
-            if intent.want.is_kept() { self.emit(done) } else { self.mention(done) }
+            let is_kept = intent.want.is_kept() && !self.config.planted(ClientPlant::ForgetEnd);
+            if is_kept { self.emit(done) } else { self.mention(done) }
         } else if let (Err(error), false) = (outcome, awaited) {
             self.emit(Event::BackgroundFailure(error));
         }

@@ -254,4 +254,28 @@ pub enum Plant {
     ReuseNullifier,
     /// Unbound queue configurations authorise everything, for ever.
     UnboundForever,
+    /// A group that a client was invited to is not pinned.
+    ForgetPin,
+    /// A log's timer ends with each commit of the distributor.
+    EndTimer,
+    /// A log's timer is not woken again while there is more to distribute.
+    ForgetWake,
+    /// A client is not told that its queue has grown.
+    ForgetSignal,
+    /// A package that is handed out stays.
+    KeepPackage,
+    /// Entries of a stream stay when the peer has accepted all of them.
+    KeepAccepted,
+    /// The answer to a message names the position before its own.
+    EarlierPosition,
+    /// The ratchets of queues are never rotated.
+    NeverRotate,
+    /// The seed of a stream's epoch stays as it was before it was sealed to the peer.
+    KeepSeed,
+    /// Of a stream from another homeserver, the first ratchet key that was kept stays.
+    KeepChain,
+    /// Tokens issued to a client are not counted.
+    UncountedClient,
+    /// Tokens issued to the clients of a domain are not counted.
+    UncountedDomain,
 }

@@ -4,6 +4,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
     codec::{decode, encode},
+    config::Plant,
     crypto::{
         kdf::{self, Hash},
         labels::Label,
@@ -84,7 +85,9 @@ pub(super) fn take(
     if domain != transaction.domain() {
         take_from_domain(transaction, &domain.registrable(), count)?;
     }
-    transaction.put(&name, &ClientAllowance(issued));
+    if !transaction.planted(Plant::UncountedClient) {
+        transaction.put(&name, &ClientAllowance(issued));
+    }
     Ok(())
 }
 
@@ -115,7 +118,9 @@ fn take_from_domain(transaction: &mut Transaction<'_>, domain: &Domain, count: u
         count_issued(transaction.context(), &mut shared, count, rates.new_domains)?;
         transaction.put(&(), &NewDomainAllowance(shared));
     }
-    transaction.put(domain, &row);
+    if !transaction.planted(Plant::UncountedDomain) {
+        transaction.put(domain, &row);
+    }
     Ok(())
 }
 
