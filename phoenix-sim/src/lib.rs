@@ -43,7 +43,7 @@
 //! may lose an effect: the outcome of every commit is known, and a commit that outlives the crash of its process
 //! is applied before the restart. Everything settles there as elsewhere.
 //!
-//! In a third of the worlds queues are rotated, and streams begin new epochs, within a minute; in a quarter clients
+//! In a third of the worlds queues are rotated, and streams begin new epochs, within a minute; in a third clients
 //! get few tokens a minute.
 //!
 //! # How clients crash
@@ -74,6 +74,7 @@
 //! | `tokens` | no token is spent twice |
 //! | `waiting` | what waits in a log or a stream has its timer, after each commit |
 //! | `counted` | heads of queues, pools, logs and streams agree with the rows that they count, after each commit |
+//! | `kept` | no row is left that nothing will drop |
 //! | `secrecy` | no row holds a key that opens what was made, delivered or accepted before; ratchets are renewed in time |
 //! | `allowances` | no more tokens are issued than are allowed, and no more are spent |
 //! | `effects` | an operation wakes the timers that it sets, and signals the clients whose queues it makes longer |

@@ -120,10 +120,16 @@ enum PlantName {
     KeepSeed,
     /// Of streams from other homeservers, the first ratchet key that was kept stays.
     KeepChain,
+    /// Epochs of streams last until they are full.
+    EndlessEpoch,
+    /// Nothing says when the keys of peers expire.
+    ForgetExpiry,
     /// Tokens issued to clients are not counted.
     UncountedClient,
     /// Tokens issued to the clients of domains are not counted.
     UncountedDomain,
+    /// Tokens issued to new domains are not counted together.
+    UncountedNewDomains,
     /// Requests leave clients before what they depend on is saved.
     SaveAfterRequest,
     /// Restored clients go on with the generator that the saved ones had.
@@ -159,8 +165,11 @@ impl From<PlantName> for Bug {
             PlantName::NeverRotate => Self::Homeservers(Plant::NeverRotate),
             PlantName::KeepSeed => Self::Homeservers(Plant::KeepSeed),
             PlantName::KeepChain => Self::Homeservers(Plant::KeepChain),
+            PlantName::EndlessEpoch => Self::Homeservers(Plant::EndlessEpoch),
+            PlantName::ForgetExpiry => Self::Homeservers(Plant::ForgetExpiry),
             PlantName::UncountedClient => Self::Homeservers(Plant::UncountedClient),
             PlantName::UncountedDomain => Self::Homeservers(Plant::UncountedDomain),
+            PlantName::UncountedNewDomains => Self::Homeservers(Plant::UncountedNewDomains),
             PlantName::SaveAfterRequest => Self::Clients(ClientPlant::SaveAfterRequest),
             PlantName::SavedGenerator => Self::Clients(ClientPlant::SavedGenerator),
             PlantName::ConfirmBeforeShown => Self::Clients(ClientPlant::ConfirmBeforeShown),

@@ -12,19 +12,22 @@ use phoenix_sim::{
 /// How large a world must be for a bug to do harm.
 #[derive(Clone, Copy)]
 struct Size {
+    servers: usize,
     users: usize,
     messages: usize,
 }
 
-const SMALL: Size = Size { users: 3, messages: 12 };
+const SMALL: Size = Size { servers: 2, users: 3, messages: 12 };
 
-/// In a larger world, allowances of tokens are used up.
-const LARGER: Size = Size { users: 6, messages: 40 };
+/// Many users of one homeserver need tokens of the other.
+const CROWDED: Size = Size { servers: 2, users: 6, messages: 2 };
+
+/// Each user needs many tokens.
+const TALKATIVE: Size = Size { servers: 1, users: 6, messages: 60 };
 
 fn run(seed: u64, size: Size, plant: Option<Bug>) -> Report {
-    let Size { users, messages } = size;
-    let settings = Settings { seed, servers: 2, users, messages, plant, cryptography: Cryptography::Null };
-    world::run(&settings).unwrap()
+    let Size { servers, users, messages } = size;
+    world::run(&Settings { seed, servers, users, messages, plant, cryptography: Cryptography::Null }).unwrap()
 }
 
 /// Asserts that one of these oracles finds the bug in the world of some seed, and that no oracle fails there
@@ -79,8 +82,12 @@ plants! {
     never_rotating_queues: Homeservers(Plant::NeverRotate), SMALL => ["secrecy"];
     keeping_the_seeds_of_streams: Homeservers(Plant::KeepSeed), SMALL => ["secrecy"];
     keeping_the_first_ratchet_key_of_a_stream: Homeservers(Plant::KeepChain), SMALL => ["secrecy"];
-    not_counting_the_tokens_of_a_client: Homeservers(Plant::UncountedClient), LARGER => ["allowances"];
-    not_counting_the_tokens_of_a_domain: Homeservers(Plant::UncountedDomain), LARGER => ["allowances"];
+    ending_no_epoch_of_a_stream: Homeservers(Plant::EndlessEpoch), SMALL => ["secrecy"];
+    not_saying_when_keys_expire: Homeservers(Plant::ForgetExpiry), SMALL => ["kept"];
+    not_counting_the_tokens_of_a_client: Homeservers(Plant::UncountedClient), TALKATIVE => ["allowances"];
+    not_counting_the_tokens_of_a_domain: Homeservers(Plant::UncountedDomain), CROWDED => ["allowances"];
+    not_counting_the_tokens_of_new_domains:
+        Homeservers(Plant::UncountedNewDomains), CROWDED => ["allowances"];
 
     // Clients.
     going_on_with_a_saved_generator: Clients(ClientPlant::SavedGenerator), SMALL => ["restored"];

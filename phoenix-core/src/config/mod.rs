@@ -274,8 +274,14 @@ pub enum Plant {
     KeepSeed,
     /// Of a stream from another homeserver, the first ratchet key that was kept stays.
     KeepChain,
+    /// An epoch of a stream lasts until it is full.
+    EndlessEpoch,
+    /// Nothing says when the keys of a peer expire.
+    ForgetExpiry,
     /// Tokens issued to a client are not counted.
     UncountedClient,
     /// Tokens issued to the clients of a domain are not counted.
     UncountedDomain,
+    /// Tokens issued to new domains are not counted together.
+    UncountedNewDomains,
 }

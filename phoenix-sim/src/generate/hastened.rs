@@ -10,7 +10,7 @@ use crate::plan::{DeviceCopy, Fault, FaultKind, ServerPlan, Settings};
 const RENEWED: u64 = 3;
 
 /// In one world of this many, allowances of tokens are small and count for a minute.
-const SHORT_OF_TOKENS: u64 = 4;
+const SHORT_OF_TOKENS: u64 = 3;
 
 /// How many tokens a client fetches at a time.
 const BATCH: u64 = 20;
@@ -22,8 +22,9 @@ pub fn hasten(random: &mut Random, settings: &Settings, servers: &mut [ServerPla
     let mut seconds = |least: u64, most: u64| Duration::from_secs(least + random.below(most - least));
     let (rotation, epoch) = (seconds(10, 60), seconds(10, 60));
     let half = |clients: usize, more: u64| BATCH * (clients as u64 / 2 + more).max(1);
-    let of_domain = half(settings.users.div_ceil(settings.servers.max(1)), random.below(2));
-    let of_all = half(settings.users, random.below(2));
+    let clients = settings.users.div_ceil(settings.servers.max(1));
+    let of_domain = half(clients, random.below(2));
+    let of_all = half(settings.users - clients, random.below(2));
     // An older copy of a client cannot read on behind a rotation.
     let goes_back =
         |fault: &Fault| matches!(fault.kind, FaultKind::ClientCrash { copy: DeviceCopy::Older(_), .. });

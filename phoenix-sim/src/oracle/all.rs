@@ -10,9 +10,9 @@ use phoenix_core::{
 
 use super::{
     acknowledged::Acknowledged, allowances::Allowances, change::Change, counted, duplicates::Duplicates,
-    effects::Effects, enqueued::Enqueued, epochs::Epochs, observation::Observation, order::Order, queues,
-    refused::Refused, restored::Restored, rows::Rows, secrecy::Secrecy, tokens::Tokens, violation::Violation,
-    waiting,
+    effects::Effects, enqueued::Enqueued, epochs::Epochs, kept, observation::Observation, order::Order,
+    queues, refused::Refused, restored::Restored, rows::Rows, secrecy::Secrecy, tokens::Tokens,
+    violation::Violation, waiting,
 };
 use crate::{disk::Disk, schedule::EventNumber};
 
@@ -116,6 +116,7 @@ impl Oracles {
         let change = Change::new(&self.rows, server, disk, commit);
         counted::commits(&change)?;
         waiting::commits(&change)?;
+        kept::commits(&change, now)?;
         self.secrecy.commits(&change, now)?;
         self.allowances.commits(&change)
     }

@@ -68,6 +68,14 @@ impl<'a> Change<'a> {
         of_kind.filter_map(number).collect()
     }
 
+    /// Returns the keys of all rows of one kind that will be there. For kinds of which there are few.
+    pub fn keys_after(&self, kind: RecordKind) -> impl Iterator<Item = Key> {
+        let stays = |key: &Key| self.writes.get(key).is_none_or(Option::is_some);
+        let before: Vec<Key> = self.disk.rows.keys_of(kind).into_iter().filter(stays).collect();
+        let made = self.written().filter(move |(key, fate)| key.kind() == kind && *fate == Fate::Made);
+        before.into_iter().chain(made.map(|(key, _)| key.clone()))
+    }
+
     /// Returns the row with this kind and encoded name as it was.
     pub fn before(&self, kind: RecordKind, name: &[u8]) -> Option<&[u8]> {
         self.disk.rows.get(&key(kind, name)?).map(|row| row.bytes.as_slice())

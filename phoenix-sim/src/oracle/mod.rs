@@ -16,6 +16,7 @@ pub mod duplicates;
 pub mod effects;
 pub mod enqueued;
 pub mod epochs;
+pub mod kept;
 pub mod order;
 pub mod queues;
 pub mod refused;
@@ -33,7 +34,7 @@ mod observation;
 mod violation;
 
 /// The names of all oracles, as failures show them. `drained` and `unfinished` judge the end of a world.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 17] = [
     "acknowledged",
     "allowances",
     "counted",
@@ -42,6 +43,7 @@ pub const NAMES: [&str; 16] = [
     "effects",
     "enqueued",
     "epochs",
+    "kept",
     "order",
     "queues",
     "refused",

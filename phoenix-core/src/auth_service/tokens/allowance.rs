@@ -116,7 +116,9 @@ fn take_from_domain(transaction: &mut Transaction<'_>, domain: &Domain, count: u
     if days < NEW_FOR_DAYS {
         let NewDomainAllowance(mut shared) = transaction.get(&())?.unwrap_or_default();
         count_issued(transaction.context(), &mut shared, count, rates.new_domains)?;
-        transaction.put(&(), &NewDomainAllowance(shared));
+        if !transaction.planted(Plant::UncountedNewDomains) {
+            transaction.put(&(), &NewDomainAllowance(shared));
+        }
     }
     if !transaction.planted(Plant::UncountedDomain) {
         transaction.put(domain, &row);

@@ -7,7 +7,7 @@ use super::rows::{
 };
 use crate::{
     codec::encode,
-    config::Direction,
+    config::{Direction, Plant},
     crypto::ratchet::RatchetSecret,
     federation::{
         peer,
@@ -127,7 +127,8 @@ fn current_chain(
     lost_epoch: Option<u64>,
 ) -> Chain {
     let over = end.next - end.epoch_first >= MAX_STREAM_EPOCH
-        || transaction.now().since(end.epoch_started) >= transaction.config().times.stream_epoch;
+        || (transaction.now().since(end.epoch_started) >= transaction.config().times.stream_epoch
+            && !transaction.planted(Plant::EndlessEpoch));
     if let Some(chain) = &end.chain
         && !over
         && lost_epoch.is_none_or(|lost| lost < chain.epoch)
