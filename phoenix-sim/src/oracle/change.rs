@@ -1,11 +1,14 @@
 //! What a commit changes: rows as they are before it, and as they will be after it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use phoenix_core::store::{Commit, Key, RecordKind, Scan};
 
 use super::{fields::Fields, layout, rows::Rows};
 use crate::disk::Disk;
+
+/// The longest time from the beginning of an operation, by which it judges what is due, to its commit.
+pub const LONGEST_OPERATION: Duration = Duration::from_secs(30);
 
 /// A commit that the store of a homeserver is about to apply.
 pub struct Change<'a> {

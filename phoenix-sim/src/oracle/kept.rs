@@ -12,7 +12,7 @@ use phoenix_core::{
 };
 
 use super::{
-    change::{Change, Fate},
+    change::{Change, Fate, LONGEST_OPERATION},
     fields::Fields,
     violation::Violation,
 };
@@ -74,10 +74,10 @@ fn is_listed(change: &Change<'_>, name: &[u8]) -> bool {
     source.is_some_and(|source| source.windows(16).any(|id| id == stream))
 }
 
-/// Returns whether a row is written whose hour has passed.
+/// Returns whether a row is written whose hour had passed when its operation began.
 fn is_over(key: &Key, fate: Fate, now: Timestamp) -> bool {
-    let hour = Fields::of(key.name()).u32();
-    EXPIRING.contains(&key.kind()) && fate == Fate::Made && hour.is_none_or(|hour| hour < now.hour().0)
+    let (hour, began) = (Fields::of(key.name()).u32(), now - LONGEST_OPERATION);
+    EXPIRING.contains(&key.kind()) && fate == Fate::Made && hour.is_none_or(|hour| hour < began.hour().0)
 }
 
 /// Returns whether one row of a pair will be there without the other.

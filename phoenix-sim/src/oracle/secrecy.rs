@@ -21,15 +21,11 @@ use phoenix_core::{
 };
 
 use super::{
-    change::{Both, Change, Fate},
+    change::{Both, Change, Fate, LONGEST_OPERATION},
     fields::Fields,
     layout::{Chain, EpochSeed, InboundEnd, QueueHead, Secret, StreamEnd, StreamStart},
     violation::Violation,
 };
-
-/// The longest time from the beginning of an operation to its commit: an entry is made at the time of the
-/// beginning.
-const LONGEST_OPERATION: Duration = Duration::from_secs(30);
 
 /// The ratchet keys of the past.
 #[derive(Default)]
