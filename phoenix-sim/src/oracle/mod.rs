@@ -31,6 +31,8 @@ mod change;
 mod fields;
 mod layout;
 mod observation;
+#[cfg(test)]
+mod tests;
 mod violation;
 
 /// The names of all oracles, as failures show them. `drained` and `unfinished` judge the end of a world.
