@@ -61,8 +61,8 @@ impl Oracles {
     }
 
     /// Notes that the client of a user is to be restored from a copy of its device that was made in the step
-    /// `since`: what the user has seen since then counts as not seen. `lost` are the groups that the client was
-    /// in, or on its way into, when it crashed in the event `number`.
+    /// `since`: what the user has seen since then counts as not seen. `lost` are the groups that the client
+    /// was in, or on its way into, when it crashed in the event `number`.
     pub fn goes_back(&mut self, user: &UserId, since: u64, lost: BTreeSet<GroupId>, number: EventNumber) {
         self.acknowledged.goes_back(user, since);
         self.duplicates.goes_back(user, since);

@@ -1,5 +1,5 @@
-//! S4 — no more tokens than are allowed: to one client, to the clients of one domain, and to all domains that are
-//! new, in each time frame; and none is spent that was not issued.
+//! S4 — no more tokens than are allowed: to one client, to the clients of one domain, and to all domains that
+//! are new, in each time frame; and none is spent that was not issued.
 //!
 //! What was issued follows from requests and answers. A request that was first seen in one time frame and
 //! answered in another counts for none.

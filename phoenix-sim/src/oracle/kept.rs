@@ -1,5 +1,5 @@
-//! R3 — no row is forgotten: what goes with another row has that one, and what goes at a time is found then. It is
-//! checked at each commit, by what that changes.
+//! R3 — no row is forgotten: what goes with another row has that one, and what goes at a time is found then.
+//! It is checked at each commit, by what that changes.
 //!
 //! * A set of another homeserver's keys has a row that says when it expires.
 //! * A stream from another homeserver is listed with its source.

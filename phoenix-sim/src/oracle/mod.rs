@@ -5,8 +5,9 @@
 //!
 //! A new oracle is a file here with a type that remembers what it has seen and returns a [`Violation`].
 //! [`Oracles`] owns it and calls it from `observe`, `answered` or `commits`; [`rows`] opens committed rows
-//! for it, and `change` shows rows before a commit and after it. [`NAMES`] names it, and `tests/plants.rs` has a
-//! planted bug that it alone finds. What can only be judged at the end, it reports in a method that the world's `unsettled` calls.
+//! for it, and `change` shows rows before a commit and after it. [`NAMES`] names it, and `tests/plants.rs`
+//! has a planted bug that it alone finds. What can only be judged at the end, it reports in a method that the
+//! world's `unsettled` calls.
 
 pub mod acknowledged;
 pub mod allowances;

@@ -64,7 +64,8 @@ impl Rows {
         Some(LoggedMessage { log, message: decode(&row).ok()? })
     }
 
-    /// Returns the encoded record that a row of homeserver `server` holds. `None` if the row cannot be opened.
+    /// Returns the encoded record that a row of homeserver `server` holds. `None` if the row cannot be
+    /// opened.
     pub fn open(&self, server: usize, key: &Key, bytes: &[u8]) -> Option<Vec<u8>> {
         // One byte for the format, then the record: encrypted under the service key, for some kinds.
         let content = bytes.get(1..)?;

@@ -1,5 +1,5 @@
-//! S3 — a store tells nothing of the past: no row holds a key with which an entry can be opened that was made,
-//! delivered or accepted before; and ratchets are renewed when it is time.
+//! S5 — a store tells nothing of the past: no row holds a key with which an entry can be opened that was
+//! made, delivered or accepted before; and ratchets are renewed when it is time.
 //!
 //! What is delivered or acknowledged is gone, as [`counted`](super::counted) checks. Of the keys, at each
 //! commit:
