@@ -1,6 +1,8 @@
 //! Every planted bug is found, and every oracle finds one: an oracle that cannot fail proves nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::{collections::BTreeSet, fs, path::Path};
+
 use phoenix_core::{client::ClientPlant, config::Plant};
 use phoenix_sim::{
     oracle,
@@ -164,4 +166,25 @@ fn every_oracle_finds_a_bug_that_no_other_finds() {
         let aimed = PLANTS.iter().filter(|plant| found_by(**plant) == [oracle]);
         assert!(aimed.count() > 0, "no bug is aimed at {oracle} alone");
     }
+}
+
+/// Returns the names that follow `marker` in a text, up to the next quotation mark.
+fn quoted<'a>(text: &'a str, marker: &'a str) -> impl Iterator<Item = &'a str> {
+    text.match_indices(marker).filter_map(|(at, _)| text[at + marker.len()..].split('"').next())
+}
+
+#[test]
+fn every_violation_names_one_of_the_oracles() {
+    let rooms = ["src/oracle", "src/world"].map(|room| Path::new(env!("CARGO_MANIFEST_DIR")).join(room));
+    let files = rooms.iter().flat_map(|room| fs::read_dir(room).unwrap()).map(|file| file.unwrap().path());
+    let mut found = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(file).unwrap();
+        for marker in ["Violation::now(\"", "oracle: \""] {
+            found.extend(quoted(&text, marker).map(str::to_owned));
+        }
+    }
+    // The names that are found, and no other ones: what is here in vain is no oracle.
+    let names: BTreeSet<String> = oracle::NAMES.map(str::to_owned).into();
+    assert_eq!(found, names);
 }
