@@ -37,13 +37,16 @@
 //!
 //! # Who looks again
 //!
-//! A process that looks for timers from time to time, and a user that reads its queues from time to time, find
-//! what no one told them. So they hide that a wake or a signal was forgotten. In half of the worlds neither does,
-//! and in a quarter only one of them: there a process looks for timers when it starts, and a client reads its
-//! queues when it is signalled, after it starts, and when a process of its homeserver starts again. A user that
-//! requests a connection tells the other one, for direct queues have no signals. Such a world has no faults that
-//! may lose an effect: the outcome of every commit is known, and a commit that outlives the crash of its process
-//! is applied before the restart. Everything settles there as elsewhere.
+//! A process that looks for timers from time to time, and a user that reads its queues from time to time,
+//! find what no one told them. So they hide that a wake or a signal was forgotten. In half of the worlds
+//! neither does, and in a quarter only one of them: there a process looks for timers when it starts, and a
+//! client reads its queues when it is signalled, after it starts, and when a process of its homeserver starts
+//! again. A user that requests a connection tells the other one, for direct queues have no signals. Such a
+//! world has no faults that may lose an effect: the outcome of every commit is known, and a commit that
+//! outlives the crash of its process is applied before the restart. Everything settles there as elsewhere.
+//!
+//! In a third of the worlds queues are rotated, and streams begin new epochs, within a minute; in a third
+//! clients get few tokens a minute.
 //!
 //! # How clients crash
 //!
@@ -72,8 +75,11 @@
 //! | `epochs` | members of an epoch agree on its secret and on its members |
 //! | `tokens` | no token is spent twice |
 //! | `waiting` | what waits in a log or a stream has its timer, after each commit |
-//! | `counted` | heads of queues, pools, logs and streams agree with the rows that they count, after each commit |
-//! | `effects` | an operation wakes the timers that it sets, and signals the clients whose queues it makes longer |
+//! | `counted` | heads of queues, pools, logs and streams agree with the rows that they count |
+//! | `kept` | no row is left that nothing will drop |
+//! | `secrecy` | no row holds a key that opens entries of the past; ratchets are renewed in time |
+//! | `allowances` | no more tokens are issued than are allowed, and no more are spent |
+//! | `effects` | operations wake timers that they set, and signal clients whose queues they make longer |
 //! | `refused` | no attack of the dishonest homeserver succeeds |
 //! | `restored` | a restored client repeats the same words, reuses nothing, and knows an older copy |
 //! | `drained` | logs and outboxes drain after the faults end |
@@ -86,8 +92,8 @@
 //! ```
 //!
 //! Signatures, HPKE, tokens and passwords are those of the [null provider](phoenix_core::crypto::null), which
-//! keeps all checks and protects nothing, but in one seed of twenty, or as `--cryptography` says. Worlds run side
-//! by side, one for each core.
+//! keeps all checks and protects nothing, but in one seed of twenty, or as `--cryptography` says. Worlds run
+//! side by side, one for each core.
 //!
 //! With `--json`, each seed prints a [`Report`](report::Report) as one line; `--log` writes the events to a
 //! file. A test does the same by [`world::run`]:
@@ -189,11 +195,11 @@
 //! * *An event* says in its `sort` whether it is routine, and [`Trace::tells`](trace::Trace::tells) ends
 //!   that. What has an id gets a name in the world's `naming`.
 //! * *A planted bug* is a variant of [`Plant`](phoenix_core::config::Plant) or, for clients, of
-//!   [`ClientPlant`](phoenix_core::client::ClientPlant), a place in `phoenix-core` that asks whether it is planted,
-//!   a name on the command line, and a test in `tests/plants.rs` that some seed finds it. Trust no oracle before it
-//!   has found one.
-//! * *A fault* belongs to [`network`], [`disk`], [`device`] or [`plan`]; draw it from a stream of randomness of its
-//!   own, so that it does not shift what others draw.
+//!   [`ClientPlant`](phoenix_core::client::ClientPlant), a place in `phoenix-core` that asks whether it is
+//!   planted, a name on the command line, and an entry in `tests/plants.rs` with the oracles that find it in
+//!   the world of some seed. Trust no oracle before it has found one that no other finds.
+//! * *A fault* belongs to [`network`], [`disk`], [`device`] or [`plan`]; draw it from a stream of randomness
+//!   of its own, so that it does not shift what others draw.
 //!
 //! # Reading order
 //!

@@ -121,12 +121,52 @@ enum PlantName {
     ReuseNullifier,
     /// Unbound queue configurations authorise every delivery, for ever.
     UnboundForever,
+    /// Groups that a client was invited to are not pinned.
+    ForgetPin,
+    /// Timers of logs end with each commit of the distributor.
+    EndTimer,
+    /// Timers of logs are not woken again while there is more to distribute.
+    ForgetWake,
+    /// Clients are not told that their queues have grown.
+    ForgetSignal,
+    /// Packages that are handed out stay.
+    KeepPackage,
+    /// Entries of streams stay when the peer has accepted all of them.
+    KeepAccepted,
+    /// Answers to messages name the position before their own.
+    EarlierPosition,
+    /// The ratchets of queues are never rotated.
+    NeverRotate,
+    /// Seeds of streams' epochs stay as they were before they were sealed.
+    KeepSeed,
+    /// Of streams from other homeservers, the first ratchet key that was kept stays.
+    KeepChain,
+    /// Epochs of streams last until they are full.
+    EndlessEpoch,
+    /// Nothing says when the keys of peers expire.
+    ForgetExpiry,
+    /// Tokens issued to clients are not counted.
+    UncountedClient,
+    /// Tokens issued to the clients of domains are not counted.
+    UncountedDomain,
+    /// Tokens issued to new domains are not counted together.
+    UncountedNewDomains,
+    /// Requests that are ahead of the homeserver's clock are refused, however little they are.
+    NoFuture,
     /// Requests leave clients before what they depend on is saved.
     SaveAfterRequest,
     /// Restored clients go on with the generator that the saved ones had.
     SavedGenerator,
     /// Clients forget events with the save before they show them.
     ConfirmBeforeShown,
+    /// Clients show messages in the process that received them, or never.
+    ForgetMessage,
+    /// Restored clients show events that were not confirmed as new ones.
+    ShowAnew,
+    /// Clients do not take in joiners whom others add.
+    ForgetJoiners,
+    /// Clients tell the end of an intent in the process in which it ended, or never.
+    ForgetEnd,
 }
 
 impl From<PlantName> for Bug {
@@ -138,9 +178,29 @@ impl From<PlantName> for Bug {
             PlantName::IgnorePosition => Self::Homeservers(Plant::IgnorePosition),
             PlantName::ReuseNullifier => Self::Homeservers(Plant::ReuseNullifier),
             PlantName::UnboundForever => Self::Homeservers(Plant::UnboundForever),
+            PlantName::ForgetPin => Self::Homeservers(Plant::ForgetPin),
+            PlantName::EndTimer => Self::Homeservers(Plant::EndTimer),
+            PlantName::ForgetWake => Self::Homeservers(Plant::ForgetWake),
+            PlantName::ForgetSignal => Self::Homeservers(Plant::ForgetSignal),
+            PlantName::KeepPackage => Self::Homeservers(Plant::KeepPackage),
+            PlantName::KeepAccepted => Self::Homeservers(Plant::KeepAccepted),
+            PlantName::EarlierPosition => Self::Homeservers(Plant::EarlierPosition),
+            PlantName::NeverRotate => Self::Homeservers(Plant::NeverRotate),
+            PlantName::KeepSeed => Self::Homeservers(Plant::KeepSeed),
+            PlantName::KeepChain => Self::Homeservers(Plant::KeepChain),
+            PlantName::EndlessEpoch => Self::Homeservers(Plant::EndlessEpoch),
+            PlantName::ForgetExpiry => Self::Homeservers(Plant::ForgetExpiry),
+            PlantName::UncountedClient => Self::Homeservers(Plant::UncountedClient),
+            PlantName::UncountedDomain => Self::Homeservers(Plant::UncountedDomain),
+            PlantName::UncountedNewDomains => Self::Homeservers(Plant::UncountedNewDomains),
+            PlantName::NoFuture => Self::Homeservers(Plant::NoFuture),
             PlantName::SaveAfterRequest => Self::Clients(ClientPlant::SaveAfterRequest),
             PlantName::SavedGenerator => Self::Clients(ClientPlant::SavedGenerator),
             PlantName::ConfirmBeforeShown => Self::Clients(ClientPlant::ConfirmBeforeShown),
+            PlantName::ForgetMessage => Self::Clients(ClientPlant::ForgetMessage),
+            PlantName::ShowAnew => Self::Clients(ClientPlant::ShowAnew),
+            PlantName::ForgetJoiners => Self::Clients(ClientPlant::ForgetJoiners),
+            PlantName::ForgetEnd => Self::Clients(ClientPlant::ForgetEnd),
         }
     }
 }

@@ -59,6 +59,14 @@ pub enum ClientPlant {
     SavedGenerator,
     /// An event is forgotten with the save before it is shown.
     ConfirmBeforeShown,
+    /// A message is shown by the process that received it, or never.
+    ForgetMessage,
+    /// A restored client shows events that were not confirmed as new ones.
+    ShowAnew,
+    /// Joiners whom others add are not taken in.
+    ForgetJoiners,
+    /// The end of an intent is told by the process in which it ended, or never.
+    ForgetEnd,
 }
 
 impl ClientConfig {

@@ -9,6 +9,7 @@ use openmls::prelude::{
 use openmls_traits::OpenMlsProvider;
 
 use super::{
+    config::ClientPlant,
     credentials::Unverified,
     error::ClientError,
     event::Event,
@@ -266,7 +267,9 @@ impl State {
             return Ok(());
         }
         let joiner = verified.members.first().cloned();
-        self.refresh_members(id, verified.members)?;
+        let joiners =
+            if self.config.planted(ClientPlant::ForgetJoiners) { Vec::new() } else { verified.members };
+        self.refresh_members(id, joiners)?;
         if let (Some(friendship), Some(joiner)) = (verified.friendship, joiner) {
             if let Some(group) = self.groups.get_mut(id) {
                 group.connection = Some(Connection::Made);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    config::ClientPlant,
     error::ClientError,
     event::{Event, IntentId},
     pass::{Interrupt, Pass},
@@ -110,7 +111,8 @@ impl State {
         self.changed();
         if intent.by_application.into() {
             let done = Event::Done { intent: id, outcome };
-            if intent.want.is_kept() { self.emit(done) } else { self.mention(done) }
+            let is_kept = intent.want.is_kept() && !self.config.planted(ClientPlant::ForgetEnd);
+            if is_kept { self.emit(done) } else { self.mention(done) }
         } else if let (Err(error), false) = (outcome, awaited) {
             self.emit(Event::BackgroundFailure(error));
         }

@@ -261,4 +261,36 @@ pub enum Plant {
     ReuseNullifier,
     /// Unbound queue configurations authorise everything, for ever.
     UnboundForever,
+    /// A group that a client was invited to is not pinned.
+    ForgetPin,
+    /// A log's timer ends with each commit of the distributor.
+    EndTimer,
+    /// A log's timer is not woken again while there is more to distribute.
+    ForgetWake,
+    /// A client is not told that its queue has grown.
+    ForgetSignal,
+    /// A package that is handed out stays.
+    KeepPackage,
+    /// Entries of a stream stay when the peer has accepted all of them.
+    KeepAccepted,
+    /// The answer to a message names the position before its own.
+    EarlierPosition,
+    /// The ratchets of queues are never rotated.
+    NeverRotate,
+    /// The seed of a stream's epoch stays as it was before it was sealed to the peer.
+    KeepSeed,
+    /// Of a stream from another homeserver, the first ratchet key that was kept stays.
+    KeepChain,
+    /// An epoch of a stream lasts until it is full.
+    EndlessEpoch,
+    /// Nothing says when the keys of a peer expire.
+    ForgetExpiry,
+    /// Tokens issued to a client are not counted.
+    UncountedClient,
+    /// Tokens issued to the clients of a domain are not counted.
+    UncountedDomain,
+    /// Tokens issued to new domains are not counted together.
+    UncountedNewDomains,
+    /// Requests that are ahead of the homeserver's clock are refused, however little they are.
+    NoFuture,
 }

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     codec::encode,
+    config::Plant,
     error::Refusal,
     mls,
     operation::{Interrupt, Lane, Transaction},
@@ -49,7 +50,8 @@ impl Serve for SendMessage {
         let fan_out = FanOut::new(&body.message, &members.members, sender.leaf, receipt)?;
         let position = fan_out.append(transaction, &mut group);
         group.save(transaction);
-        Ok(SendMessageReply { position, sent_at: transaction.now() })
+        let earlier = u64::from(transaction.planted(Plant::EarlierPosition));
+        Ok(SendMessageReply { position: position.saturating_sub(earlier), sent_at: transaction.now() })
     }
 }
 

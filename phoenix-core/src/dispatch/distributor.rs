@@ -10,6 +10,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
     collections::log::FanOutRow,
+    config::Plant,
     federation::outbox,
     identifiers::{Domain, LogId, LogPosition},
     operation::{Effect, Interrupt, Report, Timer, Transaction},
@@ -78,6 +79,8 @@ fn go_on(transaction: &mut Transaction<'_>, log: &LogId, position: u64) -> Resul
     let timer = Timer::Distribute(log.clone());
     match transaction.read::<FanOutRow>(&LogPosition { log: log.clone(), position })? {
         Stored::Absent => transaction.clear_timer(&timer),
+        Stored::Intact(_) if transaction.planted(Plant::EndTimer) => transaction.clear_timer(&timer),
+        Stored::Intact(_) if transaction.planted(Plant::ForgetWake) => {}
         // The timer's row stays until the log is empty; this only says that there is more to do now.
         Stored::Intact(_) | Stored::Damaged(_) => {
             transaction.effect(Effect::Wake { timer, due: transaction.now() });

@@ -7,6 +7,7 @@ use tls_codec::{DeserializeBytes, Serialize, Size, TlsDeserializeBytes, TlsSeria
 use super::published::{Published, SetName};
 use crate::{
     codec::{Codec, decode},
+    config::Plant,
     credentials::QsKeySet,
     identifiers::Domain,
     operation::{Context, Interrupt, Transaction},
@@ -100,7 +101,9 @@ pub(super) fn put<K: Published>(
     if let Some(previous) = previous {
         transaction.delete::<PeerKeysExpiry>(&expiry(previous));
     }
-    transaction.put(&expiry(keys), &PeerKeysExpiry {});
+    if !transaction.planted(Plant::ForgetExpiry) {
+        transaction.put(&expiry(keys), &PeerKeysExpiry {});
+    }
 }
 
 /// Notes that a fetch failed.

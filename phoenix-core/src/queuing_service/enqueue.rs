@@ -168,13 +168,15 @@ impl Addressee {
         if !self.is_pinned() {
             let domain = self.config.pinned_domain(source);
             self.client.pin(Pin { group: self.membership, domain });
-            transaction.put(&self.config.client, &self.client);
+            if !transaction.planted(Plant::ForgetPin) {
+                transaction.put(&self.config.client, &self.client);
+            }
         }
     }
 
     /// Has the client told that its queue has grown, if it wants to be.
     fn signal(&self, transaction: &mut Transaction<'_>) {
-        if self.config.notify == Notify::Always {
+        if self.config.notify == Notify::Always && !transaction.planted(Plant::ForgetSignal) {
             transaction.effect(Effect::Signal(self.config.client));
         }
     }

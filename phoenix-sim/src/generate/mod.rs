@@ -4,14 +4,16 @@
 //! * `servers`: the homeservers and their settings.
 //! * `bounds`: what there is little of.
 //! * `people`: what users want.
-//! * `faults`, `clocks`: what goes wrong.
 //! * `periodic`: who looks again from time to time.
+//! * `faults`, `clocks`: what goes wrong.
+//! * `hastened`: settings under which rare things happen often.
 //! * `repair`: mishaps of machines and stores that operators meet.
 //! * `whole`: all of it together.
 
 mod bounds;
 mod clocks;
 mod faults;
+mod hastened;
 mod people;
 mod periodic;
 mod phases;

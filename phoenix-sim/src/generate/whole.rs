@@ -4,7 +4,7 @@ use phoenix_core::rng::Random;
 
 use super::{
     bounds::Scarcity,
-    clocks, faults,
+    clocks, faults, hastened,
     people::{beginnings, departures, groups, messages, users},
     periodic,
     phases::Phases,
@@ -31,6 +31,9 @@ pub fn plan(settings: &Settings) -> Plan {
         trouble.extend(clocks::steps(&mut random("clocks"), settings, &phases));
     }
     trouble.extend(repair::mishaps(&seed, settings, &servers, phases.end));
+    if phases.leisure == 1 {
+        hastened::hasten(&mut random("hastened"), settings, &mut servers, &trouble);
+    }
     trouble.extend(scarcity.faults(&mut random("absences"), settings, &phases));
     let periodic = periodic::periodic(&mut random("periodic"));
     let mut intents = beginnings(&mut random("beginnings"), settings, &phases, &groups);

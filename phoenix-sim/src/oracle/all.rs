@@ -8,12 +8,12 @@ use phoenix_core::{
 };
 
 use super::{
-    acknowledged::Acknowledged, change::Change, counted, duplicates::Duplicates, effects::Effects,
-    enqueued::Enqueued, epochs::Epochs, excused::Excused, journeys::Journeys, observation::Observation,
-    order::Order, queues, refusals::Refusals, refused::Refused, restored::Restored, rows::Rows,
-    tokens::Tokens, violation::Violation, waiting,
+    acknowledged::Acknowledged, allowances::Allowances, change::Change, counted, duplicates::Duplicates,
+    effects::Effects, enqueued::Enqueued, epochs::Epochs, excused::Excused, journeys::Journeys, kept,
+    observation::Observation, order::Order, queues, refusals::Refusals, refused::Refused, restored::Restored,
+    rows::Rows, secrecy::Secrecy, tokens::Tokens, violation::Violation, waiting,
 };
-use crate::{disk::Disk, journal::Unsynced, schedule::EventNumber};
+use crate::{disk::Disk, journal::Unsynced, oracle::Moment, schedule::EventNumber};
 
 /// The oracles that remember what they have seen. [`queues`] and [`drained`](super::drained) need no memory.
 #[derive(Default)]
@@ -38,6 +38,10 @@ pub struct Oracles {
     pub excused: Excused,
     /// Honest callers are told nothing but what the plan permits.
     pub refusals: Refusals,
+    /// No more tokens than are allowed.
+    pub allowances: Allowances,
+    /// No row holds a key of the past.
+    pub secrecy: Secrecy,
     /// No attack succeeds.
     pub refused: Refused,
     /// A client that is restored goes on from what it saved.
@@ -71,8 +75,8 @@ impl Oracles {
     }
 
     /// Notes that the client of a user is to be restored from a copy of its device that was made in the step
-    /// `since`: what the user has seen since then counts as not seen. `lost` are the groups that the client was
-    /// in, or on its way into, when it crashed in the event `number`.
+    /// `since`: what the user has seen since then counts as not seen. `lost` are the groups that the client
+    /// was in, or on its way into, when it crashed in the event `number`.
     pub fn goes_back(&mut self, user: &UserId, since: u64, lost: BTreeSet<GroupId>, number: EventNumber) {
         self.acknowledged.goes_back(user, since);
         self.duplicates.goes_back(user, since);
@@ -80,32 +84,32 @@ impl Oracles {
         self.restored.goes_back(user, since, lost, number);
     }
 
-    /// Checks the reply of a homeserver to a request, which it sends in the event `number`.
+    /// Checks the reply of a homeserver to a request, which it sends at `moment`.
     ///
     /// # Errors
     /// The first property that it violates.
     pub fn answered(
         &mut self,
         server: usize,
+        moment: Moment,
         request: &[u8],
         reply: &[u8],
-        number: EventNumber,
     ) -> Result<(), Violation> {
-        self.order.answered(request, reply, number)?;
-        self.tokens.answered(server, request, reply, number)
+        self.order.answered(request, reply, moment.number)?;
+        self.tokens.answered(server, request, reply, moment.number)?;
+        self.allowances.answered(&self.rows, server, request, reply, moment.now)
     }
 
-    /// Checks a commit whose expectations hold, before the store of homeserver `server` applies it in the
-    /// event `number`.
+    /// Checks a commit whose expectations hold, before the store of homeserver `server` applies it at `moment`.
     ///
     /// # Errors
     /// The first property that it violates.
     pub fn commits(
         &mut self,
         server: usize,
+        moment: Moment,
         disk: &Disk,
         commit: &Commit,
-        number: EventNumber,
     ) -> Result<(), Violation> {
         let is_new = |write: &&Write| write.bytes.is_some() && disk.rows.get(&write.key).is_none();
         let rows_of = |kind| commit.writes.iter().filter(move |write| write.key.kind() == kind);
@@ -114,11 +118,11 @@ impl Oracles {
                 self.order.logged(&logged);
                 self.restored.logged(&logged);
                 self.enqueued.logged(&mut self.rows, &logged);
-                self.journeys.logged(&mut self.rows, (server, write.key.name()), &logged, number);
+                self.journeys.logged(&mut self.rows, (server, write.key.name()), &logged, moment.number);
             }
         }
         for write in rows_of(RecordKind::FanOutProgress) {
-            self.journeys.distributed(server, disk, commit, write, number);
+            self.journeys.distributed(server, disk, commit, write, moment.number);
         }
         for write in rows_of(RecordKind::FanOutQueueEntry).filter(is_new) {
             self.enqueued.entered(write, &self.journeys)?;
@@ -126,7 +130,10 @@ impl Oracles {
         self.tokens.commits(disk, commit)?;
         let change = Change::new(&self.rows, server, disk, commit);
         counted::commits(&change)?;
-        waiting::commits(&change)
+        waiting::commits(&change)?;
+        kept::commits(&change, moment.now)?;
+        self.secrecy.commits(&change, moment.now)?;
+        self.allowances.commits(&change)
     }
 
     /// Notes that the store of homeserver `server` has lost a commit that it had applied.

@@ -1,11 +1,14 @@
 //! What a commit changes: rows as they are before it, and as they will be after it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use phoenix_core::store::{Commit, Key, RecordKind, Scan};
 
 use super::{fields::Fields, layout, rows::Rows};
 use crate::disk::Disk;
+
+/// The longest time from the beginning of an operation, by which it judges what is due, to its commit.
+pub const LONGEST_OPERATION: Duration = Duration::from_secs(30);
 
 /// A commit that the store of a homeserver is about to apply.
 pub struct Change<'a> {
@@ -66,6 +69,14 @@ impl<'a> Change<'a> {
             layout::numbered(key.name()).filter(|(of, _)| *of == name).map(|(_, number)| (number, fate))
         };
         of_kind.filter_map(number).collect()
+    }
+
+    /// Returns the keys of all rows of one kind that will be there. For kinds of which there are few.
+    pub fn keys_after(&self, kind: RecordKind) -> impl Iterator<Item = Key> {
+        let stays = |key: &Key| self.writes.get(key).is_none_or(Option::is_some);
+        let before: Vec<Key> = self.disk.rows.keys_of(kind).into_iter().filter(stays).collect();
+        let made = self.written().filter(move |(key, fate)| key.kind() == kind && *fate == Fate::Made);
+        before.into_iter().chain(made.map(|(key, _)| key.clone()))
     }
 
     /// Returns the row with this kind and encoded name as it was.

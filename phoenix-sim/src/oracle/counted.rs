@@ -1,6 +1,6 @@
-//! R1, R3 — heads agree with the rows that they count: a queue has the entries from its first to its end, a pool
-//! the packages that its head names, a log the messages behind its progress, a stream what lies between its start
-//! and its end. It is checked at each commit, by what that changes.
+//! R1, R3 — heads agree with the rows that they count: a queue has the entries from its first to its end, a
+//! pool the packages that its head names, a log the messages behind its progress, a stream what lies between
+//! its start and its end. It is checked at each commit, by what that changes.
 
 use std::{collections::BTreeSet, ops::Range};
 

@@ -1,5 +1,5 @@
-//! R3 — nothing waits for a scan or a poll: an operation that has committed wakes each timer that it has set, and
-//! signals each client whose fan-out queue it has made longer.
+//! R3 — nothing waits for a scan or a poll: an operation that has committed wakes each timer that it has set,
+//! and signals each client whose fan-out queue it has made longer.
 //!
 //! What is expected follows from the commits alone. Where the outcome of a commit was unknown, or the process
 //! has crashed, effects are lost; rows say the same, and nothing is expected.
@@ -66,7 +66,8 @@ impl Effects {
         self.committed.insert(served, committed);
     }
 
-    /// Checks the effects of an operation that is over. `cause` is the timer that it served, if it served one.
+    /// Checks the effects of an operation that is over. `cause` is the timer that it served, if it served
+    /// one.
     ///
     /// # Errors
     /// One that its commit calls for is missing.

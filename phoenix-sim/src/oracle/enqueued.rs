@@ -7,13 +7,13 @@ use std::{collections::BTreeMap, fmt};
 
 use phoenix_core::{
     codec::decode,
-    crypto::ratchet::{QueueEntry, QueueEntryContent},
     identifiers::{LogId, QsClientId},
     store::Write,
 };
 
 use super::{
     journeys::Journeys,
+    layout,
     rows::{LoggedMessage, Rows},
     violation::Violation,
 };
@@ -112,12 +112,10 @@ impl Enqueued {
 
 /// Returns the client in whose queue an entry is.
 fn owner(name: &[u8]) -> Option<QsClientId> {
-    Some(QsClientId(name.get(..16)?.try_into().ok()?))
+    layout::numbered(name).and_then(|(of, _)| decode(of).ok())
 }
 
 /// Returns whether an entry carries a delivery, and not a key of the queue or randomness for it.
 fn is_delivery(write: &Write) -> bool {
-    // The row is one byte for its format, then the entry.
-    let entry = write.bytes.as_ref().and_then(|bytes| decode::<QueueEntry>(bytes.get(1..)?).ok());
-    entry.is_some_and(|entry| matches!(entry.content, QueueEntryContent::Message(_)))
+    write.bytes.as_deref().is_some_and(layout::is_message)
 }

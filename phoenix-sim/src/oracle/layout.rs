@@ -97,6 +97,8 @@ pub struct StreamStart {
     pub first: u64,
     /// Where a skip is to begin, if there is one to make.
     pub skip_from: Option<u64>,
+    /// The entries of this epoch and those before it can be read by no one.
+    pub lost_epoch: Option<u64>,
     /// The oldest epoch whose row there may be.
     pub oldest_epoch: u64,
 }
@@ -105,9 +107,9 @@ impl StreamStart {
     /// Reads the start.
     pub fn read(mut fields: Fields<'_>) -> Option<Self> {
         let (first, skip_from) = (fields.u64()?, fields.optional(Fields::u64)?);
-        let (_claimed, _lost) = (fields.optional(Fields::u64)?, fields.optional(Fields::u64)?);
+        let (_claimed, lost_epoch) = (fields.optional(Fields::u64)?, fields.optional(Fields::u64)?);
         let _aged = fields.u64()?;
-        Some(Self { first, skip_from, oldest_epoch: fields.u64()? })
+        Some(Self { first, skip_from, lost_epoch, oldest_epoch: fields.u64()? })
     }
 
     /// Returns whether something of the stream waits: an entry, or a skip.
@@ -116,9 +118,55 @@ impl StreamStart {
     }
 }
 
+/// Who can open the seed of a stream's epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EpochSeed {
+    /// This homeserver.
+    Pending,
+    /// The peer alone.
+    Sealed,
+}
+
+impl EpochSeed {
+    /// Reads what the row of the epoch holds.
+    pub fn read(mut fields: Fields<'_>) -> Option<Self> {
+        let _first_sequence = fields.u64()?;
+        match fields.u8()? {
+            1 => Some(Self::Pending),
+            2 => Some(Self::Sealed),
+            _ => None,
+        }
+    }
+}
+
+/// How far a stream from another homeserver is accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboundEnd {
+    /// The entry that comes next.
+    pub next: u64,
+    /// The ratchet, if it is kept.
+    pub chain: Option<Chain>,
+}
+
+impl InboundEnd {
+    /// Reads how far it is.
+    pub fn read(mut fields: Fields<'_>) -> Option<Self> {
+        let next = fields.u64()?;
+        let (_log, _log_next): ([u8; 16], u64) = (fields.array()?, fields.u64()?);
+        Some(Self { next, chain: fields.optional(Chain::read)? })
+    }
+}
+
 /// How far a log is distributed: the message that comes next.
 pub fn progress(mut fields: Fields<'_>) -> Option<u64> {
     fields.u64()
+}
+
+/// Returns whether the row of a queue's entry holds a message. Others hold what renews the queue's key.
+pub fn is_message(row: &[u8]) -> bool {
+    let mut fields = Fields::of(row);
+    let (_format, _generation, _sequence) = (fields.u8(), fields.u32(), fields.u64());
+    fields.u8() == Some(3)
 }
 
 /// Returns the name of the queue, pool, log or stream that a row is of, and the row's number in it.

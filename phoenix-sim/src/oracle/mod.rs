@@ -8,9 +8,12 @@
 //! far each message came.
 //!
 //! [`Oracles`] owns it and calls it from `observe`, `answered` or `commits`; [`rows`] opens committed rows
-//! for it. What can only be judged at the end, it reports in a method that the world's `unsettled` calls.
+//! for it, and `change` shows rows before a commit and after it. [`NAMES`] names it, and `tests/plants.rs`
+//! has a planted bug that it alone finds. What can only be judged at the end, it reports in a method that the
+//! world's `unsettled` calls.
 
 pub mod acknowledged;
+pub mod allowances;
 pub mod counted;
 pub mod drained;
 pub mod duplicates;
@@ -19,12 +22,14 @@ pub mod enqueued;
 pub mod epochs;
 pub mod excused;
 pub mod journeys;
+pub mod kept;
 pub mod order;
 pub mod queues;
 pub mod refusals;
 pub mod refused;
 pub mod restored;
 pub mod rows;
+pub mod secrecy;
 pub mod tokens;
 pub mod waiting;
 
@@ -33,8 +38,32 @@ mod change;
 mod fields;
 mod layout;
 mod observation;
+#[cfg(test)]
+mod tests;
 mod violation;
 
+/// The names of all oracles, as failures show them. `drained` and `unfinished` judge the end of a world.
+pub const NAMES: [&str; 18] = [
+    "acknowledged",
+    "allowances",
+    "counted",
+    "drained",
+    "duplicates",
+    "effects",
+    "enqueued",
+    "epochs",
+    "kept",
+    "order",
+    "queues",
+    "refusals",
+    "refused",
+    "restored",
+    "secrecy",
+    "tokens",
+    "unfinished",
+    "waiting",
+];
+
 pub use all::Oracles;
-pub use observation::Observation;
+pub use observation::{Moment, Observation};
 pub use violation::{Stage, Violation};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use phoenix_core::{
     codec::{decode, encode},
+    config::Config,
     crypto::{aead::EarCiphertext, labels::Label},
     identifiers::{Domain, LogId, QsClientId},
     keys::ServiceKeys,
@@ -28,6 +29,8 @@ pub struct Homeserver {
     pub domain: Domain,
     /// Its keys.
     pub keys: ServiceKeys,
+    /// Its settings.
+    pub config: Config,
 }
 
 /// A message in a log: that of its group, or of a stream from another homeserver.
@@ -55,6 +58,11 @@ impl Rows {
         self.dishonest.as_ref() == Some(domain)
     }
 
+    /// Returns the settings of homeserver `server`.
+    pub fn config(&self, server: usize) -> Option<&Config> {
+        self.homeservers.get(server).map(|homeserver| &homeserver.config)
+    }
+
     /// Returns the message that homeserver `server` writes to a log. `None` if the row cannot be opened.
     pub fn logged_message(&self, server: usize, write: &Write) -> Option<LoggedMessage> {
         let name = write.key.name();
@@ -63,7 +71,8 @@ impl Rows {
         Some(LoggedMessage { log, message: decode(&row).ok()? })
     }
 
-    /// Returns the encoded record that a row of homeserver `server` holds. `None` if the row cannot be opened.
+    /// Returns the encoded record that a row of homeserver `server` holds. `None` if the row cannot be
+    /// opened.
     pub fn open(&self, server: usize, key: &Key, bytes: &[u8]) -> Option<Vec<u8>> {
         // One byte for the format, then the record: encrypted under the service key, for some kinds.
         let content = bytes.get(1..)?;

@@ -1,5 +1,6 @@
-//! R3 — what waits has its timer: a log with messages to distribute, a stream with entries to deliver or to pass
-//! over. It is checked at each commit, so that no scan and no later message hides that a timer was forgotten.
+//! R3 — what waits has its timer: a log with messages to distribute, a stream with entries to deliver or to
+//! pass over. It is checked at each commit, so that no scan and no later message hides that a timer was
+//! forgotten.
 
 use std::collections::BTreeSet;
 

@@ -16,7 +16,10 @@ use super::{
     machine::Origin,
     state::World,
 };
-use crate::{oracle::Violation, plan::TIMEOUT};
+use crate::{
+    oracle::{Moment, Violation},
+    plan::TIMEOUT,
+};
 
 /// How soon a caller learns that its connection is refused.
 const CONNECTION_REFUSED: Duration = Duration::from_millis(5);
@@ -92,6 +95,8 @@ impl World {
             }
             return Ok(());
         }
+        let server = self.machines[machine].server;
+        self.oracles.allowances.arrives(server, request, self.machine_time(machine));
         let origin = Origin::Call { call, request: Arc::clone(request) };
         self.accept(machine, Input::Request(request), origin)
     }
@@ -118,7 +123,9 @@ impl World {
             self.mark_reply(request, &reply);
             self.trace.note(format!("{call} {} served", operation_name(request)));
         }
-        self.oracles.answered(server, request, &reply, self.trace.current())?;
+        let now = self.servers[server].skew.reads(self.clock.now());
+        let moment = Moment { now, number: self.trace.current() };
+        self.oracles.answered(server, moment, request, &reply)?;
         let Some(caller) = self.calls.get(&call).map(|call| call.caller.clone()) else { return Ok(()) };
         let to = self.home(&caller);
         for delay in self.transmit(server, to) {

@@ -79,7 +79,11 @@ impl World {
         for server in &plan.servers {
             self.add_server(server, seed);
         }
-        let homeserver = |server: &Server| Homeserver { domain: server.domain.clone(), keys: server.keys() };
+        let homeserver = |server: &Server| Homeserver {
+            domain: server.domain.clone(),
+            keys: server.keys(),
+            config: server.config.clone(),
+        };
         let last = self.servers.last().map(|server| server.domain.clone());
         let dishonest = last.filter(|_| !plan.attempts.is_empty());
         self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect(), dishonest);

@@ -24,7 +24,7 @@ use crate::{
     names::Book,
     network::{Conditions, Partition},
     node::Node,
-    oracle::{Oracles, Violation},
+    oracle::{self, Oracles, Violation},
     plan::{GroupNumber, Plan},
     report::{Failure, Report},
     schedule::{EventNumber, Schedule},
@@ -110,6 +110,11 @@ impl World {
 
     /// Ends the world with a failure: the chain of causes of what the oracle found, and the last events.
     pub(super) fn fail(&mut self, violation: &Violation) {
+        debug_assert!(
+            oracle::NAMES.contains(&violation.oracle),
+            "{} is not among the oracles",
+            violation.oracle
+        );
         self.learn_names();
         let stages = violation.journey.iter().map(|stage| {
             let reached =

@@ -5,7 +5,12 @@ use std::time::Duration;
 use phoenix_core::store::{Commit, Reads, RecordKind, Settlement, Version, Write, commit::Rows};
 
 use super::{event::Event, process::Process, state::World};
-use crate::{disk::CommitFate, node::OperationId, oracle::Violation, server::Server};
+use crate::{
+    disk::CommitFate,
+    node::OperationId,
+    oracle::{Moment, Violation},
+    server::Server,
+};
 
 /// How long a process with the planted bug `AckBeforeCommit` answers for a batch before it makes it durable.
 /// Always the same, so that batches become durable in their order.
@@ -114,6 +119,7 @@ impl World {
         fate: CommitFate,
     ) -> Result<Settlement, Violation> {
         let server = self.machines[process.machine].server;
+        let moment = Moment { now: self.machine_time(process.machine), number: self.trace.current() };
         let Server { disk, journal, .. } = &mut self.servers[server];
         if matches!(fate, CommitFate::Served | CommitFate::AppliedInSilence)
             && disk.rows.holds(&commit.expect)
@@ -125,7 +131,7 @@ impl World {
                 self.trace.bytes(&write.key.to_bytes());
                 self.trace.bytes(write.bytes.as_deref().unwrap_or_default());
             }
-            self.oracles.commits(server, disk, commit, self.trace.current())?;
+            self.oracles.commits(server, moment, disk, commit)?;
             journal.applies(&disk.rows, commit);
             self.mark_commit(server, commit);
             self.step_to_power_failure(server);

@@ -4,6 +4,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
     codec::{decode, encode},
+    config::Plant,
     crypto::{
         kdf::{self, Hash},
         labels::Label,
@@ -84,7 +85,9 @@ pub(super) fn take(
     if domain != transaction.domain() {
         take_from_domain(transaction, &domain.registrable(), count)?;
     }
-    transaction.put(&name, &ClientAllowance(issued));
+    if !transaction.planted(Plant::UncountedClient) {
+        transaction.put(&name, &ClientAllowance(issued));
+    }
     Ok(())
 }
 
@@ -115,9 +118,13 @@ fn take_from_domain(transaction: &mut Transaction<'_>, domain: &Domain, count: u
     if days < NEW_FOR_DAYS {
         let NewDomainAllowance(mut shared) = transaction.get(&())?.unwrap_or_default();
         count_issued(transaction.context(), &mut shared, count, rates.new_domains)?;
-        transaction.put(&(), &NewDomainAllowance(shared));
+        if !transaction.planted(Plant::UncountedNewDomains) {
+            transaction.put(&(), &NewDomainAllowance(shared));
+        }
     }
-    transaction.put(domain, &row);
+    if !transaction.planted(Plant::UncountedDomain) {
+        transaction.put(domain, &row);
+    }
     Ok(())
 }
 

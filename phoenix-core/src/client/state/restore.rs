@@ -6,6 +6,7 @@ use openmls::prelude::MlsGroup;
 use openmls_traits::OpenMlsProvider;
 
 use super::{
+    events::StoredEvent,
     group_access::mls_group_id,
     header::Header,
     intents::Want,
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     client::{
-        config::ClientConfig,
+        config::{ClientConfig, ClientPlant},
         records::{Chunks, ClientRecordKind, PlainRecord, RestoreError, StoredRecord, Value, Vault},
     },
     crypto::provider::MlsCrypto,
@@ -141,6 +142,13 @@ impl State {
         }
         for group in self.inboxes.keys().cloned().collect::<Vec<_>>() {
             self.follow_later(&group);
+        }
+        if self.config.planted(ClientPlant::ShowAnew) {
+            for id in self.events.keys().copied().collect::<Vec<_>>() {
+                if let Some(StoredEvent(event)) = self.events.remove(&id) {
+                    self.emit(event);
+                }
+            }
         }
         self.departures = self.events.keys().map(|id| Departure::Event(*id)).collect();
         self.caught_up = self.account.queuing.is_none();

@@ -243,6 +243,10 @@ impl State {
 
     /// Shows something to the application, now and after each restart until it confirms.
     pub fn emit(&mut self, event: Event) {
+        if matches!(event, Event::Message { .. }) && self.config.planted(ClientPlant::ForgetMessage) {
+            self.mention(event);
+            return;
+        }
         let id = self.next_event_id();
         self.events.insert(id, StoredEvent(event));
         self.departures.push_back(Departure::Event(id));

@@ -7,7 +7,7 @@ use super::rows::{
 };
 use crate::{
     codec::encode,
-    config::Direction,
+    config::{Direction, Plant},
     crypto::ratchet::RatchetSecret,
     federation::{
         peer,
@@ -129,7 +129,7 @@ fn current_chain(
 ) -> Chain {
     let (now, longest) = (transaction.now(), transaction.config().times.stream_epoch);
     let over = end.next - end.epoch_first >= MAX_STREAM_EPOCH
-        || now.since(end.epoch_started) >= longest
+        || (now.since(end.epoch_started) >= longest && !transaction.planted(Plant::EndlessEpoch))
         // A clock was wrong.
         || end.epoch_started > now + CLOCK_TOLERANCE;
     if let Some(chain) = &end.chain
