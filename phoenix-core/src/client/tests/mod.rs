@@ -2,6 +2,7 @@
 
 mod dishonest;
 mod hostile;
+mod lent_keys;
 mod mls_vectors;
 mod network;
 mod restarts;
