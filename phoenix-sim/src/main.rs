@@ -100,6 +100,44 @@ enum PlantName {
     ReuseNullifier,
     /// Unbound queue configurations authorise every delivery, for ever.
     UnboundForever,
+    /// Queue configurations that are bound to one group authorise every group.
+    IgnoreBinding,
+    /// Requests are accepted whatever their signature.
+    SkipAuthentication,
+    /// A signature that was verified once is not verified again, whatever it is put on.
+    TrustKnownSignatures,
+    /// Requests are accepted whatever their time.
+    IgnoreRequestTime,
+    /// Frames are accepted whatever their time.
+    IgnoreFrameTime,
+    /// Answers are remembered by the id of the request alone.
+    AnswersByRequestId,
+    /// Tokens are accepted whatever their scope.
+    IgnoreTokenScope,
+    /// Tokens are accepted whoever has issued them.
+    SkipTokenCheck,
+    /// Everyone may read every direct queue.
+    IgnoreQueueOwner,
+    /// Clients may publish connection packages of others.
+    IgnorePackageOwner,
+    /// Key packages are handed out whatever the friendship token.
+    IgnoreFriendshipToken,
+    /// Groups are created whether or not their id is reserved.
+    IgnoreReservation,
+    /// Every member may add users.
+    IgnoreRoles,
+    /// Messages are accepted whatever their epoch.
+    IgnoreEpoch,
+    /// Messages are accepted whatever their group.
+    IgnoreMessageGroup,
+    /// Members may have their messages delivered to another homeserver than before.
+    IgnoreConfigDomain,
+    /// Everyone who has the key of a group may join it, or learn what a join takes.
+    IgnoreAwaiting,
+    /// Key packages are added whoever has signed the batch that covers them.
+    SkipBatchSignature,
+    /// What a homeserver gets of a message names the recipients at all others too.
+    ExtraRecipients,
     /// Requests leave clients before what they depend on is saved.
     SaveAfterRequest,
     /// Restored clients go on with the generator that the saved ones had.
@@ -117,6 +155,25 @@ impl From<PlantName> for Bug {
             PlantName::IgnorePosition => Self::Homeservers(Plant::IgnorePosition),
             PlantName::ReuseNullifier => Self::Homeservers(Plant::ReuseNullifier),
             PlantName::UnboundForever => Self::Homeservers(Plant::UnboundForever),
+            PlantName::IgnoreBinding => Self::Homeservers(Plant::IgnoreBinding),
+            PlantName::SkipAuthentication => Self::Homeservers(Plant::SkipAuthentication),
+            PlantName::TrustKnownSignatures => Self::Homeservers(Plant::TrustKnownSignatures),
+            PlantName::IgnoreRequestTime => Self::Homeservers(Plant::IgnoreRequestTime),
+            PlantName::IgnoreFrameTime => Self::Homeservers(Plant::IgnoreFrameTime),
+            PlantName::AnswersByRequestId => Self::Homeservers(Plant::AnswersByRequestId),
+            PlantName::IgnoreTokenScope => Self::Homeservers(Plant::IgnoreTokenScope),
+            PlantName::SkipTokenCheck => Self::Homeservers(Plant::SkipTokenCheck),
+            PlantName::IgnoreQueueOwner => Self::Homeservers(Plant::IgnoreQueueOwner),
+            PlantName::IgnorePackageOwner => Self::Homeservers(Plant::IgnorePackageOwner),
+            PlantName::IgnoreFriendshipToken => Self::Homeservers(Plant::IgnoreFriendshipToken),
+            PlantName::IgnoreReservation => Self::Homeservers(Plant::IgnoreReservation),
+            PlantName::IgnoreRoles => Self::Homeservers(Plant::IgnoreRoles),
+            PlantName::IgnoreEpoch => Self::Homeservers(Plant::IgnoreEpoch),
+            PlantName::IgnoreMessageGroup => Self::Homeservers(Plant::IgnoreMessageGroup),
+            PlantName::IgnoreConfigDomain => Self::Homeservers(Plant::IgnoreConfigDomain),
+            PlantName::IgnoreAwaiting => Self::Homeservers(Plant::IgnoreAwaiting),
+            PlantName::SkipBatchSignature => Self::Homeservers(Plant::SkipBatchSignature),
+            PlantName::ExtraRecipients => Self::Homeservers(Plant::ExtraRecipients),
             PlantName::SaveAfterRequest => Self::Clients(ClientPlant::SaveAfterRequest),
             PlantName::SavedGenerator => Self::Clients(ClientPlant::SavedGenerator),
             PlantName::ConfirmBeforeShown => Self::Clients(ClientPlant::ConfirmBeforeShown),

@@ -10,6 +10,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
     collections::log::FanOutRow,
+    config::Plant,
     federation::outbox,
     identifiers::{Domain, LogId, LogPosition},
     operation::{Effect, Interrupt, Report, Timer, Transaction},
@@ -62,7 +63,9 @@ pub(crate) fn distribute(transaction: &mut Transaction<'_>, log: &LogId) -> Resu
         match route {
             Route::Local(recipient) => enqueue::enqueue(transaction, &source, message, recipient)?,
             Route::Remote(domain, recipients) => {
-                outbox::append(transaction, domain, &for_domain(message, recipients))?;
+                let all: Vec<&Recipient> = message.recipients.iter().collect();
+                let named = if transaction.planted(Plant::ExtraRecipients) { &all } else { recipients };
+                outbox::append(transaction, domain, &for_domain(message, named))?;
             }
         }
     }
