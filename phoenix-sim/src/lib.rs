@@ -133,6 +133,7 @@ pub mod device;
 pub mod disk;
 pub mod generate;
 pub mod interpose;
+pub mod malice;
 pub mod network;
 pub mod node;
 pub mod oracle;

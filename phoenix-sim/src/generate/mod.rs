@@ -4,9 +4,11 @@
 //! * `servers`: the homeservers and their settings.
 //! * `people`: what users want.
 //! * `faults`: what goes wrong.
+//! * `malice`: who lends keys to attackers.
 //! * `whole`: all of it together.
 
 mod faults;
+mod malice;
 mod people;
 mod phases;
 mod servers;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use phoenix_core::rng::Random;
 
 use super::{
-    faults,
+    faults, malice,
     people::{beginnings, groups, messages},
     phases::{MESSAGES_FROM, sending_time},
     servers::servers,
@@ -25,6 +25,7 @@ pub fn plan(settings: &Settings) -> Plan {
     trouble.extend(faults::older_copy(&mut random("older copies"), settings, faults_end));
     let mut intents = beginnings(&mut random("beginnings"), settings, &groups);
     intents.extend(messages(&mut random("messages"), settings, &groups));
+    let loans = malice::loans(&mut random("malicious clients"), settings, faults_end);
     Plan {
         settings: settings.clone(),
         faults: trouble,
@@ -35,6 +36,7 @@ pub fn plan(settings: &Settings) -> Plan {
         store_faults: faults::store_faults(&mut random("trouble")),
         faults_end,
         attempts: faults::attempts(&mut random("attempts"), faults_end),
+        loans,
     }
 }
 

@@ -17,4 +17,4 @@ mod world;
 pub use faults::{DeviceCopy, Fault, FaultKind};
 pub use intents::{Action, GroupNumber, Intent};
 pub use settings::{Bug, Cryptography, Settings};
-pub use world::{Plan, ServerPlan};
+pub use world::{Loan, Plan, ServerPlan};

@@ -28,6 +28,17 @@ pub struct Plan {
     pub faults_end: Duration,
     /// When the dishonest homeserver attempts an attack. Empty: there is no dishonest homeserver.
     pub attempts: Vec<Duration>,
+    /// When attackers make a request with the keys of a user.
+    pub loans: Vec<Loan>,
+}
+
+/// A request of an attacker with the keys that a user lends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loan {
+    /// When it is made.
+    pub at: Duration,
+    /// The index of the user.
+    pub user: usize,
 }
 
 /// The plan of one homeserver.

@@ -60,6 +60,8 @@ pub(super) enum Event {
     Intent { intent: usize },
     /// The dishonest homeserver attempts an attack.
     Attempt,
+    /// An attacker makes a request with the keys of a user.
+    AbuseKeys { user: usize },
     /// The faults end.
     FaultsEnd,
     /// The world checks whether everything has settled.
@@ -106,6 +108,7 @@ impl Event {
             Self::ReadQueues { user, .. } => format!("user {user} reads its queues"),
             Self::Intent { intent } => format!("intent {intent}"),
             Self::Attempt => "the dishonest homeserver attempts an attack".to_owned(),
+            Self::AbuseKeys { user } => format!("an attacker has the keys of user {user}"),
             Self::FaultsEnd => "the faults end".to_owned(),
             Self::CheckSettled => "has everything settled?".to_owned(),
         }

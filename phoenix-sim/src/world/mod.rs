@@ -9,7 +9,7 @@
 //! * `state`: the world itself, which every file after it extends by methods.
 //! * `setup`: from a plan to the first events.
 //! * `requests`, `processes`, `timers`, `stores`: the homeservers and the network between them.
-//! * `users`, `clients`, `intents`, `attempts`: the honest and the dishonest who use them.
+//! * `users`, `clients`, `intents`, `attempts`, `malice`: the honest and the dishonest who use them.
 //! * `faults`, `settling`: what goes wrong, and the end of it.
 //! * `run`: the loop, which handles one event after the other.
 
@@ -20,6 +20,7 @@ mod event;
 mod faults;
 mod intents;
 mod machine;
+mod malice;
 mod process;
 mod processes;
 mod requests;

@@ -63,7 +63,7 @@ impl World {
     /// Returns the homeserver on whose side of a partition the caller is.
     fn home(&self, caller: &Caller) -> usize {
         match caller {
-            Caller::User { user, .. } => self.users[*user].server,
+            Caller::User { user, .. } | Caller::Malice { user, .. } => self.users[*user].server,
             Caller::Process { process, .. } => self.machines[process.machine].server,
             Caller::Adversary { .. } => self.servers.len() - 1,
         }
@@ -120,13 +120,14 @@ impl World {
         let Some(ended) = self.calls.remove(&call) else { return Ok(()) };
         match ended.caller {
             Caller::User { user, start, exchange } => {
-                if let (Ok(answer), Some(adversary)) = (&answer, &mut self.adversary) {
-                    adversary.overhear_answer(&ended.request, answer);
+                if let Ok(answer) = &answer {
+                    self.overhear_answer(&ended.request, answer);
                 }
                 self.answer_user(user, start, exchange, &ended.request, answer)
             }
             Caller::Process { process, ask } => self.answer_process(process, &ask, &answer),
             Caller::Adversary { attempt } => self.judge_attempt(attempt, answer),
+            Caller::Malice { attempt, .. } => self.judge_abuse(attempt, answer),
         }
     }
 }

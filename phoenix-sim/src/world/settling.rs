@@ -67,6 +67,10 @@ impl World {
         if attempts > 0 {
             return violation(format!("{attempts} attempts of the dishonest homeserver have no outcome"));
         }
+        let abuses = self.malice.under_way();
+        if abuses > 0 {
+            return violation(format!("{abuses} attempts of malicious clients have no outcome"));
+        }
         None
     }
 }

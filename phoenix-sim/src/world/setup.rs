@@ -16,6 +16,7 @@ use crate::{
     adversary::Adversary,
     clock::Clock,
     generate,
+    malice::Malice,
     oracle::{
         Oracles,
         rows::{Homeserver, Rows},
@@ -58,6 +59,10 @@ impl World {
             calls: BTreeMap::new(),
             next_call: 0,
             adversary: None,
+            malice: Malice::new(
+                plan.servers.iter().map(|server| server.config.domain.clone()).collect(),
+                random("malicious clients"),
+            ),
             oracles: Oracles::default(),
             trace: Trace::default(),
             report: Report { seed: plan.settings.seed, ..Report::default() },
@@ -91,6 +96,9 @@ impl World {
         }
         for at in &plan.attempts {
             self.after(*at, Event::Attempt);
+        }
+        for loan in &plan.loans {
+            self.after(loan.at, Event::AbuseKeys { user: loan.user });
         }
         self.after(plan.faults_end, Event::FaultsEnd);
     }

@@ -1,0 +1,112 @@
+//! The attempts of malicious clients, and what comes of them.
+
+use phoenix_core::{
+    client::{Client, LentKeys},
+    codec::Codec,
+    error::{PeerFailure, Refusal},
+    wire::{
+        auth_service::{GetConnectionPackageReply, IssueTokensReply},
+        envelope::ResponseEnvelope,
+    },
+};
+
+use super::{attempts::NO_VERDICT, call::Caller, state::World};
+use crate::{
+    malice::{Attempt, AttemptId, Expected, Lender},
+    oracle::Violation,
+};
+
+/// The codes of refusals that a membership which has changed meanwhile explains: the member is known by another
+/// key, or the group is in another epoch.
+const OUTDATED: [u16; 2] = [200, 602];
+
+impl World {
+    /// The keys of a user, if its client runs, is registered, and is no older copy: homeservers would know that
+    /// one by other keys.
+    fn lent_keys(&self, user: usize) -> Option<LentKeys> {
+        let lender = &self.users[user];
+        let is_older = self.oracles.restored.has_gone_back(&lender.id);
+        lender.client.as_ref().filter(|_| !is_older).and_then(Client::lend_keys)
+    }
+
+    /// Has an attacker make a request with the keys of a user.
+    pub(super) fn abuse_keys(&mut self, user: usize) {
+        let Some(keys) = self.lent_keys(user) else { return };
+        let domain = self.servers[self.users[user].server].domain.clone();
+        let now = self.clock.now();
+        let Some(attempt) = self.malice.attempt(&Lender { user, domain, keys }, now) else { return };
+        let domain = self.servers[attempt.victim].domain.clone();
+        self.trace.note(format!("{} at {domain}, with the keys of user {user}", attempt.name));
+        let request = attempt.request.clone();
+        let attempt = self.malice.begin(attempt);
+        self.call(Caller::Malice { user, attempt }, &domain, request);
+    }
+
+    pub(super) fn judge_abuse(
+        &mut self,
+        id: AttemptId,
+        answer: Result<Vec<u8>, PeerFailure>,
+    ) -> Result<(), Violation> {
+        let Some(attempt) = self.malice.end(id) else { return Ok(()) };
+        let verdict = match answer {
+            Err(_) => "no answer",
+            Ok(answer) => self.verdict_on_abuse(&attempt, &answer)?,
+        };
+        *self.report.attempts.entry(format!("{}: {verdict}", attempt.name)).or_default() += 1;
+        Ok(())
+    }
+
+    fn verdict_on_abuse(&mut self, attempt: &Attempt, answer: &[u8]) -> Result<&'static str, Violation> {
+        if let Some(refusal) = ResponseEnvelope::refusal(answer) {
+            return self.verdict_on_refusal(attempt, &refusal);
+        }
+        let name = attempt.name;
+        match &attempt.expected {
+            Expected::Refused(_) => violation(format!("{name} was accepted")),
+            Expected::Harmless => Ok("served"),
+            Expected::PackageOf(user) => {
+                let reply: GetConnectionPackageReply = read(name, answer)?;
+                let owner = &reply.package.content.credential.client_id().user_id;
+                if owner == user {
+                    return Ok("its own answer");
+                }
+                violation(format!("{name}: asked for {user}, answered with a package of {owner}"))
+            }
+            Expected::Tokens(pending) => {
+                let reply: IssueTokensReply = read(name, answer)?;
+                let Ok(tokens) = pending.clone().finish(&reply.response) else {
+                    return violation(format!("{name}: answered with other tokens"));
+                };
+                self.malice.receive(attempt.lender, attempt.victim, tokens);
+                Ok("its own answer")
+            }
+        }
+    }
+
+    fn verdict_on_refusal(&self, attempt: &Attempt, refusal: &Refusal) -> Result<&'static str, Violation> {
+        let code = refusal.code();
+        if NO_VERDICT.contains(&code) {
+            return Ok("no verdict");
+        }
+        if let Expected::Refused(codes) = attempt.expected
+            && codes.contains(&code)
+        {
+            return Ok("refused");
+        }
+        if OUTDATED.contains(&code) && attempt.is_outdated(self.lent_keys(attempt.lender).as_ref()) {
+            return Ok("outdated");
+        }
+        violation(format!("{} was refused with: {refusal}", attempt.name))
+    }
+}
+
+fn read<R: Codec>(name: &str, answer: &[u8]) -> Result<R, Violation> {
+    match ResponseEnvelope::read(answer) {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(_)) | Err(_) => violation(format!("{name}: the answer cannot be decoded")),
+    }
+}
+
+fn violation<T>(what: String) -> Result<T, Violation> {
+    Err(Violation::now("refused", what))
+}

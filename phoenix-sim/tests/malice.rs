@@ -1,0 +1,116 @@
+//! Every check that an attack of a malicious client stands for is what refuses it: without the check, the oracle
+//! `refused` fails.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use phoenix_core::config::Plant;
+use phoenix_sim::{
+    plan::{Bug, Cryptography, Settings},
+    report::Report,
+    world,
+};
+
+fn run(seed: u64, plant: Option<Plant>) -> Report {
+    let plant = plant.map(Bug::Homeservers);
+    let settings =
+        Settings { seed, servers: 2, users: 3, messages: 12, plant, cryptography: Cryptography::Null };
+    world::run(&settings).unwrap()
+}
+
+/// Asserts that the oracle `refused` finds the bug in the world of some seed, by an attack whose name is one of
+/// these, and that no oracle fails there without it. Where the bug has been used by an honest client or has
+/// done harm before it was found by that, others may fail first.
+fn is_refused_by(plant: Plant, attacks: &[&str]) {
+    let found = (1..500).find_map(|seed| {
+        let failure = run(seed, Some(plant)).failure?;
+        let is_aimed_at = attacks.iter().any(|attack| failure.what.starts_with(attack));
+        (failure.oracle == "refused" && is_aimed_at).then_some(seed)
+    });
+    let seed = found.expect("one of the seeds finds the bug");
+    let report = run(seed, None);
+    assert!(report.passed(), "{report}");
+}
+
+#[test]
+fn accepting_any_signature_is_found() {
+    is_refused_by(Plant::SkipAuthentication, &["wrong key", "another's name", "another's queue"]);
+}
+
+#[test]
+fn trusting_a_signature_on_whatever_it_is_put_is_found() {
+    is_refused_by(Plant::TrustKnownSignatures, &["signature on another"]);
+}
+
+#[test]
+fn accepting_requests_of_any_time_is_found() {
+    is_refused_by(Plant::IgnoreRequestTime, &["request of the past", "request of the future"]);
+}
+
+#[test]
+fn accepting_frames_of_any_time_is_found() {
+    is_refused_by(Plant::IgnoreFrameTime, &["late frame", "early frame"]);
+}
+
+#[test]
+fn taking_federated_tokens_for_local_ones_is_found() {
+    is_refused_by(Plant::IgnoreTokenScope, &["federated token"]);
+}
+
+#[test]
+fn taking_forged_tokens_is_found() {
+    is_refused_by(Plant::SkipTokenCheck, &["forged token"]);
+}
+
+#[test]
+fn letting_everyone_read_direct_queues_is_found() {
+    is_refused_by(Plant::IgnoreQueueOwner, &["another's direct queue"]);
+}
+
+#[test]
+fn taking_connection_packages_of_others_is_found() {
+    is_refused_by(Plant::IgnorePackageOwner, &["packages of another"]);
+}
+
+#[test]
+fn handing_out_key_packages_to_everyone_is_found() {
+    is_refused_by(Plant::IgnoreFriendshipToken, &["no friend", "packages under another token"]);
+}
+
+#[test]
+fn creating_groups_that_are_not_reserved_is_found() {
+    is_refused_by(Plant::IgnoreReservation, &["not reserved"]);
+}
+
+#[test]
+fn letting_every_member_add_users_is_found() {
+    is_refused_by(Plant::IgnoreRoles, &["no admin"]);
+}
+
+#[test]
+fn taking_batches_that_no_one_has_signed_is_found() {
+    is_refused_by(Plant::SkipBatchSignature, &["unsigned batch"]);
+}
+
+#[test]
+fn ordering_messages_of_past_epochs_is_found() {
+    is_refused_by(Plant::IgnoreEpoch, &["message of a past epoch"]);
+}
+
+#[test]
+fn ordering_messages_of_other_groups_is_found() {
+    is_refused_by(Plant::IgnoreMessageGroup, &["another group's message"]);
+}
+
+#[test]
+fn delivering_to_another_homeserver_than_before_is_found() {
+    is_refused_by(Plant::IgnoreConfigDomain, &["queue at another homeserver"]);
+}
+
+#[test]
+fn letting_everyone_join_with_the_groups_key_is_found() {
+    is_refused_by(Plant::IgnoreAwaiting, &["information for no member", "join uninvited"]);
+}
+
+#[test]
+fn letting_configurations_of_one_group_authorise_another_is_found() {
+    is_refused_by(Plant::IgnoreBinding, &["user", "an unauthorised delivery"]);
+}
