@@ -144,6 +144,8 @@ enum PlantName {
     SavedGenerator,
     /// Clients forget events with the save before they show them.
     ConfirmBeforeShown,
+    /// Clients send connection requests to their own homeserver instead of the recipient's.
+    AskAtHome,
 }
 
 impl From<PlantName> for Bug {
@@ -177,6 +179,7 @@ impl From<PlantName> for Bug {
             PlantName::SaveAfterRequest => Self::Clients(ClientPlant::SaveAfterRequest),
             PlantName::SavedGenerator => Self::Clients(ClientPlant::SavedGenerator),
             PlantName::ConfirmBeforeShown => Self::Clients(ClientPlant::ConfirmBeforeShown),
+            PlantName::AskAtHome => Self::Clients(ClientPlant::AskAtHome),
         }
     }
 }

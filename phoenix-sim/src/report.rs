@@ -34,7 +34,7 @@ pub struct Report {
     pub given_up: u64,
     /// Other faults, by kind.
     pub faults: BTreeMap<&'static str, u64>,
-    /// Attempts of the dishonest homeserver, by kind and outcome.
+    /// Attempts of the dishonest homeserver and of malicious clients, by kind and outcome.
     pub attempts: BTreeMap<String, u64>,
     /// Refused requests, by code.
     pub refusals: BTreeMap<u16, u64>,
@@ -99,7 +99,7 @@ impl fmt::Display for Report {
         writeln!(formatter, "  interrupted: {}", interrupted.join(", "))?;
         let attempts: Vec<String> =
             self.attempts.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
-        writeln!(formatter, "  dishonest homeserver: {}", attempts.join(", "))?;
+        writeln!(formatter, "  attacks: {}", attempts.join(", "))?;
         writeln!(
             formatter,
             "  {} events, {} operations, {} virtual seconds, settled {} s after the faults ended",

@@ -56,6 +56,8 @@ pub enum ClientPlant {
     SavedGenerator,
     /// An event is forgotten with the save before it is shown.
     ConfirmBeforeShown,
+    /// Connection requests are sent to the client's own homeserver instead of the recipient's.
+    AskAtHome,
 }
 
 impl ClientConfig {

@@ -9,8 +9,8 @@ use phoenix_core::{
 
 use super::{
     acknowledged::Acknowledged, duplicates::Duplicates, enqueued::Enqueued, epochs::Epochs,
-    observation::Observation, order::Order, queues, refused::Refused, restored::Restored, rows::Rows,
-    tokens::Tokens, violation::Violation,
+    misdelivered::Misdelivered, observation::Observation, order::Order, queues, refused::Refused,
+    restored::Restored, rows::Rows, tokens::Tokens, violation::Violation,
 };
 use crate::{disk::Disk, schedule::EventNumber};
 
@@ -27,6 +27,8 @@ pub struct Oracles {
     pub enqueued: Enqueued,
     /// Members of an epoch agree on its secrets and its members.
     pub epochs: Epochs,
+    /// Contents reach no one whom they are not for.
+    pub misdelivered: Misdelivered,
     /// A group has one order, without forks.
     pub order: Order,
     /// No attack succeeds.
@@ -47,6 +49,7 @@ impl Oracles {
         self.restored.observe(observation)?;
         queues::observe(observation, &self.restored)?;
         self.epochs.observe(observation)?;
+        self.misdelivered.observe(observation)?;
         self.duplicates.observe(observation)?;
         self.order.observe(observation)?;
         self.acknowledged.observe(observation)
@@ -67,6 +70,7 @@ impl Oracles {
     /// # Errors
     /// The first property that it violates.
     pub fn answered(&mut self, server: usize, request: &[u8], reply: &[u8]) -> Result<(), Violation> {
+        self.misdelivered.answered(request, reply)?;
         self.order.answered(request, reply)?;
         self.tokens.answered(server, request, reply)
     }
@@ -77,11 +81,13 @@ impl Oracles {
     /// The first property that it violates.
     pub fn commits(&mut self, server: usize, disk: &Disk, commit: &Commit) -> Result<(), Violation> {
         let is_new = |write: &&Write| write.bytes.is_some() && disk.rows.get(&write.key).is_none();
+        self.misdelivered.written(server, commit.writes.iter().filter(is_new))?;
         for write in commit.writes.iter().filter(is_new) {
             let kind = write.key.kind();
             if kind == RecordKind::FanOutRow
                 && let Some(logged) = self.rows.logged_message(server, write)
             {
+                self.misdelivered.logged(server, &mut self.rows, &logged)?;
                 self.order.logged(&logged);
                 self.restored.logged(&logged);
                 self.enqueued.logged(&mut self.rows, &logged);

@@ -1,5 +1,5 @@
-//! S1, S2 — no attack of the dishonest homeserver succeeds. What is answered to it, the world's `attempts`
-//! checks.
+//! S1, S2, S3 — no attack of the dishonest homeserver or of malicious clients succeeds. What is answered to them,
+//! the world's `attempts` and `malice` check.
 
 use std::collections::BTreeMap;
 

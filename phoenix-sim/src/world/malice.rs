@@ -38,6 +38,7 @@ impl World {
         let domain = self.servers[attempt.victim].domain.clone();
         self.trace.note(format!("{} at {domain}, with the keys of user {user}", attempt.name));
         let request = attempt.request.clone();
+        self.oracles.misdelivered.forged(user, &request);
         let attempt = self.malice.begin(attempt);
         self.call(Caller::Malice { user, attempt }, &domain, request);
     }

@@ -19,6 +19,7 @@ use crate::{
     malice::Malice,
     oracle::{
         Oracles,
+        misdelivered::Misdelivered,
         rows::{Homeserver, Rows},
     },
     plan::{DeviceCopy, FaultKind, Plan, ServerPlan},
@@ -80,6 +81,7 @@ impl World {
             self.add_server(server, seed);
         }
         let homeserver = |server: &Server| Homeserver { domain: server.domain.clone(), keys: server.keys() };
+        self.oracles.misdelivered = Misdelivered::new(&plan);
         self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect());
         for (number, server) in plan.users.iter().enumerate() {
             let random = Random::derive(seed, "user", &[&(number as u64).to_be_bytes()]);

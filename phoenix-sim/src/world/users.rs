@@ -91,6 +91,7 @@ impl World {
                     let User { id, start, .. } = &self.users[user];
                     let caller = Caller::User { user, start: *start, exchange: exchange.id };
                     self.oracles.restored.sent(id, &exchange.request, self.trace.current())?;
+                    self.oracles.misdelivered.sent(user, &exchange.domain, &exchange.request)?;
                     self.call(caller, &exchange.domain, exchange.request);
                 }
                 Output::Event(id, event) => self.show(user, id, &event)?,
