@@ -56,6 +56,9 @@
 //! `refused`, or `no verdict` where the homeserver was too busy to look, `outdated` where the lender's membership
 //! had changed meanwhile, `no answer` where the network lost it. What the attacks are, [`malice`] lists.
 //!
+//! One user more founds two groups that are hostile: in one, an attacker damages what it sends to the others; in
+//! the other, what is delivered to it is led to a stranger. All else that this user does is honest.
+//!
 //! # What the oracles check
 //!
 //! Each oracle checks one property of PROTOCOL.md §12, whatever goes wrong. A failure names the oracle:
@@ -69,6 +72,7 @@
 //! | `queues` | the owner of a queue can read everything in it |
 //! | `epochs` | members of an epoch agree on its secret and on its members |
 //! | `tokens` | no token is spent twice |
+//! | `malformed` | what a member damages, the others are told of and take for nothing else |
 //! | `misdelivered` | contents reach no homeserver and no client that they are not for |
 //! | `refused` | no attack of the dishonest homeserver or of malicious clients succeeds |
 //! | `restored` | a restored client repeats the same words, reuses nothing, and knows an older copy |

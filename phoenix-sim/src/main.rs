@@ -146,6 +146,8 @@ enum PlantName {
     ConfirmBeforeShown,
     /// Clients send connection requests to their own homeserver instead of the recipient's.
     AskAtHome,
+    /// Clients pass over messages that they cannot read, in silence.
+    HideUnreadable,
 }
 
 impl From<PlantName> for Bug {
@@ -180,6 +182,7 @@ impl From<PlantName> for Bug {
             PlantName::SavedGenerator => Self::Clients(ClientPlant::SavedGenerator),
             PlantName::ConfirmBeforeShown => Self::Clients(ClientPlant::ConfirmBeforeShown),
             PlantName::AskAtHome => Self::Clients(ClientPlant::AskAtHome),
+            PlantName::HideUnreadable => Self::Clients(ClientPlant::HideUnreadable),
         }
     }
 }

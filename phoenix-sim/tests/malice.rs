@@ -2,15 +2,88 @@
 //! `refused` fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use phoenix_core::config::Plant;
+use std::collections::BTreeSet;
+
+use phoenix_core::{client::ClientPlant, config::Plant};
 use phoenix_sim::{
     plan::{Bug, Cryptography, Settings},
     report::Report,
     world,
 };
 
+/// All attacks of malicious clients, with what comes of them where they reach a homeserver that is not too busy.
+const ATTACKS: &[(&str, &[&str])] = &[
+    (
+        "refused",
+        &[
+            "wrong key",
+            "another's name",
+            "no signature",
+            "another kind of sender",
+            "signature on another body",
+            "signature on another operation",
+            "signature for another homeserver",
+            "request of the past",
+            "request of the future",
+            "known id and token",
+            "no token",
+            "spent token",
+            "token of another homeserver",
+            "forged token",
+            "federated token",
+            "tokens of another scope",
+            "another's direct queue",
+            "packages for another",
+            "packages of another",
+            "registered again",
+            "registration finished again",
+            "another's credential",
+            "package of no one",
+            "request to no one",
+            "another's queue",
+            "another's signals",
+            "no friend",
+            "packages under another token",
+            "key package named twice",
+            "no last resort",
+            "no admin",
+            "unsigned batch",
+            "another's commit",
+            "no commit",
+            "no member",
+            "no group key",
+            "information for no member",
+            "join uninvited",
+            "not reserved",
+            "information for no joiner",
+            "message of a past epoch",
+            "another group's message",
+            "no message",
+            "queue at another homeserver",
+            "long configuration",
+            "byte left over",
+            "cut short",
+            "question for another homeserver",
+            "unknown operation",
+            "unknown version",
+            "frame of a client",
+            "late frame",
+            "early frame",
+        ],
+    ),
+    ("its own answer", &["known id", "asks for tokens"]),
+    (
+        "served",
+        &["unreadable connection request", "repeated connection request", "sibling group's configuration"],
+    ),
+    ("sent", &["damaged Message", "damaged Commit", "damaged Welcome"]),
+];
+
 fn run(seed: u64, plant: Option<Plant>) -> Report {
-    let plant = plant.map(Bug::Homeservers);
+    run_with(seed, plant.map(Bug::Homeservers))
+}
+
+fn run_with(seed: u64, plant: Option<Bug>) -> Report {
     let settings =
         Settings { seed, servers: 2, users: 3, messages: 12, plant, cryptography: Cryptography::Null };
     world::run(&settings).unwrap()
@@ -28,6 +101,35 @@ fn is_refused_by(plant: Plant, attacks: &[&str]) {
     let seed = found.expect("one of the seeds finds the bug");
     let report = run(seed, None);
     assert!(report.passed(), "{report}");
+}
+
+#[test]
+fn every_attack_happens_and_has_the_outcome_that_it_must() {
+    let expected =
+        ATTACKS.iter().flat_map(|(outcome, names)| names.iter().map(move |name| (*name, *outcome)));
+    let mut left: BTreeSet<String> = expected.map(|(name, outcome)| format!("{name}: {outcome}")).collect();
+    for seed in 1..=60 {
+        let settings = Settings {
+            seed,
+            servers: 2,
+            users: 4,
+            messages: 30,
+            plant: None,
+            cryptography: Cryptography::Null,
+        };
+        let report = world::run(&settings).unwrap();
+        assert!(report.passed(), "{report}");
+        left.retain(|attack| !report.attempts.contains_key(attack));
+    }
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn passing_over_what_cannot_be_read_in_silence_is_found() {
+    let plant = Some(Bug::Clients(ClientPlant::HideUnreadable));
+    let (seed, failure) = (1..500).find_map(|seed| Some((seed, run_with(seed, plant).failure?))).unwrap();
+    assert_eq!(failure.oracle, "malformed", "{failure}");
+    assert!(run(seed, None).passed());
 }
 
 #[test]

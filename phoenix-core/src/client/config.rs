@@ -58,6 +58,8 @@ pub enum ClientPlant {
     ConfirmBeforeShown,
     /// Connection requests are sent to the client's own homeserver instead of the recipient's.
     AskAtHome,
+    /// Messages that cannot be read are passed over in silence.
+    HideUnreadable,
 }
 
 impl ClientConfig {

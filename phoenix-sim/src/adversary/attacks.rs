@@ -188,7 +188,7 @@ impl Adversary {
         let frame = header.frame_with_message(&mut self.random, &message, to, &key).ok()?;
         let request = frame_request(&self.peers[victim].domain, now, FRAME_REQUEST, frame).ok()?;
         let name = if own_group { "stolen configuration" } else { "group of another homeserver" };
-        let expected = Expected::Undelivered(Intrusion { group, user, marker: own_group });
+        let expected = Expected::Undelivered(Intrusion { group, user, marker: own_group, maker: None });
         Some(Attempt { name, victim, request, expected })
     }
 

@@ -25,6 +25,9 @@ pub fn plan(settings: &Settings) -> Plan {
     trouble.extend(faults::older_copy(&mut random("older copies"), settings, faults_end));
     let mut intents = beginnings(&mut random("beginnings"), settings, &groups);
     intents.extend(messages(&mut random("messages"), settings, &groups));
+    let (hostile, of_hostile) =
+        malice::hostile_group(&mut random("hostile group"), settings, groups.len(), faults_end);
+    intents.extend(of_hostile);
     let loans = malice::loans(&mut random("malicious clients"), settings, faults_end);
     Plan {
         settings: settings.clone(),
@@ -37,6 +40,7 @@ pub fn plan(settings: &Settings) -> Plan {
         faults_end,
         attempts: faults::attempts(&mut random("attempts"), faults_end),
         loans,
+        hostile,
     }
 }
 

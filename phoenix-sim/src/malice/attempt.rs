@@ -38,6 +38,14 @@ pub enum Expected {
     PackageOf(UserId),
     /// It is served with the tokens that it asks for, and not with those that another request asked for.
     Tokens(TokenRequest),
+    /// It is served, since the homeserver cannot see what is wrong with it. Deliveries of the group, which the
+    /// lender has made, lead to this user from then on, who must find a gap marker in their place.
+    Misdirected {
+        /// The group.
+        group: GroupId,
+        /// The index of the user.
+        user: usize,
+    },
     /// It is served, since strangers may do so, and no client minds. Other oracles see if one does.
     Harmless,
 }

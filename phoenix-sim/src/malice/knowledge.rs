@@ -11,6 +11,7 @@ use phoenix_core::{
     wire::{
         auth_service::{GetTokenKeys, GetTokenKeysReply},
         envelope::{RequestEnvelope, ResponseEnvelope},
+        fan_out::ClientQueueConfig,
         federation::Frame,
         operations::{OperationKind, Request, RequestBody},
     },
@@ -34,6 +35,8 @@ pub struct Malice {
     pub(super) tokens: BTreeMap<(usize, Domain), Vec<Token>>,
     /// The homeserver whose tokens an attack has lacked.
     pub(super) lacking: Option<Domain>,
+    /// The configuration that deliveries to the founder of a group are led through, and the user whose it is.
+    pub(super) sibling: Option<(usize, ClientQueueConfig)>,
     under_way: BTreeMap<AttemptId, Attempt>,
     next: u64,
 }
@@ -74,6 +77,7 @@ impl Malice {
             token_keys: BTreeMap::new(),
             tokens: BTreeMap::new(),
             lacking: None,
+            sibling: None,
             under_way: BTreeMap::new(),
             next: 0,
         }

@@ -3,7 +3,7 @@
 //! signatures, spent tokens, keys of groups.
 //!
 //! To read requests in the clear is more than transport security gives an attacker, so what holds here holds
-//! for weaker attackers too. No attack here may be carried out, nor change anything; the lenders' and all
+//! for weaker attackers too. No attack of the table may be carried out, nor change anything; the lenders' and all
 //! others' intents finish.
 //!
 //! | attack | must be refused, because | PROTOCOL.md |
@@ -30,18 +30,25 @@
 //! | byte left over, cut short, unknown operation, unknown version, question for another homeserver | there is one encoding of each request, for one homeserver | §2.3 |
 //! | frame of a client | frames are of homeservers | §9.4 |
 //!
-//! Two things are served and must do no harm: a connection request that its recipient cannot open, and one
-//! that was put into the queue before (§11.10).
+//! Three things are served and must do no harm: a connection request that its recipient cannot open, one that was
+//! put into the queue before (§11.10), and the configuration of a sibling group: what comes through it is no more
+//! than a gap marker (§7.8).
+//!
+//! One user more, who has founded a group for it, lends its keys to an attacker who damages what is sent there:
+//! messages, a commit, a Welcome. A delivery service cannot tell; the members must, and are told.
 //!
 //! * `attempt`: what attackers try, and what must come of it.
 //! * `knowledge`: what they have overheard and got.
 //! * `forging`: what attacks are made of.
 //! * `attacks`: the attacks themselves.
+//! * `damage`: what a member damages in its own group.
 
 mod attacks;
 mod attempt;
+mod damage;
 mod forging;
 mod knowledge;
 
 pub use attempt::{Attempt, AttemptId, Expected, Standing};
+pub use damage::{Damage, Damaged, Damages};
 pub use knowledge::{Lender, Malice};

@@ -19,6 +19,8 @@ pub struct Acknowledged {
     acknowledged: BTreeMap<(GroupId, u64), Message>,
     /// By recipient, group and position; in which step of the world.
     received: BTreeMap<(UserId, GroupId, u64), u64>,
+    /// The groups in which an attacker damages what is sent.
+    damaged: BTreeSet<GroupId>,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,9 @@ impl Acknowledged {
         let Event::MessageAcknowledged { group, position, text, .. } = observation.event else {
             return Ok(());
         };
+        if self.damaged.contains(group) {
+            return Ok(());
+        }
         let message = Message { sender: user.clone(), text: text.clone(), event: observation.number };
         let earlier = self.acknowledged.insert((group.clone(), *position), message);
         if earlier.is_some_and(|earlier| earlier.text != *text) {
@@ -49,6 +54,11 @@ impl Acknowledged {
             return Err(Violation::now("acknowledged", what));
         }
         Ok(())
+    }
+
+    /// Excepts a group, in which an attacker damages what is sent.
+    pub fn except(&mut self, group: GroupId) {
+        self.damaged.insert(group);
     }
 
     /// Forgets what has reached a user from the step `since` on.

@@ -9,8 +9,8 @@ use phoenix_core::{
 
 use super::{
     acknowledged::Acknowledged, duplicates::Duplicates, enqueued::Enqueued, epochs::Epochs,
-    misdelivered::Misdelivered, observation::Observation, order::Order, queues, refused::Refused,
-    restored::Restored, rows::Rows, tokens::Tokens, violation::Violation,
+    malformed::Malformed, misdelivered::Misdelivered, observation::Observation, order::Order, queues,
+    refused::Refused, restored::Restored, rows::Rows, tokens::Tokens, violation::Violation,
 };
 use crate::{disk::Disk, schedule::EventNumber};
 
@@ -27,6 +27,8 @@ pub struct Oracles {
     pub enqueued: Enqueued,
     /// Members of an epoch agree on its secrets and its members.
     pub epochs: Epochs,
+    /// Members are told of what another member has damaged.
+    pub malformed: Malformed,
     /// Contents reach no one whom they are not for.
     pub misdelivered: Misdelivered,
     /// A group has one order, without forks.
@@ -47,7 +49,9 @@ impl Oracles {
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         self.refused.observe(observation)?;
         self.restored.observe(observation)?;
-        queues::observe(observation, &self.restored)?;
+        if !self.malformed.observe(observation, &self.misdelivered)? {
+            queues::observe(observation, &self.restored)?;
+        }
         self.epochs.observe(observation)?;
         self.misdelivered.observe(observation)?;
         self.duplicates.observe(observation)?;
@@ -88,9 +92,18 @@ impl Oracles {
                 && let Some(logged) = self.rows.logged_message(server, write)
             {
                 self.misdelivered.logged(server, &mut self.rows, &logged)?;
+                self.malformed.logged(&mut self.rows, &logged);
+                let recipients = logged.message.recipients.iter();
+                let clients = recipients.filter_map(|recipient| self.rows.client(&recipient.config));
+                let users = clients.filter_map(|client| self.misdelivered.owner(&client));
+                self.refused.delivered(&logged.message.group_id, users);
                 self.order.logged(&logged);
                 self.restored.logged(&logged);
-                self.enqueued.logged(&mut self.rows, &logged);
+                let Self { enqueued, rows, refused, misdelivered, .. } = self;
+                enqueued.logged(rows, &logged, |client| {
+                    let owner = misdelivered.owner(client);
+                    owner.is_some_and(|user| refused.misleads(&logged.message.group_id, user))
+                });
             }
             if kind == RecordKind::FanOutQueueEntry {
                 self.enqueued.entered(write)?;

@@ -12,6 +12,7 @@ pub mod drained;
 pub mod duplicates;
 pub mod enqueued;
 pub mod epochs;
+pub mod malformed;
 pub mod misdelivered;
 pub mod order;
 pub mod queues;

@@ -17,4 +17,4 @@ mod world;
 pub use faults::{DeviceCopy, Fault, FaultKind};
 pub use intents::{Action, GroupNumber, Intent};
 pub use settings::{Bug, Cryptography, Settings};
-pub use world::{Loan, Plan, ServerPlan};
+pub use world::{Hostile, Loan, Plan, ServerPlan};

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use phoenix_core::config::Config;
 
-use super::{faults::Fault, intents::Intent, settings::Settings};
+use super::{
+    faults::Fault,
+    intents::{GroupNumber, Intent},
+    settings::Settings,
+};
 use crate::{disk::StoreFaults, network::Conditions};
 
 /// The plan of one world. All times count from the beginning of the world.
@@ -30,6 +34,19 @@ pub struct Plan {
     pub attempts: Vec<Duration>,
     /// When attackers make a request with the keys of a user.
     pub loans: Vec<Loan>,
+    /// The group in which an attacker damages what its founder sends.
+    pub hostile: Option<Hostile>,
+}
+
+/// A group, whose founder lends its keys to an attacker who damages what it sends there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hostile {
+    /// The index of the founder.
+    pub user: usize,
+    /// The group.
+    pub group: GroupNumber,
+    /// Another group, of the founder alone, whose deliveries the attacker has lead to others.
+    pub lone: GroupNumber,
 }
 
 /// A request of an attacker with the keys that a user lends.

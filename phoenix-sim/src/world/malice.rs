@@ -2,16 +2,19 @@
 
 use phoenix_core::{
     client::{Client, LentKeys},
-    codec::Codec,
+    codec::{Codec, decode},
     error::{PeerFailure, Refusal},
     wire::{
         auth_service::{GetConnectionPackageReply, IssueTokensReply},
-        envelope::ResponseEnvelope,
+        delivery_service::SendMessage,
+        envelope::{RequestEnvelope, ResponseEnvelope},
+        operations::OperationKind,
     },
 };
 
 use super::{attempts::NO_VERDICT, call::Caller, state::World};
 use crate::{
+    adversary::Intrusion,
     malice::{Attempt, AttemptId, Expected, Lender},
     oracle::Violation,
 };
@@ -34,13 +37,59 @@ impl World {
         let Some(keys) = self.lent_keys(user) else { return };
         let domain = self.servers[self.users[user].server].domain.clone();
         let now = self.clock.now();
-        let Some(attempt) = self.malice.attempt(&Lender { user, domain, keys }, now) else { return };
-        let domain = self.servers[attempt.victim].domain.clone();
+        if let Some(attempt) = self.malice.attempt(&Lender { user, domain, keys }, now) {
+            self.make_attempt(attempt);
+        }
+    }
+
+    fn make_attempt(&mut self, attempt: Attempt) {
+        let (user, domain) = (attempt.lender, self.servers[attempt.victim].domain.clone());
+        if let Expected::Misdirected { group, user: to } = &attempt.expected {
+            let intrusion = Intrusion { group: group.clone(), user: *to, marker: true, maker: Some(user) };
+            self.oracles.refused.intrusion(&intrusion, self.trace.current());
+        }
         self.trace.note(format!("{} at {domain}, with the keys of user {user}", attempt.name));
         let request = attempt.request.clone();
         self.oracles.misdelivered.forged(user, &request);
         let attempt = self.malice.begin(attempt);
         self.call(Caller::Malice { user, attempt }, &domain, request);
+    }
+
+    /// Before the founder of a hostile group sends to itself, has what comes of that lead to another user.
+    fn misdirect(&mut self, user: usize, request: &[u8]) {
+        let lone = self.plan.hostile.and_then(|hostile| self.groups.get(&hostile.lone)).cloned();
+        let (Some(group), Some(keys)) = (lone, self.lent_keys(user)) else { return };
+        let Ok((OperationKind::SendMessage, envelope)) = RequestEnvelope::read(request) else { return };
+        let Ok(body) = decode::<SendMessage>(envelope.body.as_slice()) else { return };
+        if body.group.group_id != group {
+            return;
+        }
+        let lender = Lender { user, domain: self.servers[self.users[user].server].domain.clone(), keys };
+        let now = self.clock.now();
+        if let Some(attempt) = self.malice.sibling_configuration(&lender, &group, now) {
+            self.make_attempt(attempt);
+        }
+    }
+
+    /// Returns a request of a user's client as it is sent: as the client has made it, unless it is for the group in
+    /// which an attacker damages what this user sends.
+    pub(super) fn damaged(&mut self, user: usize, request: Vec<u8>) -> Vec<u8> {
+        let Some(hostile) = self.plan.hostile.filter(|hostile| hostile.user == user) else { return request };
+        self.misdirect(user, &request);
+        let (Some(group), Some(client)) = (self.groups.get(&hostile.group), &self.users[user].client) else {
+            return request;
+        };
+        let Some(keys) = client.lend_keys() else { return request };
+        let view = client.groups().into_iter().find(|view| view.group_id == *group);
+        let members = view.map_or(0, |view| view.members.len());
+        let domain = self.servers[self.users[user].server].domain.clone();
+        let lender = Lender { user, domain, keys };
+        let Some(damaged) = self.damages.damage(&lender, group, members, &request) else { return request };
+        self.trace.note(format!("an attacker damages a {:?} of user {user}", damaged.damage));
+        if self.oracles.malformed.made(&damaged, self.trace.current()) {
+            *self.report.attempts.entry(format!("damaged {:?}: sent", damaged.damage)).or_default() += 1;
+        }
+        damaged.request
     }
 
     pub(super) fn judge_abuse(
@@ -64,7 +113,7 @@ impl World {
         let name = attempt.name;
         match &attempt.expected {
             Expected::Refused(_) => violation(format!("{name} was accepted")),
-            Expected::Harmless => Ok("served"),
+            Expected::Harmless | Expected::Misdirected { .. } => Ok("served"),
             Expected::PackageOf(user) => {
                 let reply: GetConnectionPackageReply = read(name, answer)?;
                 let owner = &reply.package.content.credential.client_id().user_id;

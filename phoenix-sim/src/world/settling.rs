@@ -39,6 +39,15 @@ impl World {
         let unsaid = || restored.unsaid().into_iter().next();
         let not_enqueued = || self.oracles.enqueued.missing().into_iter().next();
         let unmarked = || self.oracles.refused.unmarked().into_iter().next();
+        let untold = || {
+            let users = 0..self.users.len();
+            let is_older = |user: &usize| restored.has_gone_back(&self.users[*user].id);
+            self.oracles
+                .malformed
+                .untold(&self.oracles.misdelivered, &users.filter(is_older).collect())
+                .into_iter()
+                .next()
+        };
         let undrained = || {
             let checks =
                 self.servers.iter().map(|server| drained::check(server.domain.as_str(), &server.disk));
@@ -47,6 +56,7 @@ impl World {
         lost.or_else(unsaid)
             .or_else(not_enqueued)
             .or_else(unmarked)
+            .or_else(untold)
             .or_else(undrained)
             .or_else(|| self.unfinished())
     }

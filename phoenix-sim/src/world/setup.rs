@@ -16,7 +16,7 @@ use crate::{
     adversary::Adversary,
     clock::Clock,
     generate,
-    malice::Malice,
+    malice::{Damages, Malice},
     oracle::{
         Oracles,
         misdelivered::Misdelivered,
@@ -60,6 +60,7 @@ impl World {
             calls: BTreeMap::new(),
             next_call: 0,
             adversary: None,
+            damages: Damages::default(),
             malice: Malice::new(
                 plan.servers.iter().map(|server| server.config.domain.clone()).collect(),
                 random("malicious clients"),

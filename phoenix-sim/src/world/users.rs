@@ -92,7 +92,8 @@ impl World {
                     let caller = Caller::User { user, start: *start, exchange: exchange.id };
                     self.oracles.restored.sent(id, &exchange.request, self.trace.current())?;
                     self.oracles.misdelivered.sent(user, &exchange.domain, &exchange.request)?;
-                    self.call(caller, &exchange.domain, exchange.request);
+                    let request = self.damaged(user, exchange.request);
+                    self.call(caller, &exchange.domain, request);
                 }
                 Output::Event(id, event) => self.show(user, id, &event)?,
                 Output::Stopped => self.stop_client(user),
@@ -138,6 +139,13 @@ impl World {
                     && let Action::CreateGroup { group: number } = self.plan.intents[*intent].action
                 {
                     self.groups.insert(number, group.clone());
+                    if self
+                        .plan
+                        .hostile
+                        .is_some_and(|hostile| [hostile.group, hostile.lone].contains(&number))
+                    {
+                        self.oracles.acknowledged.except(group.clone());
+                    }
                 }
             }
             ClientEvent::Done { intent, outcome } => self.end_intent(user, *intent, outcome),

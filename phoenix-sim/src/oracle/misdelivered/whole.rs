@@ -1,7 +1,7 @@
 //! All that says whether contents reach whom they are for.
 
 use phoenix_core::{
-    identifiers::Domain,
+    identifiers::{Domain, QsClientId},
     store::Write,
     wire::{envelope::RequestEnvelope, operations::Request},
 };
@@ -50,6 +50,11 @@ impl Misdelivered {
     /// Notes a request that an attacker makes with the keys of a user.
     pub fn forged(&mut self, user: usize, bytes: &[u8]) {
         self.answers.asked(user, bytes);
+    }
+
+    /// Returns the user who has read a fan-out queue as its own.
+    pub fn owner(&self, client: &QsClientId) -> Option<usize> {
+        self.answers.owner(client)
     }
 
     /// Checks what a homeserver answers.
