@@ -120,8 +120,11 @@ fn every_attack_happens_and_has_the_outcome_that_it_must() {
         let report = world::run(&settings).unwrap();
         assert!(report.passed(), "{report}");
         left.retain(|attack| !report.attempts.contains_key(attack));
+        if left.is_empty() {
+            return;
+        }
     }
-    assert!(left.is_empty(), "{left:?}");
+    panic!("these attacks have not had their outcome: {left:?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! PROTOCOL.md §12 — what a dishonest homeserver makes, for simulators, demonstrations and tests; contains no
+//! PROTOCOL.md §12 — what dishonest homeservers and clients make, for simulators, demonstrations and tests; contains no
 //! protocol rule.
 //!
 //! An attacker with the keys of a homeserver of its own can sign any frame, in any name, and can read all
