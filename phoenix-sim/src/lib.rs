@@ -1,4 +1,5 @@
-//! Deterministic simulation of many Phoenix homeservers with real clients, faults and a dishonest homeserver.
+//! Deterministic simulation of many Phoenix homeservers with real clients, faults, a dishonest homeserver and
+//! malicious clients.
 //!
 //! The simulator runs the servers and clients of `phoenix-core` unchanged and simulates everything around
 //! them: network, stores, clocks, crashes and users. One number, the seed, decides all of it. So a failure
@@ -30,7 +31,8 @@
 //! | [`plan`] | processes pause for milliseconds to minutes, beyond their leases, and go on with what has arrived |
 //! | [`journal`] | power fails: commits that no one has seen yet are rolled back, saves under way are lost |
 //! | [`device`] | clients crash and are restored from what they saved or from an older copy; saves are slow, fail |
-//! | [`adversary`] | frames are forged, changed, late, redirected, replayed; configurations and tokens are stolen |
+//! | [`adversary`] | frames are forged, changed, late, early, redirected, replayed; configurations and tokens are stolen |
+//! | [`malice`] | requests are forged with keys that users lend: in another's name, without right, changed, repeated |
 //!
 //! All faults end when the last message has been sent. From then on everything must settle within twenty
 //! virtual minutes.
@@ -61,6 +63,17 @@
 //! up, though tried all the same. The copy is always one from before an acknowledgement of queue entries:
 //! before that nothing tells a copy from what it was copied from.
 //!
+//! # Who attacks
+//!
+//! The dishonest homeserver has a domain and keys of its own. Malicious clients have the keys of users: up to a
+//! third of the users lend theirs, and their own clients go on honestly beside the attackers. Both have
+//! overheard what everyone sends. Each attack is aimed at one check, and the report counts its outcomes:
+//! `refused`, or `no verdict` where the homeserver was too busy to look, `outdated` where the lender's membership
+//! had changed meanwhile, `no answer` where the network lost it. What the attacks are, [`malice`] lists.
+//!
+//! One user more founds two groups that are hostile: in one, an attacker damages what it sends to the others; in
+//! the other, what is delivered to it is led to a stranger. All else that this user does is honest.
+//!
 //! # What the oracles check
 //!
 //! Each oracle checks one property of PROTOCOL.md §12, whatever goes wrong. A failure names the oracle:
@@ -80,7 +93,10 @@
 //! | `secrecy` | no row holds a key that opens entries of the past; ratchets are renewed in time |
 //! | `allowances` | no more tokens are issued than are allowed, and no more are spent |
 //! | `effects` | operations wake timers that they set, and signal clients whose queues they make longer |
-//! | `refused` | no attack of the dishonest homeserver succeeds |
+//! | `malformed` | what a member damages, the others are told of and take for nothing else |
+//! | `misdelivered` | contents reach no homeserver and no client that they are not for |
+//! | `refused` | no attack of the dishonest homeserver or of malicious clients succeeds |
+//! | `refusals` | honest callers are refused for no reason but those of the plan |
 //! | `restored` | a restored client repeats the same words, reuses nothing, and knows an older copy |
 //! | `drained` | logs and outboxes drain after the faults end |
 //! | `unfinished` | users' intents and clients' own finish after the faults end |
@@ -198,6 +214,8 @@
 //!   [`ClientPlant`](phoenix_core::client::ClientPlant), a place in `phoenix-core` that asks whether it is
 //!   planted, a name on the command line, and an entry in `tests/plants.rs` with the oracles that find it in
 //!   the world of some seed. Trust no oracle before it has found one that no other finds.
+//! * *An attack* is a function in [`malice`] or [`adversary`] and a line of its table; a planted bug in the
+//!   check that it is aimed at, and a test in `tests/malice.rs` that this attack finds it.
 //! * *A fault* belongs to [`network`], [`disk`], [`device`] or [`plan`]; draw it from a stream of randomness
 //!   of its own, so that it does not shift what others draw.
 //!
@@ -205,7 +223,7 @@
 //!
 //! [`plan`] (what is to happen), [`world`] (how it happens), [`names`] (what it is called),
 //! [`node`] (how a process drives operations),
-//! [`disk`], [`device`] and [`network`] (what goes wrong), [`adversary`] (who attacks), [`oracle`] (what must
+//! [`disk`], [`device`] and [`network`] (what goes wrong), [`adversary`] and [`malice`] (who attacks), [`oracle`] (what must
 //! hold), [`interpose`] (why it can be repeated). A file imports only from rooms below its own;
 //! `tests/tower.rs` has their order.
 
@@ -216,6 +234,7 @@ pub mod disk;
 pub mod generate;
 pub mod interpose;
 pub mod journal;
+pub mod malice;
 pub mod names;
 pub mod network;
 pub mod node;

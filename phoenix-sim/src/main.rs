@@ -15,7 +15,6 @@ use std::{
 };
 
 use clap::{Args, Parser, ValueEnum};
-use phoenix_core::{client::ClientPlant, config::Plant};
 use phoenix_sim::{
     generate,
     interpose::WorldError,
@@ -56,8 +55,8 @@ struct Size {
     #[arg(long, value_parser = duration)]
     span: Option<Duration>,
     /// Plant a bug in all homeservers or all clients, which the oracles must find.
-    #[arg(long)]
-    plant: Option<PlantName>,
+    #[arg(long, value_parser = bug)]
+    plant: Option<Bug>,
     /// The cryptography of the worlds.
     #[arg(long, value_enum, default_value_t = CryptographyName::Mixed)]
     cryptography: CryptographyName,
@@ -103,104 +102,6 @@ impl CryptographyName {
             Self::Mixed => Cryptography::of_seed(seed),
             Self::Null => Cryptography::Null,
             Self::Real => Cryptography::Real,
-        }
-    }
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum PlantName {
-    /// Frames are accepted whatever their signature.
-    SkipSignature,
-    /// Requests are answered before their commit is durable.
-    AckBeforeCommit,
-    /// Frames are accepted whatever their destination.
-    IgnoreDestination,
-    /// Entries of a stream are accepted whatever their position.
-    IgnorePosition,
-    /// Spent tokens are accepted.
-    ReuseNullifier,
-    /// Unbound queue configurations authorise every delivery, for ever.
-    UnboundForever,
-    /// Groups that a client was invited to are not pinned.
-    ForgetPin,
-    /// Timers of logs end with each commit of the distributor.
-    EndTimer,
-    /// Timers of logs are not woken again while there is more to distribute.
-    ForgetWake,
-    /// Clients are not told that their queues have grown.
-    ForgetSignal,
-    /// Packages that are handed out stay.
-    KeepPackage,
-    /// Entries of streams stay when the peer has accepted all of them.
-    KeepAccepted,
-    /// Answers to messages name the position before their own.
-    EarlierPosition,
-    /// The ratchets of queues are never rotated.
-    NeverRotate,
-    /// Seeds of streams' epochs stay as they were before they were sealed.
-    KeepSeed,
-    /// Of streams from other homeservers, the first ratchet key that was kept stays.
-    KeepChain,
-    /// Epochs of streams last until they are full.
-    EndlessEpoch,
-    /// Nothing says when the keys of peers expire.
-    ForgetExpiry,
-    /// Tokens issued to clients are not counted.
-    UncountedClient,
-    /// Tokens issued to the clients of domains are not counted.
-    UncountedDomain,
-    /// Tokens issued to new domains are not counted together.
-    UncountedNewDomains,
-    /// Requests that are ahead of the homeserver's clock are refused, however little they are.
-    NoFuture,
-    /// Requests leave clients before what they depend on is saved.
-    SaveAfterRequest,
-    /// Restored clients go on with the generator that the saved ones had.
-    SavedGenerator,
-    /// Clients forget events with the save before they show them.
-    ConfirmBeforeShown,
-    /// Clients show messages in the process that received them, or never.
-    ForgetMessage,
-    /// Restored clients show events that were not confirmed as new ones.
-    ShowAnew,
-    /// Clients do not take in joiners whom others add.
-    ForgetJoiners,
-    /// Clients tell the end of an intent in the process in which it ended, or never.
-    ForgetEnd,
-}
-
-impl From<PlantName> for Bug {
-    fn from(name: PlantName) -> Self {
-        match name {
-            PlantName::SkipSignature => Self::Homeservers(Plant::SkipSignature),
-            PlantName::AckBeforeCommit => Self::Homeservers(Plant::AckBeforeCommit),
-            PlantName::IgnoreDestination => Self::Homeservers(Plant::IgnoreDestination),
-            PlantName::IgnorePosition => Self::Homeservers(Plant::IgnorePosition),
-            PlantName::ReuseNullifier => Self::Homeservers(Plant::ReuseNullifier),
-            PlantName::UnboundForever => Self::Homeservers(Plant::UnboundForever),
-            PlantName::ForgetPin => Self::Homeservers(Plant::ForgetPin),
-            PlantName::EndTimer => Self::Homeservers(Plant::EndTimer),
-            PlantName::ForgetWake => Self::Homeservers(Plant::ForgetWake),
-            PlantName::ForgetSignal => Self::Homeservers(Plant::ForgetSignal),
-            PlantName::KeepPackage => Self::Homeservers(Plant::KeepPackage),
-            PlantName::KeepAccepted => Self::Homeservers(Plant::KeepAccepted),
-            PlantName::EarlierPosition => Self::Homeservers(Plant::EarlierPosition),
-            PlantName::NeverRotate => Self::Homeservers(Plant::NeverRotate),
-            PlantName::KeepSeed => Self::Homeservers(Plant::KeepSeed),
-            PlantName::KeepChain => Self::Homeservers(Plant::KeepChain),
-            PlantName::EndlessEpoch => Self::Homeservers(Plant::EndlessEpoch),
-            PlantName::ForgetExpiry => Self::Homeservers(Plant::ForgetExpiry),
-            PlantName::UncountedClient => Self::Homeservers(Plant::UncountedClient),
-            PlantName::UncountedDomain => Self::Homeservers(Plant::UncountedDomain),
-            PlantName::UncountedNewDomains => Self::Homeservers(Plant::UncountedNewDomains),
-            PlantName::NoFuture => Self::Homeservers(Plant::NoFuture),
-            PlantName::SaveAfterRequest => Self::Clients(ClientPlant::SaveAfterRequest),
-            PlantName::SavedGenerator => Self::Clients(ClientPlant::SavedGenerator),
-            PlantName::ConfirmBeforeShown => Self::Clients(ClientPlant::ConfirmBeforeShown),
-            PlantName::ForgetMessage => Self::Clients(ClientPlant::ForgetMessage),
-            PlantName::ShowAnew => Self::Clients(ClientPlant::ShowAnew),
-            PlantName::ForgetJoiners => Self::Clients(ClientPlant::ForgetJoiners),
-            PlantName::ForgetEnd => Self::Clients(ClientPlant::ForgetEnd),
         }
     }
 }
@@ -322,6 +223,10 @@ fn write_plan(file: &Path, world: &World) {
     }
 }
 
+fn bug(text: &str) -> Result<Bug, String> {
+    text.parse()
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     durations::parse(text).ok_or_else(|| "a duration is written as 90s, 36h, 2w, 1y".to_owned())
 }
@@ -333,7 +238,7 @@ fn settings(size: &Size, seed: u64) -> Settings {
         users: size.users,
         messages: size.messages,
         span: size.span,
-        plant: size.plant.map(Bug::from),
+        plant: size.plant,
         cryptography: size.cryptography.of_seed(seed),
     }
 }

@@ -36,7 +36,7 @@ pub struct Report {
     pub given_up: u64,
     /// Other faults, by kind.
     pub faults: BTreeMap<&'static str, u64>,
-    /// Attempts of the dishonest homeserver, by kind and outcome.
+    /// Attempts of the dishonest homeserver and of malicious clients, by kind and outcome.
     pub attempts: BTreeMap<String, u64>,
     /// How often each bound was met.
     pub bounds: BTreeMap<Bound, u64>,
@@ -111,7 +111,7 @@ impl fmt::Display for Report {
         writeln!(formatter, "  interrupted: {}", interrupted.join(", "))?;
         let attempts: Vec<String> =
             self.attempts.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
-        writeln!(formatter, "  dishonest homeserver: {}", attempts.join(", "))?;
+        writeln!(formatter, "  attacks: {}", attempts.join(", "))?;
         writeln!(
             formatter,
             "  {} events, {} operations, {} virtual seconds, settled {} s after the faults ended",

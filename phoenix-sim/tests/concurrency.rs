@@ -58,6 +58,7 @@ fn plan() -> Plan {
     plan.intents.extend((0..GROUPS).map(|group| intent(20, 0, Action::CreateGroup { group })));
     plan.faults.clear();
     plan.attempts.clear();
+    plan.loans.clear();
     plan.network = plan.network.without_faults();
     plan.store_faults = StoreFaults::none();
     plan.faults_end = Duration::from_secs(60);

@@ -1,7 +1,11 @@
 //! Every planted bug is found, and every oracle finds one: an oracle that cannot fail proves nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use phoenix_core::{client::ClientPlant, config::Plant};
 use phoenix_sim::{
@@ -69,6 +73,27 @@ macro_rules! plants {
         const fn found_by(plant: Bug) -> &'static [&'static str] {
             match plant {
                 $(Bug::$who($plant::$name) => &[$($oracle),+],)+
+                // Each found by the attack that is aimed at it: see `tests/malice.rs`.
+                Bug::Homeservers(
+                    Plant::AnswersByRequestId
+                    | Plant::IgnoreAwaiting
+                    | Plant::IgnoreBinding
+                    | Plant::IgnoreConfigDomain
+                    | Plant::IgnoreEpoch
+                    | Plant::IgnoreFrameTime
+                    | Plant::IgnoreFriendshipToken
+                    | Plant::IgnoreMessageGroup
+                    | Plant::IgnorePackageOwner
+                    | Plant::IgnoreQueueOwner
+                    | Plant::IgnoreRequestTime
+                    | Plant::IgnoreReservation
+                    | Plant::IgnoreRoles
+                    | Plant::IgnoreTokenScope
+                    | Plant::SkipAuthentication
+                    | Plant::SkipBatchSignature
+                    | Plant::SkipTokenCheck
+                    | Plant::TrustKnownSignatures,
+                ) => &["refused"],
             }
         }
 
@@ -139,11 +164,20 @@ plants! {
     fn not_counting_the_tokens_of_new_domains_is_found() {
         Homeservers(Plant::UncountedNewDomains), CROWDED => ["allowances"]
     }
+    fn carrying_more_recipients_than_are_concerned_is_found() {
+        Homeservers(Plant::ExtraRecipients), SMALL => ["misdelivered"]
+    }
     fn refusing_requests_that_are_a_little_ahead_is_found() {
         Homeservers(Plant::NoFuture), SMALL => ["refusals"]
     }
 
     // Clients.
+    fn clients_that_ask_at_home_are_found() {
+        Clients(ClientPlant::AskAtHome), SMALL => ["misdelivered"]
+    }
+    fn clients_that_hide_what_they_cannot_read_are_found() {
+        Clients(ClientPlant::HideUnreadable), SMALL => ["malformed"]
+    }
     fn clients_that_go_on_with_a_saved_generator_are_found() {
         Clients(ClientPlant::SavedGenerator), SMALL => ["restored"]
     }
@@ -189,11 +223,13 @@ fn quoted<'a>(text: &'a str, marker: &'a str) -> impl Iterator<Item = &'a str> {
 #[test]
 fn every_violation_names_one_of_the_oracles() {
     let rooms = ["src/oracle", "src/world"].map(|room| Path::new(env!("CARGO_MANIFEST_DIR")).join(room));
-    let files = rooms.iter().flat_map(|room| fs::read_dir(room).unwrap()).map(|file| file.unwrap().path());
+    let inside = |folder: &PathBuf| fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let files = rooms.iter().flat_map(inside);
+    let files = files.flat_map(|file| if file.is_dir() { inside(&file).collect() } else { vec![file] });
     let mut found = BTreeSet::new();
     for file in files {
         let text = fs::read_to_string(file).unwrap();
-        for marker in ["Violation::now(\"", "oracle: \""] {
+        for marker in ["Violation::now(\"", "Violation::since(\"", "oracle: \""] {
             found.extend(quoted(&text, marker).map(str::to_owned));
         }
     }

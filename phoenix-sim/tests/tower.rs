@@ -26,6 +26,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("server", "a homeserver: what its processes share"),
     ("user", "a user and its client"),
     ("adversary", "the dishonest homeserver"),
+    ("malice", "malicious clients"),
     ("oracle", "what must hold"),
     ("world", "all of it, event by event"),
 ];

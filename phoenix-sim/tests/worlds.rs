@@ -49,8 +49,8 @@ fn without_planted_bugs_no_oracle_fails() {
 /// is 20 seconds old.
 #[test]
 fn a_client_restored_from_an_older_copy_holds_up_no_other() {
-    let report = interpose::in_world(5, || {
-        let mut plan = generate::plan(&settings(5));
+    let report = interpose::in_world(8, || {
+        let mut plan = generate::plan(&settings(8));
         let copy = DeviceCopy::Older(Duration::from_secs(20));
         let kind = FaultKind::ClientCrash { user: 0, steps: 3, copy };
         plan.faults = vec![Fault { at: Duration::from_secs(82), lasts: Duration::from_secs(1), kind }];

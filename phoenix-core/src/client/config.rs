@@ -67,6 +67,10 @@ pub enum ClientPlant {
     ForgetJoiners,
     /// The end of an intent is told by the process in which it ended, or never.
     ForgetEnd,
+    /// Connection requests are sent to the client's own homeserver instead of the recipient's.
+    AskAtHome,
+    /// Messages that cannot be read are passed over in silence.
+    HideUnreadable,
 }
 
 impl ClientConfig {

@@ -306,6 +306,13 @@ impl Client {
         self.state.contacts.keys().cloned().collect()
     }
 
+    /// Returns the names and keys of the client; `None` before it is registered. For simulators of attackers
+    /// only.
+    #[cfg(any(feature = "forgery", test))]
+    pub fn lend_keys(&self) -> Option<super::lent_keys::LentKeys> {
+        super::lent_keys::LentKeys::of(&self.state)
+    }
+
     fn begin<E: Into<ClientError>>(&mut self, want: Result<Want, E>) -> IntentId {
         match want {
             Ok(want) => self.state.begin(want, true),

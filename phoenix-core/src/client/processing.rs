@@ -243,7 +243,7 @@ impl State {
     /// Reports a message that cannot be read, which does the group no harm.
     fn unreadable(&mut self, id: &GroupId, position: u64, reason: ClientError) -> Result<(), Unverified> {
         // After a gap, messages may be of epochs that the client never reached.
-        if self.is_healthy(id) {
+        if self.is_healthy(id) && !self.config.planted(ClientPlant::HideUnreadable) {
             self.emit(Event::MessageUnreadable { group: id.clone(), position, reason });
         }
         Ok(())

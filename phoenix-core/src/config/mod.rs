@@ -293,4 +293,42 @@ pub enum Plant {
     UncountedNewDomains,
     /// Requests that are ahead of the homeserver's clock are refused, however little they are.
     NoFuture,
+    /// Queue configurations that are bound to one group authorise every group.
+    IgnoreBinding,
+    /// Requests are accepted whatever their signature.
+    SkipAuthentication,
+    /// A signature that was verified once is not verified again, whatever it is put on.
+    TrustKnownSignatures,
+    /// Requests are accepted whatever their time.
+    IgnoreRequestTime,
+    /// Frames are accepted whatever their time.
+    IgnoreFrameTime,
+    /// Answers are remembered by the id of the request alone.
+    AnswersByRequestId,
+    /// Tokens are accepted whatever their scope.
+    IgnoreTokenScope,
+    /// Tokens are accepted whoever has issued them.
+    SkipTokenCheck,
+    /// Everyone may read every direct queue.
+    IgnoreQueueOwner,
+    /// Clients may publish connection packages of others.
+    IgnorePackageOwner,
+    /// Key packages are handed out whatever the friendship token.
+    IgnoreFriendshipToken,
+    /// Groups are created whether or not their id is reserved.
+    IgnoreReservation,
+    /// Every member may add users.
+    IgnoreRoles,
+    /// Messages are accepted whatever their epoch.
+    IgnoreEpoch,
+    /// Messages are accepted whatever their group.
+    IgnoreMessageGroup,
+    /// Members may have their messages delivered to another homeserver than before.
+    IgnoreConfigDomain,
+    /// Everyone who has the key of a group may join it, or learn what a join takes.
+    IgnoreAwaiting,
+    /// Key packages are added whoever has signed the batch that covers them.
+    SkipBatchSignature,
+    /// What a homeserver gets of a message names the recipients at all others too.
+    ExtraRecipients,
 }

@@ -63,7 +63,9 @@ pub(crate) fn distribute(transaction: &mut Transaction<'_>, log: &LogId) -> Resu
         match route {
             Route::Local(recipient) => enqueue::enqueue(transaction, &source, message, recipient)?,
             Route::Remote(domain, recipients) => {
-                outbox::append(transaction, domain, &for_domain(message, recipients))?;
+                let all: Vec<&Recipient> = message.recipients.iter().collect();
+                let named = if transaction.planted(Plant::ExtraRecipients) { &all } else { recipients };
+                outbox::append(transaction, domain, &for_domain(message, named))?;
             }
         }
     }

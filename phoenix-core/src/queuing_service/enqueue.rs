@@ -143,7 +143,8 @@ impl Addressee {
         }
         let (authorised, pin) = match &self.config.binding {
             Binding::Bound { ds_domain, group_id } => {
-                (ds_domain == source && *group_id == message.group_id, false)
+                let is_theirs = ds_domain == source && *group_id == message.group_id;
+                (is_theirs || context.planted(Plant::IgnoreBinding), false)
             }
             Binding::Unbound if matches!(content, FanOutContent::Welcome(_)) => (true, true),
             Binding::Unbound => (self.is_pinned() || context.planted(Plant::UnboundForever), false),

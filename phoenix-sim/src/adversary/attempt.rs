@@ -52,11 +52,13 @@ impl Expected {
 /// A message for a client that has not authorised it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intrusion {
-    /// The group that it claims to be from. The dishonest homeserver has made it up, so no honest message
-    /// names it.
+    /// The group that it claims to be from. An attacker has made it, or made it up, so no honest message names
+    /// it.
     pub group: GroupId,
     /// The index of the user that it is for.
     pub user: usize,
     /// Whether the client must find a gap marker in its queue. If not, it must find nothing.
     pub marker: bool,
+    /// The index of the user who has made the group, if one has: to this one the group is no secret.
+    pub maker: Option<usize>,
 }

@@ -58,6 +58,11 @@ impl Scarcity {
         Self { bounds }
     }
 
+    /// Returns whether there is enough of everything.
+    pub fn is_none(&self) -> bool {
+        self.bounds.is_empty()
+    }
+
     /// Returns whether what waits for another homeserver may be dropped.
     pub fn drops(&self) -> bool {
         self.has(Bound::OutboxEntries) || self.has(Bound::OutboxAge)

@@ -39,3 +39,10 @@ pub fn steps(random: &mut Random, settings: &Settings, phases: &Phases) -> Vec<F
     }
     if happens { faults } else { Vec::new() }
 }
+
+/// Returns whether clocks are wrong for a while.
+pub fn are_set(faults: &[Fault]) -> bool {
+    let sets =
+        |fault: &Fault| matches!(fault.kind, FaultKind::ServerClock { .. } | FaultKind::UserClock { .. });
+    faults.iter().any(sets)
+}

@@ -7,6 +7,7 @@
 //! * `periodic`: who looks again from time to time.
 //! * `faults`, `clocks`: what goes wrong.
 //! * `hastened`: settings under which rare things happen often.
+//! * `malice`: who lends keys to attackers.
 //! * `repair`: mishaps of machines and stores that operators meet.
 //! * `whole`: all of it together.
 
@@ -14,6 +15,7 @@ mod bounds;
 mod clocks;
 mod faults;
 mod hastened;
+mod malice;
 mod people;
 mod periodic;
 mod phases;

@@ -4,7 +4,7 @@ use phoenix_core::rng::Random;
 
 use super::{
     bounds::Scarcity,
-    clocks, faults, hastened,
+    clocks, faults, hastened, malice,
     people::{beginnings, departures, groups, messages, users},
     periodic,
     phases::Phases,
@@ -39,6 +39,13 @@ pub fn plan(settings: &Settings) -> Plan {
     let mut intents = beginnings(&mut random("beginnings"), settings, &phases, &groups);
     intents.extend(messages(&mut random("messages"), settings, &phases, &groups));
     intents.extend(departures(settings, &phases));
+    let is_plain = phases.leisure == 1 && scarcity.is_none() && !clocks::are_set(&trouble);
+    let (hostile, of_hostile) = match is_plain {
+        true => malice::hostile_group(&mut random("hostile group"), settings, groups.len(), &phases),
+        false => (None, Vec::new()),
+    };
+    intents.extend(of_hostile);
+    let loans = malice::loans(&mut random("malicious clients"), settings, &phases);
     Plan {
         settings: settings.clone(),
         faults: trouble,
@@ -53,6 +60,8 @@ pub fn plan(settings: &Settings) -> Plan {
         faults_end: phases.end,
         habits: phases.habits(),
         attempts: faults::attempts(&mut random("attempts"), phases.end),
+        loans,
+        hostile,
     }
 }
 

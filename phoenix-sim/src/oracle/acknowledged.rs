@@ -23,6 +23,8 @@ pub struct Acknowledged {
     /// The texts that each recipient has received; in which step of the world. A message that was ordered twice,
     /// because its sender could not know, is shown once, and need not be at the position that was acknowledged.
     texts: BTreeMap<(UserId, GroupId, Vec<u8>), u64>,
+    /// The groups in which an attacker damages what is sent.
+    damaged: BTreeSet<GroupId>,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,9 @@ impl Acknowledged {
         let Event::MessageAcknowledged { group, position, text, .. } = observation.event else {
             return Ok(());
         };
+        if self.damaged.contains(group) {
+            return Ok(());
+        }
         let message = Message { sender: user.clone(), text: text.clone(), event: observation.number };
         let earlier = self.acknowledged.insert((group.clone(), *position), message);
         if earlier.is_some_and(|earlier| earlier.text != *text) {
@@ -55,6 +60,11 @@ impl Acknowledged {
             return Err(Violation::now("acknowledged", what, should));
         }
         Ok(())
+    }
+
+    /// Excepts a group, in which an attacker damages what is sent.
+    pub fn except(&mut self, group: GroupId) {
+        self.damaged.insert(group);
     }
 
     /// Forgets what has reached a user from the step `since` on.

@@ -8,12 +8,32 @@ use phoenix_core::{
 };
 
 use super::{
-    acknowledged::Acknowledged, allowances::Allowances, change::Change, counted, duplicates::Duplicates,
-    effects::Effects, enqueued::Enqueued, epochs::Epochs, excused::Excused, journeys::Journeys, kept,
-    observation::Observation, order::Order, queues, refusals::Refusals, refused::Refused, restored::Restored,
-    rows::Rows, secrecy::Secrecy, tokens::Tokens, violation::Violation, waiting,
+    acknowledged::Acknowledged,
+    allowances::Allowances,
+    change::Change,
+    counted,
+    duplicates::Duplicates,
+    effects::Effects,
+    enqueued::Enqueued,
+    epochs::Epochs,
+    excused::Excused,
+    journeys::Journeys,
+    kept,
+    malformed::Malformed,
+    misdelivered::Misdelivered,
+    observation::{Moment, Observation},
+    order::Order,
+    queues,
+    refusals::Refusals,
+    refused::Refused,
+    restored::Restored,
+    rows::{LoggedMessage, Rows},
+    secrecy::Secrecy,
+    tokens::Tokens,
+    violation::Violation,
+    waiting,
 };
-use crate::{disk::Disk, journal::Unsynced, oracle::Moment, schedule::EventNumber};
+use crate::{disk::Disk, journal::Unsynced, schedule::EventNumber};
 
 /// The oracles that remember what they have seen. [`queues`] and [`drained`](super::drained) need no memory.
 #[derive(Default)]
@@ -32,6 +52,10 @@ pub struct Oracles {
     pub journeys: Journeys,
     /// Members of an epoch agree on its secrets and its members.
     pub epochs: Epochs,
+    /// Members are told of what another member has damaged.
+    pub malformed: Malformed,
+    /// Contents reach no one whom they are not for.
+    pub misdelivered: Misdelivered,
     /// A group has one order, without forks.
     pub order: Order,
     /// What members need not receive any more.
@@ -60,8 +84,11 @@ impl Oracles {
         self.refused.observe(observation)?;
         self.restored.observe(observation)?;
         self.excused.observe(observation, &self.order);
-        queues::observe(observation, &self.restored, &self.excused)?;
+        if !self.malformed.observe(observation, &self.misdelivered)? {
+            queues::observe(observation, &self.restored, &self.excused)?;
+        }
         self.epochs.observe(observation)?;
+        self.misdelivered.observe(observation)?;
         let explained = |violation| self.journeys.explain(violation, observation);
         self.duplicates.observe(observation).map_err(explained)?;
         self.order.observe(observation).map_err(explained)?;
@@ -95,6 +122,7 @@ impl Oracles {
         request: &[u8],
         reply: &[u8],
     ) -> Result<(), Violation> {
+        self.misdelivered.answered(request, reply)?;
         self.order.answered(request, reply, moment.number)?;
         self.tokens.answered(server, request, reply, moment.number)?;
         self.allowances.answered(&self.rows, server, request, reply, moment.now)
@@ -112,13 +140,11 @@ impl Oracles {
         commit: &Commit,
     ) -> Result<(), Violation> {
         let is_new = |write: &&Write| write.bytes.is_some() && disk.rows.get(&write.key).is_none();
+        self.misdelivered.written(server, commit.writes.iter().filter(is_new))?;
         let rows_of = |kind| commit.writes.iter().filter(move |write| write.key.kind() == kind);
         for write in rows_of(RecordKind::FanOutRow).filter(is_new) {
             if let Some(logged) = self.rows.logged_message(server, write) {
-                self.order.logged(&logged);
-                self.restored.logged(&logged);
-                self.enqueued.logged(&mut self.rows, &logged);
-                self.journeys.logged(&mut self.rows, (server, write.key.name()), &logged, moment.number);
+                self.logged(server, write, &logged, moment.number)?;
             }
         }
         for write in rows_of(RecordKind::FanOutProgress) {
@@ -134,6 +160,31 @@ impl Oracles {
         kept::commits(&change, moment.now)?;
         self.secrecy.commits(&change, moment.now)?;
         self.allowances.commits(&change)
+    }
+
+    /// Checks a message that homeserver `server` writes to a log in the event `number`.
+    fn logged(
+        &mut self,
+        server: usize,
+        write: &Write,
+        logged: &LoggedMessage,
+        number: EventNumber,
+    ) -> Result<(), Violation> {
+        self.misdelivered.logged(server, &mut self.rows, logged)?;
+        self.malformed.logged(&mut self.rows, logged);
+        let recipients = logged.message.recipients.iter();
+        let clients = recipients.filter_map(|recipient| self.rows.client(&recipient.config));
+        let users = clients.filter_map(|client| self.misdelivered.owner(&client));
+        self.refused.delivered(&logged.message.group_id, users);
+        self.order.logged(logged);
+        self.restored.logged(logged);
+        let Self { enqueued, rows, refused, misdelivered, .. } = self;
+        enqueued.logged(rows, logged, |client| {
+            let owner = misdelivered.owner(client);
+            owner.is_some_and(|user| refused.misleads(&logged.message.group_id, user))
+        });
+        self.journeys.logged(&mut self.rows, (server, write.key.name()), logged, number);
+        Ok(())
     }
 
     /// Notes that the store of homeserver `server` has lost a commit that it had applied.

@@ -31,7 +31,8 @@ pub struct Enqueued {
 struct Counts {
     /// Deliveries that delivery services wrote into the logs of their groups.
     due: u64,
-    /// Deliveries that were accepted from the dishonest homeserver: each may leave one marker.
+    /// Deliveries that were accepted from the dishonest homeserver, or led to others than they are for: each may
+    /// leave one marker.
     markers: u64,
     /// Entries of the queue.
     made: u64,
@@ -53,12 +54,14 @@ impl Enqueued {
         Some(journeys.explain_missing(Violation::now("enqueued", what, should), *client))
     }
 
-    /// Counts the recipients of a message where its group orders it, not in the streams that carry it on.
-    pub fn logged(&mut self, rows: &mut Rows, logged: &LoggedMessage) {
+    /// Counts the recipients of a message where its group orders it, not in the streams that carry it on. Those
+    /// who are `misled` to get a marker at most.
+    pub fn logged(&mut self, rows: &mut Rows, logged: &LoggedMessage, misled: impl Fn(&QsClientId) -> bool) {
         for recipient in &logged.message.recipients {
             let Some(client) = rows.client(&recipient.config) else { continue };
             let counts = self.queues.entry(client).or_default();
             match &logged.log {
+                LogId::Group(_) if misled(&client) => counts.markers += 1,
                 LogId::Group(_) => counts.due += 1,
                 LogId::Stream { source, .. } if rows.is_dishonest(source) => counts.markers += 1,
                 LogId::Stream { .. } => {}

@@ -23,6 +23,8 @@ pub mod epochs;
 pub mod excused;
 pub mod journeys;
 pub mod kept;
+pub mod malformed;
+pub mod misdelivered;
 pub mod order;
 pub mod queues;
 pub mod refusals;
@@ -43,7 +45,7 @@ mod tests;
 mod violation;
 
 /// The names of all oracles, as failures show them. `drained` and `unfinished` judge the end of a world.
-pub const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 20] = [
     "acknowledged",
     "allowances",
     "counted",
@@ -53,6 +55,8 @@ pub const NAMES: [&str; 18] = [
     "enqueued",
     "epochs",
     "kept",
+    "malformed",
+    "misdelivered",
     "order",
     "queues",
     "refusals",

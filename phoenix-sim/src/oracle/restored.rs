@@ -232,6 +232,12 @@ impl Restored {
         self.older.get(user).is_some_and(|older| older.has_said && older.lost.contains(group))
     }
 
+    /// Returns whether a user has gone back to an older copy, so that homeservers may know its client by other
+    /// keys than it has.
+    pub fn has_gone_back(&self, user: &UserId) -> bool {
+        self.older.contains_key(user)
+    }
+
     /// Returns whether a user has gone back to an older copy, and been told so by the client.
     pub fn is_older(&self, user: &UserId) -> bool {
         self.older.get(user).is_some_and(|older| older.has_said)

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use phoenix_core::{
-    client::ClientConfig,
-    config::{Config, Rates, Sizes, Times},
-};
+use phoenix_core::config::{Config, Rates, Sizes, Times};
 use serde::{Deserialize, Serialize};
 
 use super::world::Plan;
@@ -125,28 +122,5 @@ impl Plan {
     /// Returns whether homeservers have less of something than the world needs.
     pub fn is_small(&self, bound: Bound) -> bool {
         self.servers.iter().any(|server| bound.is_small(&server.config))
-    }
-}
-
-/// How many packages clients publish.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Packages {
-    /// How many key packages besides the last resort.
-    pub keys: usize,
-    /// How many connection packages.
-    pub connections: usize,
-}
-
-impl Packages {
-    /// Sets the settings of a client.
-    pub fn apply(&self, config: &mut ClientConfig) {
-        (config.key_packages, config.connection_packages) = (self.keys, self.connections);
-    }
-}
-
-impl Default for Packages {
-    fn default() -> Self {
-        Self { keys: 10, connections: 5 }
     }
 }

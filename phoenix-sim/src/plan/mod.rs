@@ -9,6 +9,7 @@
 //! * `intents`: what users want.
 //! * `faults`: what goes wrong at a time that the plan names.
 //! * `bounds`: what homeservers and clients have little of.
+//! * `packages`: how many packages clients publish.
 //! * `leniency`: what honest users may meet in a world.
 //! * `rest`: when everything must have settled.
 //! * [`durations`]: durations as people write them.
@@ -24,17 +25,19 @@ mod faults;
 mod intents;
 mod leniency;
 mod moments;
+mod packages;
 mod periodic;
 mod rest;
 mod settings;
 pub mod text;
 mod world;
 
-pub use bounds::{Bound, Packages};
+pub use bounds::Bound;
 pub use faults::{DeviceCopy, Fault, FaultKind};
 pub use intents::{Action, GroupNumber, Intent};
 pub use leniency::Leniency;
+pub use packages::Packages;
 pub use periodic::Periodic;
 pub use rest::TIMEOUT;
 pub use settings::{Bug, Cryptography, Settings};
-pub use world::{Habits, Plan, ServerPlan, UserPlan};
+pub use world::{Habits, Hostile, Loan, Plan, ServerPlan, UserPlan};

@@ -1,9 +1,12 @@
 //! The size of a world, its cryptography, and the bug to plant in it.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use phoenix_core::{client::ClientPlant, config::Plant};
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Serialize,
+    de::{IntoDeserializer, value},
+};
 
 /// The size of a world and the bug to plant in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,12 +49,28 @@ impl Cryptography {
 
 /// A bug that oracles must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "no such bug can be planted: `phoenix-sim run --help` lists all")]
+#[serde(untagged, expecting = "no such bug can be planted: `phoenix-sim run --plant x` lists all")]
 pub enum Bug {
     /// In all homeservers.
     Homeservers(Plant),
     /// In all clients.
     Clients(ClientPlant),
+}
+
+impl FromStr for Bug {
+    type Err = String;
+
+    /// Reads the name of a bug, in small letters, its words joined by hyphens. The error lists all names.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let name = text.replace('-', "_");
+        let in_homeservers = Plant::deserialize(name.as_str().into_deserializer());
+        let in_clients = ClientPlant::deserialize(name.as_str().into_deserializer());
+        in_homeservers.map(Self::Homeservers).or_else(|error: value::Error| {
+            in_clients.map(Self::Clients).map_err(|in_clients: value::Error| {
+                format!("in homeservers: {error}; in clients: {in_clients}").replace('_', "-")
+            })
+        })
+    }
 }
 
 impl Settings {

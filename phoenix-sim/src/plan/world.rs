@@ -6,12 +6,12 @@ use phoenix_core::{config::Config, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    bounds::Packages,
     config,
     differences::is_default,
     faults::{Fault, FaultKind},
-    intents::Intent,
+    intents::{GroupNumber, Intent},
     moments,
+    packages::Packages,
     periodic::Periodic,
     settings::Settings,
 };
@@ -48,6 +48,32 @@ pub struct Plan {
     pub habits: Habits,
     /// When the dishonest homeserver attempts an attack. Empty: there is no dishonest homeserver.
     pub attempts: Vec<Duration>,
+    /// When attackers make a request with the keys of a user.
+    pub loans: Vec<Loan>,
+    /// The group in which an attacker damages what its founder sends.
+    pub hostile: Option<Hostile>,
+}
+
+/// A group, whose founder lends its keys to an attacker who damages what it sends there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hostile {
+    /// The index of the founder.
+    pub user: usize,
+    /// The group.
+    pub group: GroupNumber,
+    /// Another group, of the founder alone, whose deliveries the attacker has lead to others.
+    pub lone: GroupNumber,
+}
+
+/// A request of an attacker with the keys that a user lends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Loan {
+    /// When it is made.
+    pub at: Duration,
+    /// The index of the user.
+    pub user: usize,
 }
 
 impl Plan {

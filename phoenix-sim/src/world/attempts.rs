@@ -14,10 +14,10 @@ use crate::{
 
 /// The codes of refusals that say nothing about an attempt: the rate was exceeded, a peer was unavailable, or
 /// the store failed.
-const NO_VERDICT: [u16; 3] = [304, 708, 900];
+pub(super) const NO_VERDICT: [u16; 3] = [304, 708, 900];
 
 /// The codes of refusals that say nothing about an attempt if a homeserver's clock is wrong.
-const MISDATED: [u16; 2] = [201, 702];
+pub(super) const MISDATED: [u16; 2] = [201, 702];
 
 impl World {
     /// Lets the dishonest homeserver read a request of anyone else.
@@ -25,11 +25,20 @@ impl World {
         let user = match caller {
             Caller::User { user, .. } => Some(*user),
             Caller::Process { .. } => None,
-            Caller::Adversary { .. } => return,
+            Caller::Adversary { .. } | Caller::Malice { .. } => return,
         };
         let now = self.clock.now();
+        self.malice.overhear(user, to, now, request);
         if let Some(adversary) = &mut self.adversary {
             adversary.overhear(user, to, now, request);
+        }
+    }
+
+    /// Lets attackers read an answer to a user.
+    pub(super) fn overhear_answer(&mut self, request: &[u8], answer: &[u8]) {
+        self.malice.overhear_answer(request, answer);
+        if let Some(adversary) = &mut self.adversary {
+            adversary.overhear_answer(request, answer);
         }
     }
 

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use phoenix_core::{client::ExchangeId, operation::Ask};
 
 use super::process::Process;
-use crate::adversary::AttemptId;
+use crate::{adversary::AttemptId, malice};
 
 /// Names a call, in the order in which calls are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +30,8 @@ pub(super) enum Caller {
     Process { process: Process, ask: Ask },
     /// The dishonest homeserver.
     Adversary { attempt: AttemptId },
+    /// An attacker with the keys of a user.
+    Malice { user: usize, attempt: malice::AttemptId },
 }
 
 /// A call that has not ended.

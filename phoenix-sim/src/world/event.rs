@@ -68,6 +68,8 @@ pub(super) enum Event {
     Intent { intent: usize },
     /// The dishonest homeserver attempts an attack.
     Attempt,
+    /// An attacker makes a request with the keys of a user.
+    AbuseKeys { user: usize },
     /// The faults end.
     FaultsEnd,
     /// The world checks whether everything has settled.
@@ -132,6 +134,7 @@ impl Event {
             Self::Signalled { user } => format!("user {user} is signalled"),
             Self::Intent { intent } => format!("it is time for intent {intent}"),
             Self::Attempt => "the dishonest homeserver attempts an attack".to_owned(),
+            Self::AbuseKeys { user } => format!("an attacker has the keys of user {user}"),
             Self::FaultsEnd => "the faults end".to_owned(),
             Self::CheckSettled => "has everything settled?".to_owned(),
         }

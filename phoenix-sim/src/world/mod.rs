@@ -9,7 +9,7 @@
 //! * `state`: the world itself, which every file after it extends by methods.
 //! * `setup`: from a plan to the first events.
 //! * `requests`, `processes`, `timers`, `stores`: the homeservers and the network between them.
-//! * `users`, `clients`, `intents`, `giving_up`, `attempts`: the honest and the dishonest who use them.
+//! * `users`, `clients`, `intents`, `giving_up`, `attempts`, `malice`: the honest and the dishonest who use them.
 //! * `naming`: what failures call all of them.
 //! * `faults`, `mishaps`, `pauses`, `power`, `settling`: what goes wrong, and the end of it.
 //! * `run`: the loop, which handles one event after the other.
@@ -22,6 +22,7 @@ mod faults;
 mod giving_up;
 mod intents;
 mod machine;
+mod malice;
 mod marks;
 mod mishaps;
 mod naming;

@@ -27,7 +27,7 @@ const CONNECTION_REFUSED: Duration = Duration::from_millis(5);
 impl World {
     /// Sends a request to a homeserver.
     pub(super) fn call(&mut self, caller: Caller, domain: &Domain, request: Vec<u8>) {
-        let is_honest = !matches!(caller, Caller::Adversary { .. });
+        let is_honest = matches!(caller, Caller::User { .. } | Caller::Process { .. });
         let id = CallId { number: self.next_call, is_honest };
         self.next_call += 1;
         self.trace.note(format!("{id} {} to {domain}", operation_name(&request)));
@@ -74,7 +74,7 @@ impl World {
     /// Returns the homeserver on whose side of a partition the caller is.
     fn home(&self, caller: &Caller) -> usize {
         match caller {
-            Caller::User { user, .. } => self.users[*user].server,
+            Caller::User { user, .. } | Caller::Malice { user, .. } => self.users[*user].server,
             Caller::Process { process, .. } => self.machines[process.machine].server,
             Caller::Adversary { .. } => self.servers.len() - 1,
         }
@@ -146,13 +146,14 @@ impl World {
         };
         match ended.caller {
             Caller::User { user, start, exchange } => {
-                if let (Ok(answer), Some(adversary)) = (&answer, &mut self.adversary) {
-                    adversary.overhear_answer(&ended.request, answer);
+                if let Ok(answer) = &answer {
+                    self.overhear_answer(&ended.request, answer);
                 }
                 self.answer_user(user, start, exchange, &ended.request, answer)
             }
             Caller::Process { process, ask } => self.answer_process(process, &ask, &answer),
             Caller::Adversary { attempt } => self.judge_attempt(attempt, answer),
+            Caller::Malice { attempt, .. } => self.judge_abuse(attempt, answer),
         }
     }
 }

@@ -146,6 +146,10 @@ impl World {
                 self.attempt();
                 Ok(())
             }
+            Event::AbuseKeys { user } => {
+                self.abuse_keys(user);
+                Ok(())
+            }
             Event::FaultsEnd => self.end_faults(),
             Event::CheckSettled => self.check_settled(),
         }

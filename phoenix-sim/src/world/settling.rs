@@ -41,6 +41,11 @@ impl World {
         let is_complete = !self.oracles.excused.permitted.permits_gaps();
         let not_enqueued = || self.oracles.enqueued.missing(journeys).filter(|_| is_complete);
         let unmarked = || self.oracles.refused.unmarked().into_iter().next().filter(|_| is_complete);
+        let untold = || {
+            let is_older = |user: &usize| self.oracles.restored.has_gone_back(&self.users[*user].id);
+            let older = (0..self.users.len()).filter(is_older).collect();
+            self.oracles.malformed.untold(&self.oracles.misdelivered, &older).into_iter().next()
+        };
         let undrained = || {
             let checks =
                 self.servers.iter().map(|server| drained::check(server.domain.as_str(), &server.disk));
@@ -49,6 +54,7 @@ impl World {
         lost.or_else(unsaid)
             .or_else(not_enqueued)
             .or_else(unmarked)
+            .or_else(untold)
             .or_else(undrained)
             .or_else(|| self.unfinished())
     }
@@ -81,6 +87,11 @@ impl World {
         let attempts = self.adversary.as_ref().map_or(0, |adversary| adversary.under_way());
         if attempts > 0 {
             let what = format!("{attempts} attempts of the dishonest homeserver have no outcome");
+            return violation(what, "Every call ends: with an answer, or after its timeout.");
+        }
+        let abuses = self.malice.under_way();
+        if abuses > 0 {
+            let what = format!("{abuses} attempts of malicious clients have no outcome");
             return violation(what, "Every call ends: with an answer, or after its timeout.");
         }
         None

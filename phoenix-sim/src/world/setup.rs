@@ -16,9 +16,11 @@ use crate::{
     adversary::Adversary,
     clock::Clock,
     generate,
+    malice::{Damages, Malice},
     names::Book,
     oracle::{
         Oracles,
+        misdelivered::Misdelivered,
         rows::{Homeserver, Rows},
     },
     plan::{DeviceCopy, FaultKind, Plan, ServerPlan},
@@ -60,6 +62,11 @@ impl World {
             calls: BTreeMap::new(),
             next_call: 0,
             adversary: None,
+            damages: Damages::default(),
+            malice: Malice::new(
+                plan.servers.iter().map(|server| server.config.domain.clone()).collect(),
+                random("malicious clients"),
+            ),
             oracles: Oracles::default(),
             trace: Trace::new(plan.start),
             names: Book::default(),
@@ -87,6 +94,7 @@ impl World {
         let last = self.servers.last().map(|server| server.domain.clone());
         let dishonest = last.filter(|_| !plan.attempts.is_empty());
         self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect(), dishonest);
+        self.oracles.misdelivered = Misdelivered::new(&plan);
         self.oracles.enqueued.may_mark_twice = plan.leniency().permits_missing();
         self.oracles.excused.permitted = plan.leniency();
         self.oracles.refusals.permitted = plan.leniency();
@@ -107,6 +115,9 @@ impl World {
         }
         for at in &plan.attempts {
             self.after(*at, Event::Attempt);
+        }
+        for loan in &plan.loans {
+            self.after(loan.at, Event::AbuseKeys { user: loan.user });
         }
         self.after(plan.faults_end, Event::FaultsEnd);
     }

@@ -112,7 +112,9 @@ impl World {
                     let User { id, start, .. } = &self.users[user];
                     let caller = Caller::User { user, start: *start, exchange: exchange.id };
                     self.oracles.restored.sent(id, &exchange.request, self.trace.current())?;
-                    self.call(caller, &exchange.domain, exchange.request);
+                    self.oracles.misdelivered.sent(user, &exchange.domain, &exchange.request)?;
+                    let request = self.damaged(user, exchange.request);
+                    self.call(caller, &exchange.domain, request);
                 }
                 Output::Event(id, event) => self.show(user, id, &event)?,
                 Output::Stopped => self.stop_client(user),
@@ -180,6 +182,10 @@ impl World {
                     && let Action::CreateGroup { group: number } = self.plan.intents[*intent].action
                 {
                     self.groups.insert(number, group.clone());
+                    let hostile = self.plan.hostile;
+                    if hostile.is_some_and(|hostile| [hostile.group, hostile.lone].contains(&number)) {
+                        self.oracles.acknowledged.except(group.clone());
+                    }
                     self.learn_group(number);
                 }
             }

@@ -3,6 +3,7 @@
 mod clocks;
 mod dishonest;
 mod hostile;
+mod lent_keys;
 mod mls_vectors;
 mod network;
 mod restarts;
