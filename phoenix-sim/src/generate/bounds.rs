@@ -58,6 +58,11 @@ impl Scarcity {
         Self { bounds }
     }
 
+    /// Returns whether what waits for another homeserver may be dropped.
+    pub fn drops(&self) -> bool {
+        self.has(Bound::OutboxEntries) || self.has(Bound::OutboxAge)
+    }
+
     fn has(&self, bound: Bound) -> bool {
         self.bounds.contains(&bound)
     }
@@ -91,9 +96,10 @@ impl Scarcity {
                 faults.push(Fault { at: at(), lasts: 2 * MINUTE * phases.leisure, kind });
             }
         }
-        if self.has(Bound::OutboxEntries) || self.has(Bound::OutboxAge) {
+        if self.drops() {
             let kind = FaultKind::Partition { one_side: vec![settings.servers - 1] };
-            faults.push(Fault { at: at(), lasts: OUT_OF_REACH, kind });
+            let lasts = if self.has(Bound::OutboxAge) { 2 * OUT_OF_REACH } else { OUT_OF_REACH };
+            faults.push(Fault { at: at(), lasts, kind });
         }
         faults
     }
@@ -106,7 +112,11 @@ fn reduce(config: &mut Config, bound: Bound, draw: u64) {
         Bound::FanOutQueue => sizes.fan_out_queue = 6 + draw % 20,
         Bound::DirectQueue => sizes.direct_queue = 2,
         Bound::OutboxEntries => sizes.outbox_entries = 12 + draw % 16,
-        Bound::OutboxAge => times.outbox_age = Duration::from_secs(31 + draw % 10),
+        Bound::OutboxAge => {
+            times.outbox_age = Duration::from_secs(75 + draw % 10);
+            // What waits twice as long is forgotten altogether.
+            (times.backoff_limit, times.key_retry) = (Duration::from_secs(8), Duration::from_secs(4));
+        }
         Bound::Registrations => rates.registrations_per_minute = 1 + draw as u32 % 2,
         Bound::TokenAllowance => {
             (rates.token_allowance, rates.token_time_frame) = (20 + draw % 20, TOKEN_FRAME);

@@ -26,7 +26,10 @@ pub fn plan(settings: &Settings) -> Plan {
     let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &servers, phases.end);
     trouble.extend(faults::client_crashes(&mut random("client crashes"), settings, &phases));
     trouble.extend(faults::older_copy(&mut random("older copies"), settings, &phases));
-    trouble.extend(clocks::steps(&mut random("clocks"), settings, &phases));
+    // A wrong clock may take everything that waits for too old, at once.
+    if !scarcity.drops() {
+        trouble.extend(clocks::steps(&mut random("clocks"), settings, &phases));
+    }
     trouble.extend(repair::mishaps(&seed, settings, &servers, phases.end));
     trouble.extend(scarcity.faults(&mut random("absences"), settings, &phases));
     let periodic = periodic::periodic(&mut random("periodic"));

@@ -20,6 +20,9 @@ pub struct Acknowledged {
     acknowledged: BTreeMap<(GroupId, u64), Message>,
     /// By recipient, group and position; in which step of the world.
     received: BTreeMap<(UserId, GroupId, u64), u64>,
+    /// The texts that each recipient has received; in which step of the world. A message that was ordered twice,
+    /// because its sender could not know, is shown once, and need not be at the position that was acknowledged.
+    texts: BTreeMap<(UserId, GroupId, Vec<u8>), u64>,
 }
 
 #[derive(Debug)]
@@ -36,7 +39,8 @@ impl Acknowledged {
     /// Two messages were acknowledged at one position.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         let user = observation.user_id;
-        if let Event::Message { group, position, .. } = observation.event {
+        if let Event::Message { group, position, text, .. } = observation.event {
+            self.texts.entry((user.clone(), group.clone(), text.clone())).or_insert(observation.step);
             let name = (user.clone(), group.clone(), *position);
             self.received.entry(name).or_insert(observation.step);
         }
@@ -56,6 +60,7 @@ impl Acknowledged {
     /// Forgets what has reached a user from the step `since` on.
     pub fn goes_back(&mut self, user: &UserId, since: u64) {
         self.received.retain(|(of, _, _), step| of != user || *step < since);
+        self.texts.retain(|(of, _, _), step| of != user || *step < since);
     }
 
     /// Returns how many messages were acknowledged.
@@ -95,6 +100,7 @@ impl Acknowledged {
                     && !restored.excepts(member, group)
                     && !excused.excepts(member, group, *position)
                     && !self.received.contains_key(&(member.clone(), group.clone(), *position))
+                    && !self.texts.contains_key(&(member.clone(), group.clone(), message.text.clone()))
             });
             let text = String::from_utf8_lossy(&message.text).into_owned();
             let epoch = epoch.unwrap_or_default();

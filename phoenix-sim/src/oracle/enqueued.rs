@@ -6,15 +6,13 @@
 use std::{collections::BTreeMap, fmt};
 
 use phoenix_core::{
-    codec::decode,
-    crypto::ratchet::{QueueEntry, QueueEntryContent},
     identifiers::{LogId, QsClientId},
     store::Write,
 };
 
 use super::{
     journeys::Journeys,
-    rows::{LoggedMessage, Rows},
+    rows::{LoggedMessage, Rows, is_delivery},
     violation::Violation,
 };
 
@@ -22,6 +20,9 @@ use super::{
 #[derive(Default)]
 pub struct Enqueued {
     queues: BTreeMap<QsClientId, Counts>,
+    /// Whether entries may have a marker besides: what waits too long for an answer may be dropped after it was
+    /// delivered.
+    pub may_mark_twice: bool,
 }
 
 #[derive(Default)]
@@ -97,7 +98,7 @@ impl Enqueued {
         }
         let counts = self.queues.entry(client).or_default();
         counts.made += 1;
-        if counts.made <= counts.due + counts.markers {
+        if self.may_mark_twice || counts.made <= counts.due + counts.markers {
             return Ok(());
         }
         let what = format!("{client:?} has an entry twice: it has {counts}");
@@ -110,11 +111,4 @@ impl Enqueued {
 /// Returns the client in whose queue an entry is.
 fn owner(name: &[u8]) -> Option<QsClientId> {
     Some(QsClientId(name.get(..16)?.try_into().ok()?))
-}
-
-/// Returns whether an entry carries a delivery, and not a key of the queue or randomness for it.
-fn is_delivery(write: &Write) -> bool {
-    // The row is one byte for its format, then the entry.
-    let entry = write.bytes.as_ref().and_then(|bytes| decode::<QueueEntry>(bytes.get(1..)?).ok());
-    entry.is_some_and(|entry| matches!(entry.content, QueueEntryContent::Message(_)))
 }

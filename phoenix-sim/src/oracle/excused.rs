@@ -4,11 +4,11 @@
 //! Only what was ordered behind the last message that the client has received is excused: what came before has
 //! arrived already, for a queue keeps the order of its groups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix_core::{
     client::Event,
-    identifiers::{GroupId, UserId},
+    identifiers::{Domain, GroupId, UserId},
 };
 
 use super::{observation::Observation, order::Order};
@@ -21,6 +21,8 @@ pub struct Excused {
     pub permitted: Leniency,
     /// The first position that is excused.
     from: BTreeMap<(UserId, GroupId), u64>,
+    /// From which homeserver to which one entries were forgotten, with whom to tell: far too many waited.
+    forgotten: BTreeSet<(Domain, Domain)>,
 }
 
 impl Excused {
@@ -38,13 +40,23 @@ impl Excused {
         Some(group)
     }
 
+    /// Notes that a homeserver has forgotten entries that waited for another one.
+    pub fn forgets(&mut self, from: Domain, to: Domain) {
+        self.forgotten.insert((from, to));
+    }
+
     /// Returns whether a member need not receive the message at a position of a group.
     pub fn excepts(&self, user: &UserId, group: &GroupId, position: u64) -> bool {
-        self.from.get(&(user.clone(), group.clone())).is_some_and(|from| *from <= position)
+        self.is_forgotten(user, group)
+            || self.from.get(&(user.clone(), group.clone())).is_some_and(|from| *from <= position)
     }
 
     /// Returns whether a member cannot follow a group any further.
     pub fn has_lost(&self, user: &UserId, group: &GroupId) -> bool {
-        self.from.contains_key(&(user.clone(), group.clone()))
+        self.is_forgotten(user, group) || self.from.contains_key(&(user.clone(), group.clone()))
+    }
+
+    fn is_forgotten(&self, user: &UserId, group: &GroupId) -> bool {
+        self.forgotten.contains(&(group.domain.clone(), user.domain.clone()))
     }
 }

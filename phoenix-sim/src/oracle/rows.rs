@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 
 use phoenix_core::{
     codec::{decode, encode},
-    crypto::{aead::EarCiphertext, labels::Label},
+    crypto::{
+        aead::EarCiphertext,
+        labels::Label,
+        ratchet::{QueueEntry, QueueEntryContent},
+    },
     identifiers::{Domain, LogId, QsClientId},
     keys::ServiceKeys,
     store::{Key, Protection, Write},
@@ -94,4 +98,11 @@ impl Rows {
 pub fn entry_name(name: &[u8]) -> Option<(QsClientId, u64)> {
     let (client, sequence) = name.split_at_checked(16)?;
     Some((QsClientId(client.try_into().ok()?), u64::from_be_bytes(sequence.try_into().ok()?)))
+}
+
+/// Returns whether an entry of a queue carries a delivery, and not a key of the queue or randomness for it.
+pub fn is_delivery(write: &Write) -> bool {
+    // The row is one byte for its format, then the entry.
+    let entry = write.bytes.as_ref().and_then(|bytes| decode::<QueueEntry>(bytes.get(1..)?).ok());
+    entry.is_some_and(|entry| matches!(entry.content, QueueEntryContent::Message(_)))
 }

@@ -89,8 +89,8 @@ impl Leniency {
             Refusal::FrameOutsideTimeWindow { .. } | Refusal::NoValidKey { .. } => {
                 when(self.wrong_server_clocks && !is_calm, "the clock of a homeserver is wrong")
             }
-            Refusal::KeyPackageNotCovered => {
-                when(self.wrong_server_clocks, "it was handed out while a clock was wrong")
+            Refusal::KeyPackageNotCovered | Refusal::InvalidKeyPackage => {
+                when(self.wrong_clocks, "it was made or handed out while a clock was wrong")
             }
             Refusal::InvalidCredential { .. } | Refusal::Unauthenticated => {
                 when(self.wrong_clocks && !is_calm, "a clock is wrong: what is valid is not yet, or no more")

@@ -24,9 +24,10 @@ impl Plan {
     pub fn rest_bound(&self) -> Duration {
         let times = self.servers.iter().map(|server| &server.config.times);
         let backoff = times.clone().map(|times| times.backoff_limit).max().unwrap_or_default();
+        let key_retry = times.clone().map(|times| times.key_retry).max().unwrap_or_default();
         let lease = times.map(|times| times.lease).max().unwrap_or_default();
-        // The last message that was lost was given up then.
-        let homeservers = 2 * TIMEOUT + backoff + lease + self.habits.scan_timers;
+        // A delivery is tried again, by another process perhaps; the other homeserver could not ask for keys.
+        let homeservers = 2 * TIMEOUT + backoff + key_retry + lease + self.habits.scan_timers;
         let clients = 2 * TIMEOUT + CLIENT_PATIENCE + self.habits.read_queues + self.habits.try_again;
         homeservers + clients * IN_TURN + self.piled_up()
     }

@@ -16,7 +16,7 @@ use crate::{
 /// the store failed.
 const NO_VERDICT: [u16; 3] = [304, 708, 900];
 
-/// The codes of refusals that say nothing about an attempt if the homeserver's clock is wrong.
+/// The codes of refusals that say nothing about an attempt if a homeserver's clock is wrong.
 const MISDATED: [u16; 2] = [201, 702];
 
 impl World {
@@ -76,7 +76,7 @@ impl World {
         match (&attempt.expected, outcome) {
             (_, ResponseOutcome::Refused(refusal))
                 if NO_VERDICT.contains(&refusal.code())
-                    || (MISDATED.contains(&refusal.code()) && self.plan.sets_clock_of(attempt.victim)) =>
+                    || (MISDATED.contains(&refusal.code()) && self.plan.sets_server_clocks()) =>
             {
                 Ok("no verdict")
             }

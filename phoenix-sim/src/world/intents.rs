@@ -70,7 +70,8 @@ impl World {
         let outcome_text =
             outcome.as_ref().map_or_else(|error| format!("has failed: {error}"), |()| "is done".into());
         self.trace.note(format!("intent {intent} of user {user} {outcome_text}"));
-        if outcome.is_ok() {
+        // An attempt whose outcome was not known may have succeeded.
+        if outcome.is_ok() || matches!(outcome, Err(ClientError::AlreadyMember(_))) {
             self.finished.insert(intent, self.trace.count());
             if let Action::Connect { other } = self.plan.intents[intent].action {
                 self.listen(other);

@@ -5,7 +5,7 @@ use phoenix_core::{
     codec::{decode, encode},
     crypto::ratchet::{QueueEntry, QueueEntryContent},
     error::Refusal,
-    identifiers::RequestId,
+    identifiers::{Domain, GroupId, RequestId, StreamName},
     store::{Commit, RecordKind},
     wire::{
         auth_service::GetConnectionPackageReply,
@@ -114,20 +114,42 @@ impl World {
     }
 
     /// Marks what a commit does only where a bound was met.
-    pub(super) fn mark_commit(&mut self, commit: &Commit) {
+    pub(super) fn mark_commit(&mut self, server: usize, commit: &Commit) {
         let of = |kind: RecordKind| commit.writes.iter().filter(move |write| write.key.kind() == kind);
         let rotates = of(RecordKind::FanOutQueueEntry).any(|write| {
             // The row is one byte for its format, then the entry.
             let entry = write.bytes.as_ref().and_then(|bytes| decode::<QueueEntry>(bytes.get(1..)?).ok());
             entry.is_some_and(|entry| matches!(entry.content, QueueEntryContent::Rotation(_)))
         });
-        let is_part =
-            of(RecordKind::FanOutProgress).next().is_some() && of(RecordKind::FanOutRow).next().is_none();
+        let is_distribution = of(RecordKind::FanOutProgress).next().is_some();
+        let is_part = is_distribution && of(RecordKind::FanOutRow).next().is_none();
+        if is_distribution && self.oracles.excused.permitted.permits_missing() {
+            let lost = of(RecordKind::OutboundEntry).filter(|write| write.bytes.is_none());
+            let streams = lost.filter_map(|write| {
+                let name = write.key.name();
+                decode::<StreamName>(name.get(..name.len().checked_sub(8)?)?).ok()
+            });
+            let destinations: Vec<Domain> = streams.map(|stream| stream.destination).collect();
+            destinations.into_iter().for_each(|destination| self.forgets(server, destination));
+        }
         if rotates {
             self.meet(Bound::QueueRotation);
         }
         if is_part {
             self.meet(Bound::Recipients);
         }
+    }
+
+    /// Notes that a homeserver has forgotten what waited for another one, and whom to tell of it.
+    fn forgets(&mut self, server: usize, to: Domain) {
+        let from = self.servers[server].domain.clone();
+        for user in 0..self.users.len() {
+            if self.servers[self.users[user].server].domain == to {
+                let groups: Vec<GroupId> =
+                    self.groups.values().filter(|group| group.domain == from).cloned().collect();
+                groups.iter().for_each(|group| self.give_up_group(user, group));
+            }
+        }
+        self.oracles.excused.forgets(from, to);
     }
 }

@@ -83,6 +83,7 @@ impl World {
         let last = self.servers.last().map(|server| server.domain.clone());
         let dishonest = last.filter(|_| !plan.attempts.is_empty());
         self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect(), dishonest);
+        self.oracles.enqueued.may_mark_twice = plan.leniency().permits_missing();
         self.oracles.excused.permitted = plan.leniency();
         self.oracles.refusals.permitted = plan.leniency();
         for (number, user) in plan.users.iter().enumerate() {

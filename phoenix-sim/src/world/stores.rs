@@ -127,7 +127,7 @@ impl World {
             }
             self.oracles.commits(server, disk, commit, self.trace.current())?;
             journal.applies(&disk.rows, commit);
-            self.mark_commit(commit);
+            self.mark_commit(server, commit);
             self.step_to_power_failure(server);
         }
         let disk = &mut self.servers[server].disk;
