@@ -104,7 +104,7 @@ fn other_failures_are_readable_too() {
     let plants = [
         (Bug::Homeservers(Plant::SkipSignature), "refused"),
         (Bug::Homeservers(Plant::AckBeforeCommit), "order"),
-        (Bug::Clients(ClientPlant::SaveAfterRequest), "unfinished"),
+        (Bug::Clients(ClientPlant::SavedGenerator), "restored"),
     ];
     for (plant, oracle) in plants {
         let (_, run) = found(plant, oracle);
