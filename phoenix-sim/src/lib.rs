@@ -141,11 +141,12 @@
 //! | --- | --- | --- |
 //! | `settings` | the [seed, the bug to plant, the cryptography](plan::Settings) | 0, none, null |
 //! | `servers` | the [homeservers](plan::ServerPlan); `config` has what is not the default | |
-//! | `users` | the homeserver of each user | none |
+//! | `users` | the [users](plan::UserPlan): the homeserver of each | none |
 //! | `intents` | what [users want](plan::Intent); with `times` and `every`, several times | none |
 //! | `faults` | what [goes wrong](plan::Fault), when and for how long | none |
 //! | `network` | what [messages](network::Conditions) suffer until the faults end | nothing |
 //! | `store_faults` | what [stores](disk::StoreFaults) suffer until the faults end | nothing |
+//! | `start`, `packages`, `periodic`, `habits` | see the [plan](plan::Plan) | as usual |
 //! | `faults_end` | from when on everything must settle | at once |
 //! | `attempts` | when the dishonest homeserver attacks, the last of `servers` | there is none |
 //!
@@ -183,13 +184,13 @@
 //! * **What led to it** is a chain of causes: each line is an event that was scheduled during the one before,
 //!   with its virtual time, its number and, behind semicolons, what was noted while it was handled. The chain
 //!   ends with the last stage that was reached, or with an earlier event that the failure contradicts. Here
-//!   it is event 719: the client receives the entry, begins to save what it has read, and crashes.
+//!   it is event 667: the client receives the entry, and begins to save what it has read.
 //! * **What happened next**: the events after that one, anywhere, that came of it or tell something else. The
-//!   save of the client reaches its device after the crash; when it starts again, it has read the message and
-//!   goes on behind it, for nothing of it was kept to be shown.
-//! * **… and now** the chain of causes of the event in which the oracle failed: twenty virtual minutes
-//!   later, the world is not settled. If there is no earlier event, there is this chain alone; what both have
-//!   in common is shown once.
+//!   save of the client reaches its device, and the client crashes before it has shown the message; when it
+//!   starts again, it goes on behind it, for nothing of it was kept to be shown.
+//! * **… and now** the chain of causes of the event in which the oracle failed: an hour later, the world is
+//!   not settled. If there is no earlier event, there is this chain alone; what both have in common is shown
+//!   once.
 //! * **The last events** of the whole world, for what happened at the same time elsewhere.
 //! * **Repeat it by**: the command that makes the same world, with the same numbers of events.
 //!

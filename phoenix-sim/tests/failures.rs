@@ -6,6 +6,7 @@ use std::{
     fs,
     process::{self, Command},
     sync::atomic::AtomicU64,
+    time::Duration,
 };
 
 use phoenix_core::{client::ClientPlant, config::Plant};
@@ -19,10 +20,9 @@ use serde_json::Value;
 /// Returns the first world in which an oracle finds the bug.
 fn found(plant: Bug, oracle: &str) -> (Settings, LoggedRun) {
     let found = (1..500).find_map(|seed| {
-        let plant = Some(plant);
+        let (plant, span) = (Some(plant), Some(Duration::from_secs(60)));
         let cryptography = Cryptography::Null;
-        let settings =
-            Settings { seed, servers: 2, users: 3, messages: 12, plant, cryptography, ..Settings::default() };
+        let settings = Settings { seed, servers: 2, users: 3, messages: 12, span, plant, cryptography };
         let run = world::run_logged(&settings, &AtomicU64::new(0), usize::MAX).unwrap();
         let is_one = run.report.failure.as_ref().is_some_and(|failure| failure.oracle == oracle);
         is_one.then_some((settings, run))
@@ -104,7 +104,7 @@ fn other_failures_are_readable_too() {
     let plants = [
         (Bug::Homeservers(Plant::SkipSignature), "refused"),
         (Bug::Homeservers(Plant::AckBeforeCommit), "order"),
-        (Bug::Clients(ClientPlant::SaveAfterRequest), "unfinished"),
+        (Bug::Clients(ClientPlant::SavedGenerator), "restored"),
     ];
     for (plant, oracle) in plants {
         let (_, run) = found(plant, oracle);

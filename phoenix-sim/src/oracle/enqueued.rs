@@ -14,7 +14,7 @@ use phoenix_core::{
 use super::{
     journeys::Journeys,
     layout,
-    rows::{LoggedMessage, Rows},
+    rows::{LoggedMessage, Rows, is_delivery},
     violation::Violation,
 };
 
@@ -116,9 +116,4 @@ impl Enqueued {
 /// Returns the client in whose queue an entry is.
 fn owner(name: &[u8]) -> Option<QsClientId> {
     layout::numbered(name).and_then(|(of, _)| decode(of).ok())
-}
-
-/// Returns whether an entry carries a delivery, and not a key of the queue or randomness for it.
-fn is_delivery(write: &Write) -> bool {
-    write.bytes.as_deref().is_some_and(layout::is_message)
 }

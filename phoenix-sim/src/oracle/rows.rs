@@ -13,6 +13,8 @@ use phoenix_core::{
     wire::fan_out::{ClientQueueConfig, FanOutMessage, QueueConfig},
 };
 
+use crate::oracle::layout;
+
 /// The keys of all homeservers.
 #[derive(Default)]
 pub struct Rows {
@@ -103,4 +105,9 @@ impl Rows {
 pub fn entry_name(name: &[u8]) -> Option<(QsClientId, u64)> {
     let (client, sequence) = name.split_at_checked(16)?;
     Some((QsClientId(client.try_into().ok()?), u64::from_be_bytes(sequence.try_into().ok()?)))
+}
+
+/// Returns whether an entry of a queue carries a delivery, and not a key of the queue or randomness for it.
+pub fn is_delivery(write: &Write) -> bool {
+    write.bytes.as_deref().is_some_and(layout::is_message)
 }

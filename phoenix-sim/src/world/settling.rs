@@ -113,14 +113,15 @@ mod tests {
         plan::{Cryptography, DeviceCopy, FaultKind, Settings},
     };
 
-    /// Runs a world in which no client is set back: what arrived is not forgotten.
+    /// Runs a world of two days, so that queues are renewed, in which no client is set back: what arrived is
+    /// not forgotten.
     fn run<T>(seed: u64, look: impl FnOnce(&World) -> T + Send) -> T
     where
         T: Send,
     {
-        let cryptography = Cryptography::Null;
+        let (cryptography, span) = (Cryptography::Null, Some(Duration::from_secs(2 * 86_400)));
         let settings =
-            Settings { seed, servers: 2, users: 4, messages: 20, cryptography, ..Settings::default() };
+            Settings { seed, servers: 2, users: 4, messages: 20, span, cryptography, ..Settings::default() };
         let mut plan = generate::plan(&settings);
         let is_older =
             |kind: &FaultKind| matches!(kind, FaultKind::ClientCrash { copy: DeviceCopy::Older(_), .. });
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn every_stage_of_every_message_that_arrived_is_known() {
-        for seed in 1..=4 {
+        for seed in [1, 3] {
             let (received, known) = run(seed, |world| {
                 let users = || world.users.iter().map(|user| &user.id);
                 let ways = world.groups.values().flat_map(|group| users().map(move |user| (group, user)));

@@ -14,7 +14,7 @@ use crate::{
     disk::Disk,
     oracle::{
         observation::Observation,
-        rows::{LoggedMessage, Rows, entry_name},
+        rows::{LoggedMessage, Rows, entry_name, is_delivery},
     },
     schedule::EventNumber,
 };
@@ -171,13 +171,14 @@ fn read_progress(row: &[u8]) -> Option<(u64, usize)> {
     Some((decode(position).ok()?, decode::<u32>(made).ok()? as usize))
 }
 
-/// Returns the sequence numbers of the entries that a commit adds to each queue.
+/// Returns the sequence numbers of the entries with deliveries that a commit adds to each queue.
 fn new_entries(disk: &Disk, commit: &Commit) -> BTreeMap<QsClientId, Vec<u64>> {
     let mut entries: BTreeMap<QsClientId, Vec<u64>> = BTreeMap::new();
     for write in &commit.writes {
         let is_entry = write.key.kind() == RecordKind::FanOutQueueEntry && write.bytes.is_some();
         if is_entry
             && disk.rows.get(&write.key).is_none()
+            && is_delivery(write)
             && let Some((queue, sequence)) = entry_name(write.key.name())
         {
             entries.entry(queue).or_default().push(sequence);

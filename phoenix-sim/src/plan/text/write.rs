@@ -52,7 +52,7 @@ fn comment(name: &str) -> Option<&'static str> {
             Some("The seed decides what the plan leaves open. The sizes say what the plan was made from.")
         }
         "servers" => Some("The homeservers. If there are attempts, the last one is dishonest."),
-        "users" => Some("The homeserver of each user."),
+        "users" => Some("The users, each at one of the homeservers."),
         "intents" => Some("What users want, each from some time on, and again until it succeeds."),
         "faults" => Some("What goes wrong, until the faults end."),
         "network" => Some("What the network does until then; how often is in thousandths."),
