@@ -51,9 +51,11 @@ impl Scarcity {
         if is_none {
             bounds.clear();
         }
-        // What waits for another homeserver is dropped for one reason or the other.
-        if bounds.contains(&Bound::OutboxEntries) {
-            bounds.retain(|bound| *bound != Bound::OutboxAge);
+        // Where what waits for another homeserver is dropped, nothing else may hold it up for long.
+        if let Some(drops) =
+            bounds.iter().find(|bound| [Bound::OutboxEntries, Bound::OutboxAge].contains(bound))
+        {
+            bounds = vec![*drops];
         }
         Self { bounds }
     }
@@ -68,7 +70,8 @@ impl Scarcity {
         self.has(Bound::OutboxEntries) || self.has(Bound::OutboxAge)
     }
 
-    fn has(&self, bound: Bound) -> bool {
+    /// Returns whether there is little of something.
+    pub fn has(&self, bound: Bound) -> bool {
         self.bounds.contains(&bound)
     }
 

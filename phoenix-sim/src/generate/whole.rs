@@ -11,7 +11,7 @@ use super::{
     repair,
     servers::{hurry, servers},
 };
-use crate::plan::{Plan, Settings};
+use crate::plan::{Bound, Plan, Settings};
 
 /// Returns the plan that follows from `settings`.
 pub fn plan(settings: &Settings) -> Plan {
@@ -31,11 +31,13 @@ pub fn plan(settings: &Settings) -> Plan {
         trouble.extend(clocks::steps(&mut random("clocks"), settings, &phases));
     }
     trouble.extend(repair::mishaps(&seed, settings, &servers, phases.end));
-    if phases.leisure == 1 {
+    if phases.leisure == 1 && !scarcity.drops() {
         hastened::hasten(&mut random("hastened"), settings, &mut servers, &trouble);
     }
     trouble.extend(scarcity.faults(&mut random("absences"), settings, &phases));
-    let periodic = periodic::periodic(&mut random("periodic"));
+    let mut periodic = periodic::periodic(&mut random("periodic"));
+    // No one is signalled that a direct queue is full.
+    periodic.polls |= scarcity.has(Bound::DirectQueue);
     let mut intents = beginnings(&mut random("beginnings"), settings, &phases, &groups);
     intents.extend(messages(&mut random("messages"), settings, &phases, &groups));
     intents.extend(departures(settings, &phases));

@@ -25,6 +25,8 @@ use super::{
     violation::Violation,
 };
 
+use crate::journal::Unsynced;
+
 /// What every violation here lacks.
 const SHOULD: &str = "A homeserver counts each token that it issues, and refuses those beyond an allowance.";
 
@@ -59,6 +61,16 @@ struct Issued {
 }
 
 impl Allowances {
+    /// Takes back that tokens were spent: the store of homeserver `server` has lost the commit.
+    pub fn unspent(&mut self, server: usize, lost: &Unsynced) {
+        let kept = lost.commit.writes.iter().filter(|write| {
+            write.key.kind() == RecordKind::Nullifier && write.bytes.is_some() && lost.created(&write.key)
+        });
+        let count = kept.count() as u64;
+        let issued = self.homeservers.entry(server).or_default();
+        issued.spent = issued.spent.saturating_sub(count);
+    }
+
     /// Notes that a request arrives at homeserver `server`, by whose clock it is `now`.
     pub fn arrives(&mut self, server: usize, request: &[u8], now: Timestamp) {
         if is_for_tokens(request) {

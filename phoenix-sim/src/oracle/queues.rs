@@ -30,7 +30,8 @@ pub fn observe(
         | Event::Missing { group, .. }
         | Event::MessageUnreadable { group, .. }
         | Event::CommitUnprocessable { group, .. } => !excepted(group),
-        Event::QueueUnreadable { direct, .. } => !(*direct && restored.is_older(observation.user_id)),
+        // An older copy cannot read on behind a key that it has not got.
+        Event::QueueUnreadable { .. } => !restored.is_older(user) && !restored.has_gone_back(user),
         Event::Removed(_) => true,
         Event::Registered
         | Event::ConnectionRequested(_)

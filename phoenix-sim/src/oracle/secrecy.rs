@@ -41,6 +41,11 @@ struct Position {
 }
 
 impl Secrecy {
+    /// Notes that the store of homeserver `server` has lost a commit: the keys before it are present ones again.
+    pub fn forgets(&mut self, server: usize) {
+        self.past.remove(&server);
+    }
+
     /// Checks what a commit does with keys, at the time `now` of its homeserver.
     ///
     /// # Errors

@@ -29,6 +29,8 @@ pub struct Leniency {
     wrong_clocks: bool,
     /// Whether token keys issue for a shorter time than the world lasts.
     token_keys_retire: bool,
+    /// Whether attackers overhear requests.
+    is_overheard: bool,
     /// What there is little of.
     scarce: Vec<Bound>,
     /// When what goes wrong has been over for long.
@@ -53,6 +55,7 @@ impl Plan {
             wrong_clocks: sets(false),
             // A world may begin at the end of a period.
             token_keys_retire: token_key.is_some(),
+            is_overheard: !self.attempts.is_empty() || !self.loans.is_empty(),
             scarce: Bound::ALL.into_iter().filter(|bound| self.is_small(*bound)).collect(),
             calm_from: self.faults_end + AFTERMATH,
             start: self.start,
@@ -81,7 +84,8 @@ impl Leniency {
             }
             Refusal::PeerUnavailable { .. } => when(asks(operation) && !is_calm, "the network fails"),
             // The token of the first attempt is spent, although nothing came of it.
-            Refusal::TokenSpent => when(is_repeated, "a peer could not be asked before"),
+            Refusal::TokenSpent if is_repeated => Some("a peer could not be asked before"),
+            Refusal::TokenSpent => when(self.is_overheard, "an attacker was faster with an overheard token"),
             Refusal::OutsideTimeWindow { .. } => when(
                 self.wrong_clocks || age > REPEATED_FOR,
                 "a clock is wrong, or it was repeated for an hour",
@@ -92,8 +96,14 @@ impl Leniency {
             Refusal::KeyPackageNotCovered | Refusal::InvalidKeyPackage => {
                 when(self.wrong_clocks, "it was made or handed out while a clock was wrong")
             }
-            Refusal::InvalidCredential { .. } | Refusal::Unauthenticated => {
+            Refusal::Unauthenticated if operation == OperationKind::ExternalCommitInfo => {
+                Some("an earlier attempt has joined, and its answer was lost")
+            }
+            Refusal::InvalidCredential { .. } | Refusal::Unauthenticated | Refusal::InvalidGroupState => {
                 when(self.wrong_clocks && !is_calm, "a clock is wrong: what is valid is not yet, or no more")
+            }
+            Refusal::NotAwaitingConnection | Refusal::NoSuchRegistration | Refusal::NotFound => {
+                when(self.wrong_server_clocks, "a wrong clock has forgotten what was kept for a time")
             }
             Refusal::UnknownTokenKey | Refusal::TokenNeeded => {
                 when(self.token_keys_retire, "the token key has retired meanwhile")
@@ -110,7 +120,9 @@ impl Leniency {
             GapReason::QueueFull => self.is_scarce(Bound::FanOutQueue),
             GapReason::Rate => self.is_scarce(Bound::ClientRate) || self.is_scarce(Bound::MembershipRate),
             GapReason::Dropped => self.drops(),
-            GapReason::Expired | GapReason::NotAuthorised => false,
+            // The Welcome, which authorises what follows, was dropped.
+            GapReason::NotAuthorised => self.drops(),
+            GapReason::Expired => false,
         }
     }
 

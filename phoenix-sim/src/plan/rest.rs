@@ -29,7 +29,13 @@ impl Plan {
         // A delivery is tried again, by another process perhaps; the other homeserver could not ask for keys.
         let homeservers = 2 * TIMEOUT + backoff + key_retry + lease + self.habits.scan_timers;
         let clients = 2 * TIMEOUT + CLIENT_PATIENCE + self.habits.read_queues + self.habits.try_again;
-        homeservers + clients * IN_TURN + self.piled_up()
+        homeservers + clients * IN_TURN + self.pauses() + self.piled_up()
+    }
+
+    /// Returns the longest pause of a client that a homeserver has told to come back later.
+    fn pauses(&self) -> Duration {
+        let is_told = Bound::ALL.into_iter().any(|bound| self.is_small(bound)) || self.sets_server_clocks();
+        if is_told { 5 * MINUTE } else { Duration::ZERO }
     }
 
     /// Returns how long low rates may hold up what has piled up.

@@ -16,6 +16,9 @@ use crate::{
 /// the store failed.
 pub(super) const NO_VERDICT: [u16; 3] = [304, 708, 900];
 
+/// The code of refusals of keys and credentials that a wrong clock takes for invalid.
+pub(super) const INVALID: [u16; 1] = [202];
+
 /// The codes of refusals that say nothing about an attempt if a homeserver's clock is wrong.
 pub(super) const MISDATED: [u16; 2] = [201, 702];
 
@@ -85,7 +88,8 @@ impl World {
         match (&attempt.expected, outcome) {
             (_, ResponseOutcome::Refused(refusal))
                 if NO_VERDICT.contains(&refusal.code())
-                    || (MISDATED.contains(&refusal.code()) && self.plan.sets_server_clocks()) =>
+                    || (self.plan.sets_server_clocks()
+                        && [MISDATED.as_slice(), &INVALID].concat().contains(&refusal.code())) =>
             {
                 Ok("no verdict")
             }

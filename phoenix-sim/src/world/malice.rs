@@ -13,7 +13,7 @@ use phoenix_core::{
 };
 
 use super::{
-    attempts::{MISDATED, NO_VERDICT},
+    attempts::{INVALID, MISDATED, NO_VERDICT},
     call::Caller,
     state::World,
 };
@@ -23,6 +23,9 @@ use crate::{
     oracle::Violation,
     plan::Bound,
 };
+
+/// The codes of refusals that a token key which has retired meanwhile explains.
+const RETIRED: [u16; 2] = [300, 407];
 
 /// The codes of refusals that a membership which has changed meanwhile explains: the member is known by another
 /// key, or the group is in another epoch.
@@ -143,8 +146,9 @@ impl World {
         let plan = &self.plan;
         let is_other = NO_VERDICT.contains(&code)
             || (MISDATED.contains(&code) && plan.sets_server_clocks())
+            || (INVALID.contains(&code) && plan.sets_server_clocks())
             // The token's key has retired; the direct queue is short.
-            || code == 300
+            || RETIRED.contains(&code)
             || (code == 406 && plan.is_small(Bound::DirectQueue));
         if is_other {
             return Ok("no verdict");

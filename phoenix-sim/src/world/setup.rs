@@ -96,6 +96,7 @@ impl World {
         self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect(), dishonest);
         self.oracles.misdelivered = Misdelivered::new(&plan);
         self.oracles.enqueued.may_mark_twice = plan.leniency().permits_missing();
+        self.oracles.wrong_clocks = plan.sets_server_clocks();
         self.oracles.excused.permitted = plan.leniency();
         self.oracles.refusals.permitted = plan.leniency();
         for (number, user) in plan.users.iter().enumerate() {
