@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use phoenix_core::{client::ClientPlant, config::Plant};
+use phoenix_core::{client::ClientPlant, config::Plant, time::MINUTE};
 use phoenix_sim::{
     plan::{Bug, Cryptography, Settings},
     report::Report,
@@ -89,7 +89,7 @@ fn run_with(seed: u64, plant: Option<Bug>) -> Report {
         servers: 2,
         users: 3,
         messages: 12,
-        span: None,
+        span: Some(MINUTE / 2),
         plant,
         cryptography: Cryptography::Null,
     };
@@ -121,7 +121,7 @@ fn every_attack_happens_and_has_the_outcome_that_it_must() {
             servers: 2,
             users: 4,
             messages: 30,
-            span: None,
+            span: Some(MINUTE / 2),
             plant: None,
             cryptography: Cryptography::Null,
         };

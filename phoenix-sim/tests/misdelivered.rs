@@ -1,7 +1,7 @@
 //! Contents that reach whom they are not for are found by the oracle `misdelivered`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use phoenix_core::{client::ClientPlant, config::Plant};
+use phoenix_core::{client::ClientPlant, config::Plant, time::MINUTE};
 use phoenix_sim::{
     plan::{Bug, Cryptography, Settings},
     report::Report,
@@ -14,7 +14,7 @@ fn run(seed: u64, plant: Option<Bug>) -> Report {
         servers: 2,
         users: 3,
         messages: 12,
-        span: None,
+        span: Some(MINUTE / 2),
         plant,
         cryptography: Cryptography::Null,
     };

@@ -31,7 +31,11 @@ impl Excused {
         let group = match observation.event {
             Event::Gap { group, reason, .. } if self.permitted.permits_gap(*reason) => group,
             Event::Missing { group, .. } if self.permitted.permits_missing() => group,
-            Event::Declined { group, .. } if self.permitted.permits_declining() => group,
+            Event::Declined { group, .. } | Event::CommitUnprocessable { group, .. }
+                if self.permitted.permits_declining() =>
+            {
+                group
+            }
             _ => return None,
         };
         let user = observation.user_id;

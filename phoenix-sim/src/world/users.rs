@@ -212,6 +212,7 @@ fn unfollowed(event: &ClientEvent) -> Option<&GroupId> {
     match event {
         ClientEvent::Gap { group, .. }
         | ClientEvent::Missing { group, .. }
+        | ClientEvent::CommitUnprocessable { group, .. }
         | ClientEvent::Declined { group, .. } => Some(group),
         _ => None,
     }
