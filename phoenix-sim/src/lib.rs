@@ -17,8 +17,12 @@
 //! # How time goes
 //!
 //! Time is virtual: it jumps to the next event of the [`schedule`] and stands still while that is handled.
-//! Minutes of a world take seconds, or less. Each homeserver's clock is off by up to a minute, either way.
-//! Dependencies that read the system's clock or draw ambient randomness get simulated ones as well (see
+//! Minutes of a world take seconds, or less. Worlds begin at any time within ten years. In most of them users
+//! talk for minutes, in others for hours, days, weeks or months, so that what is rotated, swept and renewed is;
+//! `--span` says how long. Who stays longer than an account lives comes back with another one.
+//!
+//! Each homeserver's clock, and that of each device, is off by up to a minute, either way. In one world of four
+//! some are set wrong for a while: ahead by up to 100 minutes, or behind by up to two days. Dependencies that read the system's clock or draw ambient randomness get simulated ones as well (see
 //! [`interpose`]).
 //!
 //! # What goes wrong
@@ -29,13 +33,24 @@
 //! | [`disk`] | reads fail; rows of one read are of different times; commits conflict or have an unknown outcome |
 //! | [`plan`] | processes crash at any step and restart; commits on their way to the store may outlive the crash |
 //! | [`plan`] | processes pause for milliseconds to minutes, beyond their leases, and go on with what has arrived |
+//! | [`plan`] | clocks of homeservers and devices are set wrong, and right again |
 //! | [`journal`] | power fails: commits that no one has seen yet are rolled back, saves under way are lost |
 //! | [`device`] | clients crash and are restored from what they saved or from an older copy; saves are slow, fail |
 //! | [`adversary`] | frames are forged, changed, late, early, redirected, replayed; configurations and tokens are stolen |
 //! | [`malice`] | requests are forged with keys that users lend: in another's name, without right, changed, repeated |
 //!
-//! All faults end when the last message has been sent. From then on everything must settle within twenty
-//! virtual minutes.
+//! All faults end when the last message has been sent. From then on everything must settle within a time that
+//! follows from the plan's own waits ([`rest_bound`](plan::Plan::rest_bound)).
+//!
+//! # Which bounds are met
+//!
+//! In two worlds of three, homeservers and clients have little of something: of room in queues and outboxes, of
+//! rates, of tokens, of packages. Reports count how often each [`Bound`](plan::Bound) was met, and a run of at
+//! least 200 worlds fails if one was met in none. Where a bound is met, a member is told by a marker that it
+//! cannot follow a group any further; what is behind its last message there is excused, and nothing else.
+//!
+//! What honest callers may be told is a short list that follows from the plan
+//! ([`Leniency`](plan::Leniency)): any other refusal fails the run in the event in which it is given.
 //!
 //! # Who looks again
 //!
@@ -47,7 +62,7 @@
 //! world has no faults that may lose an effect: the outcome of every commit is known, and a commit that
 //! outlives the crash of its process is applied before the restart. Everything settles there as elsewhere.
 //!
-//! In a third of the worlds queues are rotated, and streams begin new epochs, within a minute; in a third
+//! In a third of the worlds of minutes queues are rotated, and streams begin new epochs, within a minute; in a third
 //! clients get few tokens a minute.
 //!
 //! # How clients crash
