@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn what_fails_changes_nothing() {
         let mut random = Random::from_seed([2; 32]);
-        let now = Timestamp::from_milliseconds(5);
+        let now = Timestamp::from_milliseconds(1_800_000_000_000);
         let refused = QueueRatchet::start(&mut random, HpkePublicKey([0; 32]), b"queue", 0, 0, now);
         assert_eq!(refused.unwrap_err(), EncryptionError::InvalidPublicKey);
         let owner = HpkePrivateKey::generate(&mut random).public_key();
