@@ -9,7 +9,6 @@ use super::{
     state::{Fetched, State, Validated, Want},
 };
 use crate::{
-    Timestamp,
     credentials::{
         ClientCredential, LeafCredential, MemberCredential, PublishedHpkeKey, ValidationError,
         validation::{
@@ -19,7 +18,7 @@ use crate::{
     },
     crypto::sign::VerifyingKey,
     identifiers::Domain,
-    time::{CLOCK_TOLERANCE, MINUTE},
+    time::{CLOCK_TOLERANCE, MINUTE, Timestamp},
     wire::{auth_service::GetAsCredentials, delivery_service::GetDsKeys, queuing_service::GetQsKeys},
 };
 

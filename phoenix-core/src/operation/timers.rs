@@ -9,7 +9,6 @@ use super::{
 use crate::{
     codec::decode,
     config::Times,
-    rates::StoredTime,
     store::{Key, Record, RecordKind, Row, Scan},
     time::Timestamp,
 };
@@ -50,7 +49,8 @@ pub fn scan(limit: usize) -> Scan {
 /// right.
 pub fn from_row(key: &Key, row: &Row, now: Timestamp, times: &Times) -> Option<(Timer, Timestamp)> {
     let (timer, due) = as_noted(key, row)?;
-    Some((timer, StoredTime::new(due).corrected(now, times.longest_wait())))
+    let is_wrong = due > now + times.longest_wait();
+    Some((timer, if is_wrong { now } else { due }))
 }
 
 /// As [`from_row`], but with the time that the row says.
