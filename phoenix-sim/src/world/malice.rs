@@ -143,6 +143,11 @@ impl World {
 
     fn verdict_on_refusal(&self, attempt: &Attempt, refusal: &Refusal) -> Result<&'static str, Violation> {
         let code = refusal.code();
+        if let Expected::Refused(codes) = attempt.expected
+            && codes.contains(&code)
+        {
+            return Ok("refused");
+        }
         let plan = &self.plan;
         let is_other = NO_VERDICT.contains(&code)
             || (MISDATED.contains(&code) && plan.sets_server_clocks())
@@ -152,11 +157,6 @@ impl World {
             || (code == 406 && plan.is_small(Bound::DirectQueue));
         if is_other {
             return Ok("no verdict");
-        }
-        if let Expected::Refused(codes) = attempt.expected
-            && codes.contains(&code)
-        {
-            return Ok("refused");
         }
         if OUTDATED.contains(&code) && attempt.is_outdated(self.lent_keys(attempt.lender).as_ref()) {
             return Ok("outdated");
