@@ -47,7 +47,7 @@ fn plan() -> Plan {
         plant: None,
         cryptography: Cryptography::Real,
     };
-    let mut plan = generate::plan(&settings);
+    let mut plan = generate::plain(&settings);
     let intent =
         |seconds: u64, user: usize, action: Action| Intent { at: Duration::from_secs(seconds), user, action };
     plan.intents = (0..MEMBERS).map(|user| intent(1, user, Action::Register)).collect();

@@ -3,7 +3,7 @@
 
 use std::{sync::atomic::AtomicU64, time::Duration};
 
-use phoenix_core::{client::ClientPlant, crypto::null::NullCryptography, store::RecordKind};
+use phoenix_core::{client::ClientPlant, crypto::null::NullCryptography, store::RecordKind, time::MINUTE};
 use phoenix_sim::{
     disk::StoreFaults,
     generate, interpose,
@@ -15,11 +15,10 @@ use phoenix_sim::{
 /// The plan of a world in which nothing goes wrong but these faults, until two minutes have passed.
 fn plan(seed: u64, plant: Option<Bug>, faults: Vec<Fault>) -> Plan {
     let cryptography = Cryptography::Null;
-    let settings = Settings { seed, servers: 3, users: 6, messages: 30, span: None, plant, cryptography };
-    let mut plan = generate::plan(&settings);
-    plan.network = plan.network.without_faults();
+    let span = Some(MINUTE / 2);
+    let settings = Settings { seed, servers: 3, users: 6, messages: 30, span, plant, cryptography };
+    let mut plan = generate::plain(&settings);
     plan.store_faults = StoreFaults { latency: Duration::from_millis(20), ..StoreFaults::none() };
-    plan.attempts.clear();
     plan.faults = faults;
     plan.faults_end = Duration::from_secs(120);
     plan

@@ -23,4 +23,4 @@ mod repair;
 mod servers;
 mod whole;
 
-pub use whole::{plan, seed_bytes};
+pub use whole::{plain, plan, seed_bytes};

@@ -8,7 +8,6 @@ use phoenix_core::{
     rng::Random,
 };
 
-use super::phases::Phases;
 use crate::plan::{ServerPlan, Settings};
 
 /// Returns the honest homeservers, the first with two processes, then the dishonest one.
@@ -38,20 +37,4 @@ fn config(domain: Domain, plant: Option<Plant>) -> Config {
     config.sizes.recipients_per_commit = 2;
     config.sizes.section_padding = 4 << 10;
     config
-}
-
-/// In some worlds of minutes, has homeservers do in minutes what others do in hours and days: begin epochs of streams, rotate
-/// queues, and change token keys.
-pub fn hurry(random: &mut Random, phases: &Phases, servers: &mut [ServerPlan]) {
-    let mut hurried = || (random.below(4) == 0).then(|| Duration::from_secs(90 + random.below(210)));
-    let [stream_epoch, queue_rotation, token_key] = std::array::from_fn(|_| hurried());
-    if phases.leisure > 1 {
-        return;
-    }
-    for ServerPlan { config, .. } in servers {
-        let times = &mut config.times;
-        times.stream_epoch = stream_epoch.unwrap_or(times.stream_epoch);
-        times.queue_rotation = queue_rotation.unwrap_or(times.queue_rotation);
-        times.token_key = token_key.map_or(times.token_key, |time| 2 * time);
-    }
 }

@@ -9,62 +9,72 @@ use super::{
     periodic,
     phases::Phases,
     repair,
-    servers::{hurry, servers},
+    servers::servers,
 };
 use crate::plan::{Bound, Plan, Settings};
 
 /// Returns the plan that follows from `settings`.
 pub fn plan(settings: &Settings) -> Plan {
-    let seed = seed_bytes(settings.seed);
+    let (seed, phases) = (seed_bytes(settings.seed), phases(settings));
     let random = |label: &str| Random::derive(&seed, label, &[]);
-    let phases = Phases::of(settings, &mut random("phases"));
-    let mut servers = servers(&mut random("servers"), settings);
-    hurry(&mut random("pace"), &phases, &mut servers);
+    let mut plan = plain(settings);
     let scarcity = Scarcity::of(&mut random("scarcity"));
-    scarcity.apply(&mut random("bounds"), &mut servers);
-    let groups = groups(&mut random("groups"), settings, &phases);
-    let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &servers, phases.end);
+    scarcity.apply(&mut random("bounds"), &mut plan.servers);
+    plan.packages = scarcity.packages();
+    let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &plan.servers, phases.end);
     trouble.extend(faults::client_crashes(&mut random("client crashes"), settings, &phases));
     trouble.extend(faults::older_copy(&mut random("older copies"), settings, &phases));
     // A wrong clock may take everything that waits for too old, at once.
     if !scarcity.drops() {
         trouble.extend(clocks::steps(&mut random("clocks"), settings, &phases));
     }
-    trouble.extend(repair::mishaps(&seed, settings, &servers, phases.end));
+    trouble.extend(repair::mishaps(&seed, settings, &plan.servers, phases.end));
     if phases.leisure == 1 && !scarcity.drops() {
-        hastened::hasten(&mut random("hastened"), settings, &mut servers, &trouble);
+        hastened::hasten(&mut random("hastened"), settings, &mut plan.servers, &trouble);
     }
     trouble.extend(scarcity.faults(&mut random("absences"), settings, &phases));
-    let mut periodic = periodic::periodic(&mut random("periodic"));
+    plan.periodic = periodic::periodic(&mut random("periodic"));
     // No one is signalled that a direct queue is full.
-    periodic.polls |= scarcity.has(Bound::DirectQueue);
+    plan.periodic.polls |= scarcity.has(Bound::DirectQueue);
+    plan.network = faults::network(&mut random("network"));
+    plan.store_faults = periodic::without_losses(plan.periodic, faults::store_faults(&mut random("trouble")));
+    plan.attempts = faults::attempts(&mut random("attempts"), phases.end);
+    plan.loans = malice::loans(&mut random("malicious clients"), settings, &phases);
+    // What others must be told of damaged messages is known exactly where nothing else is lost.
+    if phases.leisure == 1 && scarcity.is_none() && !clocks::are_set(&trouble) {
+        let next = plan.groups();
+        let (hostile, intents) = malice::hostile_group(&mut random("hostile group"), settings, next, &phases);
+        plan.hostile = hostile;
+        plan.intents.extend(intents);
+    }
+    plan.faults = trouble;
+    plan
+}
+
+/// Returns the plan of the same users and homeservers in a world in which nothing goes wrong, there is enough of
+/// everything, and no one attacks.
+pub fn plain(settings: &Settings) -> Plan {
+    let (seed, phases) = (seed_bytes(settings.seed), phases(settings));
+    let random = |label: &str| Random::derive(&seed, label, &[]);
+    let groups = groups(&mut random("groups"), settings, &phases);
     let mut intents = beginnings(&mut random("beginnings"), settings, &phases, &groups);
     intents.extend(messages(&mut random("messages"), settings, &phases, &groups));
     intents.extend(departures(settings, &phases));
-    let is_plain = phases.leisure == 1 && scarcity.is_none() && !clocks::are_set(&trouble);
-    let (hostile, of_hostile) = match is_plain {
-        true => malice::hostile_group(&mut random("hostile group"), settings, groups.len(), &phases),
-        false => (None, Vec::new()),
-    };
-    intents.extend(of_hostile);
-    let loans = malice::loans(&mut random("malicious clients"), settings, &phases);
     Plan {
         settings: settings.clone(),
-        faults: trouble,
         start: phases.start,
-        packages: scarcity.packages(),
-        servers,
+        servers: servers(&mut random("servers"), settings),
         users: users(&mut random("users"), settings, &phases),
         intents,
-        network: faults::network(&mut random("network")),
-        store_faults: periodic::without_losses(periodic, faults::store_faults(&mut random("trouble"))),
-        periodic,
+        network: faults::network(&mut random("network")).without_faults(),
         faults_end: phases.end,
         habits: phases.habits(),
-        attempts: faults::attempts(&mut random("attempts"), phases.end),
-        loans,
-        hostile,
+        ..Plan::default()
     }
+}
+
+fn phases(settings: &Settings) -> Phases {
+    Phases::of(settings, &mut Random::derive(&seed_bytes(settings.seed), "phases", &[]))
 }
 
 /// Returns the seed in the form that randomness is derived from.

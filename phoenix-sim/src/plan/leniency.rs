@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use phoenix_core::{
     error::Refusal,
-    time::Timestamp,
+    time::{MINUTE, Timestamp},
     wire::{fan_out::GapReason, operations::OperationKind},
 };
 
-use super::{bounds::Bound, faults::FaultKind, world::Plan};
+use super::{
+    bounds::Bound,
+    faults::FaultKind,
+    world::{Plan, ServerPlan},
+};
 
 /// How long after its cause an honest caller may still be refused for it: longer than a request takes that
 /// is repeated, and than a homeserver remembers that another could not be asked.
@@ -48,13 +52,11 @@ impl Plan {
                 _ => false,
             })
         };
-        let token_key = self.servers.iter().map(|server| server.config.times.token_key).min();
         Leniency {
             stores_fail: self.store_faults.conflicts.0 > 0 || self.store_faults.unknown.0 > 0,
             wrong_server_clocks: sets(true),
             wrong_clocks: sets(false),
-            // A world may begin at the end of a period.
-            token_keys_retire: token_key.is_some(),
+            token_keys_retire: self.retires_token_keys(),
             is_overheard: !self.attempts.is_empty() || !self.loans.is_empty(),
             scarce: Bound::ALL.into_iter().filter(|bound| self.is_small(*bound)).collect(),
             calm_from: self.faults_end + AFTERMATH,
@@ -62,6 +64,23 @@ impl Plan {
         }
     }
 }
+
+impl Plan {
+    /// Returns whether a token key retires while the world lasts, by any of its clocks: all issue for a period
+    /// that is counted from the Unix epoch.
+    pub fn retires_token_keys(&self) -> bool {
+        let first = self.start - MOST_SKEW;
+        let last = self.start + self.faults_end + self.rest_bound() + MOST_SKEW;
+        let retires = |server: &ServerPlan| {
+            let period = server.config.times.token_key.as_secs().max(1);
+            first.seconds() / period != last.seconds() / period
+        };
+        self.sets_server_clocks() || self.servers.iter().any(retires)
+    }
+}
+
+/// How far any clock is off that is not set wrong.
+const MOST_SKEW: Duration = MINUTE;
 
 impl Leniency {
     /// Returns why an honest caller may be refused so at the time `now`. `None`: it must not be.

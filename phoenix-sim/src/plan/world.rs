@@ -9,7 +9,7 @@ use super::{
     config,
     differences::is_default,
     faults::{Fault, FaultKind},
-    intents::{GroupNumber, Intent},
+    intents::{Action, GroupNumber, Intent},
     moments,
     packages::Packages,
     periodic::Periodic,
@@ -77,6 +77,11 @@ pub struct Loan {
 }
 
 impl Plan {
+    /// Returns how many groups users create.
+    pub fn groups(&self) -> usize {
+        self.intents.iter().filter(|intent| matches!(intent.action, Action::CreateGroup { .. })).count()
+    }
+
     /// Returns whether the clock of some homeserver is wrong for a while.
     pub fn sets_server_clocks(&self) -> bool {
         let sets = |fault: &Fault| matches!(fault.kind, FaultKind::ServerClock { .. });

@@ -153,7 +153,7 @@ impl World {
             || (MISDATED.contains(&code) && plan.sets_server_clocks())
             || (INVALID.contains(&code) && plan.sets_server_clocks())
             // The token's key has retired; the direct queue is short.
-            || RETIRED.contains(&code)
+            || (RETIRED.contains(&code) && plan.retires_token_keys())
             || (code == 406 && plan.is_small(Bound::DirectQueue));
         if is_other {
             return Ok("no verdict");
