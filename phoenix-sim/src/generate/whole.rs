@@ -18,8 +18,9 @@ pub fn plan(settings: &Settings) -> Plan {
     let (seed, phases) = (seed_bytes(settings.seed), phases(settings));
     let random = |label: &str| Random::derive(&seed, label, &[]);
     let mut plan = plain(settings);
-    let scarcity = Scarcity::of(&mut random("scarcity"));
+    let scarcity = Scarcity::of(&mut random("scarcity"), settings.seed);
     scarcity.apply(&mut random("bounds"), &mut plan.servers);
+    scarcity.crowd(&phases, &mut plan.intents);
     plan.packages = scarcity.packages();
     let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &plan.servers, phases.end);
     trouble.extend(faults::client_crashes(&mut random("client crashes"), settings, &phases));
@@ -30,9 +31,9 @@ pub fn plan(settings: &Settings) -> Plan {
     }
     trouble.extend(repair::mishaps(&seed, settings, &plan.servers, phases.end));
     if phases.leisure == 1 && !scarcity.drops() {
-        hastened::hasten(&mut random("hastened"), settings, &mut plan.servers, &trouble);
+        hastened::hasten(&mut random("hastened"), &mut plan.servers, &trouble);
     }
-    trouble.extend(scarcity.faults(&mut random("absences"), settings, &phases));
+    trouble.extend(scarcity.faults(&mut random("absences"), settings, &plan.intents, &phases));
     plan.periodic = periodic::periodic(&mut random("periodic"));
     // No one is signalled that a direct queue is full.
     plan.periodic.polls |= scarcity.has(Bound::DirectQueue);
