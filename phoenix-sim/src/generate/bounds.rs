@@ -80,10 +80,10 @@ impl Scarcity {
     }
 
     /// Gives homeservers less.
-    pub fn apply(&self, random: &mut Random, servers: &mut [ServerPlan]) {
+    pub fn apply(&self, random: &mut Random, phases: &Phases, servers: &mut [ServerPlan]) {
         for bound in &self.bounds {
             let draw = random.below(1_000);
-            servers.iter_mut().for_each(|server| reduce(&mut server.config, *bound, draw));
+            servers.iter_mut().for_each(|server| reduce(&mut server.config, *bound, draw, phases.leisure));
         }
     }
 
@@ -149,8 +149,10 @@ fn drops(bound: &Bound) -> bool {
     matches!(bound, Bound::OutboxEntries | Bound::OutboxAge)
 }
 
-/// Has a homeserver have little of something: how little follows from `draw`, which is below 1000.
-fn reduce(config: &mut Config, bound: Bound, draw: u64) {
+/// Has a homeserver have little of something: how little follows from `draw`, which is below 1000;
+/// `leisure`: how many times as long as in a world of minutes users take.
+fn reduce(config: &mut Config, bound: Bound, draw: u64, leisure: u32) {
+    let frame = TOKEN_FRAME * leisure;
     let Config { times, rates, sizes, .. } = config;
     match bound {
         Bound::FanOutQueue => sizes.fan_out_queue = 6 + draw % 20,
@@ -163,14 +165,13 @@ fn reduce(config: &mut Config, bound: Bound, draw: u64) {
         }
         Bound::Registrations => rates.registrations_per_minute = 1 + draw as u32 % 2,
         Bound::TokenAllowance => {
-            (rates.token_allowance, rates.token_time_frame) = (TOKEN_BATCH, 3 * TOKEN_FRAME);
+            (rates.token_allowance, rates.token_time_frame) = (TOKEN_BATCH, 3 * frame);
         }
         Bound::DomainTokens => {
-            (rates.domain_first_day, rates.token_time_frame) =
-                (TOKEN_BATCH + draw % TOKEN_BATCH, TOKEN_FRAME);
+            (rates.domain_first_day, rates.token_time_frame) = (TOKEN_BATCH + draw % TOKEN_BATCH, frame);
         }
         Bound::NewDomains => {
-            (rates.new_domains, rates.token_time_frame) = (TOKEN_BATCH + draw % TOKEN_BATCH, TOKEN_FRAME);
+            (rates.new_domains, rates.token_time_frame) = (TOKEN_BATCH + draw % TOKEN_BATCH, frame);
         }
         Bound::SourceRate => (rates.source_entries_per_second, rates.source_burst) = (2, 2 + draw % 4),
         Bound::FirstContacts => (rates.first_contacts_per_second, rates.first_contact_burst) = (1, 1),

@@ -19,7 +19,7 @@ pub fn plan(settings: &Settings) -> Plan {
     let random = |label: &str| Random::derive(&seed, label, &[]);
     let mut plan = plain(settings);
     let scarcity = Scarcity::of(&mut random("scarcity"), settings.seed);
-    scarcity.apply(&mut random("bounds"), &mut plan.servers);
+    scarcity.apply(&mut random("bounds"), &phases, &mut plan.servers);
     scarcity.crowd(&phases, &mut plan.intents);
     plan.packages = scarcity.packages();
     let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &plan.servers, phases.end);

@@ -27,6 +27,9 @@ use crate::{
 /// The codes of refusals that a token key which has retired meanwhile explains.
 const RETIRED: [u16; 2] = [300, 407];
 
+/// The code of the refusal of a spent token.
+const SPENT: u16 = 303;
+
 /// The codes of refusals that a membership which has changed meanwhile explains: the member is known by another
 /// key, or the group is in another epoch.
 const OUTDATED: [u16; 2] = [200, 602];
@@ -156,7 +159,11 @@ impl World {
             // The token's key has retired; the direct queue is short.
             || (RETIRED.contains(&code) && plan.retires_token_keys())
             || (code == 406 && plan.is_small(Bound::DirectQueue));
-        if is_other {
+        // By a wrong clock a request of another time is one of now: what is wrong with it then is its spent token.
+        let is_of_now = matches!(attempt.expected, Expected::Refused(codes) if codes.iter().any(|code| MISDATED.contains(code)))
+            && code == SPENT
+            && plan.sets_server_clocks();
+        if is_other || is_of_now {
             return Ok("no verdict");
         }
         if OUTDATED.contains(&code) && attempt.is_outdated(self.lent_keys(attempt.lender).as_ref()) {
