@@ -92,6 +92,32 @@ fn what_a_store_has_promised_and_not_synced_is_missed_after_a_power_failure() {
     assert!(oracles.contains(&failure.oracle.as_str()), "{failure}");
 }
 
+/// A store that is restored from a copy that is this many seconds old, while messages are sent.
+fn store_restored(server: usize, age: u64) -> Fault {
+    fault(75, 2, FaultKind::StoreRestored { server, age: Duration::from_secs(age) })
+}
+
+#[test]
+fn what_a_restored_store_has_lost_is_all_that_is_lost() {
+    for seed in 1..40 {
+        for server in 0..3 {
+            for age in [1, 10, 45] {
+                let report = run(|| plan(seed, None, vec![store_restored(server, age)]), 0, |_| {});
+                let failure =
+                    report.failure.as_ref().map(|failure| format!("{}: {}", failure.oracle, failure.what));
+                println!(
+                    "{seed} {server} {age} acked {} given up {} lost {} refusals {:?} settled {} {failure:?}",
+                    report.acknowledged,
+                    report.given_up,
+                    report.lost,
+                    report.refusals,
+                    report.settled_after_seconds
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn a_power_failure_shows_requests_that_left_before_their_save() {
     let plant = Some(Bug::Clients(ClientPlant::SaveAfterRequest));

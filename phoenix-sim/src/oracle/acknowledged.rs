@@ -8,7 +8,8 @@ use phoenix_core::{
 };
 
 use super::{
-    epochs::Epochs, observation::Observation, order::Order, restored::Restored, violation::Violation,
+    epochs::Epochs, observation::Observation, order::Order, repaired::Repaired, restored::Restored,
+    violation::Violation,
 };
 use crate::schedule::EventNumber;
 
@@ -26,6 +27,8 @@ struct Message {
     sender: UserId,
     text: Vec<u8>,
     event: EventNumber,
+    /// In which step of the world it was acknowledged.
+    step: u64,
 }
 
 impl Acknowledged {
@@ -42,7 +45,8 @@ impl Acknowledged {
         let Event::MessageAcknowledged { group, position, text, .. } = observation.event else {
             return Ok(());
         };
-        let message = Message { sender: user.clone(), text: text.clone(), event: observation.number };
+        let (event, step) = (observation.number, observation.step);
+        let message = Message { sender: user.clone(), text: text.clone(), event, step };
         let earlier = self.acknowledged.insert((group.clone(), *position), message);
         if earlier.is_some_and(|earlier| earlier.text != *text) {
             let what = format!("two messages were acknowledged at position {position} of {group}");
@@ -54,6 +58,12 @@ impl Acknowledged {
     /// Forgets what has reached a user from the step `since` on.
     pub fn goes_back(&mut self, user: &UserId, since: u64) {
         self.received.retain(|(of, _, _), step| of != user || *step < since);
+    }
+
+    /// Forgets the messages of a group from a position on: its order has lost them.
+    pub fn group_goes_back(&mut self, group: &GroupId, first: u64) {
+        self.acknowledged.retain(|(of, position), _| of != group || *position < first);
+        self.received.retain(|(_, of, position), _| of != group || *position < first);
     }
 
     /// Returns how many messages were acknowledged.
@@ -76,14 +86,21 @@ impl Acknowledged {
     }
 
     /// Returns a violation for each acknowledged message and member of its epoch that it has not reached,
-    /// except for members whom `restored` excepts.
-    pub fn missing(&self, epochs: &Epochs, order: &Order, restored: &Restored) -> Vec<Violation> {
+    /// except for members whom `restored` or `repaired` excepts.
+    pub fn missing(
+        &self,
+        epochs: &Epochs,
+        order: &Order,
+        restored: &Restored,
+        repaired: &Repaired,
+    ) -> Vec<Violation> {
         let of = |((group, position), message): (&(GroupId, u64), &Message)| {
             let epoch = order.epoch(group, *position);
             let members = epoch.map_or_else(BTreeSet::new, |epoch| epochs.members(group, epoch));
             let missing = members.into_iter().filter(|member| {
                 *member != message.sender
                     && !restored.excepts(member, group)
+                    && !repaired.excuses(member, group, *position, &message.text, message.step)
                     && !self.received.contains_key(&(member.clone(), group.clone(), *position))
             });
             let text = String::from_utf8_lossy(&message.text).into_owned();

@@ -3,14 +3,24 @@
 use std::collections::BTreeSet;
 
 use phoenix_core::{
-    identifiers::{GroupId, UserId},
-    store::{Commit, RecordKind, Write},
+    identifiers::{Domain, GroupId, UserId},
+    store::{Commit, MemoryStore, RecordKind, Write},
 };
 
 use super::{
-    acknowledged::Acknowledged, duplicates::Duplicates, enqueued::Enqueued, epochs::Epochs,
-    observation::Observation, order::Order, queues, refused::Refused, restored::Restored, rows::Rows,
-    tokens::Tokens, violation::Violation,
+    acknowledged::Acknowledged,
+    duplicates::Duplicates,
+    enqueued::Enqueued,
+    epochs::Epochs,
+    observation::Observation,
+    order::Order,
+    queues,
+    refused::Refused,
+    repaired::{Reader, Repaired},
+    restored::Restored,
+    rows::Rows,
+    tokens::Tokens,
+    violation::Violation,
 };
 use crate::{disk::Disk, journal::Unsynced, schedule::EventNumber};
 
@@ -33,6 +43,8 @@ pub struct Oracles {
     pub refused: Refused,
     /// A client that is restored goes on from what it saved.
     pub restored: Restored,
+    /// What a restored store has lost is what cannot be had again.
+    pub repaired: Repaired,
     /// No token is spent twice.
     pub tokens: Tokens,
 }
@@ -45,8 +57,13 @@ impl Oracles {
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         self.refused.observe(observation)?;
         self.restored.observe(observation)?;
-        queues::observe(observation, &self.restored)?;
-        self.epochs.observe(observation)?;
+        queues::observe(observation, &self.restored, &self.repaired)?;
+        self.repaired.observe(observation, self.restored.is_older(observation.user_id))?;
+        self.epochs.observe(observation, &self.repaired)?;
+        if self.repaired.is_doubtful(observation.event) {
+            return Ok(());
+        }
+        self.restored.distinguishes(observation)?;
         self.duplicates.observe(observation)?;
         self.order.observe(observation)?;
         self.acknowledged.observe(observation)
@@ -60,6 +77,32 @@ impl Oracles {
         self.duplicates.goes_back(user, since);
         self.order.goes_back(user, since);
         self.restored.goes_back(user, since, lost, number);
+    }
+
+    /// Notes that a copy of the store of the homeserver that owns `domain` is made for a fault.
+    pub fn store_copied(&mut self, fault: usize, domain: &Domain, step: u64) {
+        let (ends, behind) = (self.enqueued.ends(), self.enqueued.behind());
+        self.repaired.copied(fault, domain, step, ends, behind);
+    }
+
+    /// Notes that the copy made for a fault takes the place of the store of the homeserver that owns `domain`,
+    /// and which rows are there before and after.
+    pub fn store_restored(
+        &mut self,
+        (fault, domain): (usize, &Domain),
+        rows: (&MemoryStore, &MemoryStore),
+        readers: &[Reader],
+        at: (u64, EventNumber),
+    ) {
+        let back = self.repaired.restored(fault, rows, readers, at);
+        for (group, first) in back {
+            let is_stuck = self.repaired.is_stuck(&group);
+            self.acknowledged.group_goes_back(&group, first);
+            self.duplicates.group_goes_back(&group, first);
+            self.order.group_goes_back(&group, first, is_stuck);
+            self.restored.group_goes_back(&group, first);
+        }
+        self.enqueued.except_homeserver(domain);
     }
 
     /// Checks the reply of a homeserver to a request.
@@ -84,6 +127,7 @@ impl Oracles {
             {
                 self.order.logged(&logged);
                 self.restored.logged(&logged);
+                self.repaired.logged(&logged);
                 self.enqueued.logged(&mut self.rows, &logged);
             }
             if kind == RecordKind::FanOutQueueEntry {
@@ -103,6 +147,7 @@ impl Oracles {
                 && let Some(logged) = self.rows.logged_message(server, write)
             {
                 self.enqueued.unlogged(&mut self.rows, &logged);
+                self.repaired.unlogged(&logged);
             }
             if write.key.kind() == RecordKind::FanOutQueueEntry {
                 self.enqueued.unmade(write);

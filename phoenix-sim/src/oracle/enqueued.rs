@@ -3,10 +3,10 @@
 //! Clients drop what comes again, so duplicates in a queue cannot be seen from outside. This oracle reads the
 //! stores, with the homeservers' own keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix_core::{
-    identifiers::{LogId, QsClientId},
+    identifiers::{Domain, LogId, QsClientId},
     store::Write,
 };
 
@@ -19,6 +19,10 @@ use super::{
 #[derive(Default)]
 pub struct Enqueued {
     queues: BTreeMap<QsClientId, Counts>,
+    /// The homeservers that each queue is at or gets deliveries from.
+    touched: BTreeMap<QsClientId, BTreeSet<Domain>>,
+    /// The homeservers whose stores were restored: what they deliver, or take in, may come twice or never.
+    excepted: BTreeSet<Domain>,
 }
 
 #[derive(Debug, Default)]
@@ -29,12 +33,15 @@ struct Counts {
     markers: u64,
     /// Entries of the queue.
     made: u64,
+    /// The position behind its last entry.
+    end: u64,
 }
 
 impl Enqueued {
     /// Returns a violation for each queue with fewer entries than deliveries.
     pub fn missing(&self) -> Vec<Violation> {
-        let missing = self.queues.iter().filter(|(_, counts)| counts.made < counts.due);
+        let missing =
+            self.queues.iter().filter(|(name, counts)| counts.made < counts.due && !self.is_excepted(name));
         let texts =
             missing.map(|(client, counts)| format!("the queue of {client:?} lacks entries: {counts:?}"));
         texts.map(|what| Violation::now("enqueued", what)).collect()
@@ -50,7 +57,29 @@ impl Enqueued {
                 LogId::Stream { source, .. } if rows.is_dishonest(source) => counts.markers += 1,
                 LogId::Stream { .. } => {}
             }
+            let touched = self.touched.entry(client).or_default();
+            touched.extend([recipient.config.domain.clone(), logged.message.group_id.domain.clone()]);
         }
+    }
+
+    /// From now on, excepts queues of a homeserver whose store was restored, and those that it delivers to.
+    pub fn except_homeserver(&mut self, domain: &Domain) {
+        self.excepted.insert(domain.clone());
+    }
+
+    fn is_excepted(&self, queue: &QsClientId) -> bool {
+        self.touched.get(queue).is_some_and(|touched| !touched.is_disjoint(&self.excepted))
+    }
+
+    /// Returns the position behind the last entry of each queue.
+    pub fn ends(&self) -> BTreeMap<QsClientId, u64> {
+        self.queues.iter().map(|(name, counts)| (*name, counts.end)).collect()
+    }
+
+    /// Returns the queues to which deliveries are under way.
+    pub fn behind(&self) -> BTreeSet<QsClientId> {
+        let behind = self.queues.iter().filter(|(_, counts)| counts.made < counts.due + counts.markers);
+        behind.map(|(name, _)| *name).collect()
     }
 
     /// Takes back what [`logged`](Self::logged) has counted: the store has lost the row.
@@ -73,6 +102,7 @@ impl Enqueued {
             && let Some(counts) = self.queues.get_mut(&client)
         {
             counts.made -= 1;
+            counts.end = sequence;
         }
     }
 
@@ -82,13 +112,15 @@ impl Enqueued {
     /// The queue has more entries than there were deliveries for it.
     pub fn entered(&mut self, write: &Write) -> Result<(), Violation> {
         let Some((client, sequence)) = entry_name(write.key.name()) else { return Ok(()) };
+        let is_excepted = self.is_excepted(&client);
+        let counts = self.queues.entry(client).or_default();
+        counts.end = sequence + 1;
         // Entry 0 carries the key of the queue and no delivery.
         if sequence == 0 {
             return Ok(());
         }
-        let counts = self.queues.entry(client).or_default();
         counts.made += 1;
-        if counts.made <= counts.due + counts.markers {
+        if counts.made <= counts.due + counts.markers || is_excepted {
             return Ok(());
         }
         let what = format!("the queue of {client:?} has an entry twice: {counts:?}");

@@ -7,7 +7,7 @@ use phoenix_core::{
     identifiers::{GroupId, UserId},
 };
 
-use super::{observation::Observation, violation::Violation};
+use super::{observation::Observation, repaired::Repaired, violation::Violation};
 use crate::schedule::EventNumber;
 
 /// Every epoch that a member has been in.
@@ -28,16 +28,18 @@ struct Epoch {
 }
 
 impl Epochs {
-    /// Compares the epochs that a client is in with those of others.
+    /// Compares the epochs that a client is in with those of others, except for groups that `repaired` excepts.
     ///
     /// # Errors
     /// Two members of one epoch hold different secrets or see different members.
-    pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
-        if let Event::EpochChanged { group, epoch, authenticator } = observation.event {
+    pub fn observe(&mut self, observation: &Observation<'_>, repaired: &Repaired) -> Result<(), Violation> {
+        if let Event::EpochChanged { group, epoch, authenticator } = observation.event
+            && !repaired.is_stuck(group)
+        {
             self.changes += 1;
             self.compare(observation, group, *epoch, authenticator, None)?;
         }
-        for view in observation.groups {
+        for view in observation.groups.iter().filter(|view| !repaired.is_stuck(&view.group_id)) {
             let members: BTreeSet<UserId> = view.members.iter().cloned().collect();
             let authenticator = &view.epoch_authenticator;
             self.compare(observation, &view.group_id, view.epoch, authenticator, Some(members))?;

@@ -15,6 +15,7 @@ pub mod epochs;
 pub mod order;
 pub mod queues;
 pub mod refused;
+pub mod repaired;
 pub mod restored;
 pub mod rows;
 pub mod tokens;
@@ -25,4 +26,5 @@ mod violation;
 
 pub use all::Oracles;
 pub use observation::Observation;
+pub use repaired::Reader;
 pub use violation::Violation;

@@ -105,6 +105,16 @@ impl Order {
         Ok(())
     }
 
+    /// Forgets the order of a group from a position on, and if it `is_stuck`, all its epochs.
+    pub fn group_goes_back(&mut self, group: &GroupId, first: u64, is_stuck: bool) {
+        self.positions.retain(|(of, position), _| of != group || *position < first);
+        self.message_epochs.retain(|(of, position), _| of != group || *position < first);
+        self.texts.retain(|(of, position), _| of != group || *position < first);
+        self.commits.retain(|(of, _), _| of != group || !is_stuck);
+        let of_group = self.seen.iter_mut().filter(|((_, of), _)| of == group);
+        of_group.for_each(|(_, seen)| seen.retain(|position, _| *position < first));
+    }
+
     /// Forgets what a user has seen from the step `since` on.
     pub fn goes_back(&mut self, user: &UserId, since: u64) {
         let of_user = self.seen.iter_mut().filter(|((of, _), _)| of == user);

@@ -3,27 +3,31 @@
 
 use phoenix_core::{client::Event, wire::fan_out::GapReason};
 
-use super::{observation::Observation, restored::Restored, violation::Violation};
+use super::{observation::Observation, repaired::Repaired, restored::Restored, violation::Violation};
 
 /// Checks an event that a client reports.
 ///
 /// # Errors
 /// The client cannot read or process an entry, or finds a marker in place of a message of one of its groups,
-/// and `restored` does not except it.
-pub fn observe(observation: &Observation<'_>, restored: &Restored) -> Result<(), Violation> {
-    let excepted = |group| restored.excepts(observation.user_id, group);
+/// and neither `restored` nor `repaired` excepts it.
+pub fn observe(
+    observation: &Observation<'_>,
+    restored: &Restored,
+    repaired: &Repaired,
+) -> Result<(), Violation> {
+    let user = observation.user_id;
+    let excepted = |group| restored.excepts(user, group) || repaired.excepts(user, group);
+    let may_miss = |group| excepted(group) || repaired.may_miss(user, group);
     let wrong = match observation.event {
         Event::Gap { group, reason, .. } => {
             // No plan exceeds a limit. Unauthorised deliveries are attacks, which `refused` checks.
             let own = observation.groups.iter().any(|view| view.group_id == *group);
-            (*reason != GapReason::NotAuthorised || own) && !excepted(group)
+            (*reason != GapReason::NotAuthorised || own) && !may_miss(group)
         }
         // Generated users invite their contacts only and attackers invite no one, so no invitation is
         // declined.
-        Event::Declined { group, .. }
-        | Event::Missing { group, .. }
-        | Event::MessageUnreadable { group, .. }
-        | Event::CommitUnprocessable { group, .. } => !excepted(group),
+        Event::Declined { group, .. } | Event::Missing { group, .. } => !may_miss(group),
+        Event::MessageUnreadable { group, .. } | Event::CommitUnprocessable { group, .. } => !excepted(group),
         Event::QueueUnreadable { direct, .. } => !(*direct && restored.is_older(observation.user_id)),
         Event::Removed(_) => true,
         Event::Registered

@@ -57,6 +57,15 @@ pub enum FaultKind {
         /// The indices of the users whose devices fail with it: saves under way never reach them.
         users: Vec<usize>,
     },
+    /// All processes of a homeserver stop, its store is replaced by a copy, and they start again when the
+    /// fault ends.
+    StoreRestored {
+        /// The index of the homeserver.
+        server: usize,
+        /// How long before the fault the copy is made, or as soon after that as all users of the homeserver
+        /// are registered: there is no way back yet for a client that its homeserver does not know.
+        age: Duration,
+    },
 }
 
 /// What a client is restored from.

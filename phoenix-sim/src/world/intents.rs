@@ -45,6 +45,9 @@ impl World {
             (Action::Update { .. }, Some(group)) => client.update(group),
             (_, None) => return Ok(()),
         };
+        if let Action::Send { text, .. } = &action {
+            self.oracles.repaired.begins(text, self.trace.count());
+        }
         self.users[user].begun.insert(intent, Begun { intent: number, kept: Kept::Not });
         self.drive_user(user)
     }

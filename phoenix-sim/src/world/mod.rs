@@ -10,7 +10,7 @@
 //! * `setup`: from a plan to the first events.
 //! * `requests`, `processes`, `timers`, `stores`: the homeservers and the network between them.
 //! * `users`, `clients`, `intents`, `attempts`: the honest and the dishonest who use them.
-//! * `faults`, `mishaps`, `pauses`, `power`, `settling`: what goes wrong, and the end of it.
+//! * `faults`, `mishaps`, `pauses`, `power`, `restores`, `settling`: what goes wrong, and the end of it.
 //! * `run`: the loop, which handles one event after the other.
 
 mod attempts;
@@ -26,6 +26,7 @@ mod power;
 mod process;
 mod processes;
 mod requests;
+mod restores;
 mod run;
 mod settling;
 mod setup;

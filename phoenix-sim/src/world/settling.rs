@@ -23,6 +23,7 @@ impl World {
     }
 
     pub(super) fn check_settled(&mut self) -> Result<(), Violation> {
+        self.give_up_what_is_lost();
         let since = self.clock.elapsed().saturating_sub(self.plan.faults_end);
         match self.unsettled() {
             None => self.is_settled = true,
@@ -34,9 +35,9 @@ impl World {
 
     /// Returns something that must still happen: a violation, if the bound has passed.
     fn unsettled(&self) -> Option<Violation> {
-        let Oracles { acknowledged, epochs, order, restored, .. } = &self.oracles;
-        let lost = acknowledged.missing(epochs, order, restored).into_iter().next();
-        let unsaid = || restored.unsaid().into_iter().next();
+        let Oracles { acknowledged, epochs, order, restored, repaired, .. } = &self.oracles;
+        let lost = acknowledged.missing(epochs, order, restored, repaired).into_iter().next();
+        let unsaid = || restored.unsaid().into_iter().chain(repaired.unsaid()).next();
         let not_enqueued = || self.oracles.enqueued.missing().into_iter().next();
         let unmarked = || self.oracles.refused.unmarked().into_iter().next();
         let undrained = || {

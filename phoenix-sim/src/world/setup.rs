@@ -122,7 +122,9 @@ impl World {
                     }
                     self.after(fault.at, Event::DoomClient { user, fault: number });
                 }
-                FaultKind::Pause { .. } | FaultKind::PowerFailure { .. } => self.schedule_mishap(number),
+                FaultKind::Pause { .. }
+                | FaultKind::PowerFailure { .. }
+                | FaultKind::StoreRestored { .. } => self.schedule_mishap(number),
             }
         }
     }

@@ -109,10 +109,10 @@ impl World {
 
     /// Ends the world and returns its figures.
     pub fn into_report(mut self) -> Report {
-        let Oracles { acknowledged, duplicates, epochs, order, restored, .. } = &self.oracles;
+        let Oracles { acknowledged, duplicates, epochs, order, restored, repaired, .. } = &self.oracles;
         self.report.delivered = acknowledged.received();
         self.report.acknowledged = acknowledged.count();
-        self.report.lost = acknowledged.missing(epochs, order, restored).len() as u64;
+        self.report.lost = acknowledged.missing(epochs, order, restored, repaired).len() as u64;
         self.report.unchecked = acknowledged.unchecked(epochs, order);
         self.report.given_up = self.given_up.len() as u64;
         self.report.duplicated = duplicates.count;

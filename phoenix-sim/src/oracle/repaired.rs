@@ -1,0 +1,277 @@
+//! R1 — after a store is restored from a backup, what was lost is what cannot be had again, and who must be told
+//! is told.
+//!
+//! A homeserver whose store is an older copy has forgotten what came between the copy and the restoration, and
+//! cannot know it. What follows from that is excepted from the other oracles, and nothing else:
+//!
+//! * **Its groups** go on from the position of the copy. What they had ordered since has an order no more, so it
+//!   need not reach anyone; it may reach a member still, and its position is given once more. A group that was
+//!   founded since is gone. A group whose epoch went back has members ahead of it, for whom there is no way back
+//!   yet: nothing need work there.
+//! * **Its clients** lose what came into their queues since, and with it invitations: until the restoration, and if
+//!   they had read further than the copy goes, until they are told ([`Event::QueueRestored`]), for up to then
+//!   entries take positions that they have read.
+//! * **Members** that are told of something missing, of a group of that homeserver, or as its clients, need not
+//!   receive anything more of that group.
+//!
+//! A message of a text that its sender began to send after the restoration is none of those: it reaches all
+//! members that were not told. And each client that had read further than the copy must say so, while no other
+//! may.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use phoenix_core::{
+    client::Event,
+    codec::encode,
+    identifiers::{Domain, GroupId, LogId, QsClientId, UserId},
+    store::{Key, MemoryStore, RecordKind},
+};
+
+use super::{observation::Observation, rows::LoggedMessage, violation::Violation};
+use crate::schedule::EventNumber;
+
+/// What groups and clients were when stores were copied and restored.
+#[derive(Debug, Default)]
+pub struct Repaired {
+    /// The next position of each group.
+    next: BTreeMap<GroupId, u64>,
+    /// In which step of the world each group was first heard of.
+    founded: BTreeMap<GroupId, u64>,
+    /// In which step of the world each text was begun to be sent.
+    begun: BTreeMap<Vec<u8>, u64>,
+    /// The groups that each user was seen in.
+    joined: BTreeSet<(UserId, GroupId)>,
+    copies: BTreeMap<usize, StoreCopy>,
+    restored: BTreeMap<Domain, Restoration>,
+    told: BTreeSet<(UserId, GroupId)>,
+}
+
+/// A client of a homeserver whose store is copied or restored.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    /// Its user.
+    pub user: UserId,
+    /// Its queue. `None`: it is not known.
+    pub queue: Option<QsClientId>,
+    /// How many entries of the queue are read for certain.
+    pub read: u64,
+}
+
+/// A copy of a store.
+#[derive(Debug)]
+struct StoreCopy {
+    domain: Domain,
+    step: u64,
+    /// The next position of each group.
+    next: BTreeMap<GroupId, u64>,
+    /// How many entries each queue had had.
+    ends: BTreeMap<QsClientId, u64>,
+    /// The queues for which deliveries were under way.
+    behind: BTreeSet<QsClientId>,
+}
+
+/// A store that was replaced by a copy.
+#[derive(Debug)]
+struct Restoration {
+    copy: StoreCopy,
+    step: u64,
+    number: EventNumber,
+    /// The groups in which nothing need work.
+    stuck: BTreeSet<GroupId>,
+    /// The users whose queues deliveries were under way to when the copy was made.
+    behind: BTreeSet<UserId>,
+    /// The users that have read what the store does not have, and whether they were told.
+    ahead: BTreeMap<UserId, bool>,
+    /// In which step users were told.
+    said: BTreeMap<UserId, u64>,
+}
+
+impl Repaired {
+    /// Notes a message that a delivery service writes to the log of its group.
+    pub fn logged(&mut self, logged: &LoggedMessage) {
+        if matches!(logged.log, LogId::Group(_)) {
+            self.next.insert(logged.message.group_id.clone(), logged.message.position + 1);
+        }
+    }
+
+    /// Notes that a store has lost such a message.
+    pub fn unlogged(&mut self, logged: &LoggedMessage) {
+        if matches!(logged.log, LogId::Group(_)) {
+            self.next.insert(logged.message.group_id.clone(), logged.message.position);
+        }
+    }
+
+    /// Notes that a user begins to send a text.
+    pub fn begins(&mut self, text: &str, step: u64) {
+        self.begun.entry(text.as_bytes().to_vec()).or_insert(step);
+    }
+
+    /// Notes that a copy of a store is made for a fault. `ends` are how many entries its queues have had,
+    /// `behind` those to which deliveries are under way.
+    pub fn copied(
+        &mut self,
+        fault: usize,
+        domain: &Domain,
+        step: u64,
+        ends: BTreeMap<QsClientId, u64>,
+        behind: BTreeSet<QsClientId>,
+    ) {
+        let (domain, next) = (domain.clone(), self.next.clone());
+        self.copies.insert(fault, StoreCopy { domain, step, next, ends, behind });
+    }
+
+    /// Notes that the copy made for a fault, which has the rows `after`, takes the place of a store with the
+    /// rows `before`. Returns the groups that go back, each with the first position that it gives again.
+    pub fn restored(
+        &mut self,
+        fault: usize,
+        (before, after): (&MemoryStore, &MemoryStore),
+        readers: &[Reader],
+        (step, number): (u64, EventNumber),
+    ) -> BTreeMap<GroupId, u64> {
+        let Some(copy) = self.copies.remove(&fault) else { return BTreeMap::new() };
+        let of_homeserver = self.next.keys().filter(|group| group.domain == copy.domain);
+        let mut stuck = BTreeSet::new();
+        let mut back = BTreeMap::new();
+        for group in of_homeserver {
+            back.insert(group.clone(), copy.next.get(group).copied().unwrap_or(0));
+            // A group that is gone has no tree, either.
+            if tree_row(group).is_none_or(|key| before.get(&key) != after.get(&key)) {
+                stuck.insert(group.clone());
+            }
+        }
+        let is_behind = |reader: &&Reader| reader.queue.is_none_or(|queue| copy.behind.contains(&queue));
+        let is_ahead = |reader: &&Reader| {
+            let end = reader.queue.and_then(|queue| copy.ends.get(&queue));
+            end.is_some_and(|end| reader.read > *end)
+        };
+        let behind = readers.iter().filter(is_behind).map(|reader| reader.user.clone()).collect();
+        let ahead = readers.iter().filter(is_ahead).map(|reader| (reader.user.clone(), false)).collect();
+        self.next.extend(back.clone());
+        let domain = copy.domain.clone();
+        let said = BTreeMap::new();
+        self.restored.insert(domain, Restoration { copy, step, number, stuck, behind, ahead, said });
+        back
+    }
+
+    /// Notes what a client reports.
+    ///
+    /// # Errors
+    /// It says that its queue was restored, and the store was not.
+    pub fn observe(&mut self, observation: &Observation<'_>, is_older: bool) -> Result<(), Violation> {
+        let Observation { user_id: user, step, .. } = *observation;
+        for view in observation.groups {
+            self.founded.entry(view.group_id.clone()).or_insert(step);
+            self.joined.insert((user.clone(), view.group_id.clone()));
+        }
+        match observation.event {
+            Event::QueueRestored { direct } => {
+                let restoration = self.restored.get_mut(&user.domain);
+                if let (Some(restoration), false) = (restoration, *direct) {
+                    restoration.said.insert(user.clone(), step);
+                    restoration.ahead.entry(user.clone()).and_modify(|told| *told = true);
+                } else if !is_older && !self.restored.contains_key(&user.domain) {
+                    let what = format!("{user} is told of a restored queue, and the store was not restored");
+                    return Err(Violation::now("repaired", what));
+                }
+            }
+            Event::Gap { group, .. }
+            | Event::Missing { group, .. }
+            | Event::CommitUnprocessable { group, .. }
+            | Event::Declined { group, .. }
+                if self.may_miss(user, group) =>
+            {
+                self.told.insert((user.clone(), group.clone()));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Returns whether a user may be told that it misses something of a group.
+    pub fn may_miss(&self, user: &UserId, group: &GroupId) -> bool {
+        self.restored.contains_key(&group.domain) || self.restored.contains_key(&user.domain)
+    }
+
+    /// Returns whether nothing need work in a group.
+    pub fn is_stuck(&self, group: &GroupId) -> bool {
+        self.restored.get(&group.domain).is_some_and(|restoration| restoration.stuck.contains(group))
+    }
+
+    /// Returns whether a user need not receive what is sent to a group, and cannot send there.
+    pub fn excepts(&self, user: &UserId, group: &GroupId) -> bool {
+        let name = (user.clone(), group.clone());
+        self.is_stuck(group) || self.told.contains(&name) || self.is_left_out(&name)
+    }
+
+    /// Returns whether the invitation of a user to a group may be lost.
+    fn is_left_out(&self, name: &(UserId, GroupId)) -> bool {
+        let (user, group) = name;
+        let until = [self.until(user), self.restored.get(&group.domain).map(|of| of.step)];
+        let founded = self.founded.get(group);
+        let is_old = until.into_iter().flatten().any(|until| founded.is_some_and(|step| *step <= until));
+        is_old && !self.joined.contains(name)
+    }
+
+    /// Returns the step up to which what came into the queue of a user may be lost. `None`: nothing is.
+    fn until(&self, user: &UserId) -> Option<u64> {
+        let restoration = self.restored.get(&user.domain)?;
+        Some(restoration.said.get(user).copied().unwrap_or(restoration.step).max(restoration.step))
+    }
+
+    /// Returns whether an event tells of a message whose position may have been given again.
+    pub fn is_doubtful(&self, event: &Event) -> bool {
+        let (Event::Message { group, position, text, .. }
+        | Event::MessageAcknowledged { group, position, text, .. }) = event
+        else {
+            return false;
+        };
+        self.is_stuck(group) || self.is_lost_order(group, *position, text)
+    }
+
+    /// Returns whether the message at a position was, or may have been, ordered between copy and restoration.
+    fn is_lost_order(&self, group: &GroupId, position: u64, text: &[u8]) -> bool {
+        self.restored.get(&group.domain).is_some_and(|restoration| {
+            position >= restoration.copy.next.get(group).copied().unwrap_or(0)
+                && self.begun.get(text).is_none_or(|begun| *begun <= restoration.step)
+        })
+    }
+
+    /// Returns whether a message that was acknowledged in the step `step` need not reach a member.
+    pub fn excuses(&self, user: &UserId, group: &GroupId, position: u64, text: &[u8], step: u64) -> bool {
+        let is_lost = || {
+            let (Some(of), Some(until)) = (self.restored.get(&user.domain), self.until(user)) else {
+                return false;
+            };
+            let is_late = step >= of.copy.step || of.behind.contains(user);
+            is_late && self.begun.get(text).is_none_or(|begun| *begun <= until)
+        };
+        self.excepts(user, group) || self.is_lost_order(group, position, text) || is_lost()
+    }
+
+    /// Returns whether the store of a homeserver was restored.
+    pub fn is_restored(&self, domain: &Domain) -> bool {
+        self.restored.contains_key(domain)
+    }
+
+    /// Returns a violation for each client that has read what its homeserver has lost, and does not say so.
+    pub fn unsaid(&self) -> Vec<Violation> {
+        let unsaid = self.restored.values().flat_map(|restoration| {
+            let untold = restoration.ahead.iter().filter(|(_, is_told)| !**is_told);
+            untold.map(|(user, _)| Violation {
+                oracle: "repaired",
+                what: format!("{user} has read what its restored queue does not have, and does not say so"),
+                since: Some(restoration.number),
+            })
+        });
+        unsaid.collect()
+    }
+}
+
+/// Returns the key of the row with a group's tree, which each commit writes and nothing else does.
+fn tree_row(group: &GroupId) -> Option<Key> {
+    Key::from_bytes(&[&[RecordKind::GroupSection as u8][..], &encode(&group.uuid), &[TREE]].concat())
+}
+
+/// What names the section of the tree among those of a group.
+const TREE: u8 = 1;

@@ -1,0 +1,83 @@
+//! Stores that are restored from a backup, and what becomes impossible for users by it.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use phoenix_core::client::Client;
+
+use super::{event::Event, stage::Stage, state::World};
+use crate::{oracle::Reader, plan::Action, user::User};
+
+/// How soon the copy of a store is tried again that cannot be made yet.
+const COPY_AGAIN: Duration = Duration::from_secs(1);
+
+impl World {
+    /// Makes a copy of the store of a homeserver, once all its users are registered.
+    pub(super) fn copy_store(&mut self, server: usize, fault: usize) {
+        let is_missing = |user: &User| user.server == server && !user.is_registered;
+        if self.users.iter().any(is_missing) {
+            self.after(COPY_AGAIN, Event::Mishap { fault, stage: Stage::Prepares });
+            return;
+        }
+        let place = &mut self.servers[server];
+        place.journal.sync();
+        place.copies.insert(fault, place.disk.rows.clone());
+        self.oracles.store_copied(fault, &place.domain, self.trace.count());
+    }
+
+    /// Stops all processes of a homeserver and puts the copy that was made for the fault in the place of its
+    /// store.
+    pub(super) fn restore_store(&mut self, server: usize, fault: usize, lasts: Duration) {
+        let Some(copy) = self.servers[server].copies.remove(&fault) else { return };
+        self.report.fault("stores restored");
+        for machine in self.servers[server].machines.clone() {
+            let place = &mut self.machines[machine];
+            place.cut_off = place.start;
+            self.crash(server, self.machines[machine].number, lasts);
+        }
+        let place = &mut self.servers[server];
+        place.journal.sync();
+        let lost = std::mem::replace(&mut place.disk.rows, copy);
+        let (step, number) = (self.trace.count(), self.trace.current());
+        let readers = self.users.iter().filter(|user| user.server == server).map(|user| Reader {
+            user: user.id.clone(),
+            queue: user.client.as_ref().and_then(Client::qs_client),
+            read: user.saved_entries,
+        });
+        let readers: Vec<Reader> = readers.collect();
+        let rows = (&lost, &place.disk.rows);
+        self.oracles.store_restored((fault, &place.domain), rows, &readers, (step, number));
+        self.connect_again();
+    }
+
+    /// Has users connect again who are no contacts: what was to connect them may be lost.
+    fn connect_again(&mut self) {
+        for number in 0..self.plan.intents.len() {
+            let intent = &self.plan.intents[number];
+            let Action::Connect { other } = intent.action else { continue };
+            let contacts = self.users[intent.user].client.as_ref().map(Client::contacts);
+            let is_known = contacts.is_some_and(|contacts| contacts.contains(&self.users[other].id));
+            if !is_known && self.finished.remove(&number).is_some() {
+                self.try_again(number);
+            }
+        }
+    }
+
+    /// Gives up what users cannot have any more since a store was restored.
+    pub(super) fn give_up_what_is_lost(&mut self) {
+        let mut without = BTreeSet::new();
+        for (number, intent) in self.plan.intents.iter().enumerate() {
+            let group = intent.action.group().and_then(|number| self.groups.get(&number));
+            let Some(group) = group.filter(|_| self.is_wanted(number)) else { continue };
+            let repaired = &self.oracles.repaired;
+            let is_excepted = |user: usize| repaired.excepts(&self.users[user].id, group);
+            let of_other = match intent.action {
+                Action::Invite { other, .. } => is_excepted(other),
+                _ => false,
+            };
+            if is_excepted(intent.user) || of_other {
+                without.insert(number);
+            }
+        }
+        self.given_up.extend(without);
+    }
+}
