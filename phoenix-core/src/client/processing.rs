@@ -199,8 +199,9 @@ impl State {
             Err(reason) => return self.unreadable(id, position, reason),
         };
         let content_type = parsed.content_type();
-        // No commit of the present epoch was followed before.
-        let is_over = content_type != ContentType::Commit || parsed.epoch().as_u64() != self.epoch(id)?;
+        let (of, present) = (parsed.epoch().as_u64(), self.epoch(id)?);
+        // What was followed before is of an epoch that the client has reached; a commit, of one that it has left.
+        let is_over = of < present || (of == present && content_type != ContentType::Commit);
         let Self { mls_groups, provider, .. } = self;
         let mls = mls_groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
         let processed = mls.process_message(provider, parsed);
@@ -211,6 +212,9 @@ impl State {
             Err(error) if content_type == ContentType::Commit => Err(ClientError::mls(error).into()),
             // Its sender did not know that the first copy was ordered.
             Err(_) if is_repeated => Ok(()),
+            Err(_) if of > present => {
+                Err(ClientError::dishonest("a message of an epoch that no commit began").into())
+            }
             Err(error) => self.unreadable(id, position, ClientError::mls(error)),
         }
     }

@@ -23,8 +23,9 @@ pub struct Epochs {
 struct Epoch {
     authenticator: Vec<u8>,
     members: Option<BTreeSet<UserId>>,
-    /// The event in which the first member was seen in the epoch.
+    /// The event in which the first member was seen in the epoch, and the step of the world.
     event: EventNumber,
+    step: u64,
 }
 
 impl Epochs {
@@ -55,8 +56,8 @@ impl Epochs {
         authenticator: &[u8],
         members: Option<BTreeSet<UserId>>,
     ) -> Result<(), Violation> {
-        let event = observation.number;
-        let seen = Epoch { authenticator: authenticator.to_vec(), members: members.clone(), event };
+        let (event, step) = (observation.number, observation.step);
+        let seen = Epoch { authenticator: authenticator.to_vec(), members: members.clone(), event, step };
         let known = self.epochs.entry((group.clone(), epoch)).or_insert(seen);
         let differs = |what: &str, known: &Epoch| {
             let user = observation.user_id;
@@ -74,6 +75,11 @@ impl Epochs {
             known.members = members;
         }
         Ok(())
+    }
+
+    /// Returns in which step of the world the first member was seen in an epoch.
+    pub fn began(&self, group: &GroupId, epoch: u64) -> Option<u64> {
+        self.epochs.get(&(group.clone(), epoch)).map(|epoch| epoch.step)
     }
 
     /// Returns the members of an epoch as far as they are known: those of the last epoch up to it that some

@@ -26,8 +26,10 @@ pub fn observe(
         }
         // Generated users invite their contacts only and attackers invite no one, so no invitation is
         // declined.
-        Event::Declined { group, .. } | Event::Missing { group, .. } => !may_miss(group),
-        Event::MessageUnreadable { group, .. } | Event::CommitUnprocessable { group, .. } => !excepted(group),
+        Event::Declined { group, .. }
+        | Event::Missing { group, .. }
+        | Event::CommitUnprocessable { group, .. } => !may_miss(group),
+        Event::MessageUnreadable { group, .. } => !excepted(group),
         Event::QueueUnreadable { direct, .. } => !(*direct && restored.is_older(observation.user_id)),
         Event::Removed(_) => true,
         Event::Registered

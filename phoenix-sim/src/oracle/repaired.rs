@@ -214,7 +214,7 @@ impl Repaired {
     }
 
     /// Returns the step up to which what came into the queue of a user may be lost. `None`: nothing is.
-    fn until(&self, user: &UserId) -> Option<u64> {
+    pub fn until(&self, user: &UserId) -> Option<u64> {
         let restoration = self.restored.get(&user.domain)?;
         Some(restoration.said.get(user).copied().unwrap_or(restoration.step).max(restoration.step))
     }

@@ -2,10 +2,14 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use phoenix_core::client::Client;
+use phoenix_core::{client::Client, identifiers::GroupId};
 
 use super::{event::Event, stage::Stage, state::World};
-use crate::{oracle::Reader, plan::Action, user::User};
+use crate::{
+    oracle::{Oracles, Reader},
+    plan::Action,
+    user::User,
+};
 
 /// How soon the copy of a store is tried again that cannot be made yet.
 const COPY_AGAIN: Duration = Duration::from_secs(1);
@@ -68,16 +72,26 @@ impl World {
         for (number, intent) in self.plan.intents.iter().enumerate() {
             let group = intent.action.group().and_then(|number| self.groups.get(&number));
             let Some(group) = group.filter(|_| self.is_wanted(number)) else { continue };
-            let repaired = &self.oracles.repaired;
-            let is_excepted = |user: usize| repaired.excepts(&self.users[user].id, group);
             let of_other = match intent.action {
-                Action::Invite { other, .. } => is_excepted(other),
+                Action::Invite { other, .. } => self.is_lost_to(other, group),
                 _ => false,
             };
-            if is_excepted(intent.user) || of_other {
+            if of_other || self.is_lost_to(intent.user, group) {
                 without.insert(number);
             }
         }
         self.given_up.extend(without);
+    }
+
+    /// Returns whether a group is lost to a user since a store was restored: nothing need work there, the user
+    /// was told so, or the commit that ended the user's epoch was lost with the queue.
+    pub(super) fn is_lost_to(&self, user: usize, group: &GroupId) -> bool {
+        let Oracles { repaired, epochs, .. } = &self.oracles;
+        let User { id, client, .. } = &self.users[user];
+        let views = client.as_ref().map_or_else(Vec::new, Client::groups);
+        let view = views.iter().find(|view| view.group_id == *group);
+        let ended = view.and_then(|view| epochs.began(group, view.epoch + 1));
+        let is_behind = ended.is_some_and(|ended| repaired.until(id).is_some_and(|until| ended <= until));
+        repaired.excepts(id, group) || is_behind
     }
 }

@@ -5,10 +5,7 @@ use std::time::Duration;
 use phoenix_core::client::Client;
 
 use super::{event::Event, state::World};
-use crate::{
-    oracle::{Oracles, Violation, drained},
-    user::User,
-};
+use crate::oracle::{Oracles, Violation, drained};
 
 /// The longest time from the end of faults until everything has settled.
 const BOUND: Duration = Duration::from_secs(20 * 60);
@@ -60,9 +57,18 @@ impl World {
             let intents = self.wanted_intents();
             return violation(format!("{wanted} intents of users are not finished: {intents}"));
         }
-        let is_idle = |user: &User| user.client.as_ref().is_some_and(Client::is_idle);
-        if let Some(user) = self.users.iter().position(|user| !is_idle(user)) {
-            return violation(format!("the client of user {user} is not idle"));
+        // What waits for a group in which nothing need work may wait.
+        let may_wait = |user: usize, client: &Client| {
+            let mut groups = client.under_way().into_iter().map(|intent| intent.group);
+            groups.all(|group| group.is_some_and(|group| self.is_lost_to(user, &group)))
+        };
+        let is_idle = |user: usize| {
+            let client = self.users[user].client.as_ref();
+            client.is_some_and(|client| client.is_idle() || may_wait(user, client))
+        };
+        if let Some(user) = (0..self.users.len()).find(|user| !is_idle(*user)) {
+            let under_way = self.users[user].client.as_ref().map(Client::under_way);
+            return violation(format!("the client of user {user} is not idle: {under_way:?}"));
         }
         let attempts = self.adversary.as_ref().map_or(0, |adversary| adversary.under_way());
         if attempts > 0 {

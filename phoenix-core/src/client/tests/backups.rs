@@ -114,3 +114,26 @@ fn who_is_ahead_of_its_group_is_told_and_sends_no_more() {
     let other = create_group(&mut network, users[0]);
     send(&mut network, users[0], &other, b"still here");
 }
+
+/// The commit is lost with the restored queue of one member, at a position that this member has followed before.
+#[test]
+fn who_has_missed_a_commit_is_told_by_the_next_message() {
+    let mut network = Network::new(34, &["one.example", "two.example"]);
+    let (users, group) = group_of_three(&mut network);
+    let backup = network.world.store(&one()).clone();
+    for text in [b"1", b"2", b"3"] {
+        send(&mut network, users[0], &group, text);
+    }
+    network.settle(|network| users.iter().all(|user| network.messages(*user, &group).len() == 3));
+
+    *network.world.store_mut(&one()) = backup;
+    let task = network.clients[users[0]].update(&group);
+    network.finish(users[0], task).unwrap();
+    read_all(&mut network, users);
+    assert!(is_healthy(&network, users[1], &group), "nothing tells it yet");
+    send(&mut network, users[0], &group, b"4");
+    network.settle(|network| !is_healthy(network, users[1], &group));
+    let is_told =
+        |event: &Event| matches!(event, Event::CommitUnprocessable { group: of, .. } if *of == group);
+    assert!(network.events[users[1]].iter().any(is_told), "{:?}", network.events[users[1]]);
+}
