@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use phoenix_core::rng::Random;
 
+use super::phases::MESSAGES_FROM;
 use crate::plan::{Fault, FaultKind, ServerPlan, Settings};
 
 /// In one world of this many no process pauses.
@@ -12,12 +13,33 @@ const NO_PAUSES: u64 = 8;
 /// In one world of this many the power fails.
 const POWER_FAILURES: u64 = 2;
 
+/// In one world of this many a store is restored from a backup.
+const RESTORED_STORES: u64 = 8;
+
 /// Returns all mishaps of a world whose faults end at `end`.
 pub fn mishaps(seed: &[u8; 32], settings: &Settings, servers: &[ServerPlan], end: Duration) -> Vec<Fault> {
     let random = |label: &str| Random::derive(seed, label, &[b"repair"]);
     let mut mishaps = pauses(&mut random("pauses"), servers, end);
     mishaps.extend(power_failures(&mut random("power failures"), settings, end));
+    mishaps.extend(restored_store(&mut random("restored stores"), settings, end));
     mishaps
+}
+
+/// Returns, for one world of eight, the restoration of an honest homeserver's store in the middle of
+/// conversations.
+fn restored_store(random: &mut Random, settings: &Settings, end: Duration) -> Option<Fault> {
+    let happens = random.below(RESTORED_STORES) == 0;
+    let server = random.below(settings.servers as u64) as usize;
+    let span = end.saturating_sub(MESSAGES_FROM).as_millis() as u64;
+    let at = MESSAGES_FROM + Duration::from_millis(random.below(span));
+    let age = Duration::from_millis(500 + random.below(50_000));
+    let lasts = Duration::from_millis(20 + random.below(10_000));
+    happens.then_some(Fault { at, lasts, kind: FaultKind::StoreRestored { server, age } })
+}
+
+/// Returns whether the store of a homeserver is restored in a world with these faults.
+pub fn restores_store(faults: &[Fault]) -> bool {
+    faults.iter().any(|fault| matches!(fault.kind, FaultKind::StoreRestored { .. }))
 }
 
 /// Returns pauses of honest homeservers' processes: from short ones to some that outlast a lease.

@@ -23,8 +23,15 @@ pub fn plan(settings: &Settings) -> Plan {
     let faults_end = MESSAGES_FROM + Duration::from_millis(sending_time(settings));
     let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &servers, faults_end);
     trouble.extend(faults::client_crashes(&mut random("client crashes"), settings, faults_end));
-    trouble.extend(faults::older_copy(&mut random("older copies"), settings, faults_end));
     trouble.extend(repair::mishaps(&seed, settings, &servers, faults_end));
+    let mut attempts = faults::attempts(&mut random("attempts"), faults_end);
+    if repair::restores_store(&trouble) {
+        // What was spent since the copy can be spent again, and what was accepted can be accepted again; and what
+        // a client has missed because it is an older copy itself could not be told from what was lost.
+        attempts.clear();
+    } else {
+        trouble.extend(faults::older_copy(&mut random("older copies"), settings, faults_end));
+    }
     let mut intents = beginnings(&mut random("beginnings"), settings, &groups);
     intents.extend(messages(&mut random("messages"), settings, &groups));
     Plan {
@@ -36,7 +43,7 @@ pub fn plan(settings: &Settings) -> Plan {
         network: faults::network(&mut random("network")),
         store_faults: faults::store_faults(&mut random("trouble")),
         faults_end,
-        attempts: faults::attempts(&mut random("attempts"), faults_end),
+        attempts,
     }
 }
 

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix_core::{
     client::Event,
-    codec::encode,
+    codec::{decode, encode},
     identifiers::{Domain, GroupId, LogId, QsClientId, UserId},
     store::{Key, MemoryStore, RecordKind},
 };
@@ -130,14 +130,17 @@ impl Repaired {
         (step, number): (u64, EventNumber),
     ) -> BTreeMap<GroupId, u64> {
         let Some(copy) = self.copies.remove(&fault) else { return BTreeMap::new() };
-        let of_homeserver = self.next.keys().filter(|group| group.domain == copy.domain);
+        let heads = before.keys_of(RecordKind::GroupHead).into_iter();
+        let of_homeserver = heads.filter_map(|head| {
+            Some(GroupId { uuid: decode(head.name()).ok()?, domain: copy.domain.clone() })
+        });
         let mut stuck = BTreeSet::new();
         let mut back = BTreeMap::new();
         for group in of_homeserver {
-            back.insert(group.clone(), copy.next.get(group).copied().unwrap_or(0));
+            back.insert(group.clone(), copy.next.get(&group).copied().unwrap_or(0));
             // A group that is gone has no tree, either.
-            if tree_row(group).is_none_or(|key| before.get(&key) != after.get(&key)) {
-                stuck.insert(group.clone());
+            if tree_row(&group).is_none_or(|key| before.get(&key) != after.get(&key)) {
+                stuck.insert(group);
             }
         }
         let is_behind = |reader: &&Reader| reader.queue.is_none_or(|queue| copy.behind.contains(&queue));

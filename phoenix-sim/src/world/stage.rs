@@ -15,7 +15,7 @@ impl Stage {
     /// Returns the stage in words.
     pub const fn describe(self) -> &'static str {
         match self {
-            Self::Prepares => "a copy of the store is made",
+            Self::Prepares => "a copy of the store is due",
             Self::Begins => "it begins",
             Self::Strikes => "it strikes",
         }

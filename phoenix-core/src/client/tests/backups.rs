@@ -1,6 +1,6 @@
 //! PROTOCOL.md §11.8, §11.12 — what becomes of a group whose homeserver's store was restored from a backup.
 
-use super::{super::Event, Network, create_group, group_of_three};
+use super::{super::Event, Network, connect, create_group, group_of_three, joined, three_users};
 use crate::{
     client::ClientError,
     identifiers::{Domain, GroupId},
@@ -136,4 +136,25 @@ fn who_has_missed_a_commit_is_told_by_the_next_message() {
     let is_told =
         |event: &Event| matches!(event, Event::CommitUnprocessable { group: of, .. } if *of == group);
     assert!(network.events[users[1]].iter().any(is_told), "{:?}", network.events[users[1]]);
+}
+
+/// What the restored homeserver would hand out again is used up.
+#[test]
+fn key_packages_are_published_anew_after_a_restoration() {
+    let mut network = Network::new(35, &["one.example", "two.example"]);
+    let users = three_users(&mut network);
+    connect(&mut network, users);
+    let two: Domain = "two.example".parse().unwrap();
+    let backup = network.world.store(&two).clone();
+    let invited = [network.user(users[2])];
+    let invite = |network: &mut Network| {
+        let group = create_group(network, users[0]);
+        network.insist(users[0], |client| client.invite(&group, &invited)).unwrap();
+        network.settle(|network| joined(network, users[2], &group));
+    };
+    invite(&mut network);
+    *network.world.store_mut(&two) = backup;
+    read_all(&mut network, users);
+    assert!(network.events[users[2]].contains(&Event::QueueRestored { direct: false }));
+    invite(&mut network);
 }
