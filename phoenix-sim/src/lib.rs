@@ -65,6 +65,7 @@
 //! | `refused` | no attack of the dishonest homeserver succeeds |
 //! | `restored` | a restored client repeats the same words, reuses nothing, and knows an older copy |
 //! | `repaired` | what a restored store has lost is all that is lost, and who must be told of it is told |
+//! | `reuse` | no nonce meets one key of a queue or stream twice, whatever was rolled back or restored |
 //! | `drained` | logs and outboxes drain after the faults end |
 //! | `unfinished` | users' intents and clients' own finish after the faults end |
 //!

@@ -100,6 +100,10 @@ enum PlantName {
     ReuseNullifier,
     /// Unbound queue configurations authorise every delivery, for ever.
     UnboundForever,
+    /// Queues go on as they are, though their owners have read what they do not have.
+    KeepGeneration,
+    /// Entries of queues all have the same nonce.
+    FixedNonce,
     /// Requests leave clients before what they depend on is saved.
     SaveAfterRequest,
     /// Restored clients go on with the generator that the saved ones had.
@@ -117,6 +121,8 @@ impl From<PlantName> for Bug {
             PlantName::IgnorePosition => Self::Homeservers(Plant::IgnorePosition),
             PlantName::ReuseNullifier => Self::Homeservers(Plant::ReuseNullifier),
             PlantName::UnboundForever => Self::Homeservers(Plant::UnboundForever),
+            PlantName::KeepGeneration => Self::Homeservers(Plant::KeepGeneration),
+            PlantName::FixedNonce => Self::Homeservers(Plant::FixedNonce),
             PlantName::SaveAfterRequest => Self::Clients(ClientPlant::SaveAfterRequest),
             PlantName::SavedGenerator => Self::Clients(ClientPlant::SavedGenerator),
             PlantName::ConfirmBeforeShown => Self::Clients(ClientPlant::ConfirmBeforeShown),

@@ -62,6 +62,16 @@ fn letting_unbound_configurations_authorise_everything_is_found() {
 }
 
 #[test]
+fn queues_that_go_on_as_they_are_after_a_restoration_are_found() {
+    is_found(Bug::Homeservers(Plant::KeepGeneration), &["acknowledged", "queues", "repaired", "unfinished"]);
+}
+
+#[test]
+fn nonces_that_are_used_again_after_a_restoration_are_found() {
+    is_found(Bug::Homeservers(Plant::FixedNonce), &["reuse"]);
+}
+
+#[test]
 fn clients_that_send_before_they_save_are_found() {
     is_found(
         Bug::Clients(ClientPlant::SaveAfterRequest),

@@ -254,4 +254,8 @@ pub enum Plant {
     ReuseNullifier,
     /// Unbound queue configurations authorise everything, for ever.
     UnboundForever,
+    /// Queues go on as they are, though their owners have read what they do not have.
+    KeepGeneration,
+    /// Entries of queues all have the same nonce.
+    FixedNonce,
 }

@@ -18,6 +18,7 @@ use super::{
     refused::Refused,
     repaired::{Reader, Repaired},
     restored::Restored,
+    reuse::Reuse,
     rows::Rows,
     tokens::Tokens,
     violation::Violation,
@@ -43,6 +44,8 @@ pub struct Oracles {
     pub refused: Refused,
     /// A client that is restored goes on from what it saved.
     pub restored: Restored,
+    /// No nonce meets one key twice.
+    pub reuse: Reuse,
     /// What a restored store has lost is what cannot be had again.
     pub repaired: Repaired,
     /// No token is spent twice.
@@ -111,6 +114,7 @@ impl Oracles {
     /// The first property that it violates.
     pub fn answered(&mut self, server: usize, request: &[u8], reply: &[u8]) -> Result<(), Violation> {
         self.order.answered(request, reply)?;
+        self.reuse.answered(request, reply)?;
         self.tokens.answered(server, request, reply)
     }
 
@@ -122,6 +126,7 @@ impl Oracles {
         let is_new = |write: &&Write| write.bytes.is_some() && disk.rows.get(&write.key).is_none();
         for write in commit.writes.iter().filter(is_new) {
             let kind = write.key.kind();
+            self.reuse.entered(server, write)?;
             if kind == RecordKind::FanOutRow
                 && let Some(logged) = self.rows.logged_message(server, write)
             {

@@ -17,6 +17,7 @@ pub mod queues;
 pub mod refused;
 pub mod repaired;
 pub mod restored;
+pub mod reuse;
 pub mod rows;
 pub mod tokens;
 

@@ -8,6 +8,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use super::deliveries::Deliveries;
 use crate::{
     codec::{Codec, Flag, List},
+    config::Plant,
     crypto::{
         hpke::HpkePublicKey,
         kdf::Hash,
@@ -17,6 +18,7 @@ use crate::{
     limits::MAX_LISTED_GROUPS,
     operation::{Interrupt, Transaction},
     rates::Window,
+    rng::Random,
     store::{Key, Record, RecordKind},
     wire::queues::queue_name,
 };
@@ -158,7 +160,11 @@ impl<Q: Queue> Head<Q> {
             let entry = self.ratchet.rotate(transaction.random(), &associated, now)?;
             Entry::<Q>::put(transaction, name, entry);
         }
-        let entry = self.ratchet.append(transaction.random(), &associated, message)?;
+        let entry = if transaction.planted(Plant::FixedNonce) {
+            self.ratchet.append(&mut Random::from_seed([0; 32]), &associated, message)?
+        } else {
+            self.ratchet.append(transaction.random(), &associated, message)?
+        };
         Entry::<Q>::put(transaction, name, entry);
         transaction.put(name, self);
         Ok(())
