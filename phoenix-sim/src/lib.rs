@@ -28,6 +28,7 @@
 //! | [`disk`] | reads fail; rows of one read are of different times; commits conflict or have an unknown outcome |
 //! | [`plan`] | processes crash at any step and restart; commits on their way to the store may outlive the crash |
 //! | [`plan`] | in one world of eight, the store of a homeserver is restored from a backup |
+//! | [`plan`] | in another of eight, rows of a store are lost or damaged |
 //! | [`plan`] | processes pause for milliseconds to minutes, beyond their leases, and go on with what has arrived |
 //! | [`journal`] | power fails: commits that no one has seen yet are rolled back, saves under way are lost |
 //! | [`device`] | clients crash and are restored from what they saved or from an older copy; saves are slow, fail |
@@ -64,7 +65,7 @@
 //! | `tokens` | no token is spent twice |
 //! | `refused` | no attack of the dishonest homeserver succeeds |
 //! | `restored` | a restored client repeats the same words, reuses nothing, and knows an older copy |
-//! | `repaired` | what a restored store has lost is all that is lost, and who must be told of it is told |
+//! | `repaired` | what a restored or damaged store has lost is all that is lost, and who must be told of it is told |
 //! | `reuse` | no nonce meets one key of a queue or stream twice, whatever was rolled back or restored |
 //! | `drained` | logs and outboxes drain after the faults end |
 //! | `unfinished` | users' intents and clients' own finish after the faults end |

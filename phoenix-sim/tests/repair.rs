@@ -7,7 +7,7 @@ use phoenix_core::{client::ClientPlant, crypto::null::NullCryptography, store::R
 use phoenix_sim::{
     disk::StoreFaults,
     generate, interpose,
-    plan::{Action, Bug, Cryptography, Fault, FaultKind, Intent, Plan, Settings},
+    plan::{Action, Bug, Cryptography, Damage, DamagedRows, Fault, FaultKind, Intent, Plan, Settings},
     report::Report,
     world::World,
 };
@@ -165,4 +165,39 @@ fn a_power_failure_shows_requests_that_left_before_their_save() {
     let found = found.expect("one of the seeds finds the bug");
     let oracles = ["duplicates", "queues", "restored", "unfinished"];
     assert!(oracles.contains(&found.oracle.as_str()), "{found}");
+}
+
+/// What rows are damaged, and what becomes of them.
+const DAMAGES: [(DamagedRows, &[Damage]); 10] = [
+    (DamagedRows::Lease, &[Damage::Removed, Damage::Changed]),
+    (DamagedRows::PeerKeys, &[Damage::Removed, Damage::Changed]),
+    (DamagedRows::FirstContacts, &[Damage::Removed]),
+    (DamagedRows::InboundSource, &[Damage::Removed]),
+    (DamagedRows::InboundStream, &[Damage::Removed, Damage::Changed]),
+    (DamagedRows::QueueEntry, &[Damage::Removed, Damage::Changed]),
+    (DamagedRows::FanOutRow, &[Damage::Removed]),
+    (DamagedRows::OutboundEntry, &[Damage::Removed, Damage::Changed]),
+    (DamagedRows::GroupHead, &[Damage::Removed, Damage::Changed]),
+    (DamagedRows::GroupSection, &[Damage::Removed, Damage::Changed]),
+];
+
+/// Damage concerns those whose rows are damaged, and no one else.
+#[test]
+fn damaged_rows_concern_their_owners_alone() {
+    for (rows, damages) in DAMAGES {
+        for damage in damages {
+            let mut damaged = 0;
+            for seed in [1, 3, 5, 8, 10] {
+                let server = seed as usize % 2;
+                let faults = [70, 75, 80].map(|at| {
+                    let number = at as usize * 7 + seed as usize;
+                    fault(at, 0, FaultKind::DamagedRow { server, rows, number, damage: *damage })
+                });
+                let report = run(|| plan(seed, None, faults.into()), 0, |_| {});
+                assert!(report.passed(), "{rows:?} {damage:?}: {report}");
+                damaged += report.faults.get("damaged rows").copied().unwrap_or_default();
+            }
+            assert!(damaged > 2, "{rows:?} {damage:?}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use phoenix_core::rng::Random;
 
 use super::phases::MESSAGES_FROM;
-use crate::plan::{Fault, FaultKind, ServerPlan, Settings};
+use crate::plan::{Damage, DamagedRows, Fault, FaultKind, ServerPlan, Settings};
 
 /// In one world of this many no process pauses.
 const NO_PAUSES: u64 = 8;
@@ -16,30 +16,69 @@ const POWER_FAILURES: u64 = 2;
 /// In one world of this many a store is restored from a backup.
 const RESTORED_STORES: u64 = 8;
 
+/// In one world of this many rows of a store are lost or damaged.
+const DAMAGED_ROWS: u64 = 8;
+
+/// What may happen to which rows. A damaged message with nothing behind it waits for longer than a world lasts, and
+/// so does what a changed rate limits.
+const DAMAGES: [(DamagedRows, &[Damage]); 9] = [
+    (DamagedRows::Lease, &[Damage::Removed, Damage::Changed]),
+    (DamagedRows::PeerKeys, &[Damage::Removed, Damage::Changed]),
+    (DamagedRows::FirstContacts, &[Damage::Removed]),
+    (DamagedRows::InboundSource, &[Damage::Removed]),
+    (DamagedRows::InboundStream, &[Damage::Removed, Damage::Changed]),
+    (DamagedRows::QueueEntry, &[Damage::Removed, Damage::Changed]),
+    (DamagedRows::FanOutRow, &[Damage::Removed]),
+    (DamagedRows::OutboundEntry, &[Damage::Removed, Damage::Changed]),
+    (DamagedRows::GroupHead, &[Damage::Removed, Damage::Changed]),
+];
+
 /// Returns all mishaps of a world whose faults end at `end`.
 pub fn mishaps(seed: &[u8; 32], settings: &Settings, servers: &[ServerPlan], end: Duration) -> Vec<Fault> {
     let random = |label: &str| Random::derive(seed, label, &[b"repair"]);
     let mut mishaps = pauses(&mut random("pauses"), servers, end);
     mishaps.extend(power_failures(&mut random("power failures"), settings, end));
-    mishaps.extend(restored_store(&mut random("restored stores"), settings, end));
+    let restored = restored_store(&mut random("restored stores"), settings, end);
+    let damaged = damaged_rows(&mut random("damaged rows"), settings, end);
+    // Not both: what is lost by one could not be told from what is lost by the other.
+    mishaps.extend(if restored.is_empty() { damaged } else { restored });
     mishaps
+}
+
+/// Returns, for one world of eight, one to three damages of rows of one honest homeserver.
+fn damaged_rows(random: &mut Random, settings: &Settings, end: Duration) -> Vec<Fault> {
+    let (happens, count) = (random.below(DAMAGED_ROWS) == 0, 1 + random.below(3));
+    let server = random.below(settings.servers as u64) as usize;
+    let span = end.saturating_sub(MESSAGES_FROM).as_millis() as u64;
+    let damage = |_| {
+        let (rows, damages) = DAMAGES[random.below(DAMAGES.len() as u64) as usize];
+        let damage = damages[random.below(damages.len() as u64) as usize];
+        let number = random.below(1_000) as usize;
+        let at = MESSAGES_FROM + Duration::from_millis(random.below(span));
+        let kind = FaultKind::DamagedRow { server, rows, number, damage };
+        Fault { at, lasts: Duration::ZERO, kind }
+    };
+    if happens { (0..count).map(damage).collect() } else { Vec::new() }
 }
 
 /// Returns, for one world of eight, the restoration of an honest homeserver's store in the middle of
 /// conversations.
-fn restored_store(random: &mut Random, settings: &Settings, end: Duration) -> Option<Fault> {
+fn restored_store(random: &mut Random, settings: &Settings, end: Duration) -> Vec<Fault> {
     let happens = random.below(RESTORED_STORES) == 0;
     let server = random.below(settings.servers as u64) as usize;
     let span = end.saturating_sub(MESSAGES_FROM).as_millis() as u64;
     let at = MESSAGES_FROM + Duration::from_millis(random.below(span));
     let age = Duration::from_millis(500 + random.below(50_000));
     let lasts = Duration::from_millis(20 + random.below(10_000));
-    happens.then_some(Fault { at, lasts, kind: FaultKind::StoreRestored { server, age } })
+    let kind = FaultKind::StoreRestored { server, age };
+    if happens { vec![Fault { at, lasts, kind }] } else { Vec::new() }
 }
 
-/// Returns whether the store of a homeserver is restored in a world with these faults.
-pub fn restores_store(faults: &[Fault]) -> bool {
-    faults.iter().any(|fault| matches!(fault.kind, FaultKind::StoreRestored { .. }))
+/// Returns whether a store is restored, or rows of it are damaged, in a world with these faults.
+pub fn harms_store(faults: &[Fault]) -> bool {
+    let harms =
+        |fault: &Fault| matches!(fault.kind, FaultKind::StoreRestored { .. } | FaultKind::DamagedRow { .. });
+    faults.iter().any(harms)
 }
 
 /// Returns pauses of honest homeservers' processes: from short ones to some that outlast a lease.

@@ -25,7 +25,7 @@ pub fn plan(settings: &Settings) -> Plan {
     trouble.extend(faults::client_crashes(&mut random("client crashes"), settings, faults_end));
     trouble.extend(repair::mishaps(&seed, settings, &servers, faults_end));
     let mut attempts = faults::attempts(&mut random("attempts"), faults_end);
-    if repair::restores_store(&trouble) {
+    if repair::harms_store(&trouble) {
         // What was spent since the copy can be spent again, and what was accepted can be accepted again; and what
         // a client has missed because it is an older copy itself could not be told from what was lost.
         attempts.clear();

@@ -30,7 +30,10 @@ pub fn observe(
         | Event::Missing { group, .. }
         | Event::CommitUnprocessable { group, .. } => !may_miss(group),
         Event::MessageUnreadable { group, .. } => !excepted(group),
-        Event::QueueUnreadable { direct, .. } => !(*direct && restored.is_older(observation.user_id)),
+        Event::QueueUnreadable { direct, .. } => {
+            let is_excepted = if *direct { restored.is_older(user) } else { repaired.is_queue_damaged(user) };
+            !is_excepted
+        }
         Event::Removed(_) => true,
         Event::Registered
         | Event::ConnectionRequested(_)

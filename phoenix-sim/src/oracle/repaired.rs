@@ -14,6 +14,10 @@
 //! * **Members** that are told of something missing, of a group of that homeserver, or as its clients, need not
 //!   receive anything more of that group.
 //!
+//! Rows that are lost or damaged concern the owner of the queue that they are an entry of, or those that a message
+//! on its way was for: they may miss it, and are told at the latest by what comes next. All that a homeserver can
+//! have again concerns no one.
+//!
 //! A message of a text that its sender began to send after the restoration is none of those: it reaches all
 //! members that were not told. And each client that had read further than the copy must say so, while no other
 //! may.
@@ -44,6 +48,18 @@ pub struct Repaired {
     copies: BTreeMap<usize, StoreCopy>,
     restored: BTreeMap<Domain, Restoration>,
     told: BTreeSet<(UserId, GroupId)>,
+    damage: Concerned,
+}
+
+/// Whom the damage of rows concerns.
+#[derive(Debug, Default)]
+struct Concerned {
+    /// The owners of queues that have lost an entry, and in which step of the world the last one.
+    users: BTreeMap<UserId, u64>,
+    /// The homeservers that have lost a message on its way, and when the last one.
+    logs: BTreeMap<Domain, u64>,
+    /// The groups whose state is damaged.
+    groups: BTreeSet<GroupId>,
 }
 
 /// A client of a homeserver whose store is copied or restored.
@@ -173,7 +189,10 @@ impl Repaired {
                 if let (Some(restoration), false) = (restoration, *direct) {
                     restoration.said.insert(user.clone(), step);
                     restoration.ahead.entry(user.clone()).and_modify(|told| *told = true);
-                } else if !is_older && !self.restored.contains_key(&user.domain) {
+                } else if !is_older
+                    && !self.is_queue_damaged(user)
+                    && !self.restored.contains_key(&user.domain)
+                {
                     let what = format!("{user} is told of a restored queue, and the store was not restored");
                     return Err(Violation::now("repaired", what));
                 }
@@ -191,14 +210,46 @@ impl Repaired {
         Ok(())
     }
 
+    /// Notes that the queue of a user has lost an entry.
+    pub fn queue_is_damaged(&mut self, user: &UserId, step: u64) {
+        self.damage.users.insert(user.clone(), step);
+    }
+
+    /// Notes that a homeserver has lost a message of one of its groups on its way to the recipients.
+    pub fn log_is_damaged(&mut self, domain: &Domain, step: u64) {
+        self.damage.logs.insert(domain.clone(), step);
+    }
+
+    /// Notes that the state of a group is damaged.
+    pub fn group_is_damaged(&mut self, group: GroupId) {
+        self.damage.groups.insert(group);
+    }
+
+    /// Returns whether a user may find that its queue cannot be read, and is begun anew.
+    pub fn is_queue_damaged(&self, user: &UserId) -> bool {
+        self.damage.users.contains_key(user)
+    }
+
+    /// Returns whether a message may be one that damage has lost.
+    fn is_damaged(&self, user: &UserId, group: &GroupId, text: &[u8]) -> bool {
+        let lost = [self.damage.users.get(user), self.damage.logs.get(&group.domain)];
+        let begun = self.begun.get(text);
+        lost.into_iter().flatten().any(|lost| begun.is_none_or(|begun| begun <= lost))
+    }
+
     /// Returns whether a user may be told that it misses something of a group.
     pub fn may_miss(&self, user: &UserId, group: &GroupId) -> bool {
+        let Concerned { users, logs, groups } = &self.damage;
+        if users.contains_key(user) || logs.contains_key(&group.domain) || groups.contains(group) {
+            return true;
+        }
         self.restored.contains_key(&group.domain) || self.restored.contains_key(&user.domain)
     }
 
     /// Returns whether nothing need work in a group.
     pub fn is_stuck(&self, group: &GroupId) -> bool {
-        self.restored.get(&group.domain).is_some_and(|restoration| restoration.stuck.contains(group))
+        let restoration = self.restored.get(&group.domain);
+        self.damage.groups.contains(group) || restoration.is_some_and(|of| of.stuck.contains(group))
     }
 
     /// Returns whether a user need not receive what is sent to a group, and cannot send there.
@@ -210,9 +261,12 @@ impl Repaired {
     /// Returns whether the invitation of a user to a group may be lost.
     fn is_left_out(&self, name: &(UserId, GroupId)) -> bool {
         let (user, group) = name;
-        let until = [self.until(user), self.restored.get(&group.domain).map(|of| of.step)];
+        let Concerned { users, logs, .. } = &self.damage;
+        let damaged = [users.get(user).copied(), logs.get(&group.domain).copied()];
+        let restored = [self.until(user), self.restored.get(&group.domain).map(|of| of.step)];
+        let until = restored.into_iter().chain(damaged);
         let founded = self.founded.get(group);
-        let is_old = until.into_iter().flatten().any(|until| founded.is_some_and(|step| *step <= until));
+        let is_old = until.flatten().any(|until| founded.is_some_and(|step| *step <= until));
         is_old && !self.joined.contains(name)
     }
 
@@ -249,7 +303,10 @@ impl Repaired {
             let is_late = step >= of.copy.step || of.behind.contains(user);
             is_late && self.begun.get(text).is_none_or(|begun| *begun <= until)
         };
-        self.excepts(user, group) || self.is_lost_order(group, position, text) || is_lost()
+        self.excepts(user, group)
+            || self.is_lost_order(group, position, text)
+            || is_lost()
+            || self.is_damaged(user, group, text)
     }
 
     /// Returns whether the store of a homeserver was restored.

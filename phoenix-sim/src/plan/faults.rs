@@ -66,6 +66,51 @@ pub enum FaultKind {
         /// are registered: there is no way back yet for a client that its homeserver does not know.
         age: Duration,
     },
+    /// A row of a homeserver's store is lost or damaged, as soon as there is one.
+    DamagedRow {
+        /// The index of the homeserver.
+        server: usize,
+        /// Of which kind.
+        rows: DamagedRows,
+        /// Which of them, counted from 0 and around.
+        number: usize,
+        /// What becomes of it.
+        damage: Damage,
+    },
+}
+
+/// A kind of rows that are damaged, named by what the damage concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DamagedRows {
+    /// No one: the node that works on some timers.
+    Lease,
+    /// No one: the kept keys of a peer.
+    PeerKeys,
+    /// No one: how much a peer has delivered.
+    InboundSource,
+    /// No one: the budget of first contacts.
+    FirstContacts,
+    /// One client: an entry of its queue.
+    QueueEntry,
+    /// One log: a message on its way to its recipients.
+    FanOutRow,
+    /// One destination: an entry of an outbound stream.
+    OutboundEntry,
+    /// One source: the position of a stream.
+    InboundStream,
+    /// One group: its head.
+    GroupHead,
+    /// One group: a section of its state.
+    GroupSection,
+}
+
+/// What becomes of a damaged row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// It is gone.
+    Removed,
+    /// One of its bytes is another one.
+    Changed,
 }
 
 /// What a client is restored from.

@@ -14,7 +14,7 @@ mod intents;
 mod settings;
 mod world;
 
-pub use faults::{DeviceCopy, Fault, FaultKind};
+pub use faults::{Damage, DamagedRows, DeviceCopy, Fault, FaultKind};
 pub use intents::{Action, GroupNumber, Intent};
 pub use settings::{Bug, Cryptography, Settings};
 pub use world::{Plan, ServerPlan};

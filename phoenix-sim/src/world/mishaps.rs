@@ -29,6 +29,9 @@ impl World {
             (FaultKind::StoreRestored { server, .. }, Stage::Begins) => {
                 self.restore_store(server, fault, of.lasts);
             }
+            (FaultKind::DamagedRow { server, rows, number, damage }, _) => {
+                self.damage_row(fault, server, rows, number, damage);
+            }
             (FaultKind::Pause { .. } | FaultKind::StoreRestored { .. }, _)
             | (FaultKind::Crash { .. } | FaultKind::Partition { .. } | FaultKind::ClientCrash { .. }, _) => {}
         }

@@ -10,12 +10,13 @@
 //! * `setup`: from a plan to the first events.
 //! * `requests`, `processes`, `timers`, `stores`: the homeservers and the network between them.
 //! * `users`, `clients`, `intents`, `attempts`: the honest and the dishonest who use them.
-//! * `faults`, `mishaps`, `pauses`, `power`, `restores`, `settling`: what goes wrong, and the end of it.
+//! * `faults`, `damage`, `mishaps`, `pauses`, `power`, `restores`, `settling`: what goes wrong, and the end of it.
 //! * `run`: the loop, which handles one event after the other.
 
 mod attempts;
 mod call;
 mod clients;
+mod damage;
 mod event;
 mod faults;
 mod intents;

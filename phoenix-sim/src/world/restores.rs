@@ -7,7 +7,7 @@ use phoenix_core::{client::Client, identifiers::GroupId};
 use super::{event::Event, stage::Stage, state::World};
 use crate::{
     oracle::{Oracles, Reader},
-    plan::Action,
+    plan::{Action, Intent},
     user::User,
 };
 
@@ -54,7 +54,7 @@ impl World {
     }
 
     /// Has users connect again who are no contacts: what was to connect them may be lost.
-    fn connect_again(&mut self) {
+    pub(super) fn connect_again(&mut self) {
         for number in 0..self.plan.intents.len() {
             let intent = &self.plan.intents[number];
             let Action::Connect { other } = intent.action else { continue };
@@ -81,6 +81,22 @@ impl World {
             }
         }
         self.given_up.extend(without);
+        self.give_up_of_uninvited();
+    }
+
+    /// Gives up what is wanted by those whose invitation is given up.
+    fn give_up_of_uninvited(&mut self) {
+        let invited = |number: &usize| match self.plan.intents[*number].action {
+            Action::Invite { group, other } => Some((group, other)),
+            _ => None,
+        };
+        let uninvited: BTreeSet<_> = self.given_up.iter().filter_map(invited).collect();
+        let intents = self.plan.intents.iter().enumerate();
+        let theirs = intents.filter(|(_, Intent { user, action, .. })| {
+            action.group().is_some_and(|group| uninvited.contains(&(group, *user)))
+        });
+        let theirs: Vec<usize> = theirs.map(|(number, _)| number).collect();
+        self.given_up.extend(theirs.into_iter().filter(|number| self.is_wanted(*number)).collect::<Vec<_>>());
     }
 
     /// Returns whether a group is lost to a user since a store was restored: nothing need work there, the user

@@ -124,7 +124,8 @@ impl World {
                 }
                 FaultKind::Pause { .. }
                 | FaultKind::PowerFailure { .. }
-                | FaultKind::StoreRestored { .. } => self.schedule_mishap(number),
+                | FaultKind::StoreRestored { .. }
+                | FaultKind::DamagedRow { .. } => self.schedule_mishap(number),
             }
         }
     }

@@ -82,12 +82,14 @@ impl<Q: Queue> Entry<Q> {
         Key::of::<Self>(&EntryName { queue: queue.clone(), sequence })
     }
 
+    /// Returns the entry with this sequence number. `None` if it is lost or damaged: its owner goes on with
+    /// the next one.
     pub fn get(
         transaction: &mut Transaction<'_>,
         queue: &Q::Name,
         sequence: u64,
     ) -> Result<Option<QueueEntry>, Interrupt> {
-        let row: Option<Self> = transaction.get(&EntryName { queue: queue.clone(), sequence })?;
+        let row = transaction.read::<Self>(&EntryName { queue: queue.clone(), sequence })?.intact();
         Ok(row.map(|row| row.entry))
     }
 
