@@ -271,9 +271,16 @@ impl Repaired {
     }
 
     /// Returns the step up to which what came into the queue of a user may be lost. `None`: nothing is.
-    pub fn until(&self, user: &UserId) -> Option<u64> {
+    fn until(&self, user: &UserId) -> Option<u64> {
         let restoration = self.restored.get(&user.domain)?;
         Some(restoration.said.get(user).copied().unwrap_or(restoration.step).max(restoration.step))
+    }
+
+    /// Returns the step up to which a commit of a group may never reach a user. `None`: all do.
+    pub fn commits_lost_until(&self, user: &UserId, group: &GroupId) -> Option<u64> {
+        let Concerned { users, logs, .. } = &self.damage;
+        let damaged = [users.get(user), logs.get(&group.domain)].into_iter().flatten().copied();
+        damaged.chain(self.until(user)).max()
     }
 
     /// Returns whether an event tells of a message whose position may have been given again.

@@ -107,7 +107,8 @@ impl World {
         let views = client.as_ref().map_or_else(Vec::new, Client::groups);
         let view = views.iter().find(|view| view.group_id == *group);
         let ended = view.and_then(|view| epochs.began(group, view.epoch + 1));
-        let is_behind = ended.is_some_and(|ended| repaired.until(id).is_some_and(|until| ended <= until));
+        let until = repaired.commits_lost_until(id, group);
+        let is_behind = ended.is_some_and(|ended| until.is_some_and(|until| ended <= until));
         repaired.excepts(id, group) || is_behind
     }
 }
