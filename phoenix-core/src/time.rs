@@ -41,6 +41,8 @@ pub struct Timestamp(u64);
 
 /// One minute, of 60 seconds.
 pub const MINUTE: Duration = Duration::from_secs(60);
+/// How far two clocks may differ that are taken for right. A time further ahead was noted by a wrong one.
+pub const CLOCK_TOLERANCE: Duration = MINUTE.saturating_mul(5);
 /// One hour, of 60 minutes.
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
 /// One day, of 24 hours.

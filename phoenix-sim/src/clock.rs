@@ -6,22 +6,20 @@ use phoenix_core::time::Timestamp;
 
 use crate::interpose;
 
-/// The time at which every world begins.
-pub const START: Timestamp = Timestamp::from_milliseconds(interpose::START_MILLISECONDS);
-
 /// The clock of one world.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
+    start: Timestamp,
     now: Timestamp,
 }
 
-impl Default for Clock {
-    fn default() -> Self {
-        Self { now: START }
-    }
-}
-
 impl Clock {
+    /// Creates the clock of a world that begins at `start`, for dependencies that read the system's clock too.
+    pub fn starting(start: Timestamp) -> Self {
+        interpose::set_clock(start.milliseconds());
+        Self { start, now: start }
+    }
+
     /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         self.now
@@ -29,7 +27,7 @@ impl Clock {
 
     /// Returns the time since the world began.
     pub fn elapsed(&self) -> Duration {
-        self.now - START
+        self.now - self.start
     }
 
     /// Advances to `time`, for dependencies that read the system's clock too. A `time` in the past has no
@@ -40,7 +38,7 @@ impl Clock {
     }
 }
 
-/// The constant error of a homeserver's clock.
+/// The error of the clock of a homeserver or a device.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Skew {
     ahead: Duration,
@@ -54,6 +52,12 @@ impl Skew {
         let (ahead, behind) =
             if milliseconds > 0 { (error, Duration::ZERO) } else { (Duration::ZERO, error) };
         Self { ahead, behind }
+    }
+
+    /// Returns the error of this clock after it was set forward by `milliseconds`, or back if negative.
+    pub fn stepped(self, milliseconds: i64) -> Self {
+        let error = self.ahead.as_millis() as i64 - self.behind.as_millis() as i64;
+        Self::from_milliseconds(error + milliseconds)
     }
 
     /// Returns what the clock reads at the world's `time`.

@@ -6,6 +6,7 @@ use phoenix_core::{
     rng::Random,
     store::{Commit, MemoryStore, Settlement},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::network::PerThousand;
 
@@ -30,7 +31,8 @@ impl Disk {
 }
 
 /// How often and how stores fail.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct StoreFaults {
     /// How often a commit conflicts although its expectations hold: contention that only the store sees.
     pub conflicts: PerThousand,
@@ -53,6 +55,13 @@ pub enum CommitFate {
     AppliedInSilence,
     /// Does not apply it, and reports an unknown outcome.
     LostInSilence,
+}
+
+/// A store that works.
+impl Default for StoreFaults {
+    fn default() -> Self {
+        Self::none()
+    }
 }
 
 impl StoreFaults {

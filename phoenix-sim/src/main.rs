@@ -2,9 +2,10 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::{
+    collections::BTreeSet,
     fs,
     num::NonZeroUsize,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{
         atomic::{AtomicU64, Ordering},
@@ -14,11 +15,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::{Parser, ValueEnum};
-use phoenix_core::{client::ClientPlant, config::Plant};
+use clap::{Args, Parser, ValueEnum};
 use phoenix_sim::{
+    generate,
     interpose::WorldError,
-    plan::{Bug, Cryptography, Settings},
+    plan::{
+        Bound, Bug, Cryptography, Plan, Settings, durations,
+        text::{PlanError, run_command},
+    },
     report::Report,
     world::{self, LoggedRun},
 };
@@ -30,16 +34,15 @@ enum Command {
     /// Run one world for each of a range of seeds. The exit code is 0 if everything that must hold held in
     /// all of them, 1 if not, and 2 if the arguments are not valid.
     Run(Run),
+    /// Print the plan of a world, to read, to change and to run by `phoenix-sim run --plan FILE`.
+    Plan(Size),
 }
 
-#[derive(Parser)]
-struct Run {
+#[derive(Args)]
+struct Size {
     /// First seed. Everything that happens in a world follows from its seed and size.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(..1 << 63))]
     seed: u64,
-    /// Number of seeds, from the first on.
-    #[arg(long, default_value_t = 1)]
-    seeds: u64,
     /// Number of honest homeservers, at least 1; a dishonest one joins them.
     #[arg(long, default_value_t = 3)]
     servers: usize,
@@ -49,18 +52,36 @@ struct Run {
     /// Number of messages that users send.
     #[arg(long, default_value_t = 200)]
     messages: usize,
+    /// How long users send messages, such as 90s, 36h, 2w, 1y [default: as each seed says]
+    #[arg(long, value_parser = duration)]
+    span: Option<Duration>,
+    /// Plant a bug in all homeservers or all clients, which the oracles must find.
+    #[arg(long, value_parser = bug)]
+    plant: Option<Bug>,
+    /// The cryptography of the worlds.
+    #[arg(long, value_enum, default_value_t = CryptographyName::Mixed)]
+    cryptography: CryptographyName,
+}
+
+#[derive(Args)]
+struct Run {
+    #[command(flatten)]
+    size: Size,
+    /// Number of seeds, from the first on.
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// Run the world of the plan in this file, instead of one that is made from a seed.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["Size", "seeds"])]
+    plan: Option<PathBuf>,
+    /// Write the plan of the first world that fails to this file.
+    #[arg(long, value_name = "FILE")]
+    write_plan: Option<PathBuf>,
     /// Print one JSON object a line for each seed, instead of text.
     #[arg(long)]
     json: bool,
     /// Write the events of the last seed that ran to its end to this file.
     #[arg(long)]
     log: Option<PathBuf>,
-    /// Plant a bug in all homeservers or all clients, which the oracles must find.
-    #[arg(long)]
-    plant: Option<PlantName>,
-    /// The cryptography of the worlds.
-    #[arg(long, value_enum, default_value_t = CryptographyName::Mixed)]
-    cryptography: CryptographyName,
     /// How many worlds run at a time [default: one for each core]
     #[arg(long)]
     jobs: Option<NonZeroUsize>,
@@ -86,91 +107,163 @@ impl CryptographyName {
     }
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum PlantName {
-    /// Frames are accepted whatever their signature.
-    SkipSignature,
-    /// Requests are answered before their commit is durable.
-    AckBeforeCommit,
-    /// Frames are accepted whatever their destination.
-    IgnoreDestination,
-    /// Entries of a stream are accepted whatever their position.
-    IgnorePosition,
-    /// Spent tokens are accepted.
-    ReuseNullifier,
-    /// Unbound queue configurations authorise every delivery, for ever.
-    UnboundForever,
-    /// Queues go on as they are, though their owners have read what they do not have.
-    KeepGeneration,
-    /// Entries of queues all have the same nonce.
-    FixedNonce,
-    /// Requests leave clients before what they depend on is saved.
-    SaveAfterRequest,
-    /// Restored clients go on with the generator that the saved ones had.
-    SavedGenerator,
-    /// Clients forget events with the save before they show them.
-    ConfirmBeforeShown,
+/// A world to run.
+enum World {
+    /// The one that follows from its settings.
+    Made(Settings),
+    /// The one that a file says.
+    Written { plan: Box<Plan>, file: PathBuf },
 }
 
-impl From<PlantName> for Bug {
-    fn from(name: PlantName) -> Self {
-        match name {
-            PlantName::SkipSignature => Self::Homeservers(Plant::SkipSignature),
-            PlantName::AckBeforeCommit => Self::Homeservers(Plant::AckBeforeCommit),
-            PlantName::IgnoreDestination => Self::Homeservers(Plant::IgnoreDestination),
-            PlantName::IgnorePosition => Self::Homeservers(Plant::IgnorePosition),
-            PlantName::ReuseNullifier => Self::Homeservers(Plant::ReuseNullifier),
-            PlantName::UnboundForever => Self::Homeservers(Plant::UnboundForever),
-            PlantName::KeepGeneration => Self::Homeservers(Plant::KeepGeneration),
-            PlantName::FixedNonce => Self::Homeservers(Plant::FixedNonce),
-            PlantName::SaveAfterRequest => Self::Clients(ClientPlant::SaveAfterRequest),
-            PlantName::SavedGenerator => Self::Clients(ClientPlant::SavedGenerator),
-            PlantName::ConfirmBeforeShown => Self::Clients(ClientPlant::ConfirmBeforeShown),
+impl World {
+    fn seed(&self) -> u64 {
+        match self {
+            Self::Made(settings) => settings.seed,
+            Self::Written { plan, .. } => plan.settings.seed,
+        }
+    }
+
+    /// Returns the command that runs it again.
+    fn repeat(&self) -> String {
+        match self {
+            Self::Made(settings) => run_command(settings),
+            Self::Written { file, .. } => format!("phoenix-sim run --plan {}", file.display()),
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        match self {
+            Self::Made(settings) => generate::plan(settings),
+            Self::Written { plan, .. } => plan.as_ref().clone(),
+        }
+    }
+
+    fn run(&self, progress: &AtomicU64, lines: usize) -> Result<LoggedRun, WorldError> {
+        match self {
+            Self::Made(settings) => world::run_logged(settings, progress, lines),
+            Self::Written { plan, .. } => world::run_plan(plan, self.repeat(), progress, lines),
         }
     }
 }
 
 fn main() -> ExitCode {
-    let Command::Run(run) = Command::parse();
-    if run.servers == 0 || run.users < 2 {
-        eprintln!("a world needs at least 1 homeserver and 2 users: see --servers and --users");
-        return ExitCode::from(2);
+    match Command::parse() {
+        Command::Run(run) => match worlds(&run) {
+            Ok(worlds) => run_all(&run, &worlds),
+            Err(error) => refuse(&error),
+        },
+        Command::Plan(size) => match check(&size).and_then(|()| {
+            let plan = generate::plan(&settings(&size, size.seed));
+            plan.to_text().map_err(|error| error.to_string())
+        }) {
+            Ok(text) => {
+                print!("{text}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => refuse(&error),
+        },
     }
+}
+
+fn refuse(error: &str) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(2)
+}
+
+fn check(size: &Size) -> Result<(), String> {
+    if size.servers == 0 || size.users < 2 {
+        return Err("a world needs at least 1 homeserver and 2 users: see --servers and --users".to_owned());
+    }
+    Ok(())
+}
+
+/// Returns the worlds to run.
+fn worlds(run: &Run) -> Result<Vec<World>, String> {
+    check(&run.size)?;
+    let Some(file) = &run.plan else {
+        let seeds = run.size.seed..run.size.seed.saturating_add(run.seeds);
+        return Ok(seeds.map(|seed| World::Made(settings(&run.size, seed))).collect());
+    };
+    let text =
+        fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let refused = |error: PlanError| format!("{}: {error}", file.display());
+    let plan = Plan::from_text(&text).map_err(refused)?;
+    Ok(vec![World::Written { plan: Box::new(plan), file: file.clone() }])
+}
+
+/// Runs all worlds, side by side, and shows them in their order.
+fn run_all(run: &Run, worlds: &[World]) -> ExitCode {
     let jobs = run.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    let seeds: Vec<u64> = (run.seed..run.seed.saturating_add(run.seeds)).collect();
     let mut passed = true;
-    // Side by side, and shown in the order of the seeds.
-    for seeds in seeds.chunks(jobs) {
+    let mut met = BTreeSet::new();
+    let count = worlds.len();
+    for worlds in worlds.chunks(jobs) {
         let results: Vec<_> = thread::scope(|scope| {
-            let start = |seed: &u64| {
-                let settings = settings(&run, *seed);
+            let start = |world| {
                 let lines = if run.log.is_some() { usize::MAX } else { 0 };
-                scope.spawn(move || run_watched(&settings, lines))
+                scope.spawn(move || run_watched(world, lines))
             };
-            let worlds: Vec<_> = seeds.iter().map(start).collect();
-            worlds.into_iter().map(thread::ScopedJoinHandle::join).collect()
+            let threads: Vec<_> = worlds.iter().map(start).collect();
+            threads.into_iter().map(thread::ScopedJoinHandle::join).collect()
         });
-        for (seed, result) in seeds.iter().zip(results) {
+        for (world, result) in worlds.iter().zip(results) {
             let lost = |_| Err(WorldError::Panic("its thread was lost".to_owned()));
-            passed &= show(&run, *seed, result.unwrap_or_else(lost));
+            let result = result.unwrap_or_else(lost);
+            met.extend(result.iter().flat_map(|run| run.report.bounds.keys().copied()));
+            let held = show(run, world, result);
+            if let (Some(file), false, true) = (&run.write_plan, held, passed) {
+                write_plan(file, world);
+            }
+            passed &= held;
         }
     }
+    passed &= count < ALL_BOUNDS || all_met(&met);
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn settings(run: &Run, seed: u64) -> Settings {
+/// In so many worlds of the usual size, each bound is met in one at least.
+const ALL_BOUNDS: usize = 200;
+
+/// Returns whether all bounds were met, and says which were not.
+fn all_met(met: &BTreeSet<Bound>) -> bool {
+    let unmet: Vec<String> =
+        Bound::ALL.iter().filter(|bound| !met.contains(bound)).map(|bound| format!("{bound}")).collect();
+    if !unmet.is_empty() {
+        eprintln!("no world has met these bounds, so nothing is known of them: {}", unmet.join(", "));
+    }
+    unmet.is_empty()
+}
+
+fn write_plan(file: &Path, world: &World) {
+    let written = world.plan().to_text().map_err(|error| error.to_string());
+    match written.and_then(|text| fs::write(file, text).map_err(|error| error.to_string())) {
+        Ok(()) => eprintln!("the plan is in {0}: phoenix-sim run --plan {0}", file.display()),
+        Err(error) => eprintln!("cannot write {}: {error}", file.display()),
+    }
+}
+
+fn bug(text: &str) -> Result<Bug, String> {
+    text.parse()
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    durations::parse(text).ok_or_else(|| "a duration is written as 90s, 36h, 2w, 1y".to_owned())
+}
+
+fn settings(size: &Size, seed: u64) -> Settings {
     Settings {
         seed,
-        servers: run.servers,
-        users: run.users,
-        messages: run.messages,
-        plant: run.plant.map(Bug::from),
-        cryptography: run.cryptography.of_seed(seed),
+        servers: size.servers,
+        users: size.users,
+        messages: size.messages,
+        span: size.span,
+        plant: size.plant,
+        cryptography: size.cryptography.of_seed(seed),
     }
 }
 
 /// Shows the result of a world. Returns whether everything held in it.
-fn show(run: &Run, seed: u64, result: Result<LoggedRun, WorldError>) -> bool {
+fn show(run: &Run, world: &World, result: Result<LoggedRun, WorldError>) -> bool {
     match result {
         Ok(LoggedRun { report, log }) => {
             if let Some(file) = &run.log
@@ -182,7 +275,7 @@ fn show(run: &Run, seed: u64, result: Result<LoggedRun, WorldError>) -> bool {
             report.passed()
         }
         Err(error) => {
-            eprintln!("seed {seed}: {error}");
+            eprintln!("seed {}: {error}\n  Repeat it by: {}", world.seed(), world.repeat());
             false
         }
     }
@@ -200,12 +293,12 @@ fn print(report: &Report, json: bool) {
 }
 
 /// Runs a world and prints its progress once a second.
-fn run_watched(settings: &Settings, lines: usize) -> Result<LoggedRun, WorldError> {
+fn run_watched(world: &World, lines: usize) -> Result<LoggedRun, WorldError> {
     let progress = AtomicU64::new(0);
     let (ended, end) = mpsc::channel();
     thread::scope(|scope| {
-        let world = scope.spawn(|| {
-            let result = world::run_logged(settings, &progress, lines);
+        let thread = scope.spawn(|| {
+            let result = world.run(&progress, lines);
             drop(ended);
             result
         });
@@ -213,8 +306,8 @@ fn run_watched(settings: &Settings, lines: usize) -> Result<LoggedRun, WorldErro
         // Nothing is sent through the channel, which closes when the world ends.
         while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(Duration::from_secs(1)) as Result<(), _> {
             let (events, seconds) = (progress.load(Ordering::Relaxed), began.elapsed().as_secs());
-            eprintln!("seed {}: {events} events, {seconds} s", settings.seed);
+            eprintln!("seed {}: {events} events, {seconds} s", world.seed());
         }
-        world.join().unwrap_or_else(|_| Err(WorldError::Panic("its thread was lost".to_owned())))
+        thread.join().unwrap_or_else(|_| Err(WorldError::Panic("its thread was lost".to_owned())))
     })
 }

@@ -6,9 +6,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use phoenix_core::rng::Random;
+use serde::{Deserialize, Serialize};
 
 /// A probability in thousandths: 0 never happens, 1000 always.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PerThousand(pub u16);
 
 impl PerThousand {
@@ -20,7 +21,8 @@ impl PerThousand {
 }
 
 /// How long messages take. Stragglers take much longer than others, so that messages overtake each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Delays {
     /// The shortest delay.
     pub least: Duration,
@@ -30,6 +32,14 @@ pub struct Delays {
     pub stragglers: PerThousand,
     /// The longest delay of a straggler.
     pub straggler: Duration,
+}
+
+/// A quick network: up to twenty milliseconds, without stragglers.
+impl Default for Delays {
+    fn default() -> Self {
+        let (least, most) = (Duration::from_millis(1), Duration::from_millis(20));
+        Self { least, most, stragglers: PerThousand(0), straggler: most }
+    }
 }
 
 impl Delays {
@@ -42,7 +52,8 @@ impl Delays {
 }
 
 /// What the network does to messages.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Conditions {
     /// How long messages take.
     pub delays: Delays,

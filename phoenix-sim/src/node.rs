@@ -45,6 +45,8 @@ pub enum Work<O> {
     Buffered,
     /// Carry out the outcome of an operation, which is over.
     Done {
+        /// The operation.
+        operation: OperationId,
         /// What the operation came from.
         origin: O,
         /// Its effects and its reply.
@@ -144,6 +146,11 @@ impl<O> Node<O> {
         true
     }
 
+    /// Returns the timers that are set, and when each is due.
+    pub fn timers(&self) -> impl Iterator<Item = (&Timer, Timestamp)> {
+        self.timers.iter().map(|(timer, due)| (timer, *due))
+    }
+
     /// Returns whether `timer`, which is due at `due`, must run now. `false` if it was set to an earlier time
     /// since.
     pub fn is_due(&mut self, timer: &Timer, due: Timestamp) -> bool {
@@ -193,7 +200,7 @@ impl<O> Node<O> {
     /// Ends an operation and returns the next one of its lane.
     fn finish(&mut self, id: OperationId, outcome: Outcome, work: &mut Vec<Work<O>>) -> Option<OperationId> {
         let Running { operation, origin } = self.running.remove(&id)?;
-        work.push(Work::Done { origin, outcome });
+        work.push(Work::Done { operation: id, origin, outcome });
         let Lane::Of(name) = operation.lane() else { return None };
         let lane = self.lanes.get_mut(name)?;
         lane.pop_front();

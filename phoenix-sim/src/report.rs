@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
+use crate::plan::Bound;
+
 /// The figures of one world. Serialized, its field names are stable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -34,10 +36,12 @@ pub struct Report {
     pub given_up: u64,
     /// Other faults, by kind.
     pub faults: BTreeMap<&'static str, u64>,
-    /// Attempts of the dishonest homeserver, by kind and outcome.
+    /// Attempts of the dishonest homeserver and of malicious clients, by kind and outcome.
     pub attempts: BTreeMap<String, u64>,
-    /// Refused requests, by code.
-    pub refusals: BTreeMap<u16, u64>,
+    /// How often each bound was met.
+    pub bounds: BTreeMap<Bound, u64>,
+    /// Refused requests of honest callers, by operation and code.
+    pub refusals: BTreeMap<String, u64>,
     /// Events of the world.
     pub events: u64,
     /// Operations that homeservers served.
@@ -46,6 +50,8 @@ pub struct Report {
     pub virtual_seconds: u64,
     /// Virtual seconds from the end of the faults until everything had settled.
     pub settled_after_seconds: u64,
+    /// Virtual seconds from the end of the faults in which everything must settle.
+    pub rest_bound_seconds: u64,
     /// The hash of the trace (see [`trace`](crate::trace)), in hexadecimal digits.
     pub trace_hash: String,
     /// What an oracle found wrong. `None`: everything holds.
@@ -59,8 +65,14 @@ pub struct Failure {
     pub oracle: String,
     /// What is wrong, in words.
     pub what: String,
+    /// What should have happened instead, where it went wrong.
+    pub should: String,
     /// The number of events up to then, that of the failure included.
     pub step: u64,
+    /// How far the message came that it is about, stage by stage. Empty if it is about none.
+    pub journey: Vec<String>,
+    /// The command that repeats it. `None` if the world was made by other means.
+    pub repeat: Option<String>,
     /// The events that led to it, the first cause first, then the last events of the world. If it contradicts
     /// an earlier event, the causes of that one come before all.
     pub chain: Vec<String>,
@@ -99,7 +111,7 @@ impl fmt::Display for Report {
         writeln!(formatter, "  interrupted: {}", interrupted.join(", "))?;
         let attempts: Vec<String> =
             self.attempts.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
-        writeln!(formatter, "  dishonest homeserver: {}", attempts.join(", "))?;
+        writeln!(formatter, "  attacks: {}", attempts.join(", "))?;
         writeln!(
             formatter,
             "  {} events, {} operations, {} virtual seconds, settled {} s after the faults ended",
@@ -113,6 +125,18 @@ impl fmt::Display for Report {
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "  oracle {} at step {}: {}", self.oracle, self.step, self.what)?;
-        self.chain.iter().try_for_each(|line| writeln!(formatter, "    {line}"))
+        writeln!(formatter, "  What should have happened: {}", self.should)?;
+        if !self.journey.is_empty() {
+            writeln!(formatter, "  How far the message came:")?;
+        }
+        self.journey.iter().try_for_each(|line| writeln!(formatter, "    {line}"))?;
+        writeln!(formatter, "  What led to it:")?;
+        self.chain.iter().try_for_each(|line| writeln!(formatter, "    {line}"))?;
+        let Some(repeat) = &self.repeat else { return Ok(()) };
+        writeln!(formatter, "  Repeat it by: {repeat}")?;
+        if repeat.contains(" --plan ") {
+            return Ok(());
+        }
+        writeln!(formatter, "  Write its plan, to change it, by: {repeat} --write-plan plan.toml")
     }
 }

@@ -9,14 +9,10 @@ use phoenix_core::{
     keys::ServiceKeys,
     rng::Random,
     store::MemoryStore,
+    time::Timestamp,
 };
 
-use crate::{
-    clock::{START, Skew},
-    disk::Disk,
-    journal::Journal,
-    plan::ServerPlan,
-};
+use crate::{clock::Skew, disk::Disk, journal::Journal, plan::ServerPlan};
 
 /// One homeserver: settings, keys, clock and store of all its processes.
 pub struct Server {
@@ -32,11 +28,13 @@ pub struct Server {
     pub copies: BTreeMap<usize, MemoryStore>,
     /// When its power is to fail, if a fault says that it is.
     pub doom: Option<Doom>,
-    /// The error of its clock. Its users have the same clock.
+    /// The error of its clock.
     pub skew: Skew,
     /// The machines that its processes run on, by their index in the world.
     pub machines: Vec<usize>,
     key_seed: [u8; 32],
+    /// When its first keys were made.
+    since: Timestamp,
 }
 
 /// A power failure that waits for its moment.
@@ -49,8 +47,9 @@ pub struct Doom {
 }
 
 impl Server {
-    /// Creates a homeserver with an empty store. Its keys follow from `seed` and its domain.
-    pub fn new(plan: &ServerPlan, machines: Vec<usize>, seed: &[u8; 32]) -> Self {
+    /// Creates a homeserver with an empty store at the time `since`. Its keys follow from `seed` and its
+    /// domain.
+    pub fn new(plan: &ServerPlan, machines: Vec<usize>, seed: &[u8; 32], since: Timestamp) -> Self {
         let domain = plan.config.domain.clone();
         let key_seed = Random::derive(seed, "keys", &[domain.as_str().as_bytes()]).array();
         Self {
@@ -63,12 +62,18 @@ impl Server {
             skew: Skew::from_milliseconds(plan.skew_milliseconds),
             machines,
             key_seed,
+            since,
         }
+    }
+
+    /// Returns when its first keys were made.
+    pub fn since(&self) -> Timestamp {
+        self.since
     }
 
     /// Returns the keys, the same ones on every call, as if read from a key file.
     pub fn keys(&self) -> ServiceKeys {
-        ServiceKeys::generate(&self.domain, &mut Random::from_seed(self.key_seed), START)
+        ServiceKeys::generate(&self.domain, &mut Random::from_seed(self.key_seed), self.since)
     }
 
     /// Returns what process `number` of this homeserver runs. Processes differ in the node's name only.

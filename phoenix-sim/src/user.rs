@@ -10,7 +10,12 @@ use phoenix_core::{
     time::Timestamp,
 };
 
-use crate::{device::Device, server::Server};
+use crate::{
+    clock::Skew,
+    device::Device,
+    plan::{Packages, UserPlan},
+    server::Server,
+};
 
 /// A user with one client.
 pub struct User {
@@ -20,6 +25,8 @@ pub struct User {
     pub id: UserId,
     /// The index of the user's homeserver.
     pub server: usize,
+    /// The error of the clock of its device.
+    pub skew: Skew,
     /// How many times the client has been started, so that what is meant for an earlier process finds none.
     pub start: u32,
     /// What outlives the client's process.
@@ -36,6 +43,8 @@ pub struct User {
     pub wake: Option<Timestamp>,
     /// Whether the client has reported that it is registered.
     pub is_registered: bool,
+    /// Whether its device was switched off for good.
+    pub has_left: bool,
     /// The intents of the plan that the client has begun and not ended.
     pub begun: BTreeMap<IntentId, Begun>,
     config: ClientConfig,
@@ -95,17 +104,25 @@ pub struct Doom {
 }
 
 impl User {
-    /// Creates a user of `server`, the homeserver with index `number`. It has no account yet.
-    pub fn new(server: &Server, number: usize, plant: Option<ClientPlant>, mut random: Random) -> Self {
+    /// Creates a user of `server`. It has no account yet.
+    pub fn new(
+        plan: &UserPlan,
+        packages: &Packages,
+        server: &Server,
+        plant: Option<ClientPlant>,
+        mut random: Random,
+    ) -> Self {
         let mut config = ClientConfig::new(server.domain.clone());
         config.password_hashing = PasswordHashing::CHEAP;
+        packages.apply(&mut config);
         config.plant = plant;
         let key = StorageKey::from_bytes(random.array());
         let client = Client::new(config.clone(), key.clone(), random.array());
         Self {
             id: client.user_id(),
             client: Some(client),
-            server: number,
+            server: plan.server,
+            skew: Skew::from_milliseconds(plan.skew_milliseconds),
             start: 1,
             device: Device::default(),
             saving: None,
@@ -114,6 +131,7 @@ impl User {
             doom: None,
             wake: None,
             is_registered: false,
+            has_left: false,
             begun: BTreeMap::new(),
             config,
             key,

@@ -15,7 +15,6 @@ use phoenix_core::{
     wire::{envelope::RequestEnvelope, operations::OperationKind},
 };
 use phoenix_sim::{
-    clock::START,
     disk::{Disk, StoreFaults},
     generate, interpose,
     network::PerThousand,
@@ -44,10 +43,11 @@ fn plan() -> Plan {
         servers: 1,
         users: MEMBERS,
         messages: 0,
+        span: None,
         plant: None,
         cryptography: Cryptography::Real,
     };
-    let mut plan = generate::plan(&settings);
+    let mut plan = generate::plain(&settings);
     let intent =
         |seconds: u64, user: usize, action: Action| Intent { at: Duration::from_secs(seconds), user, action };
     plan.intents = (0..MEMBERS).map(|user| intent(1, user, Action::Register)).collect();
@@ -58,6 +58,7 @@ fn plan() -> Plan {
     plan.intents.extend((0..GROUPS).map(|group| intent(20, 0, Action::CreateGroup { group })));
     plan.faults.clear();
     plan.attempts.clear();
+    plan.loans.clear();
     plan.network = plan.network.without_faults();
     plan.store_faults = StoreFaults::none();
     plan.faults_end = Duration::from_secs(60);
@@ -156,7 +157,11 @@ impl<'a> Race<'a> {
         let mut random = Random::derive(&generate::seed_bytes(seed), "race", &[]);
         let mut schedule = Schedule::default();
         for request in 0..prepared.requests.len() {
-            schedule.add(START + Duration::from_millis(random.below(20)), 0, Event::Begin { request });
+            schedule.add(
+                Timestamp::default() + Duration::from_millis(random.below(20)),
+                0,
+                Event::Begin { request },
+            );
         }
         let nodes = [0, 1].map(|number: usize| Node::new(prepared.homeservers[number].clone()));
         let store_faults = StoreFaults {
@@ -168,7 +173,17 @@ impl<'a> Race<'a> {
         let mut disk = prepared.disk.clone();
         disk.ignores_expectations = ignores_expectations;
         let order = Order::default();
-        Self { prepared, nodes, disk, schedule, random, store_faults, now: START, order, served: 0 }
+        Self {
+            prepared,
+            nodes,
+            disk,
+            schedule,
+            random,
+            store_faults,
+            now: Timestamp::default(),
+            order,
+            served: 0,
+        }
     }
 
     fn run(mut self) -> Result<(), Violation> {
@@ -219,9 +234,10 @@ impl<'a> Race<'a> {
                     self.later(Event::Supply { node, operation, reads, early });
                 }
                 Work::Commit { operation, commit } => self.later(Event::Apply { node, operation, commit }),
-                Work::Done { origin: request, outcome } => {
+                Work::Done { origin: request, outcome, .. } => {
                     self.served += 1;
-                    self.order.answered(&self.prepared.requests[request], &outcome.reply.unwrap())?;
+                    let reply = outcome.reply.unwrap();
+                    self.order.answered(&self.prepared.requests[request], &reply, self.served as u64)?;
                 }
                 Work::Ask(Ask { domain, .. }) => panic!("no peer has to be asked, but {domain} is"),
                 Work::Buffered => panic!("no bug is planted"),

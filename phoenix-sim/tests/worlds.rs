@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, sync::atomic::AtomicU64, time::Duration};
 
+use phoenix_core::time::MINUTE;
 use phoenix_sim::{
     generate, interpose,
     plan::{Cryptography, DeviceCopy, Fault, FaultKind, Settings},
@@ -16,6 +17,7 @@ fn settings(seed: u64) -> Settings {
         servers: 3,
         users: 5,
         messages: 30,
+        span: None,
         plant: None,
         cryptography: Cryptography::of_seed(seed),
     }
@@ -31,9 +33,12 @@ fn without_planted_bugs_no_oracle_fails() {
     for seed in 1..=20 {
         let report = run(seed);
         assert!(report.passed(), "{report}");
-        assert!(report.delivered > 30 && report.acknowledged + report.given_up >= 30, "{report}");
+        let permitted = generate::plan(&settings(seed)).leniency();
+        assert!(report.delivered > 30 || permitted.permits_gaps(), "{report}");
+        assert!(report.acknowledged + report.given_up >= 30, "{report}");
         assert_eq!((report.lost, report.duplicated, report.unchecked), (0, 0, 0));
-        assert!(report.older_copies > 0 || report.given_up == 0, "{report}");
+        let is_lost = report.older_copies > 0 || permitted.permits_gaps() || permitted.permits_declining();
+        assert!(is_lost || report.given_up == 0, "{report}");
         for (kind, count) in report.interrupted {
             *interrupted.entry(kind).or_default() += count;
         }
@@ -48,8 +53,8 @@ fn without_planted_bugs_no_oracle_fails() {
 /// is 20 seconds old.
 #[test]
 fn a_client_restored_from_an_older_copy_holds_up_no_other() {
-    let report = interpose::in_world(5, || {
-        let mut plan = generate::plan(&settings(5));
+    let report = interpose::in_world(8, || {
+        let mut plan = generate::plain(&Settings { span: Some(MINUTE), ..settings(8) });
         let copy = DeviceCopy::Older(Duration::from_secs(20));
         let kind = FaultKind::ClientCrash { user: 0, steps: 3, copy };
         plan.faults = vec![Fault { at: Duration::from_secs(82), lasts: Duration::from_secs(1), kind }];

@@ -4,6 +4,7 @@ use super::accounts::{self, User};
 use crate::{
     codec::encode,
     collections::pool::{self, Pool},
+    config::Plant,
     credentials::ClientCredential,
     error::Refusal,
     identifiers::ClientId,
@@ -61,7 +62,7 @@ pub(super) fn replace(
         let valid = package.content.credential == *credential
             && package.content.expiration.contains(transaction.now())
             && credential.verifying_key().verify(&package.content, &package.signature).is_ok();
-        if !valid {
+        if !valid && !transaction.planted(Plant::IgnorePackageOwner) {
             return Err(Refusal::InvalidConnectionPackage.into());
         }
     }

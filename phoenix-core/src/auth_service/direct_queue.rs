@@ -4,6 +4,7 @@ use super::accounts;
 use crate::{
     codec::encode,
     collections::queue::{self, Head, Queue},
+    config::Plant,
     crypto::hpke::HpkePublicKey,
     error::Refusal,
     identifiers::ClientId,
@@ -65,7 +66,11 @@ impl Serve for DequeueDirect {
 
     fn serve(transaction: &mut Transaction<'_>, call: &Call<'_, Self>) -> Result<DequeueReply, Interrupt> {
         let client = &call.body.client_id;
-        accounts::authenticate(transaction, call, client)?;
+        if transaction.planted(Plant::IgnoreQueueOwner) {
+            call.accept_proof(transaction);
+        } else {
+            accounts::authenticate(transaction, call, client)?;
+        }
         queue::dequeue::<Direct>(transaction, client, &call.body.range)
     }
 }

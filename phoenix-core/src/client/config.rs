@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     crypto::opaque::PasswordHashing,
     identifiers::Domain,
@@ -48,7 +50,8 @@ pub struct ClientConfig {
 /// A bug that the simulator can plant in clients, to show that its oracles find it. Without the feature `plant`
 /// it has no effect.
 #[doc(hidden)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ClientPlant {
     /// Requests leave before what they depend on is saved.
     SaveAfterRequest,
@@ -56,6 +59,18 @@ pub enum ClientPlant {
     SavedGenerator,
     /// An event is forgotten with the save before it is shown.
     ConfirmBeforeShown,
+    /// A message is shown by the process that received it, or never.
+    ForgetMessage,
+    /// A restored client shows events that were not confirmed as new ones.
+    ShowAnew,
+    /// Joiners whom others add are not taken in.
+    ForgetJoiners,
+    /// The end of an intent is told by the process in which it ended, or never.
+    ForgetEnd,
+    /// Connection requests are sent to the client's own homeserver instead of the recipient's.
+    AskAtHome,
+    /// Messages that cannot be read are passed over in silence.
+    HideUnreadable,
 }
 
 impl ClientConfig {

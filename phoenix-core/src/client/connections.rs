@@ -13,6 +13,7 @@ use openmls_traits::OpenMlsProvider;
 use tls_codec::{Deserialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::{
+    config::ClientPlant,
     error::ClientError,
     event::Event,
     exchange::{Body, Patience},
@@ -80,7 +81,9 @@ pub(super) fn connect(pass: &mut Pass<'_>, user: &UserId) -> Result<(), Interrup
         check_package(pass, &package)?;
     }
     let id = groups::create(pass, Some(user))?;
-    pass.call(&user.domain, Patience::Window, |state, _| {
+    let at_home = pass.state().config.planted(ClientPlant::AskAtHome);
+    let domain = if at_home { pass.state().config.domain.clone() } else { user.domain.clone() };
+    pass.call(&domain, Patience::Window, |state, _| {
         let group = state.group(&id)?;
         let (group_key, credential_key) = (group.group_key.clone(), group.credential_key.clone());
         let content = ConnectionRequestContent {

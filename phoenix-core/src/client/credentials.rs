@@ -18,7 +18,7 @@ use crate::{
     },
     crypto::sign::VerifyingKey,
     identifiers::Domain,
-    time::MINUTE,
+    time::{CLOCK_TOLERANCE, MINUTE, Timestamp},
     wire::{auth_service::GetAsCredentials, delivery_service::GetDsKeys, queuing_service::GetQsKeys},
 };
 
@@ -70,7 +70,7 @@ impl State {
         let known = known.filter(|known| known.set.valid_until() >= self.now);
         let known = known.ok_or_else(|| Unverified::NeedsKeys(domain.clone()))?;
         match validate_client_credential(credential, &known.set, self.now) {
-            Err(ValidationError::UnknownSigner) if self.now.since(known.fetched_at) > REFETCH_AFTER => {
+            Err(ValidationError::UnknownSigner) if self.is_older(known.fetched_at, REFETCH_AFTER) => {
                 Err(Unverified::NeedsKeys(domain.clone()))
             }
             validated => Ok(further(&validated?)?),
@@ -97,9 +97,14 @@ impl State {
         key.ok_or(ClientError::dishonest("a key set without a valid key for queue configurations"))
     }
 
+    /// Returns whether what was fetched at a time is older than `age`, or was fetched while a clock was wrong.
+    fn is_older(&self, fetched_at: Timestamp, age: Duration) -> bool {
+        self.now.since(fetched_at) > age || fetched_at > self.now + CLOCK_TOLERANCE
+    }
+
     fn fresh_qs_keys(&self, domain: &Domain) -> Option<&ValidatedQsKeys> {
         let known = self.valid_qs_keys.get(domain)?;
-        let is_fresh = self.now.since(known.fetched_at) <= self.config.key_refresh;
+        let is_fresh = !self.is_older(known.fetched_at, self.config.key_refresh);
         (is_fresh && known.set.valid_until() >= self.now).then_some(&known.set)
     }
 }
@@ -132,7 +137,7 @@ impl Pass<'_> {
         let has_failed = self.take_failure().is_some();
         let state = self.state();
         let known = state.valid_as_credentials.get(domain);
-        let is_old = known.is_some_and(|known| state.now.since(known.fetched_at) > state.config.key_refresh);
+        let is_old = known.is_some_and(|known| state.is_older(known.fetched_at, state.config.key_refresh));
         if !is_old || state.now >= until || has_failed {
             return Ok(());
         }

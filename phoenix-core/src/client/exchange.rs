@@ -17,15 +17,19 @@ use crate::{
     crypto::tokens::Token,
     error::{Advice, PeerFailure, Refusal},
     identifiers::{Domain, RequestId},
-    time::Timestamp,
+    time::{MINUTE, Timestamp},
     wire::{
         envelope::{RequestEnvelope, ResponseEnvelope, Signer},
         operations::{OperationKind, RequestBody, TokenRule},
     },
 };
 
-/// How many requests are signed before a refusal that advises another token or fresh keys is final.
+/// How many requests are signed before a refusal that advises another token is final.
 const MAX_NEW_REQUESTS: u32 = 4;
+
+/// The longest pause that a homeserver's refusal brings about: its clock, or it, may be wrong about when to come
+/// back.
+const LONGEST_PAUSE: Duration = MINUTE.saturating_mul(5);
 
 /// For how long a request is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,7 +182,8 @@ impl Pass<'_> {
                 None => return Err(self.after_tokens(domain, patience)),
             },
         };
-        let (now, until) = (self.now(), self.now() + self.state().config.request_window);
+        let until = self.now() + self.state().config.request_window;
+        let now = self.state().time_at(&domain);
         let Some(Note::Call(call)) = self.next_note_mut()? else { return Ok(()) };
         let body: B = decode(call.body.as_slice())?;
         let bytes = signed_request(&domain, now, call.id, &body, token, call.identity.as_ref())?;
@@ -229,7 +234,7 @@ impl Pass<'_> {
                     Advice::Retry(after) => {
                         sending.exchange = None;
                         sending.last_refusal = Some(refusal);
-                        wait = Some(after);
+                        wait = Some(after.min(LONGEST_PAUSE));
                     }
                     Advice::GetToken | Advice::RefreshKeys | Advice::Rebase | Advice::Stop => {
                         return self.refused(refusal, &domain, made, uncertain, patience);
@@ -337,17 +342,22 @@ impl Pass<'_> {
                 }
                 made < MAX_NEW_REQUESTS
             }
-            Advice::RefreshKeys => {
-                state.forget_tokens(domain);
-                made < MAX_NEW_REQUESTS
-            }
-            Advice::Retry(_) | Advice::Rebase | Advice::Stop => false,
+            // The caller of the request fetches the keys and makes another one.
+            Advice::RefreshKeys | Advice::Retry(_) | Advice::Rebase | Advice::Stop => false,
         };
         if again {
             return Ok(Progress::Sign);
         }
+        let is_misdated = matches!(refusal, Refusal::OutsideTimeWindow { .. });
+        if let Refusal::OutsideTimeWindow { now } = refusal
+            && state.corrects_time(domain, now)
+            && !uncertain
+            && made < MAX_NEW_REQUESTS
+        {
+            return Ok(Progress::Sign);
+        }
         // A copy before this one may have been in time.
-        if uncertain && matches!(refusal, Refusal::OutsideTimeWindow { .. }) {
+        if uncertain && is_misdated {
             if patience == Patience::Window {
                 return Ok(Progress::Failed(ClientError::Unanswered { domain: domain.clone() }));
             }
@@ -408,7 +418,21 @@ impl State {
         identity: &Identity,
     ) -> Result<Vec<u8>, ClientError> {
         let id = RequestId::random(&mut self.random);
-        signed_request(domain, self.now, id, body, None, Some(identity))
+        signed_request(domain, self.time_at(domain), id, body, None, Some(identity))
+    }
+
+    /// Returns the time by the clock of a homeserver, as far as it is known.
+    fn time_at(&self, domain: &Domain) -> Timestamp {
+        let error = self.clock_errors.get(domain).copied().unwrap_or_default();
+        Timestamp::from_milliseconds(self.now.milliseconds().saturating_add_signed(error))
+    }
+
+    /// Takes in what the clock of a homeserver reads, which has refused a request for its time. Returns whether
+    /// that is another time than the request was signed for. The homeserver decides what time requests to it
+    /// bear, and nothing else: what is valid is judged by the device's own clock.
+    fn corrects_time(&mut self, domain: &Domain, theirs: Timestamp) -> bool {
+        let error = theirs.milliseconds().cast_signed() - self.now.milliseconds().cast_signed();
+        self.clock_errors.insert(domain.clone(), error) != Some(error)
     }
 
     /// Returns how long to wait after a failure: doubled with each, between half of that and all of it.

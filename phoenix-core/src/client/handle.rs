@@ -218,7 +218,7 @@ impl Client {
         if self.state.now == Timestamp::default() {
             self.state.begin_at(now);
         }
-        self.state.now = self.state.now.max(now);
+        self.state.clock_reads(now);
         if let Some(output) = self.depart() {
             return Some(output);
         }
@@ -261,7 +261,7 @@ impl Client {
     /// Hands in the outcome of an [`Output::Request`]: the bytes of the answer, or that there is none.
     /// Ignored if the client has given the exchange up.
     pub fn respond(&mut self, exchange: ExchangeId, answer: Result<Vec<u8>, PeerFailure>, now: Timestamp) {
-        self.state.now = self.state.now.max(now);
+        self.state.clock_reads(now);
         self.state.respond(exchange, answer);
     }
 
@@ -304,6 +304,13 @@ impl Client {
     /// Returns the users that the client is connected with.
     pub fn contacts(&self) -> Vec<UserId> {
         self.state.contacts.keys().cloned().collect()
+    }
+
+    /// Returns the names and keys of the client; `None` before it is registered. For simulators of attackers
+    /// only.
+    #[cfg(any(feature = "forgery", test))]
+    pub fn lend_keys(&self) -> Option<super::lent_keys::LentKeys> {
+        super::lent_keys::LentKeys::of(&self.state)
     }
 
     fn begin<E: Into<ClientError>>(&mut self, want: Result<Want, E>) -> IntentId {

@@ -116,6 +116,7 @@
 //! | `tokens`, `credentials` | the tokens that requests need; keys of homeservers, and the chains that they verify |
 //! | `leaves`, `key_packages`, `joiners` | the client's own leaves and key packages; those of contacts, fetched and verified |
 //! | `groups`, `commits`, `application_messages` | what the client makes with MLS: groups, commits, messages |
+//! | `lent_keys` | what a client has, as an attacker has it to whom the client lends it |
 //! | `old_copies` | what a client does that another copy of its state has overtaken |
 //! | `verification`, `processing` | what others make with MLS: verified, and followed in order |
 //! | `joining`, `fan_out_queue` | entering groups by invitation; the queue that brings invitations and deliveries |
@@ -141,6 +142,8 @@ mod joiners;
 mod joining;
 mod key_packages;
 mod leaves;
+#[cfg(any(feature = "forgery", test))]
+mod lent_keys;
 mod membership;
 mod messages;
 mod old_copies;
@@ -161,6 +164,8 @@ pub use config::{ClientConfig, ClientPlant};
 pub use error::ClientError;
 pub use event::{Event, EventId, Exchange, ExchangeId, GroupView, IntentId, IntentView, Intention, Output};
 pub use handle::Client;
+#[cfg(any(feature = "forgery", test))]
+pub use lent_keys::{LentGroup, LentKeys};
 pub use records::{
     ClientRecordDeclaration, ClientRecordKind, RecordChange, RestoreError, Save, SaveFailed, SaveId,
     StorageKey, StoredRecord,

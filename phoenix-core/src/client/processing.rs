@@ -9,6 +9,7 @@ use openmls::prelude::{
 use openmls_traits::OpenMlsProvider;
 
 use super::{
+    config::ClientPlant,
     credentials::Unverified,
     error::ClientError,
     event::Event,
@@ -277,7 +278,7 @@ impl State {
     /// Reports a message that cannot be read, which does the group no harm.
     fn unreadable(&mut self, id: &GroupId, position: u64, reason: ClientError) -> Result<(), Unverified> {
         // After a gap, messages may be of epochs that the client never reached.
-        if self.is_healthy(id) {
+        if self.is_healthy(id) && !self.config.planted(ClientPlant::HideUnreadable) {
             self.emit(Event::MessageUnreadable { group: id.clone(), position, reason });
         }
         Ok(())
@@ -301,7 +302,9 @@ impl State {
             return Ok(());
         }
         let joiner = verified.members.first().cloned();
-        self.refresh_members(id, verified.members)?;
+        let joiners =
+            if self.config.planted(ClientPlant::ForgetJoiners) { Vec::new() } else { verified.members };
+        self.refresh_members(id, joiners)?;
         if let (Some(friendship), Some(joiner)) = (verified.friendship, joiner) {
             if let Some(group) = self.groups.get_mut(id) {
                 group.connection = Some(Connection::Made);

@@ -1,6 +1,9 @@
 //! PROTOCOL.md §11.15 — running intents: each in its turn, as far as it goes.
 
+use std::time::Duration;
+
 use super::{
+    config::ClientPlant,
     error::ClientError,
     event::{Event, IntentId},
     pass::{Interrupt, Pass},
@@ -11,6 +14,9 @@ use crate::time::Timestamp;
 
 /// How often intents are looked at in one run. A queue of ten thousand entries takes as many rounds.
 const MAX_ROUNDS: usize = 100_000;
+
+/// A clock that goes back by no more than this was not set: the calls came in another order.
+const CLOCK_JITTER: Duration = Duration::from_secs(1);
 
 impl State {
     /// Runs all intents as far as they go now.
@@ -32,6 +38,23 @@ impl State {
         let stuck: Vec<IntentId> = self.intents.keys().copied().filter(|id| self.is_ready(*id)).collect();
         for id in stuck {
             self.end(id, Err(ClientError::Contention));
+        }
+    }
+
+    /// Takes in what the device's clock reads. A clock that was set back is believed: what waits for a time is
+    /// looked at anew, and waits no longer than it would have from now on.
+    pub fn clock_reads(&mut self, now: Timestamp) {
+        if self.now <= now + CLOCK_JITTER {
+            self.now = self.now.max(now);
+            return;
+        }
+        self.now = now;
+        self.last_read = self.last_read.min(now);
+        self.clock_errors.clear();
+        self.waits.retain(|_, wait| matches!(wait, Wait::Answer | Wait::Turn(_)));
+        for sending in self.sendings.values_mut() {
+            sending.timeout = sending.timeout.min(now + self.config.request_timeout);
+            sending.next = sending.next.min(now + self.config.backoff_limit);
         }
     }
 
@@ -88,7 +111,8 @@ impl State {
         self.changed();
         if intent.by_application.into() {
             let done = Event::Done { intent: id, outcome };
-            if intent.want.is_kept() { self.emit(done) } else { self.mention(done) }
+            let is_kept = intent.want.is_kept() && !self.config.planted(ClientPlant::ForgetEnd);
+            if is_kept { self.emit(done) } else { self.mention(done) }
         } else if let (Err(error), false) = (outcome, awaited) {
             self.emit(Event::BackgroundFailure(error));
         }

@@ -11,6 +11,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
     codec::Codec,
+    config::Plant,
     error::Refusal,
     operation::{Interrupt, Transaction},
     rng::Random,
@@ -133,7 +134,8 @@ pub(crate) fn take<P: Pool, C>(
         let Some(content) = open(&name, package.content)? else { continue };
         let consumed = head.next..(number + 1).min(head.last);
         if !consumed.is_empty() {
-            for number in consumed.clone() {
+            let stay = transaction.planted(Plant::KeepPackage);
+            for number in consumed.clone().filter(|_| !stay) {
                 transaction.delete::<Package<P>>(&PackageName::new(pool, number));
             }
             transaction.put(pool, &Head::<P> { next: consumed.end, ..head });

@@ -120,6 +120,13 @@ pub struct Times {
     pub sweep: Duration,
 }
 
+impl Times {
+    /// Returns the longest time that any timer waits.
+    pub fn longest_wait(&self) -> Duration {
+        HOUR.max(self.backoff_limit).max(self.sweep)
+    }
+}
+
 impl Default for Times {
     fn default() -> Self {
         Self {
@@ -258,4 +265,74 @@ pub enum Plant {
     KeepGeneration,
     /// Entries of queues all have the same nonce.
     FixedNonce,
+    /// A group that a client was invited to is not pinned.
+    ForgetPin,
+    /// A log's timer ends with each commit of the distributor.
+    EndTimer,
+    /// A log's timer is not woken again while there is more to distribute.
+    ForgetWake,
+    /// A client is not told that its queue has grown.
+    ForgetSignal,
+    /// A package that is handed out stays.
+    KeepPackage,
+    /// Entries of a stream stay when the peer has accepted all of them.
+    KeepAccepted,
+    /// The answer to a message names the position before its own.
+    EarlierPosition,
+    /// The ratchets of queues are never rotated.
+    NeverRotate,
+    /// The seed of a stream's epoch stays as it was before it was sealed to the peer.
+    KeepSeed,
+    /// Of a stream from another homeserver, the first ratchet key that was kept stays.
+    KeepChain,
+    /// An epoch of a stream lasts until it is full.
+    EndlessEpoch,
+    /// Nothing says when the keys of a peer expire.
+    ForgetExpiry,
+    /// Tokens issued to a client are not counted.
+    UncountedClient,
+    /// Tokens issued to the clients of a domain are not counted.
+    UncountedDomain,
+    /// Tokens issued to new domains are not counted together.
+    UncountedNewDomains,
+    /// Requests that are ahead of the homeserver's clock are refused, however little they are.
+    NoFuture,
+    /// Queue configurations that are bound to one group authorise every group.
+    IgnoreBinding,
+    /// Requests are accepted whatever their signature.
+    SkipAuthentication,
+    /// A signature that was verified once is not verified again, whatever it is put on.
+    TrustKnownSignatures,
+    /// Requests are accepted whatever their time.
+    IgnoreRequestTime,
+    /// Frames are accepted whatever their time.
+    IgnoreFrameTime,
+    /// Answers are remembered by the id of the request alone.
+    AnswersByRequestId,
+    /// Tokens are accepted whatever their scope.
+    IgnoreTokenScope,
+    /// Tokens are accepted whoever has issued them.
+    SkipTokenCheck,
+    /// Everyone may read every direct queue.
+    IgnoreQueueOwner,
+    /// Clients may publish connection packages of others.
+    IgnorePackageOwner,
+    /// Key packages are handed out whatever the friendship token.
+    IgnoreFriendshipToken,
+    /// Groups are created whether or not their id is reserved.
+    IgnoreReservation,
+    /// Every member may add users.
+    IgnoreRoles,
+    /// Messages are accepted whatever their epoch.
+    IgnoreEpoch,
+    /// Messages are accepted whatever their group.
+    IgnoreMessageGroup,
+    /// Members may have their messages delivered to another homeserver than before.
+    IgnoreConfigDomain,
+    /// Everyone who has the key of a group may join it, or learn what a join takes.
+    IgnoreAwaiting,
+    /// Key packages are added whoever has signed the batch that covers them.
+    SkipBatchSignature,
+    /// What a homeserver gets of a message names the recipients at all others too.
+    ExtraRecipients,
 }

@@ -21,14 +21,11 @@ use crate::{
     },
     hex::Hex,
     identifiers::Domain,
-    time::{DAY, ExpirationData, MINUTE, Timestamp},
+    time::{DAY, ExpirationData, Timestamp},
 };
 
 /// The longest time for which a published set may be valid (PROTOCOL.md §9).
 pub const MAX_SET_VALIDITY: Duration = DAY.saturating_mul(7);
-
-/// How far a publisher's clock may be ahead of the validator's.
-pub const CLOCK_TOLERANCE: Duration = MINUTE.saturating_mul(5);
 
 /// The most roots in a set. A revoked root stays listed until it expires.
 pub const MAX_ROOTS: usize = 8;

@@ -31,9 +31,9 @@ pub use authority::{
 pub use client::{ClientCredential, ClientCredentialPayload, ClientCredentialRequest};
 pub use error::ValidationError;
 pub use key_sets::{
-    AsCredentialSet, AsCredentialSetContent, CLOCK_TOLERANCE, DsKeySet, DsKeySetContent, KeyId,
-    MAX_HPKE_KEYS, MAX_INTERMEDIATES, MAX_ROOTS, MAX_SET_VALIDITY, MAX_VERIFYING_KEYS, PublishedHpkeKey,
-    PublishedKey, QsKeySet, QsKeySetContent, newest, newest_hpke,
+    AsCredentialSet, AsCredentialSetContent, DsKeySet, DsKeySetContent, KeyId, MAX_HPKE_KEYS,
+    MAX_INTERMEDIATES, MAX_ROOTS, MAX_SET_VALIDITY, MAX_VERIFYING_KEYS, PublishedHpkeKey, PublishedKey,
+    QsKeySet, QsKeySetContent, newest, newest_hpke,
 };
 pub use leaf::{LeafAttribution, LeafCredential, LeafCredentialPayload, MemberCredential};
 pub use revocation::{MAX_REVOCATIONS, Revocation, RevocationContent, RevocationList};

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     codec::encode,
+    config::Plant,
     error::Refusal,
     mls,
     operation::{Interrupt, Lane, Transaction},
@@ -39,17 +40,19 @@ impl Serve for SendMessage {
         call.redeem(transaction)?;
         let message = mls::check_application_message(body.message.as_slice())
             .map_err(|_| Refusal::InvalidMlsMessage)?;
-        if message.group_id != encode(&group.id) {
+        let is_of_group = message.group_id == encode(&group.id);
+        if !is_of_group && !transaction.planted(Plant::IgnoreMessageGroup) {
             return Err(Refusal::InvalidMlsMessage.into());
         }
-        if message.epoch != members.epoch {
+        if message.epoch != members.epoch && !transaction.planted(Plant::IgnoreEpoch) {
             return Err(Refusal::WrongEpoch { current: members.epoch }.into());
         }
         let receipt = Receipt { request_id: call.envelope.request_id, epoch: members.epoch };
         let fan_out = FanOut::new(&body.message, &members.members, sender.leaf, receipt)?;
         let position = fan_out.append(transaction, &mut group);
         group.save(transaction);
-        Ok(SendMessageReply { position, sent_at: transaction.now() })
+        let earlier = u64::from(transaction.planted(Plant::EarlierPosition));
+        Ok(SendMessageReply { position: position.saturating_sub(earlier), sent_at: transaction.now() })
     }
 }
 
@@ -72,7 +75,8 @@ impl Serve for UpdateQueueInfo {
         }
         if let Some(member) = members.find_mut(leaf) {
             // A member stays at its homeserver: another domain would move the others' traffic elsewhere.
-            if member.queue_config.domain != body.queue_config.domain {
+            let is_same = member.queue_config.domain == body.queue_config.domain;
+            if !is_same && !transaction.planted(Plant::IgnoreConfigDomain) {
                 return Err(Refusal::InvalidQueueConfig.into());
             }
             member.queue_config = body.queue_config.clone();

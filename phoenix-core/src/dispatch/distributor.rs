@@ -10,6 +10,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
     collections::log::FanOutRow,
+    config::Plant,
     federation::outbox,
     identifiers::{Domain, LogId, LogPosition},
     operation::{Effect, Interrupt, Report, Timer, Transaction},
@@ -64,7 +65,9 @@ pub(crate) fn distribute(transaction: &mut Transaction<'_>, log: &LogId) -> Resu
         match route {
             Route::Local(recipient) => enqueue::enqueue(transaction, &source, message, recipient)?,
             Route::Remote(domain, recipients) => {
-                outbox::append(transaction, domain, &for_domain(message, recipients))?;
+                let all: Vec<&Recipient> = message.recipients.iter().collect();
+                let named = if transaction.planted(Plant::ExtraRecipients) { &all } else { recipients };
+                outbox::append(transaction, domain, &for_domain(message, named))?;
             }
         }
     }
@@ -79,9 +82,10 @@ pub(crate) fn distribute(transaction: &mut Transaction<'_>, log: &LogId) -> Resu
 fn go_on(transaction: &mut Transaction<'_>, log: &LogId, position: u64) -> Result<(), Interrupt> {
     let timer = Timer::Distribute(log.clone());
     let name = LogPosition { log: log.clone(), position };
-    if is_absent(transaction, &name)? && !is_lost(transaction, &name)? {
+    let is_over = is_absent(transaction, &name)? && !is_lost(transaction, &name)?;
+    if is_over || transaction.planted(Plant::EndTimer) {
         transaction.clear_timer(&timer);
-    } else {
+    } else if !transaction.planted(Plant::ForgetWake) {
         // The timer's row stays until the log is empty; this only says that there is more to do now.
         transaction.effect(Effect::Wake { timer, due: transaction.now() });
     }

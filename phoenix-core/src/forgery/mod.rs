@@ -1,4 +1,4 @@
-//! PROTOCOL.md §12 — what a dishonest homeserver makes, for simulators, demonstrations and tests; contains no
+//! PROTOCOL.md §12 — what dishonest homeservers and clients make, for simulators, demonstrations and tests; contains no
 //! protocol rule.
 //!
 //! An attacker with the keys of a homeserver of its own can sign any frame, in any name, and can read all
@@ -11,13 +11,16 @@
 //!
 //! * `frames`: frames, and the requests that carry them.
 //! * `messages`: messages that no client asked for, and the configurations that carry them.
+//! * `requests`: requests that are signed in any name, by any key.
 //!
 //! Only builds with the feature `forgery` have it. No other module of this crate uses it.
 
 mod frames;
 mod messages;
+mod requests;
 #[cfg(test)]
 mod tests;
 
 pub use frames::{FrameHeader, frame_request};
 pub use messages::{receipt_for, unbound_config};
+pub use requests::sign_request;

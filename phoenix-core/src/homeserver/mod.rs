@@ -12,7 +12,7 @@ use std::{
 use crate::{
     config::Config,
     credentials::AsCredentialSet,
-    crypto::hash_memo::HashMemo,
+    crypto::{hash_memo::HashMemo, sign::Signature},
     identifiers::Domain,
     keys::{NoValidKey, ServiceKeys, TokenKeys},
     time::Timestamp,
@@ -52,6 +52,9 @@ struct Inner {
     opened_configs: Mutex<OpenedConfigs>,
     token_keys: Mutex<Option<Arc<TokenKeys>>>,
     as_credentials: Mutex<Option<Arc<AsCredentialSet>>>,
+    /// What a planted bug trusts.
+    #[cfg(feature = "plant")]
+    signatures: Mutex<std::collections::BTreeSet<[u8; 64]>>,
 }
 
 /// The most hashes in the memo, of some 100 bytes each: those of two trees of 5000 members.
@@ -68,6 +71,8 @@ impl Homeserver {
             opened_configs: Mutex::default(),
             token_keys: Mutex::default(),
             as_credentials: Mutex::default(),
+            #[cfg(feature = "plant")]
+            signatures: Mutex::default(),
         }))
     }
 
@@ -84,6 +89,20 @@ impl Homeserver {
     /// Returns the domain that the homeserver owns.
     pub fn domain(&self) -> &Domain {
         &self.0.config.domain
+    }
+
+    /// Whether a signature was verified before: only a planted bug asks. Notes one that is `valid`.
+    pub(crate) fn knows_signature(&self, signature: &Signature, valid: bool) -> bool {
+        #[cfg(feature = "plant")]
+        {
+            let mut known = self.0.signatures.lock().unwrap_or_else(PoisonError::into_inner);
+            if valid { !known.insert(signature.0) } else { known.contains(&signature.0) }
+        }
+        #[cfg(not(feature = "plant"))]
+        {
+            let _ = (signature, valid);
+            false
+        }
     }
 
     /// Returns the memo of hashes, which makes the validation of commits in large groups fast.

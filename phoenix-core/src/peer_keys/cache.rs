@@ -1,17 +1,19 @@
 //! PROTOCOL.md §9, Key distribution — the rows that keep the sets of other homeservers, and what is known of
 //! failed fetches.
 
+use std::time::Duration;
 use tls_codec::{DeserializeBytes, Serialize, Size, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use super::published::{Published, SetName};
 use crate::{
     codec::{Codec, decode},
+    config::Plant,
     credentials::QsKeySet,
     identifiers::Domain,
     operation::{Context, Interrupt, Transaction},
     rates::StoredTime,
     store::{Expiring, Key, Record, RecordKind},
-    time::{Hour, Timestamp},
+    time::{CLOCK_TOLERANCE, Hour, Timestamp},
 };
 
 /// The last good set.
@@ -67,10 +69,16 @@ pub(crate) fn rows_before_asking<K: Published>(context: &Context, domain: &Domai
 /// A set that is kept.
 pub(super) struct Kept<K> {
     pub keys: K,
-    pub fetched_at: Timestamp,
+    fetched_at: Timestamp,
 }
 
 impl<K: Published> Kept<K> {
+    /// Whether the set was fetched within `longest` before `now`; one that was fetched in the future was while
+    /// a clock was wrong.
+    pub fn is_fresh(&self, now: Timestamp, longest: Duration) -> bool {
+        now.since(self.fetched_at) < longest && self.fetched_at <= now + CLOCK_TOLERANCE
+    }
+
     /// The set of `domain` that is kept. `None` if there is none, or none that is still valid.
     pub fn get(transaction: &mut Transaction<'_>, domain: &Domain) -> Result<Option<Self>, Interrupt> {
         // What is damaged is fetched again.
@@ -94,7 +102,9 @@ pub(super) fn put<K: Published>(
     if let Some(previous) = previous {
         transaction.delete::<PeerKeysExpiry>(&expiry(previous));
     }
-    transaction.put(&expiry(keys), &PeerKeysExpiry {});
+    if !transaction.planted(Plant::ForgetExpiry) {
+        transaction.put(&expiry(keys), &PeerKeysExpiry {});
+    }
 }
 
 /// Notes that a fetch failed.

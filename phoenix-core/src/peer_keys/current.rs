@@ -71,8 +71,8 @@ pub(crate) fn current<K: Published>(
     // Before what is kept is looked at: a change of the policy takes effect at once.
     transaction.config().federation.check(Direction::Outbound, domain)?;
     let known = match Kept::get(transaction, domain)? {
-        Some(Kept { keys, fetched_at }) if suffices(&keys) && now.since(fetched_at) < times.key_refresh => {
-            return Ok(keys);
+        Some(kept) if suffices(&kept.keys) && kept.is_fresh(now, times.key_refresh) => {
+            return Ok(kept.keys);
         }
         known => known.map(|known| known.keys),
     };

@@ -143,7 +143,8 @@ impl Addressee {
         }
         let (authorised, pin) = match &self.config.binding {
             Binding::Bound { ds_domain, group_id } => {
-                (ds_domain == source && *group_id == message.group_id, false)
+                let is_theirs = ds_domain == source && *group_id == message.group_id;
+                (is_theirs || context.planted(Plant::IgnoreBinding), false)
             }
             Binding::Unbound if matches!(content, FanOutContent::Welcome(_)) => (true, true),
             Binding::Unbound => (self.is_pinned() || context.planted(Plant::UnboundForever), false),
@@ -168,13 +169,15 @@ impl Addressee {
         if !self.is_pinned() {
             let domain = self.config.pinned_domain(source);
             self.client.pin(Pin { group: self.membership, domain });
-            transaction.put(&self.config.client, &self.client);
+            if !transaction.planted(Plant::ForgetPin) {
+                transaction.put(&self.config.client, &self.client);
+            }
         }
     }
 
     /// Has the client told that its queue has grown, if it wants to be.
     fn signal(&self, transaction: &mut Transaction<'_>) {
-        if self.config.notify == Notify::Always {
+        if self.config.notify == Notify::Always && !transaction.planted(Plant::ForgetSignal) {
             transaction.effect(Effect::Signal(self.config.client));
         }
     }

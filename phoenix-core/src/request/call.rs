@@ -2,6 +2,7 @@
 
 use super::redeem::redeem;
 use crate::{
+    config::Plant,
     crypto::sign::VerifyingKey,
     error::Refusal,
     operation::{Interrupt, Lane, Standing, Transaction},
@@ -57,9 +58,19 @@ impl<B> Call<'_, B> {
     /// # Errors
     /// [`Refusal::Unauthenticated`] if it is not signed, or with another key.
     pub fn authenticate(&self, transaction: &mut Transaction<'_>, key: &VerifyingKey) -> Result<(), Refusal> {
-        self.envelope.verify(key).map_err(|_| Refusal::Unauthenticated)?;
+        let verified = self.envelope.verify(key);
+        if !transaction.planted(Plant::SkipAuthentication) && !self.is_known(transaction, verified.is_ok()) {
+            verified.map_err(|_| Refusal::Unauthenticated)?;
+        }
         self.accept_proof(transaction);
         Ok(())
+    }
+
+    /// Whether a planted bug knows the signature, which it notes if it is `valid`.
+    fn is_known(&self, transaction: &Transaction<'_>, valid: bool) -> bool {
+        let Some(authentication) = &self.envelope.authentication else { return false };
+        transaction.planted(Plant::TrustKnownSignatures)
+            && transaction.homeserver().knows_signature(&authentication.signature, valid)
     }
 
     /// Accepts what the body itself proves of its sender, in place of a signature: a friendship token, a

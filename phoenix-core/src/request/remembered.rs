@@ -8,6 +8,7 @@
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
+    config::Plant,
     crypto::{
         aead::{EarCiphertext, EarKey},
         kdf::{self, Hash},
@@ -39,6 +40,8 @@ impl RememberedAnswer {
     /// time has left the authentication window.
     pub(crate) fn of(bytes: &[u8], envelope: &RequestEnvelope, context: &Context) -> Self {
         let times = &context.config().times;
+        let by_id = context.planted(Plant::AnswersByRequestId);
+        let bytes = if by_id { &envelope.request_id.0 } else { bytes };
         Self {
             name: Expiring {
                 hour: (envelope.timestamp + times.request_past + times.request_future).hour(),

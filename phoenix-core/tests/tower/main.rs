@@ -43,7 +43,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("dispatch", "from an input to the operation that serves it"),
     // Beside the tower.
     ("client", "the whole client side"),
-    ("forgery", "what a dishonest homeserver makes"),
+    ("forgery", "what dishonest homeservers and clients make"),
 ];
 
 /// The rooms that never import each other.

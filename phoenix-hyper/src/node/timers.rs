@@ -79,6 +79,7 @@ impl<S: Store, E: Environment> Drop for Running<S, E> {
 /// Schedules the timers in rows, page by page.
 async fn load_rows<S: Store, E: Environment>(node: &Node<S, E>) -> Result<(), StoreError> {
     let mut scan = timers::scan(PAGE);
+    let (now, times) = (node.0.environment.now(), &node.0.homeserver.config().times);
     loop {
         let found = node.0.store.read(Reads { keys: Vec::new(), scans: vec![scan.clone()] }).await?;
         let keys: Vec<Key> = found.scans.into_iter().flat_map(|(_, keys)| keys).collect();
@@ -88,7 +89,7 @@ async fn load_rows<S: Store, E: Environment>(node: &Node<S, E>) -> Result<(), St
         let page = keys.len();
         let found = node.0.store.read(Reads { keys, scans: Vec::new() }).await?;
         for (key, row) in found.rows {
-            if let Some((timer, due)) = row.and_then(|row| timers::from_row(&key, &row)) {
+            if let Some((timer, due)) = row.and_then(|row| timers::from_row(&key, &row, now, times)) {
                 node.0.schedules.wake(timer, due);
             }
         }

@@ -26,13 +26,14 @@ const RECENT: Duration = Duration::from_secs(120);
 type Attack = fn(&mut Adversary, Timestamp) -> Option<Attempt>;
 
 /// All kinds of attacks.
-const ATTACKS: [Attack; 10] = [
+const ATTACKS: [Attack; 11] = [
     Adversary::forged,
     Adversary::foreign_key,
     Adversary::redirected,
     |adversary, _| adversary.misaddressed(),
     Adversary::changed,
     Adversary::late,
+    Adversary::early,
     |adversary, _| adversary.replayed(),
     Adversary::token_twice,
     |adversary, now| adversary.intrusion(now, true),
@@ -139,6 +140,15 @@ impl Adversary {
         self.framed("late frame", victim, now, frame, &[702])
     }
 
+    /// A frame in the adversary's own name, an hour early: it could be sent again when it was forgotten.
+    fn early(&mut self, now: Timestamp) -> Option<Attempt> {
+        let (victim, _) = self.two_others()?;
+        let header = self.header(victim, now + HOUR)?;
+        let key = self.key()?;
+        let frame = header.empty_frame(&mut self.random, &key);
+        self.framed("early frame", victim, now, frame, &[702])
+    }
+
     /// An overheard frame or user's request, sent again unchanged.
     fn replayed(&mut self) -> Option<Attempt> {
         let expected = Expected::NoEffect;
@@ -153,7 +163,7 @@ impl Adversary {
         Some(Attempt { name: "replayed frame", victim, request, expected })
     }
 
-    /// A new request with a token that was redeemed before.
+    /// A new request with a token that was redeemed before, and whose key may have retired since.
     fn token_twice(&mut self, now: Timestamp) -> Option<Attempt> {
         let index = self.pick(self.spent.len())?;
         let request_id = RequestId::random(&mut self.random);
@@ -161,7 +171,7 @@ impl Adversary {
         let token = Some(spent.token.clone());
         let again = RequestEnvelope { request_id, timestamp: now, token, ..spent.envelope.clone() };
         let (victim, request) = (spent.spent_at, encode(&again));
-        Some(Attempt { name: "token spent twice", victim, request, expected: Expected::Refused(&[303]) })
+        Some(Attempt { name: "token spent twice", victim, request, expected: Expected::Refused(&[300, 303]) })
     }
 
     /// A message through a queue configuration that was made for others, in the name of a group of the
@@ -178,7 +188,7 @@ impl Adversary {
         let frame = header.frame_with_message(&mut self.random, &message, to, &key).ok()?;
         let request = frame_request(&self.peers[victim].domain, now, FRAME_REQUEST, frame).ok()?;
         let name = if own_group { "stolen configuration" } else { "group of another homeserver" };
-        let expected = Expected::Undelivered(Intrusion { group, user, marker: own_group });
+        let expected = Expected::Undelivered(Intrusion { group, user, marker: own_group, maker: None });
         Some(Attempt { name, victim, request, expected })
     }
 

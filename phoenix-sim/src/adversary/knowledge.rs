@@ -21,7 +21,7 @@ use phoenix_core::{
 };
 
 use super::attempt::{Attempt, AttemptId};
-use crate::{clock::START, server::Server};
+use crate::server::Server;
 
 /// How many items of each kind it remembers.
 const MAX_REMEMBERED: usize = 32;
@@ -166,7 +166,7 @@ fn remember<T>(items: &mut VecDeque<T>, item: T) {
 
 fn published_keys(server: &Server) -> Option<QsKeySet> {
     let Config { times, .. } = &server.config;
-    server.keys().qs_key_set(&server.domain, START, times.key_set.min(DAY)).ok()
+    server.keys().qs_key_set(&server.domain, server.since(), times.key_set.min(DAY)).ok()
 }
 
 /// Returns the queue configurations that a user's request carries.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use phoenix_core::rng::Random;
 
-use super::phases::MESSAGES_FROM;
+use super::phases::Phases;
 use crate::{
     disk::StoreFaults,
     network::{Conditions, Delays, PerThousand},
@@ -40,13 +40,20 @@ pub fn crashes_and_partitions(random: &mut Random, servers: &[ServerPlan], end: 
 }
 
 /// Returns crashes of clients: some in each phase of a client's life.
-pub fn client_crashes(random: &mut Random, settings: &Settings, end: Duration) -> Vec<Fault> {
-    let until = end.as_millis() as u64;
-    let from_messages = MESSAGES_FROM.as_millis() as u64;
+pub fn client_crashes(random: &mut Random, settings: &Settings, phases: &Phases) -> Vec<Fault> {
+    let until = phases.end.as_millis() as u64;
+    let from_messages = phases.acquaintance.as_millis() as u64;
+    let early = |from: u64, until: u64| from * u64::from(phases.leisure)..until * u64::from(phases.leisure);
     // While clients register, connect, invite and join, and while they send and renew their keys.
-    let phases = [0..4_000, 4_000..15_000, 15_000..40_000, from_messages..until, from_messages..until];
+    let stretches = [
+        early(0, 4_000),
+        early(4_000, 15_000),
+        early(15_000, 40_000),
+        from_messages..until,
+        from_messages..until,
+    ];
     let mut faults = Vec::new();
-    for phase in phases {
+    for phase in stretches {
         for _ in 0..1 + random.below(settings.users as u64) {
             let user = random.below(settings.users as u64) as usize;
             let at = phase.start + random.below(phase.end.saturating_sub(phase.start));
@@ -61,11 +68,11 @@ pub fn client_crashes(random: &mut Random, settings: &Settings, end: Duration) -
 
 /// Returns, for one world of five, the crash of a client in the middle of its conversations, after which it
 /// is restored from an older copy.
-pub fn older_copy(random: &mut Random, settings: &Settings, end: Duration) -> Option<Fault> {
+pub fn older_copy(random: &mut Random, settings: &Settings, phases: &Phases) -> Option<Fault> {
     let happens = random.below(OLDER_COPIES) == 0;
     let user = random.below(settings.users as u64) as usize;
-    let span = end.saturating_sub(MESSAGES_FROM).as_millis() as u64;
-    let at = MESSAGES_FROM + Duration::from_millis(span / 4 + random.below(span / 2));
+    let span = phases.stay.saturating_sub(phases.acquaintance).as_millis() as u64;
+    let at = phases.acquaintance + Duration::from_millis(span / 4 + random.below(span / 2));
     let copy = DeviceCopy::Older(Duration::from_millis(1_000 + random.below(40_000)));
     let lasts = Duration::from_millis(20 + random.below(10_000));
     let kind = FaultKind::ClientCrash { user, steps: random.below(8), copy };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use phoenix_core::rng::Random;
 
-use super::phases::MESSAGES_FROM;
+use super::phases::Phases;
 use crate::plan::{Damage, DamagedRows, Fault, FaultKind, ServerPlan, Settings};
 
 /// In one world of this many no process pauses.
@@ -38,23 +38,27 @@ pub fn mishaps(seed: &[u8; 32], settings: &Settings, servers: &[ServerPlan], end
     let random = |label: &str| Random::derive(seed, label, &[b"repair"]);
     let mut mishaps = pauses(&mut random("pauses"), servers, end);
     mishaps.extend(power_failures(&mut random("power failures"), settings, end));
-    let restored = restored_store(&mut random("restored stores"), settings, end);
-    let damaged = damaged_rows(&mut random("damaged rows"), settings, end);
-    // Not both: what is lost by one could not be told from what is lost by the other.
-    mishaps.extend(if restored.is_empty() { damaged } else { restored });
     mishaps
 }
 
+/// Returns what harms a store: in some worlds it is restored from a backup, in others rows of it are damaged. Not
+/// both: what is lost by one could not be told from what is lost by the other.
+pub fn harms(seed: &[u8; 32], settings: &Settings, phases: &Phases) -> Vec<Fault> {
+    let random = |label: &str| Random::derive(seed, label, &[b"repair"]);
+    let restored = restored_store(&mut random("restored stores"), settings, phases);
+    if restored.is_empty() { damaged_rows(&mut random("damaged rows"), settings, phases) } else { restored }
+}
+
 /// Returns, for one world of eight, one to three damages of rows of one honest homeserver.
-fn damaged_rows(random: &mut Random, settings: &Settings, end: Duration) -> Vec<Fault> {
+fn damaged_rows(random: &mut Random, settings: &Settings, phases: &Phases) -> Vec<Fault> {
     let (happens, count) = (random.below(DAMAGED_ROWS) == 0, 1 + random.below(3));
     let server = random.below(settings.servers as u64) as usize;
-    let span = end.saturating_sub(MESSAGES_FROM).as_millis() as u64;
+    let span = phases.end.saturating_sub(phases.acquaintance).as_millis() as u64;
     let damage = |_| {
         let (rows, damages) = DAMAGES[random.below(DAMAGES.len() as u64) as usize];
         let damage = damages[random.below(damages.len() as u64) as usize];
         let number = random.below(1_000) as usize;
-        let at = MESSAGES_FROM + Duration::from_millis(random.below(span));
+        let at = phases.acquaintance + Duration::from_millis(random.below(span));
         let kind = FaultKind::DamagedRow { server, rows, number, damage };
         Fault { at, lasts: Duration::ZERO, kind }
     };
@@ -63,22 +67,15 @@ fn damaged_rows(random: &mut Random, settings: &Settings, end: Duration) -> Vec<
 
 /// Returns, for one world of eight, the restoration of an honest homeserver's store in the middle of
 /// conversations.
-fn restored_store(random: &mut Random, settings: &Settings, end: Duration) -> Vec<Fault> {
+fn restored_store(random: &mut Random, settings: &Settings, phases: &Phases) -> Vec<Fault> {
     let happens = random.below(RESTORED_STORES) == 0;
     let server = random.below(settings.servers as u64) as usize;
-    let span = end.saturating_sub(MESSAGES_FROM).as_millis() as u64;
-    let at = MESSAGES_FROM + Duration::from_millis(random.below(span));
+    let span = phases.end.saturating_sub(phases.acquaintance).as_millis() as u64;
+    let at = phases.acquaintance + Duration::from_millis(random.below(span));
     let age = Duration::from_millis(500 + random.below(50_000));
     let lasts = Duration::from_millis(20 + random.below(10_000));
     let kind = FaultKind::StoreRestored { server, age };
     if happens { vec![Fault { at, lasts, kind }] } else { Vec::new() }
-}
-
-/// Returns whether a store is restored, or rows of it are damaged, in a world with these faults.
-pub fn harms_store(faults: &[Fault]) -> bool {
-    let harms =
-        |fault: &Fault| matches!(fault.kind, FaultKind::StoreRestored { .. } | FaultKind::DamagedRow { .. });
-    faults.iter().any(harms)
 }
 
 /// Returns pauses of honest homeservers' processes: from short ones to some that outlast a lease.

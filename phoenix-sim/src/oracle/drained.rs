@@ -14,7 +14,9 @@ pub fn check(domain: &str, disk: &Disk) -> Result<(), Violation> {
         let count = disk.rows.count(kind);
         if count > 0 {
             let what = format!("{count} rows of kind {kind:?} are left at {domain}");
-            return Err(Violation::now("drained", what));
+            let should =
+                "What waits for other homeservers has been delivered by now, and logs are distributed.";
+            return Err(Violation::now("drained", what, should));
         }
     }
     Ok(())

@@ -41,11 +41,9 @@ impl Duplicates {
         let Some(earlier) = same_position.or(same_text) else { return Ok(()) };
         self.count += 1;
         let text = String::from_utf8_lossy(text);
-        Err(Violation {
-            oracle: "duplicates",
-            what: format!("“{text}” ({group}, position {position}) reached {user} again"),
-            since: Some(earlier.event),
-        })
+        let what = format!("“{text}” ({group}, position {position}) reached {user} again");
+        let should = format!("The client of {user} drops what it has shown before.");
+        Err(Violation::since("duplicates", what, should, earlier.event))
     }
 
     /// Forgets the positions of a group from one on: they are given again. No text is shown twice all the same.

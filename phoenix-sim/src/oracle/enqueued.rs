@@ -3,7 +3,10 @@
 //! Clients drop what comes again, so duplicates in a queue cannot be seen from outside. This oracle reads the
 //! stores, with the homeservers' own keys.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use phoenix_core::{
     identifiers::{Domain, LogId, QsClientId},
@@ -11,7 +14,8 @@ use phoenix_core::{
 };
 
 use super::{
-    rows::{LoggedMessage, Rows},
+    journeys::Journeys,
+    rows::{LoggedMessage, Rows, entry_name, is_delivery},
     violation::Violation,
 };
 
@@ -23,13 +27,17 @@ pub struct Enqueued {
     touched: BTreeMap<QsClientId, BTreeSet<Domain>>,
     /// The homeservers whose stores were restored: what they deliver, or take in, may come twice or never.
     excepted: BTreeSet<Domain>,
+    /// Whether entries may have a marker besides: what waits too long for an answer may be dropped after it was
+    /// delivered.
+    pub may_mark_twice: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Counts {
     /// Deliveries that delivery services wrote into the logs of their groups.
     due: u64,
-    /// Deliveries that were accepted from the dishonest homeserver: each may leave one marker.
+    /// Deliveries that were accepted from the dishonest homeserver, or led to others than they are for: each may
+    /// leave one marker.
     markers: u64,
     /// Entries of the queue.
     made: u64,
@@ -37,22 +45,32 @@ struct Counts {
     end: u64,
 }
 
+impl fmt::Display for Counts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { due, markers, made, .. } = self;
+        write!(formatter, "{made} for {due} deliveries and {markers} markers of what is not authorised")
+    }
+}
+
 impl Enqueued {
-    /// Returns a violation for each queue with fewer entries than deliveries.
-    pub fn missing(&self) -> Vec<Violation> {
-        let missing =
-            self.queues.iter().filter(|(name, counts)| counts.made < counts.due && !self.is_excepted(name));
-        let texts =
-            missing.map(|(client, counts)| format!("the queue of {client:?} lacks entries: {counts:?}"));
-        texts.map(|what| Violation::now("enqueued", what)).collect()
+    /// Returns a violation if a queue has fewer entries than deliveries.
+    pub fn missing(&self, journeys: &Journeys) -> Option<Violation> {
+        let lacks =
+            |(client, counts): &(&QsClientId, &Counts)| counts.made < counts.due && !self.is_excepted(client);
+        let (client, counts) = self.queues.iter().find(lacks)?;
+        let what = format!("{client:?} lacks entries: it has {counts}");
+        let should = "The distributor of the recipient's homeserver enters each delivery into its queue.";
+        Some(journeys.explain_missing(Violation::now("enqueued", what, should), *client))
     }
 
-    /// Counts the recipients of a message where its group orders it, not in the streams that carry it on.
-    pub fn logged(&mut self, rows: &mut Rows, logged: &LoggedMessage) {
+    /// Counts the recipients of a message where its group orders it, not in the streams that carry it on. Those
+    /// who are `misled` to get a marker at most.
+    pub fn logged(&mut self, rows: &mut Rows, logged: &LoggedMessage, misled: impl Fn(&QsClientId) -> bool) {
         for recipient in &logged.message.recipients {
             let Some(client) = rows.client(&recipient.config) else { continue };
             let counts = self.queues.entry(client).or_default();
             match &logged.log {
+                LogId::Group(_) if misled(&client) => counts.markers += 1,
                 LogId::Group(_) => counts.due += 1,
                 LogId::Stream { source, .. } if rows.is_dishonest(source) => counts.markers += 1,
                 LogId::Stream { .. } => {}
@@ -98,10 +116,9 @@ impl Enqueued {
     /// Takes back what [`entered`](Self::entered) has counted: the store has lost the row.
     pub fn unmade(&mut self, write: &Write) {
         if let Some((client, sequence)) = entry_name(write.key.name())
-            && sequence > 0
             && let Some(counts) = self.queues.get_mut(&client)
         {
-            counts.made -= 1;
+            counts.made -= u64::from(is_delivery(write));
             counts.end = sequence;
         }
     }
@@ -110,26 +127,21 @@ impl Enqueued {
     ///
     /// # Errors
     /// The queue has more entries than there were deliveries for it.
-    pub fn entered(&mut self, write: &Write) -> Result<(), Violation> {
+    pub fn entered(&mut self, write: &Write, journeys: &Journeys) -> Result<(), Violation> {
         let Some((client, sequence)) = entry_name(write.key.name()) else { return Ok(()) };
         let is_excepted = self.is_excepted(&client);
         let counts = self.queues.entry(client).or_default();
         counts.end = sequence + 1;
-        // Entry 0 carries the key of the queue and no delivery.
-        if sequence == 0 {
+        if !is_delivery(write) {
             return Ok(());
         }
         counts.made += 1;
-        if counts.made <= counts.due + counts.markers || is_excepted {
+        if self.may_mark_twice || is_excepted || counts.made <= counts.due + counts.markers {
             return Ok(());
         }
-        let what = format!("the queue of {client:?} has an entry twice: {counts:?}");
-        Err(Violation::now("enqueued", what))
+        let what = format!("{client:?} has an entry twice: it has {counts}");
+        let should =
+            "A homeserver enters each delivery into a queue once, however often it is carried there.";
+        Err(journeys.explain_twice(Violation::now("enqueued", what, should), client))
     }
-}
-
-/// Returns the client and the sequence number that name the row of a queue entry.
-fn entry_name(name: &[u8]) -> Option<(QsClientId, u64)> {
-    let (client, sequence) = name.split_at_checked(16)?;
-    Some((QsClientId(client.try_into().ok()?), u64::from_be_bytes(sequence.try_into().ok()?)))
 }

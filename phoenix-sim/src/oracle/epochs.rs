@@ -63,7 +63,9 @@ impl Epochs {
             let user = observation.user_id;
             let what =
                 format!("{user} has {what} in epoch {epoch} of {group} than the first member seen in it");
-            Err(Violation { oracle: "epochs", what, since: Some(known.event) })
+            let should =
+                "Members enter an epoch by the same commit, and so with the same secret and members.";
+            Err(Violation::since("epochs", what, should, known.event))
         };
         if known.authenticator != authenticator {
             return differs("another secret", known);

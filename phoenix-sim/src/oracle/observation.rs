@@ -3,9 +3,19 @@
 use phoenix_core::{
     client::{Event, GroupView},
     identifiers::UserId,
+    time::Timestamp,
 };
 
 use crate::schedule::EventNumber;
+
+/// A moment of a world.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The time by the clock of the homeserver concerned.
+    pub now: Timestamp,
+    /// The event of the world.
+    pub number: EventNumber,
+}
 
 /// An event that a user's client reports.
 pub struct Observation<'a> {

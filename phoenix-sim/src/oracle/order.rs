@@ -19,6 +19,7 @@ use phoenix_core::{
 use sha2::{Digest, Sha256};
 
 use super::{observation::Observation, rows::LoggedMessage, violation::Violation};
+use crate::schedule::EventNumber;
 
 type RequestHash = [u8; 32];
 
@@ -26,9 +27,9 @@ type RequestHash = [u8; 32];
 #[derive(Debug, Default)]
 pub struct Order {
     /// The request at each position of a group.
-    positions: BTreeMap<(GroupId, u64), RequestHash>,
+    positions: BTreeMap<(GroupId, u64), (RequestHash, EventNumber)>,
     /// The request that began each epoch of a group.
-    commits: BTreeMap<(GroupId, u64), RequestHash>,
+    commits: BTreeMap<(GroupId, u64), (RequestHash, EventNumber)>,
     /// The epoch of the message at each position of a group.
     message_epochs: BTreeMap<(GroupId, u64), u64>,
     /// The positions that each member has seen, and in which step of the world.
@@ -48,22 +49,26 @@ struct Ordered {
 }
 
 impl Order {
-    /// Notes the position that a homeserver has given a request.
+    /// Notes the position that a homeserver has given a request, which it says in the event `number`.
     ///
     /// # Errors
     /// A fork: another request has the same position or began the same epoch.
-    pub fn answered(&mut self, request: &[u8], reply: &[u8]) -> Result<(), Violation> {
+    pub fn answered(&mut self, request: &[u8], reply: &[u8], number: EventNumber) -> Result<(), Violation> {
         let Some(ordered) = ordered(request, reply) else { return Ok(()) };
         let hash: RequestHash = Sha256::digest(request).into();
         let Ordered { group, position, began, sent_in } = ordered;
-        let fork = |what: String| Err(Violation::now("order", what));
-        if *self.positions.entry((group.clone(), position)).or_insert(hash) != hash {
-            return fork(format!("two requests were ordered at position {position} of {group}"));
+        let should =
+            "The delivery service refuses a request that is not for the state that the group has now.";
+        let fork = |what: String, since| Err(Violation::since("order", what, should, since));
+        let (known, since) = *self.positions.entry((group.clone(), position)).or_insert((hash, number));
+        if known != hash {
+            return fork(format!("two requests were ordered at position {position} of {group}"), since);
         }
-        if let Some(epoch) = began
-            && *self.commits.entry((group.clone(), epoch)).or_insert(hash) != hash
-        {
-            return fork(format!("two commits began epoch {epoch} of {group}"));
+        if let Some(epoch) = began {
+            let (known, since) = *self.commits.entry((group.clone(), epoch)).or_insert((hash, number));
+            if known != hash {
+                return fork(format!("two commits began epoch {epoch} of {group}"), since);
+            }
         }
         if let Some(epoch) = sent_in {
             self.message_epochs.insert((group, position), epoch);
@@ -95,12 +100,15 @@ impl Order {
         let last = seen.last_key_value().map(|(last, _)| *last);
         seen.insert(*position, observation.step);
         if last.is_some_and(|last| last >= *position) {
-            let what = format!("{user} saw position {position} of {group} after {last:?}");
-            return Err(Violation::now("order", what));
+            let last = last.unwrap_or_default();
+            let what = format!("{user} saw position {position} of {group} after position {last}");
+            let should = format!("The client of {user} shows the messages of a group by their positions.");
+            return Err(Violation::now("order", what, should));
         }
         if self.texts.entry((group.clone(), *position)).or_insert_with(|| text.clone()) != text {
             let what = format!("{user} saw another message than others at position {position} of {group}");
-            return Err(Violation::now("order", what));
+            let should = "At one position of a group all members see the same message.";
+            return Err(Violation::now("order", what, should));
         }
         Ok(())
     }
@@ -113,6 +121,11 @@ impl Order {
         self.commits.retain(|(of, _), _| of != group || !is_stuck);
         let of_group = self.seen.iter_mut().filter(|((_, of), _)| of == group);
         of_group.for_each(|(_, seen)| seen.retain(|position, _| *position < first));
+    }
+
+    /// Returns the last position of a group that a user has received. `None`: it has received nothing.
+    pub fn last_seen(&self, user: &UserId, group: &GroupId) -> Option<u64> {
+        self.seen.get(&(user.clone(), group.clone()))?.last_key_value().map(|(last, _)| *last)
     }
 
     /// Forgets what a user has seen from the step `since` on.

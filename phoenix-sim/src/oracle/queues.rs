@@ -3,20 +3,26 @@
 
 use phoenix_core::{client::Event, wire::fan_out::GapReason};
 
-use super::{observation::Observation, repaired::Repaired, restored::Restored, violation::Violation};
+use super::{
+    excused::Excused, observation::Observation, repaired::Repaired, restored::Restored, violation::Violation,
+};
+use crate::names;
 
 /// Checks an event that a client reports.
 ///
 /// # Errors
 /// The client cannot read or process an entry, or finds a marker in place of a message of one of its groups,
-/// and neither `restored` nor `repaired` excepts it.
+/// and neither `restored` nor `excused` nor `repaired` excepts it.
 pub fn observe(
     observation: &Observation<'_>,
     restored: &Restored,
+    excused: &Excused,
     repaired: &Repaired,
 ) -> Result<(), Violation> {
     let user = observation.user_id;
-    let excepted = |group| restored.excepts(user, group) || repaired.excepts(user, group);
+    let excepted = |group| {
+        restored.excepts(user, group) || excused.has_lost(user, group) || repaired.excepts(user, group)
+    };
     let may_miss = |group| excepted(group) || repaired.may_miss(user, group);
     let wrong = match observation.event {
         Event::Gap { group, reason, .. } => {
@@ -30,9 +36,10 @@ pub fn observe(
         | Event::Missing { group, .. }
         | Event::CommitUnprocessable { group, .. } => !may_miss(group),
         Event::MessageUnreadable { group, .. } => !excepted(group),
+        // An older copy cannot read on behind a key that it has not got.
         Event::QueueUnreadable { direct, .. } => {
-            let is_excepted = if *direct { restored.is_older(user) } else { repaired.is_queue_damaged(user) };
-            !is_excepted
+            let is_damaged = !*direct && repaired.is_queue_damaged(user);
+            !restored.is_older(user) && !restored.has_gone_back(user) && !is_damaged
         }
         Event::Removed(_) => true,
         Event::Registered
@@ -49,8 +56,10 @@ pub fn observe(
         | Event::OldCopy => false,
     };
     if wrong {
-        let what = format!("{}: {:?}", observation.user_id, observation.event);
-        return Err(Violation::now("queues", what));
+        let user = observation.user_id;
+        let what = format!("{user} {}", names::client_event(observation.event));
+        let should = format!("{user} can read all that is in its queues, and misses nothing of its groups.");
+        return Err(Violation::now("queues", what, should));
     }
     Ok(())
 }

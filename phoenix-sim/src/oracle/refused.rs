@@ -1,12 +1,12 @@
-//! S1, S2 — no attack of the dishonest homeserver succeeds. What is answered to it, the world's `attempts`
-//! checks.
+//! S1, S2, S3 — no attack of the dishonest homeserver or of malicious clients succeeds. What is answered to them,
+//! the world's `attempts` and `malice` check.
 
 use std::collections::BTreeMap;
 
 use phoenix_core::{client::Event, identifiers::GroupId, wire::fan_out::GapReason};
 
 use super::{observation::Observation, violation::Violation};
-use crate::{adversary::Intrusion, schedule::EventNumber};
+use crate::{adversary::Intrusion, names, schedule::EventNumber};
 
 /// Deliveries that must not reach a client.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ struct Sent {
     user: usize,
     /// Whether the user must find a marker, if the frame is accepted. If not, the user must find nothing.
     marker: bool,
+    /// The index of the user who has made the group, if one has.
+    maker: Option<usize>,
     /// Whether the user has found the marker.
     marked: bool,
     /// Whether the frame was accepted.
@@ -32,8 +34,9 @@ struct Sent {
 impl Refused {
     /// Notes that a frame with an unauthorised delivery is sent in `event`.
     pub fn intrusion(&mut self, intrusion: &Intrusion, event: EventNumber) {
-        let Intrusion { group, user, marker } = intrusion.clone();
-        self.intrusions.insert(group, Sent { user, marker, marked: false, arrived: false, event });
+        let Intrusion { group, user, marker, maker } = intrusion.clone();
+        let sent = Sent { user, marker, maker, marked: false, arrived: false, event };
+        self.intrusions.entry(group).or_insert(sent);
     }
 
     /// Notes that the frame in the name of `group` was accepted.
@@ -41,6 +44,19 @@ impl Refused {
         if let Some(sent) = self.intrusions.get_mut(group) {
             sent.arrived = true;
         }
+    }
+
+    /// Notes that a delivery service delivers for a group that a user has made, to these users.
+    pub fn delivered(&mut self, group: &GroupId, mut to: impl Iterator<Item = usize>) {
+        let misled = to.any(|user| self.misleads(group, user));
+        if let Some(sent) = self.intrusions.get_mut(group) {
+            sent.arrived |= misled;
+        }
+    }
+
+    /// Returns whether deliveries for a group that a user has made are led to another `user`.
+    pub fn misleads(&self, group: &GroupId, user: usize) -> bool {
+        self.intrusions.get(group).is_some_and(|sent| sent.maker.is_some() && sent.user == user)
     }
 
     /// Checks that an event of a client names no group that an attacker has made up, except in a marker.
@@ -57,12 +73,17 @@ impl Refused {
             return Ok(());
         }
         let text = format!("{:?}", observation.event);
-        match self.intrusions.iter().find(|(group, _)| text.contains(&format!("{group:?}"))) {
-            Some((_, sent)) => Err(Violation {
-                oracle: "refused",
-                what: format!("an unauthorised delivery reached its recipient: {text}"),
-                since: Some(sent.event),
-            }),
+        let concerns = |(group, sent): &(&GroupId, &Sent)| {
+            sent.maker != Some(observation.user) && text.contains(&format!("{group:?}"))
+        };
+        match self.intrusions.iter().find(concerns) {
+            Some((_, sent)) => {
+                let user = observation.user_id;
+                let event = names::client_event(observation.event);
+                let what = format!("an unauthorised delivery reached its recipient: {user} {event}");
+                let should = format!("The homeserver of {user} keeps the delivery out of the queue.");
+                Err(Violation::since("refused", what, should, sent.event))
+            }
             None => Ok(()),
         }
     }
@@ -70,10 +91,10 @@ impl Refused {
     /// Returns a violation for each accepted frame whose marker the client has not found yet.
     pub fn unmarked(&self) -> Vec<Violation> {
         let unmarked = self.intrusions.iter().filter(|(_, sent)| sent.arrived && sent.marker && !sent.marked);
-        let violation = |(group, sent): (&GroupId, &Sent)| Violation {
-            oracle: "refused",
-            what: format!("user {} found no marker for the unauthorised delivery of {group}", sent.user),
-            since: Some(sent.event),
+        let violation = |(group, sent): (&GroupId, &Sent)| {
+            let what = format!("user {} found no marker for the unauthorised delivery of {group}", sent.user);
+            let should = format!("The homeserver of user {} puts a gap marker in its place.", sent.user);
+            Violation::since("refused", what, should, sent.event)
         };
         unmarked.map(violation).collect()
     }

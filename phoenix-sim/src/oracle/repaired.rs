@@ -194,7 +194,8 @@ impl Repaired {
                     && !self.restored.contains_key(&user.domain)
                 {
                     let what = format!("{user} is told of a restored queue, and the store was not restored");
-                    return Err(Violation::now("repaired", what));
+                    let should = "A queue goes on as its owner knows it, unless its store was restored.";
+                    return Err(Violation::now("repaired", what, should));
                 }
             }
             Event::Gap { group, .. }
@@ -325,10 +326,10 @@ impl Repaired {
     pub fn unsaid(&self) -> Vec<Violation> {
         let unsaid = self.restored.values().flat_map(|restoration| {
             let untold = restoration.ahead.iter().filter(|(_, is_told)| !**is_told);
-            untold.map(|(user, _)| Violation {
-                oracle: "repaired",
-                what: format!("{user} has read what its restored queue does not have, and does not say so"),
-                since: Some(restoration.number),
+            untold.map(|(user, _)| {
+                let what = format!("{user} has read what its restored queue does not have, and is not told");
+                let should = format!("{} begins the queue anew, and the client tells its user.", user.domain);
+                Violation::since("repaired", what, should, restoration.number)
             })
         });
         unsaid.collect()

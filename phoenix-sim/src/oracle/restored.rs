@@ -25,7 +25,10 @@
 //! then it has found what the other had sent there. Everything else holds: for the other members in these
 //! groups, for what this user had sent there, and for this user in all other groups.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use phoenix_core::{
     client::{Event, EventId},
@@ -43,7 +46,7 @@ use phoenix_core::{
 use sha2::{Digest, Sha256};
 
 use super::{observation::Observation, rows::LoggedMessage, violation::Violation};
-use crate::schedule::EventNumber;
+use crate::{names, schedule::EventNumber};
 
 type Hash = [u8; 32];
 
@@ -101,9 +104,10 @@ impl Restored {
             }
             Some(earlier) if earlier.event == *event => Ok(false),
             Some(earlier) => {
-                let what =
-                    format!("{user} is shown {event:?} as {id:?}, which was {:?} before", earlier.event);
-                Err(Violation { oracle: "restored", what, since: Some(earlier.number) })
+                let (now, before) = (names::client_event(event), names::client_event(&earlier.event));
+                let what = format!("{user} is shown under one id: {user} {now}; and before: {user} {before}");
+                let should = "A client that shows an event again shows the same one under its id.";
+                Err(Violation::since("restored", what, should, earlier.number))
             }
         }
     }
@@ -123,30 +127,40 @@ impl Restored {
         let is_new = !self.requests.contains_key(&envelope.request_id);
         let (known, since) = *self.requests.entry(envelope.request_id).or_insert((hash, number));
         if known != hash {
-            let what =
-                format!("{user} sends two requests as {:?}; this one is {kind:?}", envelope.request_id);
-            return Err(Violation { oracle: "restored", what, since: Some(since) });
+            let what = format!(
+                "{user} sends two requests under one id, {}: this one is {kind:?}",
+                envelope.request_id
+            );
+            let should = "A client sends the same request again, or takes a new id for another one.";
+            return Err(Violation::since("restored", what, should, since));
         }
         match (self.older.get(user), changed_group(kind, envelope.body.as_slice())) {
             (Some(older), Some(group)) if is_new && older.lost.contains(&group) => {
                 let what = format!("{user} lost {group} with an older copy, and sends a {kind:?} to it");
-                Err(Violation { oracle: "restored", what, since: Some(older.event) })
+                let should = "A client that is an older copy sends nothing new to the groups that it had.";
+                Err(Violation::since("restored", what, should, older.event))
             }
             _ => Ok(()),
         }
     }
 
     /// Notes an answer that a client receives: what it has acknowledged, and whether it must know by it that
-    /// it is an older copy.
-    pub fn answered(&mut self, user: &UserId, request: &[u8], answer: &[u8]) {
-        let Ok((OperationKind::Dequeue, envelope)) = RequestEnvelope::read(request) else { return };
-        let Ok(Dequeue { range }) = decode(envelope.body.as_slice()) else { return };
-        let Ok(Ok(reply)) = ResponseEnvelope::read::<DequeueReply>(answer) else { return };
+    /// it is an older copy. Returns the entries of its queue that it receives, if it does.
+    pub fn answered(&mut self, user: &UserId, request: &[u8], answer: &[u8]) -> Option<Range<u64>> {
+        let (kind, envelope) = RequestEnvelope::read(request).ok()?;
+        if kind != OperationKind::Dequeue {
+            return None;
+        }
+        let Dequeue { range } = decode(envelope.body.as_slice()).ok()?;
+        let reply = ResponseEnvelope::read::<DequeueReply>(answer).ok()?.ok()?;
         let acknowledged = self.acknowledged.entry(user.clone()).or_default();
         *acknowledged = range.first.max(*acknowledged);
         if let Some(older) = self.older.get_mut(user) {
             older.is_told |= reply.first > range.first;
         }
+        // The owner may ask for entries behind the oldest one.
+        let first = range.first.max(reply.first);
+        Some(first..first.saturating_add(reply.entries.len() as u64))
     }
 
     /// Returns whether a client has acknowledged entries of its queue beyond the first `entries`.
@@ -187,7 +201,8 @@ impl Restored {
             }
             (Event::OldCopy, None) => {
                 let what = format!("{} takes itself for an older copy", observation.user_id);
-                return Err(Violation::now("restored", what));
+                let should = "A client that no one has set back finds its queue as it left it.";
+                return Err(Violation::now("restored", what, should));
             }
             (Event::Declined { group, .. }, Some(older)) if older.has_said => {
                 older.lost.insert(group.clone());
@@ -213,7 +228,8 @@ impl Restored {
         }
         let text = String::from_utf8_lossy(text);
         let what = format!("the ciphertext of “{text}” ({group}, position {position}) was another text's");
-        Err(Violation::now("restored", what))
+        let should = "A client encrypts each text with a key of its own.";
+        Err(Violation::now("restored", what, should))
     }
 
     /// Notes that a client is to be restored from a copy that was made in the step `since`.
@@ -229,6 +245,12 @@ impl Restored {
         self.older.get(user).is_some_and(|older| older.has_said && older.lost.contains(group))
     }
 
+    /// Returns whether a user has gone back to an older copy, so that homeservers may know its client by other
+    /// keys than it has.
+    pub fn has_gone_back(&self, user: &UserId) -> bool {
+        self.older.contains_key(user)
+    }
+
     /// Returns whether a user has gone back to an older copy, and been told so by the client.
     pub fn is_older(&self, user: &UserId) -> bool {
         self.older.get(user).is_some_and(|older| older.has_said)
@@ -237,10 +259,10 @@ impl Restored {
     /// Returns a violation for each client that was told that it is an older copy and has not said so.
     pub fn unsaid(&self) -> Vec<Violation> {
         let unsaid = self.older.iter().filter(|(_, older)| older.is_told && !older.has_said);
-        let violation = |(user, older): (&UserId, &Older)| Violation {
-            oracle: "restored",
-            what: format!("{user} was restored from an older copy and does not say so"),
-            since: Some(older.event),
+        let violation = |(user, older): (&UserId, &Older)| {
+            let what = format!("{user} was restored from an older copy and does not say so");
+            let should = "A client whose queue was read further than it knows says that it is an older copy.";
+            Violation::since("restored", what, should, older.event)
         };
         unsaid.map(violation).collect()
     }

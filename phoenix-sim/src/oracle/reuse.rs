@@ -70,6 +70,7 @@ impl Reuse {
             return Ok(());
         }
         let what = "two messages were encrypted under one key with one nonce".to_owned();
-        Err(Violation::now("reuse", what))
+        let should = "Each entry has a nonce of its own, drawn when it is made.";
+        Err(Violation::now("reuse", what, should))
     }
 }

@@ -10,13 +10,17 @@ use phoenix_core::{
 use sha2::{Digest, Sha256};
 
 use super::violation::Violation;
-use crate::disk::Disk;
+use crate::{disk::Disk, schedule::EventNumber};
+
+const SHOULD: &str =
+    "A homeserver records a token as spent with what it pays for, and refuses it from then on.";
 
 /// The request that each token was spent on.
 #[derive(Debug, Default)]
 pub struct Tokens {
-    /// The hash of the request, by the homeserver's index and the encoded token.
-    spent: BTreeMap<(usize, Vec<u8>), [u8; 32]>,
+    /// The hash of the request and the event in which it was answered, by the homeserver's index and the
+    /// encoded token.
+    spent: BTreeMap<(usize, Vec<u8>), ([u8; 32], EventNumber)>,
 }
 
 impl Tokens {
@@ -31,17 +35,25 @@ impl Tokens {
         });
         match again {
             Some(write) => {
-                Err(Violation::now("tokens", format!("{:?} is recorded as spent again", write.key)))
+                let what = format!("a token is recorded as spent again: {:?}", write.key);
+                Err(Violation::now("tokens", what, SHOULD))
             }
             None => Ok(()),
         }
     }
 
-    /// Notes the token that homeserver `server` has redeemed for a request.
+    /// Notes the token that homeserver `server` has redeemed for a request, which it answers in the event
+    /// `number`.
     ///
     /// # Errors
     /// The homeserver has redeemed it for another request before.
-    pub fn answered(&mut self, server: usize, request: &[u8], reply: &[u8]) -> Result<(), Violation> {
+    pub fn answered(
+        &mut self,
+        server: usize,
+        request: &[u8],
+        reply: &[u8],
+        number: EventNumber,
+    ) -> Result<(), Violation> {
         let Ok((_, envelope)) = RequestEnvelope::read(request) else { return Ok(()) };
         let Some(token) = &envelope.token else { return Ok(()) };
         let answer = decode::<ResponseEnvelope>(reply);
@@ -49,9 +61,11 @@ impl Tokens {
             return Ok(());
         }
         let hash: [u8; 32] = Sha256::digest(request).into();
-        if *self.spent.entry((server, encode(token))).or_insert(hash) == hash {
+        let (known, since) = *self.spent.entry((server, encode(token))).or_insert((hash, number));
+        if known == hash {
             return Ok(());
         }
-        Err(Violation::now("tokens", format!("homeserver {server} redeemed one token for two requests")))
+        let what = format!("homeserver {server} redeemed one token for two requests");
+        Err(Violation::since("tokens", what, SHOULD, since))
     }
 }

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
-/// A mishap of a process, a client, a store or the network.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+
+use super::differences::is_default;
+
+/// A mishap of a process, a client, a store, a clock or the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fault {
     /// When it begins.
     pub at: Duration,
@@ -14,13 +19,15 @@ pub struct Fault {
 }
 
 /// What goes wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultKind {
     /// A process is killed, and restarted when the fault ends.
     Crash {
         /// The index of its homeserver.
         server: usize,
         /// Which of the homeserver's processes, from 0.
+        #[serde(default, skip_serializing_if = "is_default")]
         number: usize,
     },
     /// The network is partitioned.
@@ -28,14 +35,30 @@ pub enum FaultKind {
         /// The indices of the homeservers on one side. All others are on the other.
         one_side: Vec<usize>,
     },
+    /// The clock of a homeserver is set wrong, and set right when the fault ends.
+    ServerClock {
+        /// The index of the homeserver.
+        server: usize,
+        /// By how many milliseconds it is set forward, or back if negative.
+        by_milliseconds: i64,
+    },
+    /// The clock of a user's device is set wrong, and set right when the fault ends.
+    UserClock {
+        /// The index of the user.
+        user: usize,
+        /// By how many milliseconds it is set forward, or back if negative.
+        by_milliseconds: i64,
+    },
     /// A client is killed, and restored when the fault ends.
     ClientCrash {
         /// The index of its user.
         user: usize,
         /// How many outputs the client has from the beginning of the fault to the crash; 0: none, it crashes
         /// at once.
+        #[serde(default, skip_serializing_if = "is_default")]
         steps: u64,
         /// What it is restored from.
+        #[serde(default, skip_serializing_if = "is_default")]
         copy: DeviceCopy,
     },
     /// A process pauses, as a virtual machine does that is stopped: it handles nothing, and when the fault
@@ -73,6 +96,7 @@ pub enum FaultKind {
         /// Of which kind.
         rows: DamagedRows,
         /// Which of them, counted from 0 and around.
+        #[serde(default, skip_serializing_if = "is_default")]
         number: usize,
         /// What becomes of it.
         damage: Damage,
@@ -80,7 +104,8 @@ pub enum FaultKind {
 }
 
 /// A kind of rows that are damaged, named by what the damage concerns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DamagedRows {
     /// No one: the node that works on some timers.
     Lease,
@@ -105,7 +130,8 @@ pub enum DamagedRows {
 }
 
 /// What becomes of a damaged row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Damage {
     /// It is gone.
     Removed,
@@ -114,9 +140,11 @@ pub enum Damage {
 }
 
 /// What a client is restored from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DeviceCopy {
     /// The last save.
+    #[default]
     Last,
     /// A copy of the device that was made this long before the fault begins. If no entry of the client's
     /// queue was acknowledged since, no one could tell by now that the copy is an older one: then the last

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// What one user wants from some time on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Intent {
     /// The earliest time at which the user tries.
     pub at: Duration,
@@ -18,7 +21,8 @@ pub struct Intent {
 pub type GroupNumber = usize;
 
 /// What a user does, as soon as it is possible and until it succeeds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Action {
     /// Registers.
     Register,
@@ -46,6 +50,8 @@ pub enum Action {
         /// The text, which no other message has: oracles recognise the message by it.
         text: String,
     },
+    /// Switches its device off for good, once everything that it and those in its groups wanted is done.
+    Leave,
     /// Renews its keys in a group, once the user is a member.
     Update {
         /// The group.
@@ -58,7 +64,7 @@ impl Action {
     pub fn group(&self) -> Option<GroupNumber> {
         match self {
             Self::Invite { group, .. } | Self::Send { group, .. } | Self::Update { group } => Some(*group),
-            Self::Register | Self::Connect { .. } | Self::CreateGroup { .. } => None,
+            Self::Register | Self::Connect { .. } | Self::CreateGroup { .. } | Self::Leave => None,
         }
     }
 }

@@ -14,7 +14,13 @@ use crate::{
 
 /// The codes of refusals that say nothing about an attempt: the rate was exceeded, a peer was unavailable, or
 /// the store failed.
-const NO_VERDICT: [u16; 3] = [304, 708, 900];
+pub(super) const NO_VERDICT: [u16; 3] = [304, 708, 900];
+
+/// The code of refusals of keys and credentials that a wrong clock takes for invalid.
+pub(super) const INVALID: [u16; 1] = [202];
+
+/// The codes of refusals that say nothing about an attempt if a homeserver's clock is wrong.
+pub(super) const MISDATED: [u16; 2] = [201, 702];
 
 impl World {
     /// Lets the dishonest homeserver read a request of anyone else.
@@ -22,11 +28,20 @@ impl World {
         let user = match caller {
             Caller::User { user, .. } => Some(*user),
             Caller::Process { .. } => None,
-            Caller::Adversary { .. } => return,
+            Caller::Adversary { .. } | Caller::Malice { .. } => return,
         };
         let now = self.clock.now();
+        self.malice.overhear(user, to, now, request);
         if let Some(adversary) = &mut self.adversary {
             adversary.overhear(user, to, now, request);
+        }
+    }
+
+    /// Lets attackers read an answer to a user.
+    pub(super) fn overhear_answer(&mut self, request: &[u8], answer: &[u8]) {
+        self.malice.overhear_answer(request, answer);
+        if let Some(adversary) = &mut self.adversary {
+            adversary.overhear_answer(request, answer);
         }
     }
 
@@ -37,9 +52,11 @@ impl World {
         let id = adversary.begin(attempt.clone());
         if let Expected::Undelivered(intrusion) = &attempt.expected {
             self.oracles.refused.intrusion(intrusion, self.trace.current());
+            let name = format!("the group that attempt {} makes up", id.number());
+            self.names.learn(&intrusion.group, &name);
         }
         let domain = self.servers[attempt.victim].domain.clone();
-        self.trace.note(format!("{} at {domain}", attempt.name));
+        self.trace.note(format!("attempt {}: {} at {domain}", id.number(), attempt.name));
         self.call(Caller::Adversary { attempt: id }, &domain, attempt.request);
     }
 
@@ -61,12 +78,19 @@ impl World {
 
     fn verdict(&mut self, attempt: &Attempt, answer: &[u8]) -> Result<&'static str, Violation> {
         let name = attempt.name;
-        let violation = |what: String| Err(Violation::now("refused", what));
+        let expected = attempt.expected.describe();
+        let victim = &self.servers[attempt.victim].domain;
+        let should = format!("{victim} {expected}.");
+        let violation = |what: String| Err(Violation::now("refused", what, should.clone()));
         let Ok(ResponseEnvelope { outcome, .. }) = decode::<ResponseEnvelope>(answer) else {
             return violation(format!("{name}: the answer cannot be decoded"));
         };
         match (&attempt.expected, outcome) {
-            (_, ResponseOutcome::Refused(refusal)) if NO_VERDICT.contains(&refusal.code()) => {
+            (_, ResponseOutcome::Refused(refusal))
+                if NO_VERDICT.contains(&refusal.code())
+                    || (self.plan.sets_server_clocks()
+                        && [MISDATED.as_slice(), &INVALID].concat().contains(&refusal.code())) =>
+            {
                 Ok("no verdict")
             }
             (Expected::Refused(codes), ResponseOutcome::Refused(refusal))

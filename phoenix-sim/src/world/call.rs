@@ -5,15 +5,19 @@ use std::{fmt, sync::Arc};
 use phoenix_core::{client::ExchangeId, operation::Ask};
 
 use super::process::Process;
-use crate::adversary::AttemptId;
+use crate::{adversary::AttemptId, malice};
 
 /// Names a call, in the order in which calls are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct CallId(pub u64);
+pub(super) struct CallId {
+    pub number: u64,
+    /// Whether the caller keeps to the protocol.
+    pub is_honest: bool,
+}
 
 impl fmt::Display for CallId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "call {}", self.0)
+        write!(formatter, "call {}", self.number)
     }
 }
 
@@ -26,6 +30,8 @@ pub(super) enum Caller {
     Process { process: Process, ask: Ask },
     /// The dishonest homeserver.
     Adversary { attempt: AttemptId },
+    /// An attacker with the keys of a user.
+    Malice { user: usize, attempt: malice::AttemptId },
 }
 
 /// A call that has not ended.

@@ -63,6 +63,8 @@ impl World {
         }
         if fails {
             self.report.fault("failed saves");
+            let kept = if in_silence { "though it is on the device" } else { "and is not on the device" };
+            self.trace.note(format!("the save fails, {kept}"));
         }
         self.drive_user(user)
     }
@@ -146,7 +148,11 @@ impl World {
         let forgotten = owner.forget_unsaved();
         self.report.client_crashes += 1;
         let under_way: Vec<_> = client.under_way().iter().map(|intent| intent.what).collect();
-        self.trace.note(format!("the client of user {user} crashes for {lasts:?} during {under_way:?}"));
+        self.trace.tells();
+        let about: Vec<String> = under_way.iter().map(|what| format!("{what:?}")).collect();
+        let during = if about.is_empty() { "" } else { " during " };
+        let about = about.join(", ");
+        self.trace.note(format!("the client of user {user} crashes for {lasts:?}{during}{about}"));
         for what in under_way {
             *self.report.interrupted.entry(format!("{what:?}")).or_default() += 1;
         }
@@ -162,15 +168,18 @@ impl World {
         if self.faults_over {
             self.users[user].doom = None;
         }
-        if self.users[user].client.is_some() {
+        if self.users[user].client.is_some() || self.users[user].has_left {
             return Ok(());
         }
         let now = self.user_time(user);
         if let Err(error) = self.users[user].restart(now) {
             let what = format!("the client of user {user} cannot be restored: {error}");
-            return Err(Violation::now("restored", what));
+            let should = "A client can be restored from whatever is on its device.";
+            return Err(Violation::now("restored", what, should));
         }
+        self.learn_user(user);
         self.drive_user(user)?;
+        self.listen(user);
         self.crash_if_doomed(user);
         Ok(())
     }
@@ -188,7 +197,7 @@ impl World {
         let (since, number) = (copy.step, self.trace.current());
         self.oracles.goes_back(&id, since, lost, number);
         self.users[user].go_back_to(copy);
-        self.give_up(user);
+        self.give_up_existing(user);
         // What the user began since the copy was made, or had finished, is begun anew where that does no
         // harm.
         for intent in 0..self.plan.intents.len() {
@@ -199,28 +208,6 @@ impl World {
             }
             if of.user == user && !self.finished.contains_key(&intent) {
                 self.try_again(intent);
-            }
-        }
-    }
-
-    /// Gives up what is impossible for a user who goes back to an older copy, and for those whom it alone
-    /// could invite: everything in the groups that exist, and to invite that user into one.
-    fn give_up(&mut self, user: usize) {
-        let mut without = BTreeSet::new();
-        for (number, intent) in self.plan.intents.iter().enumerate() {
-            let exists = intent.action.group().is_some_and(|group| self.groups.contains_key(&group));
-            let invites = matches!(intent.action, Action::Invite { other, .. } if other == user);
-            if self.is_wanted(number) && ((intent.user == user && exists) || invites) {
-                self.given_up.insert(number);
-                if let Action::Invite { group, other } = intent.action {
-                    without.insert((group, other));
-                }
-            }
-        }
-        for (number, intent) in self.plan.intents.iter().enumerate() {
-            let is_in = intent.action.group().is_some_and(|group| without.contains(&(group, intent.user)));
-            if is_in && self.is_wanted(number) {
-                self.given_up.insert(number);
             }
         }
     }

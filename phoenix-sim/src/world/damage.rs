@@ -49,7 +49,12 @@ impl World {
             }
         }
         self.report.fault("damaged rows");
-        self.trace.note(format!("{damage:?}: {key:?}"));
+        let what = match damage {
+            Damage::Removed => "is lost",
+            Damage::Changed => "is damaged",
+        };
+        self.trace.note(format!("a row of homeserver {server} {what}: {key:?}"));
+        self.trace.tells();
     }
 }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{event::Event, process::Process, state::World};
-use crate::{disk::StoreFaults, network::Partition, node::Node, oracle::Violation, plan::FaultKind};
+use crate::{
+    clock::Skew, disk::StoreFaults, network::Partition, node::Node, oracle::Violation, plan::FaultKind,
+};
 
 impl World {
     /// Kills process `number` of a homeserver: everything that it had not committed is gone.
@@ -24,8 +26,13 @@ impl World {
         }
         place.start += 1;
         place.node = Some(Node::new(self.servers[place.server].homeserver(place.number)));
-        let process = Process { machine, start: place.start };
+        let (process, server) = (Process { machine, start: place.start }, place.server);
         self.start_timers(process);
+        for user in 0..self.users.len() {
+            if self.users[user].server == server {
+                self.listen(user);
+            }
+        }
     }
 
     pub(super) fn partition(&mut self, fault: usize) {
@@ -41,12 +48,36 @@ impl World {
         self.partitions.remove(&fault);
     }
 
+    /// Sets the clock that a fault of the plan is about.
+    pub(super) fn set_clock(&mut self, fault: usize, by_milliseconds: i64) {
+        if self.faults_over {
+            return;
+        }
+        let skew = match self.plan.faults[fault].kind {
+            FaultKind::ServerClock { server, .. } => &mut self.servers[server].skew,
+            FaultKind::UserClock { user, .. } => &mut self.users[user].skew,
+            _ => return,
+        };
+        *skew = skew.stepped(by_milliseconds);
+        self.report.fault("clock steps");
+        if let FaultKind::ServerClock { server, .. } = self.plan.faults[fault].kind {
+            self.servers[server].machines.clone().into_iter().for_each(|machine| self.reset_timers(machine));
+        }
+    }
+
     /// Ends all faults: the network and the stores work, and every process and client runs again.
     pub(super) fn end_faults(&mut self) -> Result<(), Violation> {
         self.faults_over = true;
         self.network = self.network.without_faults();
         self.store_faults = StoreFaults::none();
         self.partitions.clear();
+        for (server, plan) in self.servers.iter_mut().zip(&self.plan.servers) {
+            server.skew = Skew::from_milliseconds(plan.skew_milliseconds);
+        }
+        (0..self.machines.len()).for_each(|machine| self.reset_timers(machine));
+        for (user, plan) in self.users.iter_mut().zip(&self.plan.users) {
+            user.skew = Skew::from_milliseconds(plan.skew_milliseconds);
+        }
         for machine in 0..self.machines.len() {
             self.restart(machine);
         }

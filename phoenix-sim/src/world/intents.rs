@@ -1,18 +1,14 @@
 //! Intents: what users want, and when they can have it.
 
-use std::time::Duration;
-
-use phoenix_core::client::{ClientError, IntentId};
+use phoenix_core::client::{Client, ClientError, IntentId};
 
 use super::{event::Event, state::World};
 use crate::{
+    names,
     oracle::Violation,
-    plan::{Action, Intent},
+    plan::{Action, Intent, durations},
     user::{Begun, Kept},
 };
-
-/// How long a user waits before it tries an intent again.
-const TRY_AGAIN: Duration = Duration::from_secs(3);
 
 /// How many unfinished intents a failure lists.
 const LISTED_INTENTS: usize = 8;
@@ -32,7 +28,8 @@ impl World {
             self.try_again(number);
             return Ok(());
         }
-        self.trace.note(format!("user {user} wants {action:?}"));
+        self.trace.tells();
+        self.trace.note(format!("user {user} wants to {}", names::action(&action)));
         let ids: Vec<_> = self.users.iter().map(|user| user.id.clone()).collect();
         let group = action.group().and_then(|group| self.groups.get(&group));
         let Some(client) = &mut self.users[user].client else { return Ok(()) };
@@ -43,6 +40,10 @@ impl World {
             (Action::Invite { other, .. }, Some(group)) => client.invite(group, &[ids[*other].clone()]),
             (Action::Send { text, .. }, Some(group)) => client.send(group, text.as_bytes()),
             (Action::Update { .. }, Some(group)) => client.update(group),
+            (Action::Leave, _) => {
+                self.leave(number, user);
+                return Ok(());
+            }
             (_, None) => return Ok(()),
         };
         if let Action::Send { text, .. } = &action {
@@ -53,7 +54,7 @@ impl World {
     }
 
     pub(super) fn try_again(&mut self, intent: usize) {
-        self.after(TRY_AGAIN, Event::Intent { intent });
+        self.after(self.plan.habits.try_again, Event::Intent { intent });
     }
 
     /// Returns whether an intent is neither done nor given up.
@@ -69,9 +70,15 @@ impl World {
     /// Finishes the intent of the plan that a client's intent served, or schedules another try of it.
     pub(super) fn end_intent(&mut self, user: usize, id: IntentId, outcome: &Result<(), ClientError>) {
         let Some(Begun { intent, .. }) = self.users[user].begun.remove(&id) else { return };
-        self.trace.note(format!("intent {intent} of user {user}: {outcome:?}"));
-        if outcome.is_ok() {
+        let outcome_text =
+            outcome.as_ref().map_or_else(|error| format!("has failed: {error}"), |()| "is done".into());
+        self.trace.note(format!("intent {intent} of user {user} {outcome_text}"));
+        // An attempt whose outcome was not known may have succeeded.
+        if outcome.is_ok() || matches!(outcome, Err(ClientError::AlreadyMember(_))) {
             self.finished.insert(intent, self.trace.count());
+            if let Action::Connect { other } = self.plan.intents[intent].action {
+                self.listen(other);
+            }
             return;
         }
         self.report.fault("failed intents");
@@ -87,6 +94,7 @@ impl World {
             })
         };
         match action {
+            Action::Leave => self.may_leave(user),
             Action::Register => true,
             Action::Connect { other } => actor.is_registered && self.users[*other].is_registered,
             Action::CreateGroup { .. } => actor.is_registered,
@@ -97,12 +105,61 @@ impl World {
         }
     }
 
+    /// Returns whether everything is done that a user wanted, and those in its groups, and whether it has
+    /// received all that was for it.
+    fn may_leave(&self, user: usize) -> bool {
+        let is_others = |intent: usize| self.plan.intents[intent].action != Action::Leave;
+        let until = self.clock.elapsed();
+        let mut wanted = (0..self.plan.intents.len()).filter(|intent| {
+            self.plan.intents[*intent].at <= until && is_others(*intent) && self.is_wanted(*intent)
+        });
+        let is_idle = self.users[user].client.as_ref().is_some_and(Client::is_idle);
+        wanted.next().is_none() && is_idle && self.oracles.lost().is_empty()
+    }
+
+    /// Switches the device of a user off for good.
+    fn leave(&mut self, intent: usize, user: usize) {
+        self.users[user].has_left = true;
+        self.users[user].client = None;
+        self.finished.insert(intent, self.trace.count());
+    }
+
+    /// Returns what a user waits for who has not begun an intent.
+    fn obstacle(&self, user: usize, action: &Action) -> String {
+        let Some(client) = &self.users[user].client else {
+            return "waits for the restart of its client".to_owned();
+        };
+        let mut unregistered = self.users.iter().enumerate().filter(|(number, other)| {
+            let is_needed = *number == user || matches!(action, Action::Connect { other } if other == number);
+            is_needed && !other.is_registered
+        });
+        if let Some((number, _)) = unregistered.next() {
+            return format!("waits until user {number} is registered");
+        }
+        let Some(group) = action.group() else { return "can begin".to_owned() };
+        let Some(id) = self.groups.get(&group) else { return format!("waits until group {group} exists") };
+        match (client.groups().into_iter().find(|view| view.group_id == *id), action) {
+            (None, _) => format!("waits until user {user} is a member"),
+            (Some(view), _) if !view.healthy => "cannot follow the group any further".to_owned(),
+            (_, Action::Invite { other, .. }) if !client.contacts().contains(&self.users[*other].id) => {
+                format!("waits until user {user} is connected with user {other}")
+            }
+            _ => "can begin".to_owned(),
+        }
+    }
+
     /// Returns some of the intents that are not finished, for a failure's text.
     pub(super) fn wanted_intents(&self) -> String {
         let wanted = (0..self.plan.intents.len()).filter(|intent| self.is_wanted(*intent));
         let texts = wanted.map(|intent| {
-            let begun = if self.is_begun(intent) { "begun" } else { "not begun" };
-            format!("{:?} ({begun})", self.plan.intents[intent])
+            let Intent { at, user, action } = &self.plan.intents[intent];
+            let begun = if self.is_begun(intent) {
+                format!("is under way in the client, which is about: {}", self.under_way(*user))
+            } else {
+                self.obstacle(*user, action)
+            };
+            let (at, action) = (durations::text(*at), names::action(action));
+            format!("user {user} wants to {action} since {at} (intent {intent}) and {begun}")
         });
         texts.take(LISTED_INTENTS).collect::<Vec<_>>().join("; ")
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use phoenix_core::operation::Timer;
 use phoenix_core::time::Timestamp;
 
 use super::call::CallId;
@@ -36,5 +37,5 @@ pub(super) enum Origin {
     /// A request: the reply goes to the caller.
     Call { call: CallId, request: Arc<Vec<u8>> },
     /// A timer: there is no reply.
-    Timer,
+    Timer(Timer),
 }

@@ -33,7 +33,14 @@ impl World {
                 self.damage_row(fault, server, rows, number, damage);
             }
             (FaultKind::Pause { .. } | FaultKind::StoreRestored { .. }, _)
-            | (FaultKind::Crash { .. } | FaultKind::Partition { .. } | FaultKind::ClientCrash { .. }, _) => {}
+            | (
+                FaultKind::Crash { .. }
+                | FaultKind::Partition { .. }
+                | FaultKind::ServerClock { .. }
+                | FaultKind::UserClock { .. }
+                | FaultKind::ClientCrash { .. },
+                _,
+            ) => {}
         }
         Ok(())
     }

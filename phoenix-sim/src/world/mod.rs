@@ -9,7 +9,8 @@
 //! * `state`: the world itself, which every file after it extends by methods.
 //! * `setup`: from a plan to the first events.
 //! * `requests`, `processes`, `timers`, `stores`: the homeservers and the network between them.
-//! * `users`, `clients`, `intents`, `attempts`: the honest and the dishonest who use them.
+//! * `users`, `clients`, `intents`, `giving_up`, `attempts`, `malice`: the honest and the dishonest who use them.
+//! * `naming`: what failures call all of them.
 //! * `faults`, `damage`, `mishaps`, `pauses`, `power`, `restores`, `settling`: what goes wrong, and the end of it.
 //! * `run`: the loop, which handles one event after the other.
 
@@ -19,9 +20,13 @@ mod clients;
 mod damage;
 mod event;
 mod faults;
+mod giving_up;
 mod intents;
 mod machine;
+mod malice;
+mod marks;
 mod mishaps;
+mod naming;
 mod pauses;
 mod power;
 mod process;
@@ -37,5 +42,5 @@ mod stores;
 mod timers;
 mod users;
 
-pub use run::{LoggedRun, run, run_logged};
+pub use run::{LoggedRun, run, run_logged, run_plan};
 pub use state::World;

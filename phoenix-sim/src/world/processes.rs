@@ -3,11 +3,14 @@
 use phoenix_core::{
     dispatch::Input,
     error::PeerFailure,
-    operation::{Ask, Effect, Outcome},
+    operation::{Ask, Effect, Outcome, Report as OperatorReport},
 };
 
 use super::{call::Caller, machine::Origin, process::Process, state::World};
-use crate::{node::Work, oracle::Violation};
+use crate::{
+    node::{OperationId, Work},
+    oracle::Violation,
+};
 
 impl World {
     /// Has the process of a machine serve an input, if it runs.
@@ -38,7 +41,9 @@ impl World {
                     let (domain, request) = (ask.domain.clone(), ask.request.clone());
                     self.call(Caller::Process { process, ask }, &domain, request);
                 }
-                Work::Done { origin, outcome } => self.finish(process, origin, outcome)?,
+                Work::Done { operation, origin, outcome } => {
+                    self.finish(process, operation, origin, outcome)?;
+                }
             }
         }
         Ok(())
@@ -56,14 +61,27 @@ impl World {
     }
 
     /// Carries out the effects of an operation that is done, then sends its reply.
-    fn finish(&mut self, process: Process, origin: Origin, outcome: Outcome) -> Result<(), Violation> {
+    fn finish(
+        &mut self,
+        process: Process,
+        operation: OperationId,
+        origin: Origin,
+        outcome: Outcome,
+    ) -> Result<(), Violation> {
+        let cause = if let Origin::Timer(timer) = &origin { Some(timer) } else { None };
+        self.oracles.effects.done(process.serving(operation), cause, &outcome.effects)?;
         for effect in outcome.effects {
             match effect {
-                Effect::Wake { timer, due } => self.wake(process, &timer, due),
+                Effect::Wake { timer, due } => {
+                    self.wake(process, &timer, due);
+                }
                 Effect::Signal(client) => self.signal(&client),
-                // Simulated users hold no connection open; they poll, and hear of signals through the
-                // network.
+                // Simulated users send no such request: those that do not poll are told of every signal.
                 Effect::Listening(_) => {}
+                Effect::Report(report @ OperatorReport::OutboxDropped { .. }) => {
+                    self.mark_dropped();
+                    self.trace.note(format!("{process} reports {report:?}"));
+                }
                 Effect::Report(report) => self.trace.note(format!("{process} reports {report:?}")),
             }
         }

@@ -25,6 +25,8 @@ impl World {
         let place = &mut self.servers[server];
         place.journal.sync();
         place.copies.insert(fault, place.disk.rows.clone());
+        self.trace.note(format!("a copy of the store of homeserver {server} is made"));
+        self.trace.tells();
         self.oracles.store_copied(fault, &place.domain, self.trace.count());
     }
 
@@ -33,6 +35,8 @@ impl World {
     pub(super) fn restore_store(&mut self, server: usize, fault: usize, lasts: Duration) {
         let Some(copy) = self.servers[server].copies.remove(&fault) else { return };
         self.report.fault("stores restored");
+        self.trace.note(format!("the store of homeserver {server} is restored from its copy"));
+        self.trace.tells();
         for machine in self.servers[server].machines.clone() {
             let place = &mut self.machines[machine];
             place.cut_off = place.start;
@@ -49,7 +53,7 @@ impl World {
         });
         let readers: Vec<Reader> = readers.collect();
         let rows = (&lost, &place.disk.rows);
-        self.oracles.store_restored((fault, &place.domain), rows, &readers, (step, number));
+        self.oracles.store_restored(fault, (server, &place.domain), rows, &readers, (step, number));
         self.connect_again();
     }
 
@@ -60,7 +64,8 @@ impl World {
             let Action::Connect { other } = intent.action else { continue };
             let contacts = self.users[intent.user].client.as_ref().map(Client::contacts);
             let is_known = contacts.is_some_and(|contacts| contacts.contains(&self.users[other].id));
-            if !is_known && self.finished.remove(&number).is_some() {
+            let has_left = self.users[intent.user].has_left || self.users[other].has_left;
+            if !is_known && !has_left && self.finished.remove(&number).is_some() {
                 self.try_again(number);
             }
         }

@@ -9,7 +9,7 @@ use crate::{
     generate,
     interpose::{self, WorldError},
     oracle::Violation,
-    plan::{Cryptography, Settings},
+    plan::{Cryptography, Plan, Settings, text::run_command},
     report::Report,
 };
 
@@ -37,13 +37,30 @@ pub fn run(settings: &Settings) -> Result<Report, WorldError> {
 /// # Errors
 /// As [`run`].
 pub fn run_logged(settings: &Settings, progress: &AtomicU64, lines: usize) -> Result<LoggedRun, WorldError> {
-    interpose::in_world(settings.seed, || {
-        let _null = (settings.cryptography == Cryptography::Null).then(NullCryptography::switch_on);
-        let mut world = World::new(generate::plan(settings));
-        world.run(progress);
-        let log = world.trace.last(lines);
-        LoggedRun { report: world.into_report(), log }
-    })
+    let repeat = run_command(settings);
+    interpose::in_world(settings.seed, || run_here(generate::plan(settings), repeat, progress, lines))
+}
+
+/// Runs the world of `plan` as [`run_logged`] does; `repeat` is the command that does it again.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_plan(
+    plan: &Plan,
+    repeat: String,
+    progress: &AtomicU64,
+    lines: usize,
+) -> Result<LoggedRun, WorldError> {
+    interpose::in_world(plan.settings.seed, || run_here(plan.clone(), repeat, progress, lines))
+}
+
+fn run_here(plan: Plan, repeat: String, progress: &AtomicU64, lines: usize) -> LoggedRun {
+    let _null = (plan.settings.cryptography == Cryptography::Null).then(NullCryptography::switch_on);
+    let mut world = World::new(plan);
+    world.repeat = Some(repeat);
+    world.run(progress);
+    let log = world.trace.last(lines).iter().map(|line| world.names.apply(line)).collect();
+    LoggedRun { report: world.into_report(), log }
 }
 
 impl World {
@@ -59,7 +76,8 @@ impl World {
     pub fn step(&mut self) -> bool {
         let Some(next) = self.schedule.take() else { return false };
         self.clock.advance_to(next.due);
-        self.trace.begin(next.due, next.number, next.cause, next.event.describe());
+        let sort = next.event.sort();
+        self.trace.begin(next.due, next.number, next.cause, sort, next.event.describe());
         if let Err(violation) = self.handle(next.event) {
             self.fail(&violation);
         }
@@ -103,6 +121,10 @@ impl World {
                 self.heal(fault);
                 Ok(())
             }
+            Event::SetClock { fault, by_milliseconds } => {
+                self.set_clock(fault, by_milliseconds);
+                Ok(())
+            }
             Event::Mishap { fault, stage } => self.mishap(fault, stage),
             Event::Supplied { process, operation, rows } => self.supplied(process, operation, rows),
             Event::Store { user, start } => self.store(user, start),
@@ -118,9 +140,14 @@ impl World {
             Event::RestartClient { user } => self.restart_client(user),
             Event::WakeUser { user, due } => self.wake_user(user, due),
             Event::ReadQueues { user, again } => self.read_queues(user, again),
+            Event::Signalled { user } => self.signalled(user),
             Event::Intent { intent } => self.try_intent(intent),
             Event::Attempt => {
                 self.attempt();
+                Ok(())
+            }
+            Event::AbuseKeys { user } => {
+                self.abuse_keys(user);
                 Ok(())
             }
             Event::FaultsEnd => self.end_faults(),

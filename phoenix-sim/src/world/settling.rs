@@ -5,13 +5,16 @@ use std::time::Duration;
 use phoenix_core::client::Client;
 
 use super::{event::Event, state::World};
-use crate::oracle::{Oracles, Violation, drained};
-
-/// The longest time from the end of faults until everything has settled.
-const BOUND: Duration = Duration::from_secs(20 * 60);
+use crate::{
+    oracle::{Violation, drained},
+    user::User,
+};
 
 /// The time between two checks.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
+
+/// How many intents of a client a failure lists.
+const LISTED: usize = 4;
 
 impl World {
     /// Schedules a check, without a cause: a chain of causes must not consist of checks.
@@ -24,7 +27,7 @@ impl World {
         let since = self.clock.elapsed().saturating_sub(self.plan.faults_end);
         match self.unsettled() {
             None => self.is_settled = true,
-            Some(violation) if since > BOUND => return Err(violation),
+            Some(violation) if since > self.plan.rest_bound() => return Err(violation),
             Some(_) => self.check_settled_later(),
         }
         Ok(())
@@ -32,11 +35,21 @@ impl World {
 
     /// Returns something that must still happen: a violation, if the bound has passed.
     fn unsettled(&self) -> Option<Violation> {
-        let Oracles { acknowledged, epochs, order, restored, repaired, .. } = &self.oracles;
-        let lost = acknowledged.missing(epochs, order, restored, repaired).into_iter().next();
-        let unsaid = || restored.unsaid().into_iter().chain(repaired.unsaid()).next();
-        let not_enqueued = || self.oracles.enqueued.missing().into_iter().next();
-        let unmarked = || self.oracles.refused.unmarked().into_iter().next();
+        let journeys = &self.oracles.journeys;
+        let lost = self.oracles.lost().into_iter().next();
+        let unsaid = || {
+            let unsaid = self.oracles.restored.unsaid().into_iter();
+            unsaid.chain(self.oracles.repaired.unsaid()).next()
+        };
+        // A marker stands for many deliveries.
+        let is_complete = !self.oracles.excused.permitted.permits_gaps();
+        let not_enqueued = || self.oracles.enqueued.missing(journeys).filter(|_| is_complete);
+        let unmarked = || self.oracles.refused.unmarked().into_iter().next().filter(|_| is_complete);
+        let untold = || {
+            let is_older = |user: &usize| self.oracles.restored.has_gone_back(&self.users[*user].id);
+            let older = (0..self.users.len()).filter(is_older).collect();
+            self.oracles.malformed.untold(&self.oracles.misdelivered, &older).into_iter().next()
+        };
         let undrained = || {
             let checks =
                 self.servers.iter().map(|server| drained::check(server.domain.as_str(), &server.disk));
@@ -45,17 +58,30 @@ impl World {
         lost.or_else(unsaid)
             .or_else(not_enqueued)
             .or_else(unmarked)
+            .or_else(untold)
             .or_else(undrained)
             .or_else(|| self.unfinished())
     }
 
+    /// Returns what the client of a user is about.
+    pub(super) fn under_way(&self, user: usize) -> String {
+        let views = self.users[user].client.as_ref().map_or_else(Vec::new, Client::under_way);
+        let texts = views.iter().map(|view| {
+            let awaited =
+                view.awaits.as_ref().map_or_else(String::new, |domain| format!(", awaits {domain}"));
+            format!("{:?} ({} failures{awaited})", view.what, view.failures)
+        });
+        texts.take(LISTED).collect::<Vec<_>>().join("; ")
+    }
+
     /// Returns work that was begun and has not ended.
     fn unfinished(&self) -> Option<Violation> {
-        let violation = |what| Some(Violation::now("unfinished", what));
+        let violation = |what, should: &str| Some(Violation::now("unfinished", what, should));
         let wanted = (0..self.plan.intents.len()).filter(|intent| self.is_wanted(*intent)).count();
         if wanted > 0 {
             let intents = self.wanted_intents();
-            return violation(format!("{wanted} intents of users are not finished: {intents}"));
+            let what = format!("{wanted} intents of users are not finished: {intents}");
+            return violation(what, "Once the faults have ended, users succeed at what they want.");
         }
         // What waits for a group in which nothing need work may wait.
         let may_wait = |user: usize, client: &Client| {
@@ -63,17 +89,86 @@ impl World {
             groups.all(|group| group.is_some_and(|group| self.is_lost_to(user, &group)))
         };
         let is_idle = |user: usize| {
-            let client = self.users[user].client.as_ref();
-            client.is_some_and(|client| client.is_idle() || may_wait(user, client))
+            let User { has_left, client, .. } = &self.users[user];
+            let is_done = |client: &Client| client.is_idle() || may_wait(user, client);
+            *has_left || client.as_ref().is_some_and(is_done)
         };
         if let Some(user) = (0..self.users.len()).find(|user| !is_idle(*user)) {
-            let under_way = self.users[user].client.as_ref().map(Client::under_way);
-            return violation(format!("the client of user {user} is not idle: {under_way:?}"));
+            let what = format!("the client of user {user} is not idle: {}", self.under_way(user));
+            return violation(what, "Once the faults have ended, clients finish what they are about.");
         }
         let attempts = self.adversary.as_ref().map_or(0, |adversary| adversary.under_way());
         if attempts > 0 {
-            return violation(format!("{attempts} attempts of the dishonest homeserver have no outcome"));
+            let what = format!("{attempts} attempts of the dishonest homeserver have no outcome");
+            return violation(what, "Every call ends: with an answer, or after its timeout.");
+        }
+        let abuses = self.malice.under_way();
+        if abuses > 0 {
+            let what = format!("{abuses} attempts of malicious clients have no outcome");
+            return violation(what, "Every call ends: with an answer, or after its timeout.");
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use phoenix_core::{
+        crypto::null::NullCryptography,
+        identifiers::{GroupId, UserId},
+    };
+
+    use super::*;
+    use crate::{
+        generate, interpose,
+        plan::{Cryptography, DeviceCopy, FaultKind, Settings},
+    };
+
+    /// Runs a world of two days, so that queues are renewed, in which no client is set back: what arrived is
+    /// not forgotten.
+    fn run<T>(seed: u64, look: impl FnOnce(&World) -> T + Send) -> T
+    where
+        T: Send,
+    {
+        let (cryptography, span) = (Cryptography::Null, Some(Duration::from_secs(2 * 86_400)));
+        let settings =
+            Settings { seed, servers: 2, users: 4, messages: 20, span, cryptography, ..Settings::default() };
+        let mut plan = generate::plan(&settings);
+        let is_older =
+            |kind: &FaultKind| matches!(kind, FaultKind::ClientCrash { copy: DeviceCopy::Older(_), .. });
+        plan.faults.retain(|fault| !is_older(&fault.kind));
+        let looked = interpose::in_world(seed, || {
+            let _null = NullCryptography::switch_on();
+            let mut world = World::new(plan);
+            world.run(&AtomicU64::new(0));
+            look(&world)
+        });
+        looked.unwrap()
+    }
+
+    /// Returns whether the message at a position reached a user, and all stages of its way are known.
+    fn is_known(world: &World, group: &GroupId, position: u64, user: &UserId) -> bool {
+        let mut stages = world.oracles.journeys.of(group, position, user).stages;
+        stages.retain(|stage| !stage.what.contains("once more"));
+        let expected = if group.domain == user.domain { 4 } else { 6 };
+        let is_shown = stages.last().is_some_and(|stage| stage.what.starts_with("shown"));
+        is_shown && stages.len() == expected && stages.iter().all(|stage| stage.event.is_some())
+    }
+
+    #[test]
+    fn every_stage_of_every_message_that_arrived_is_known() {
+        for seed in [1, 3] {
+            let (received, known) = run(seed, |world| {
+                let users = || world.users.iter().map(|user| &user.id);
+                let ways = world.groups.values().flat_map(|group| users().map(move |user| (group, user)));
+                let positions = ways.flat_map(|way| (0..200).map(move |position| (way, position)));
+                let known =
+                    positions.filter(|((group, user), position)| is_known(world, group, *position, user));
+                (world.oracles.acknowledged.received(), known.count() as u64)
+            });
+            assert!(received > 20 && known == received, "seed {seed}: {known} of {received}");
+        }
     }
 }

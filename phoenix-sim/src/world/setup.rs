@@ -16,8 +16,11 @@ use crate::{
     adversary::Adversary,
     clock::Clock,
     generate,
+    malice::{Damages, Malice},
+    names::Book,
     oracle::{
         Oracles,
+        misdelivered::Misdelivered,
         rows::{Homeserver, Rows},
     },
     plan::{DeviceCopy, FaultKind, Plan, ServerPlan},
@@ -37,7 +40,7 @@ impl World {
         let seed = generate::seed_bytes(plan.settings.seed);
         let random = |label: &str| Random::derive(&seed, label, &[b"world"]);
         let mut world = Self {
-            clock: Clock::default(),
+            clock: Clock::starting(plan.start),
             schedule: Schedule::default(),
             randoms: Randoms {
                 network: random("network"),
@@ -55,17 +58,26 @@ impl World {
             groups: BTreeMap::new(),
             finished: BTreeMap::new(),
             given_up: BTreeSet::new(),
+            handed_out: BTreeMap::new(),
             calls: BTreeMap::new(),
             next_call: 0,
             adversary: None,
+            damages: Damages::default(),
+            malice: Malice::new(
+                plan.servers.iter().map(|server| server.config.domain.clone()).collect(),
+                random("malicious clients"),
+            ),
             oracles: Oracles::default(),
-            trace: Trace::default(),
+            trace: Trace::new(plan.start),
+            names: Book::default(),
             report: Report { seed: plan.settings.seed, ..Report::default() },
+            repeat: None,
             is_settled: false,
             faults_over: false,
             plan,
         };
         world.populate(&seed);
+        world.learn_names();
         world
     }
 
@@ -74,13 +86,26 @@ impl World {
         for server in &plan.servers {
             self.add_server(server, seed);
         }
-        let homeserver = |server: &Server| Homeserver { domain: server.domain.clone(), keys: server.keys() };
-        self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect());
-        for (number, server) in plan.users.iter().enumerate() {
+        let homeserver = |server: &Server| Homeserver {
+            domain: server.domain.clone(),
+            keys: server.keys(),
+            config: server.config.clone(),
+        };
+        let last = self.servers.last().map(|server| server.domain.clone());
+        let dishonest = last.filter(|_| !plan.attempts.is_empty());
+        self.oracles.rows = Rows::new(self.servers.iter().map(homeserver).collect(), dishonest);
+        self.oracles.misdelivered = Misdelivered::new(&plan);
+        self.oracles.enqueued.may_mark_twice = plan.leniency().permits_missing();
+        self.oracles.wrong_clocks = plan.sets_server_clocks();
+        self.oracles.excused.permitted = plan.leniency();
+        self.oracles.refusals.permitted = plan.leniency();
+        for (number, user) in plan.users.iter().enumerate() {
             let random = Random::derive(seed, "user", &[&(number as u64).to_be_bytes()]);
             let plant = plan.settings.client_plant();
-            self.users.push(User::new(&self.servers[*server], *server, plant, random));
-            self.after(FIRST_READ, Event::ReadQueues { user: number, again: true });
+            self.users.push(User::new(user, &plan.packages, &self.servers[user.server], plant, random));
+            if plan.periodic.polls {
+                self.after(FIRST_READ, Event::ReadQueues { user: number, again: true });
+            }
         }
         for (number, intent) in plan.intents.iter().enumerate() {
             self.after(intent.at, Event::Intent { intent: number });
@@ -92,13 +117,16 @@ impl World {
         for at in &plan.attempts {
             self.after(*at, Event::Attempt);
         }
+        for loan in &plan.loans {
+            self.after(loan.at, Event::AbuseKeys { user: loan.user });
+        }
         self.after(plan.faults_end, Event::FaultsEnd);
     }
 
     fn add_server(&mut self, plan: &ServerPlan, seed: &[u8; 32]) {
         let server = self.servers.len();
         let machines = self.machines.len()..self.machines.len() + plan.nodes;
-        self.servers.push(Server::new(plan, machines.clone().collect(), seed));
+        self.servers.push(Server::new(plan, machines.clone().collect(), seed, self.plan.start));
         for (number, machine) in machines.enumerate() {
             self.machines.push(Machine::new(server, number));
             self.after(Duration::ZERO, Event::Restart { machine });
@@ -114,6 +142,12 @@ impl World {
                 FaultKind::Partition { .. } => {
                     self.after(fault.at, Event::Partition { fault: number });
                     self.after(fault.at + fault.lasts, Event::Heal { fault: number });
+                }
+                FaultKind::ServerClock { by_milliseconds, .. }
+                | FaultKind::UserClock { by_milliseconds, .. } => {
+                    self.after(fault.at, Event::SetClock { fault: number, by_milliseconds });
+                    let by_milliseconds = -by_milliseconds;
+                    self.after(fault.at + fault.lasts, Event::SetClock { fault: number, by_milliseconds });
                 }
                 FaultKind::ClientCrash { user, copy, .. } => {
                     if let DeviceCopy::Older(age) = copy {

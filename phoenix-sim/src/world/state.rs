@@ -5,7 +5,11 @@ use std::{
     time::Duration,
 };
 
-use phoenix_core::{identifiers::GroupId, rng::Random, time::Timestamp};
+use phoenix_core::{
+    identifiers::{GroupId, RequestId},
+    rng::Random,
+    time::Timestamp,
+};
 
 use super::{
     call::{Call, CallId},
@@ -17,9 +21,11 @@ use crate::{
     adversary::Adversary,
     clock::Clock,
     disk::StoreFaults,
+    malice::{Damages, Malice},
+    names::Book,
     network::{Conditions, Partition},
     node::Node,
-    oracle::{Oracles, Violation},
+    oracle::{self, Oracles, Violation},
     plan::{GroupNumber, Plan},
     report::{Failure, Report},
     schedule::{EventNumber, Schedule},
@@ -30,6 +36,9 @@ use crate::{
 
 /// How many of the last events a failure shows.
 const LAST_EVENTS: usize = 12;
+
+/// How many events a failure shows after the one that it contradicts.
+const NEXT_EVENTS: usize = 8;
 
 /// A world that has begun.
 pub struct World {
@@ -49,12 +58,19 @@ pub struct World {
     pub(super) finished: BTreeMap<usize, u64>,
     /// The intents that have become impossible.
     pub(super) given_up: BTreeSet<usize>,
+    /// The packages that were handed out, each with the first request for it.
+    pub(super) handed_out: BTreeMap<Vec<u8>, RequestId>,
     pub(super) calls: BTreeMap<CallId, Call>,
     pub(super) next_call: u64,
     pub(super) adversary: Option<Adversary>,
+    pub(super) malice: Malice,
+    pub(super) damages: Damages,
     pub(super) oracles: Oracles,
     pub(super) trace: Trace,
+    pub(super) names: Book,
     pub(super) report: Report,
+    /// The command that runs this world again, if it is known.
+    pub(super) repeat: Option<String>,
     pub(super) is_settled: bool,
     pub(super) faults_over: bool,
 }
@@ -79,9 +95,9 @@ impl World {
         self.servers[self.machines[machine].server].skew.reads(self.clock.now())
     }
 
-    /// Returns the time by the clock of a user, which is that of its homeserver.
+    /// Returns the time by the clock of a user's device.
     pub(super) fn user_time(&self, user: usize) -> Timestamp {
-        self.servers[self.users[user].server].skew.reads(self.clock.now())
+        self.users[user].skew.reads(self.clock.now())
     }
 
     /// Returns the node of a process. `None`: the process has crashed.
@@ -90,29 +106,60 @@ impl World {
         if machine.start == process.start { machine.node.as_mut() } else { None }
     }
 
+    /// Returns whether the machine of a process runs another one by now.
+    pub(super) fn has_restarted(&self, process: Process) -> bool {
+        self.machines[process.machine].start != process.start
+    }
+
     /// Ends the world with a failure: the chain of causes of what the oracle found, and the last events.
     pub(super) fn fail(&mut self, violation: &Violation) {
-        let mut chain = violation.since.map_or_else(Vec::new, |since| self.trace.chain(since));
-        if !chain.is_empty() {
+        debug_assert!(
+            oracle::NAMES.contains(&violation.oracle),
+            "{} is not among the oracles",
+            violation.oracle
+        );
+        self.learn_names();
+        let stages = violation.journey.iter().map(|stage| {
+            let reached =
+                stage.event.map_or_else(|| "not reached".to_owned(), |event| self.trace.when(event));
+            self.names.apply(&format!("{reached:>22}  {}", stage.what))
+        });
+        let journey = stages.collect();
+        let mut chain = Vec::new();
+        if let Some(since) = violation.since {
+            chain = self.trace.chain(since);
+            let next = self.trace.next(since, NEXT_EVENTS);
+            if !next.is_empty() {
+                chain.push("What happened next:".to_owned());
+                chain.extend(next);
+            }
             chain.push("… and now:".to_owned());
         }
-        chain.extend(self.trace.chain(self.trace.current()));
+        // What both chains have in common is shown once.
+        let now = self.trace.chain(self.trace.current());
+        let common = now.iter().take_while(|line| chain.contains(line)).count();
+        let common = common.min(now.len().saturating_sub(1));
+        chain.extend(now.into_iter().skip(common));
         chain.push("The last events:".to_owned());
-        chain.extend(self.trace.last(LAST_EVENTS));
+        chain.extend(self.trace.last_telling(LAST_EVENTS));
+        let chain = chain.iter().map(|line| self.names.apply(line)).collect();
         self.report.failure = Some(Failure {
             oracle: violation.oracle.to_owned(),
-            what: violation.what.clone(),
+            what: self.names.apply(&violation.what),
+            should: self.names.apply(&violation.should),
             step: self.trace.count(),
+            journey,
+            repeat: self.repeat.clone(),
             chain,
         });
     }
 
     /// Ends the world and returns its figures.
     pub fn into_report(mut self) -> Report {
-        let Oracles { acknowledged, duplicates, epochs, order, restored, repaired, .. } = &self.oracles;
+        let Oracles { acknowledged, duplicates, epochs, order, .. } = &self.oracles;
         self.report.delivered = acknowledged.received();
         self.report.acknowledged = acknowledged.count();
-        self.report.lost = acknowledged.missing(epochs, order, restored, repaired).len() as u64;
+        self.report.lost = self.oracles.lost().len() as u64;
         self.report.unchecked = acknowledged.unchecked(epochs, order);
         self.report.given_up = self.given_up.len() as u64;
         self.report.duplicated = duplicates.count;
@@ -121,6 +168,7 @@ impl World {
         self.report.virtual_seconds = self.clock.elapsed().as_secs();
         let settled_after = self.clock.elapsed().saturating_sub(self.plan.faults_end);
         self.report.settled_after_seconds = settled_after.as_secs();
+        self.report.rest_bound_seconds = self.plan.rest_bound().as_secs();
         self.report.trace_hash = self.trace.hash();
         self.report
     }
@@ -145,7 +193,7 @@ impl World {
         self.groups.get(&number)
     }
 
-    /// The world's clock, which is right. Those of homeservers and users are off by [`Server::skew`].
+    /// The world's clock, which is right. Those of homeservers and users are off by their `skew`.
     pub fn clock(&self) -> Clock {
         self.clock
     }

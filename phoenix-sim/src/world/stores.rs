@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use phoenix_core::store::{Commit, Reads, Settlement, Version, commit::Rows};
+use phoenix_core::store::{Commit, Reads, RecordKind, Settlement, Version, Write, commit::Rows};
 
 use super::{event::Event, process::Process, state::World};
-use crate::{disk::CommitFate, node::OperationId, oracle::Violation, server::Server};
+use crate::{
+    disk::CommitFate,
+    node::OperationId,
+    oracle::{Moment, Violation},
+    server::Server,
+};
 
 /// How long a process with the planted bug `AckBeforeCommit` answers for a batch before it makes it durable.
 /// Always the same, so that batches become durable in their order.
@@ -47,6 +52,7 @@ impl World {
         }
         if fails {
             self.report.fault("failed reads");
+            self.trace.note("the read fails".to_owned());
         }
         (!fails).then_some(rows)
     }
@@ -78,15 +84,30 @@ impl World {
         let fate = self.store_faults.fate(&mut self.randoms.stores);
         let delay = self.store_faults.latency(&mut self.randoms.stores);
         let is_cut_off = process.start <= self.machines[process.machine].cut_off;
-        if is_cut_off || (self.node(process).is_none() && !outlives_crash) {
+        // Where no one looks again, what outlives a crash is there before the restart, which finds it.
+        let is_in_time = self.plan.periodic.is_complete() || !self.has_restarted(process);
+        if is_cut_off || (self.node(process).is_none() && !(outlives_crash && is_in_time)) {
             return Ok(());
         }
         match fate {
             CommitFate::Served => {}
-            CommitFate::Conflict => self.report.fault("spurious conflicts"),
-            CommitFate::AppliedInSilence | CommitFate::LostInSilence => self.report.fault("unknown outcomes"),
+            CommitFate::Conflict => {
+                self.report.fault("spurious conflicts");
+                self.trace.note("the store does not apply it and reports a conflict".to_owned());
+            }
+            CommitFate::AppliedInSilence => {
+                self.report.fault("unknown outcomes");
+                self.trace.note("the store takes it and does not say so".to_owned());
+            }
+            CommitFate::LostInSilence => {
+                self.report.fault("unknown outcomes");
+                self.trace.note("the store loses it and does not say so".to_owned());
+            }
         }
         let settlement = self.apply_to_disk(process, commit, fate)?;
+        if settlement == Settlement::Committed {
+            self.oracles.effects.committed(process.serving(operation), commit);
+        }
         self.after(delay, Event::Settle { process, operation, settlement, version: commit.version });
         Ok(())
     }
@@ -98,22 +119,28 @@ impl World {
         fate: CommitFate,
     ) -> Result<Settlement, Violation> {
         let server = self.machines[process.machine].server;
+        let moment = Moment { now: self.machine_time(process.machine), number: self.trace.current() };
         let Server { disk, journal, .. } = &mut self.servers[server];
         if matches!(fate, CommitFate::Served | CommitFate::AppliedInSilence)
             && disk.rows.holds(&commit.expect)
         {
+            if commit.writes.iter().any(matters) {
+                self.trace.tells();
+            }
             for write in &commit.writes {
                 self.trace.bytes(&write.key.to_bytes());
                 self.trace.bytes(write.bytes.as_deref().unwrap_or_default());
             }
-            self.oracles.commits(server, disk, commit)?;
+            self.oracles.commits(server, moment, disk, commit)?;
             journal.applies(&disk.rows, commit);
+            self.mark_commit(server, commit);
             self.step_to_power_failure(server);
         }
         let disk = &mut self.servers[server].disk;
         let settlement = fate.carry_out(disk, commit);
         if settlement == Settlement::Conflict && fate == CommitFate::Served {
             self.report.fault("conflicts");
+            self.trace.note("a row has changed since it was read: a conflict".to_owned());
         }
         Ok(settlement)
     }
@@ -144,4 +171,17 @@ impl World {
         let Some(commit) = self.node(process).and_then(|node| node.flush()) else { return Ok(()) };
         self.apply_to_disk(process, &commit, CommitFate::Served).map(|_| ())
     }
+}
+
+/// Returns whether a write changes more than what a homeserver keeps for itself, or for those who only read.
+fn matters(write: &Write) -> bool {
+    const OWN: [RecordKind; 6] = [
+        RecordKind::Timer,
+        RecordKind::Lease,
+        RecordKind::SweepCursor,
+        RecordKind::RememberedAnswer,
+        RecordKind::FanOutQueue,
+        RecordKind::DirectQueue,
+    ];
+    write.bytes.is_some() && !OWN.contains(&write.key.kind())
 }

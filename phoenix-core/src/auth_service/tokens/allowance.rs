@@ -4,6 +4,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::{
     codec::{decode, encode},
+    config::Plant,
     crypto::{
         kdf::{self, Hash},
         labels::Label,
@@ -84,7 +85,9 @@ pub(super) fn take(
     if domain != transaction.domain() {
         take_from_domain(transaction, &domain.registrable(), count)?;
     }
-    transaction.put(&name, &ClientAllowance(issued));
+    if !transaction.planted(Plant::UncountedClient) {
+        transaction.put(&name, &ClientAllowance(issued));
+    }
     Ok(())
 }
 
@@ -107,15 +110,21 @@ fn take_from_domain(transaction: &mut Transaction<'_>, domain: &Domain, count: u
     let today = transaction.now().day();
     let row: Option<DomainAllowance> = transaction.get(domain)?;
     let mut row = row.unwrap_or(DomainAllowance { since: today, issued: Issued::default() });
+    // A day to come was noted while a clock was wrong.
+    row.since = row.since.min(today);
     let days = u64::from(today.saturating_sub(row.since));
     let limit = rates.domain_first_day.saturating_mul(days + 1).min(rates.domain_limit);
     count_issued(transaction.context(), &mut row.issued, count, limit)?;
     if days < NEW_FOR_DAYS {
         let NewDomainAllowance(mut shared) = transaction.get(&())?.unwrap_or_default();
         count_issued(transaction.context(), &mut shared, count, rates.new_domains)?;
-        transaction.put(&(), &NewDomainAllowance(shared));
+        if !transaction.planted(Plant::UncountedNewDomains) {
+            transaction.put(&(), &NewDomainAllowance(shared));
+        }
     }
-    transaction.put(domain, &row);
+    if !transaction.planted(Plant::UncountedDomain) {
+        transaction.put(domain, &row);
+    }
     Ok(())
 }
 

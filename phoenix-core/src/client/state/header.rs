@@ -11,6 +11,8 @@ pub(crate) struct Header {
     pub version: u16,
     /// How many saves there were: for the planted bug of a generator that is saved.
     pub saves: u64,
+    /// The first id that could be given since the last start.
+    pub first_id: u64,
 }
 
 impl Header {
@@ -18,7 +20,7 @@ impl Header {
     pub const VERSION: u16 = 1;
 
     pub const fn first() -> Self {
-        Self { version: Self::VERSION, saves: 0 }
+        Self { version: Self::VERSION, saves: 0, first_id: 1 }
     }
 }
 

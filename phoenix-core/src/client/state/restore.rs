@@ -6,6 +6,7 @@ use openmls::prelude::MlsGroup;
 use openmls_traits::OpenMlsProvider;
 
 use super::{
+    events::StoredEvent,
     group_access::mls_group_id,
     header::Header,
     intents::Want,
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     client::{
-        config::ClientConfig,
+        config::{ClientConfig, ClientPlant},
         records::{Chunks, ClientRecordKind, PlainRecord, RestoreError, StoredRecord, Value, Vault},
     },
     crypto::provider::MlsCrypto,
@@ -22,6 +23,9 @@ use crate::{
     rng::Random,
     time::Timestamp,
 };
+
+/// More ids than a client gives between two starts.
+const ONE_START: u64 = 1 << 40;
 
 impl State {
     /// Returns the state that these records hold, with fresh randomness.
@@ -86,9 +90,13 @@ impl State {
     }
 
     /// Passes over the ids that were given since the state was saved, by another copy of it, too: ids begin
-    /// with the time of the restoration, and a random number for those within one millisecond.
+    /// with the time of the restoration, and a random number for those within one millisecond. If the clock was
+    /// set back since, they begin far behind those of the last start.
     fn skip_ids(&mut self) {
-        let first = (self.now.milliseconds() << 20) + self.random.below(1 << 20);
+        let behind = self.header.first_id + ONE_START;
+        let by_time = (self.now.milliseconds() << 20) + self.random.below(1 << 20);
+        let first = if by_time > behind { by_time } else { behind + self.random.below(ONE_START) };
+        self.header.change().first_id = first;
         let after = |last: Option<u64>| last.map_or(first, |last| first.max(last + 1));
         self.next_intent = after(self.intents.keys().last().map(|id| id.0));
         self.next_event = after(self.events.keys().last().map(|id| id.0));
@@ -134,6 +142,13 @@ impl State {
         }
         for group in self.inboxes.keys().cloned().collect::<Vec<_>>() {
             self.follow_later(&group);
+        }
+        if self.config.planted(ClientPlant::ShowAnew) {
+            for id in self.events.keys().copied().collect::<Vec<_>>() {
+                if let Some(StoredEvent(event)) = self.events.remove(&id) {
+                    self.emit(event);
+                }
+            }
         }
         self.departures = self.events.keys().map(|id| Departure::Event(*id)).collect();
         self.caught_up = self.account.queuing.is_none();

@@ -103,6 +103,9 @@ pub(crate) struct State {
     /// How often the fan-out queue was read to its end, and when it was last.
     pub readings: u64,
     pub last_read: Timestamp,
+    /// By how many milliseconds the clocks of homeservers are ahead of the device's, or behind if negative, where
+    /// they have refused requests for their time.
+    pub clock_errors: BTreeMap<Domain, i64>,
     /// Whether deliveries are held back instead of followed.
     pub holding_deliveries: bool,
 }
@@ -167,6 +170,7 @@ impl State {
             caught_up: true,
             readings: 0,
             last_read: Timestamp::default(),
+            clock_errors: BTreeMap::new(),
             holding_deliveries: false,
             config,
             random,
@@ -239,6 +243,10 @@ impl State {
 
     /// Shows something to the application, now and after each restart until it confirms.
     pub fn emit(&mut self, event: Event) {
+        if matches!(event, Event::Message { .. }) && self.config.planted(ClientPlant::ForgetMessage) {
+            self.mention(event);
+            return;
+        }
         let id = self.next_event_id();
         self.events.insert(id, StoredEvent(event));
         self.departures.push_back(Departure::Event(id));

@@ -1,8 +1,10 @@
 //! PROTOCOL.md §11 — clients against homeservers, from registration to messages in both directions.
 
 mod backups;
+mod clocks;
 mod dishonest;
 mod hostile;
+mod lent_keys;
 mod mls_vectors;
 mod network;
 mod restarts;

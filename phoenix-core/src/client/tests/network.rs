@@ -39,6 +39,8 @@ pub(super) struct Network {
     pub world: World,
     random: Random,
     pub clients: Vec<Client>,
+    /// By how many milliseconds the clocks of their devices are ahead, or behind if negative.
+    pub skews: BTreeMap<usize, i64>,
     /// What each client has saved.
     pub stores: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
     /// The events that each client has shown, each once.
@@ -89,6 +91,7 @@ impl Network {
             world,
             random,
             clients: Vec::new(),
+            skews: BTreeMap::new(),
             stores: Vec::new(),
             events: Vec::new(),
             shown: Vec::new(),
@@ -188,7 +191,8 @@ impl Network {
     fn step(&mut self) -> bool {
         let mut busy = false;
         for number in 0..self.clients.len() {
-            while let Some(output) = self.clients[number].poll(self.world.now) {
+            let now = self.device_time(number);
+            while let Some(output) = self.clients[number].poll(now) {
                 busy = true;
                 let crash = self.random.below(100) < self.crashes && !self.stores[number].is_empty();
                 if crash && self.random.below(2) == 0 {
@@ -213,13 +217,9 @@ impl Network {
                             if request_lost { None } else { self.ask(&exchange.domain, &exchange.request) };
                         self.lost += usize::from(request_lost || answer_lost);
                         if let Some(answer) = answer.filter(|_| !answer_lost) {
-                            self.clients[number].respond(exchange.id, Ok(answer), self.world.now);
+                            self.clients[number].respond(exchange.id, Ok(answer), now);
                         } else if self.random.below(2) == 0 {
-                            self.clients[number].respond(
-                                exchange.id,
-                                Err(PeerFailure::NoAnswer),
-                                self.world.now,
-                            );
+                            self.clients[number].respond(exchange.id, Err(PeerFailure::NoAnswer), now);
                         }
                     }
                     Output::Save(save) => {
@@ -251,6 +251,11 @@ impl Network {
         all.map(|(events, client)| (&events[last(events)..], client.under_way())).collect()
     }
 
+    /// What the clock of a client's device reads.
+    pub fn device_time(&self, number: usize) -> Timestamp {
+        shifted(self.world.now, self.skews.get(&number).copied().unwrap_or_default())
+    }
+
     fn show(&mut self, number: usize, id: EventId, event: Event) {
         if let Some(before) = self.shown[number].get(&id) {
             assert_eq!(*before, event, "an event shown again is another one");
@@ -273,7 +278,7 @@ impl Network {
     pub fn restore(&mut self, number: usize, saved: BTreeMap<Vec<u8>, Vec<u8>>) {
         let config = self.clients[number].state.config.clone();
         let records = saved.clone().into_iter().map(|(name, content)| StoredRecord { name, content });
-        let (seed, now) = (self.random.array(), self.world.now);
+        let (seed, now) = (self.random.array(), self.device_time(number));
         self.clients[number] = Client::restore(config, KEY, records, seed, now).unwrap();
         self.stores[number] = saved;
     }
@@ -299,7 +304,10 @@ impl Network {
 
     /// Goes on to the next time at which something is due, in 0.1 to 10 seconds.
     fn advance(&mut self) {
-        let wakes = self.clients.iter().filter_map(Client::next_wake);
+        let wakes = self.clients.iter().enumerate().filter_map(|(number, client)| {
+            let skew = self.skews.get(&number).copied().unwrap_or_default();
+            Some(shifted(client.next_wake()?, -skew))
+        });
         let next = self.world.next_due().into_iter().chain(wakes).min();
         let now = self.world.now.milliseconds();
         let next = next.unwrap_or(self.world.now).milliseconds();
@@ -379,4 +387,8 @@ pub(super) fn store(records: &mut BTreeMap<Vec<u8>, Vec<u8>>, changes: Vec<Recor
 pub(super) fn system_time() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     Timestamp::from_milliseconds(u64::try_from(since.as_millis()).unwrap())
+}
+
+fn shifted(time: Timestamp, milliseconds: i64) -> Timestamp {
+    Timestamp::from_milliseconds(time.milliseconds().saturating_add_signed(milliseconds))
 }

@@ -158,7 +158,7 @@ impl<Q: Queue> Head<Q> {
         let associated = Q::associated(name);
         let interval = transaction.config().times.queue_rotation;
         let now = transaction.now();
-        if self.ratchet.rotation_due(now, interval) {
+        if self.ratchet.rotation_due(now, interval) && !transaction.planted(Plant::NeverRotate) {
             let entry = self.ratchet.rotate(transaction.random(), &associated, now)?;
             Entry::<Q>::put(transaction, name, entry);
         }

@@ -2,6 +2,8 @@
 
 use super::*;
 
+use crate::time::CLOCK_TOLERANCE;
+
 /// The reason why the set is refused after `forge` changed its content; signed as it should be.
 fn refusal(forge: impl FnOnce(&mut TestChain, &mut AsCredentialSetContent)) -> ValidationError {
     let mut chain = TestChain::new(10);

@@ -1,7 +1,7 @@
 //! PROTOCOL.md §4, Validation — key sets of queuing and delivery services: overlap, and what is refused.
 
 use super::*;
-use crate::crypto::hpke::HpkePublicKey;
+use crate::{crypto::hpke::HpkePublicKey, time::CLOCK_TOLERANCE};
 
 struct Service {
     domain: Domain,

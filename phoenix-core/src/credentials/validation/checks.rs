@@ -3,10 +3,10 @@
 use crate::{
     credentials::{
         error::ValidationError,
-        key_sets::{CLOCK_TOLERANCE, MAX_SET_VALIDITY},
+        key_sets::MAX_SET_VALIDITY,
         signed::{Issued, IssuedPayload, Issuer, Payload, SelfSigned},
     },
-    time::{ExpirationData, Timestamp},
+    time::{CLOCK_TOLERANCE, ExpirationData, Timestamp},
 };
 
 pub(super) fn check_time(expiration: &ExpirationData, now: Timestamp) -> Result<(), ValidationError> {

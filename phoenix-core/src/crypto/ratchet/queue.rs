@@ -17,7 +17,7 @@ use crate::{
         padding::pad,
     },
     rng::Random,
-    time::Timestamp,
+    time::{CLOCK_TOLERANCE, Timestamp},
 };
 
 /// The smallest size to which a queue's messages are padded, in bytes.
@@ -134,9 +134,9 @@ impl QueueRatchet {
         Ok(self.advance(next, QueueEntryContent::Message(sealed)))
     }
 
-    /// Whether the last rotation is `interval` or longer ago.
+    /// Whether the last rotation is `interval` or longer ago, or was noted by a clock that was wrong.
     pub fn rotation_due(&self, now: Timestamp, interval: Duration) -> bool {
-        now.since(self.rotated_at) >= interval
+        now.since(self.rotated_at) >= interval || self.rotated_at > now + CLOCK_TOLERANCE
     }
 
     /// Mixes fresh randomness into the ratchet key and seals it to the owner: a thief of the old key cannot
@@ -175,11 +175,12 @@ impl fmt::Debug for QueueRatchet {
 mod tests {
     use super::*;
     use crate::crypto::{aead::AEAD_TAG_LENGTH, hpke::HpkePrivateKey, ratchet::MAX_RATCHET_CIPHERTEXT};
+    use crate::time::DAY;
 
     #[test]
     fn what_fails_changes_nothing() {
         let mut random = Random::from_seed([2; 32]);
-        let now = Timestamp::from_milliseconds(5);
+        let now = Timestamp::from_milliseconds(1_800_000_000_000);
         let refused = QueueRatchet::start(&mut random, HpkePublicKey([0; 32]), b"queue", 0, 0, now);
         assert_eq!(refused.unwrap_err(), EncryptionError::InvalidPublicKey);
         let owner = HpkePrivateKey::generate(&mut random).public_key();
@@ -194,5 +195,8 @@ mod tests {
         assert_eq!(format!("{before:?}"), "QueueRatchet(generation 0, next 1)");
         assert!(!ratchet.rotation_due(now, Duration::from_millis(1)));
         assert!(ratchet.rotation_due(now + Duration::from_millis(1), Duration::from_millis(1)));
+        // It was made by a clock that was ahead.
+        assert!(!ratchet.rotation_due(now - CLOCK_TOLERANCE, DAY));
+        assert!(ratchet.rotation_due(now - CLOCK_TOLERANCE - Duration::from_millis(1), DAY));
     }
 }

@@ -112,7 +112,9 @@ impl InboundStream {
             self.next += 1;
         }
         debug_assert_eq!(chain.sequence, self.next);
-        self.chain = Some(chain);
+        if self.chain.is_none() || !transaction.planted(Plant::KeepChain) {
+            self.chain = Some(chain);
+        }
         Ok(more)
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::rows::{OutboundEnd, OutboundEntry, OutboundEpoch, OutboundStream, drop_content};
 use crate::{
+    config::Plant,
     error::Refusal,
     federation::{backoff, peer},
     identifiers::{StreamId, StreamName},
@@ -150,6 +151,10 @@ impl OutboundStream {
     ) -> Result<(), Interrupt> {
         let start = &mut self.start;
         start.claimed = None;
+        if transaction.planted(Plant::KeepAccepted) && position == self.end.next {
+            self.stalled(transaction);
+            return Ok(());
+        }
         // The end must be the present one: what was appended meanwhile, another node may have delivered.
         if position > self.end.next
             && transaction.get::<OutboundEnd>(&self.name)?.is_some_and(|end| position > end.next)

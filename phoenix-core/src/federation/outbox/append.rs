@@ -7,7 +7,7 @@ use super::rows::{
 };
 use crate::{
     codec::encode,
-    config::Direction,
+    config::{Direction, Plant},
     crypto::ratchet::RatchetSecret,
     federation::{
         peer,
@@ -17,6 +17,7 @@ use crate::{
     limits::MAX_STREAM_EPOCH,
     operation::{Context, Effect, Interrupt, Report, Timer, Transaction},
     store::Key,
+    time::CLOCK_TOLERANCE,
     wire::{
         fan_out::{ClientQueueConfig, FanOutMessage},
         federation::DroppedMessage,
@@ -126,8 +127,11 @@ fn current_chain(
     end: &mut OutboundEnd,
     lost_epoch: Option<u64>,
 ) -> Chain {
+    let (now, longest) = (transaction.now(), transaction.config().times.stream_epoch);
     let over = end.next - end.epoch_first >= MAX_STREAM_EPOCH
-        || transaction.now().since(end.epoch_started) >= transaction.config().times.stream_epoch;
+        || (now.since(end.epoch_started) >= longest && !transaction.planted(Plant::EndlessEpoch))
+        // A clock was wrong.
+        || end.epoch_started > now + CLOCK_TOLERANCE;
     if let Some(chain) = &end.chain
         && !over
         && lost_epoch.is_none_or(|lost| lost < chain.epoch)

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     codec::encode,
-    config::Direction,
+    config::{Direction, Plant},
     credentials::validation::ValidatedQsKeys,
     crypto::{labels::Label, ratchet::RatchetSecret},
     error::Refusal,
@@ -135,7 +135,9 @@ impl OutboundStream {
                 let associated = stream.seed(epoch, row.first_sequence);
                 let sealed = seal_seed(transaction, &keys, &associated, seed)?;
                 row.seed = Seed::Sealed(sealed.clone());
-                transaction.put(&name, &row);
+                if !transaction.planted(Plant::KeepSeed) {
+                    transaction.put(&name, &row);
+                }
                 sealed
             }
         };

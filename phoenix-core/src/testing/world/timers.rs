@@ -20,7 +20,9 @@ impl World {
         let mut timers = Vec::new();
         for (domain, server) in &self.servers {
             // Timers come first among all rows.
-            let rows = server.store.iter().map_while(|(key, row)| timers::from_row(key, row));
+            let times = &server.homeserver.config().times;
+            let rows =
+                server.store.iter().map_while(|(key, row)| timers::from_row(key, row, self.now, times));
             for (timer, due) in rows {
                 let name = (domain.clone(), timer);
                 let due = self.postponed.get(&name).map_or(due, |until| due.max(*until));
@@ -107,7 +109,7 @@ impl World {
                 Timer::Deliver(decode::<StreamName>(&name[..name.len() - 8]).unwrap())
             }
             RecordKind::Timer => {
-                let (_, due) = timers::from_row(key, row).unwrap();
+                let (_, due) = timers::as_noted(key, row).unwrap();
                 assert!(due <= self.now + HOUR, "nothing waits for ever");
                 return;
             }

@@ -1,0 +1,52 @@
+//! What honest callers may be told where a store was restored from a backup, or rows of it were damaged.
+
+use std::time::Duration;
+
+use phoenix_core::{error::Refusal, identifiers::Domain, wire::operations::OperationKind};
+
+use super::{faults::FaultKind, world::Plan};
+
+/// The stores that a plan harms.
+#[derive(Debug, Clone, Default)]
+pub struct Harms {
+    /// The homeservers whose stores are restored, and when.
+    restored: Vec<(Domain, Duration)>,
+}
+
+impl Plan {
+    /// Returns the stores that the plan harms.
+    pub fn harms(&self) -> Harms {
+        let domain = |server: usize| self.servers.get(server).map(|server| server.config.domain.clone());
+        let restored = self.faults.iter().filter_map(|fault| match fault.kind {
+            FaultKind::StoreRestored { server, .. } => Some((domain(server)?, fault.at)),
+            _ => None,
+        });
+        Harms { restored: restored.collect() }
+    }
+}
+
+impl Harms {
+    /// Returns why the homeserver that owns `domain` may refuse an honest caller so, when `elapsed` has passed since
+    /// the beginning of the world. `None`: no harm is a reason for it.
+    pub fn permits(
+        &self,
+        operation: OperationKind,
+        refusal: &Refusal,
+        domain: &Domain,
+        elapsed: Duration,
+    ) -> Option<&'static str> {
+        let restored = || self.restored.iter().filter(|(_, at)| *at <= elapsed);
+        let has_forgotten = || restored().any(|(of, _)| of == domain);
+        let when = |condition: bool, why: &'static str| condition.then_some(why);
+        match refusal {
+            Refusal::NoSuchGroup => when(has_forgotten(), "the group was founded after the backup was made"),
+            // The receiver says where it is; a sender that has gone back is told so by others.
+            Refusal::StreamPosition { .. } | Refusal::StreamDiverged
+                if operation == OperationKind::EnqueueFederated =>
+            {
+                when(restored().next().is_some(), "one end of the stream has gone back")
+            }
+            _ => None,
+        }
+    }
+}
