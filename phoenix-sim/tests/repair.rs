@@ -47,18 +47,20 @@ fn fault(at: u64, lasts: u64, kind: FaultKind) -> Fault {
 #[test]
 fn another_process_takes_over_from_one_that_is_paused() {
     let pause = |number| fault(65, 55, FaultKind::Pause { server: 0, number });
-    let waiting = |faults: Vec<Fault>| {
+    let waiting = |seed: u64, faults: Vec<Fault>| {
         let mut count = 0;
         let look = |world: &mut World| count = world.servers()[0].disk.rows.count(RecordKind::FanOutRow);
-        let report = run(|| plan(3, None, faults), 119, look);
+        let report = run(|| plan(seed, None, faults), 119, look);
         assert!(report.passed(), "{report}");
         assert_eq!(report.acknowledged, 30, "{report}");
         assert!(report.faults["events of paused processes"] > 10, "{report}");
         count
     };
-    assert_eq!(waiting(vec![pause(0)]), 0);
-    assert_eq!(waiting(vec![pause(1)]), 0);
-    assert!(waiting(vec![pause(0), pause(1)]) > 0);
+    // In some worlds something is on its way when both are paused.
+    let seed = (1..20).find(|seed| waiting(*seed, vec![pause(0), pause(1)]) > 0);
+    let seed = seed.expect("what no process serves waits");
+    assert_eq!(waiting(seed, vec![pause(0)]), 0);
+    assert_eq!(waiting(seed, vec![pause(1)]), 0);
 }
 
 /// Power failures of each homeserver and of its users' devices, every few seconds.
@@ -149,7 +151,8 @@ fn what_a_restored_store_has_lost_is_all_that_is_lost() {
             whole += usize::from(is_whole);
             assert_eq!(report.faults["stores restored"], 1, "{report}");
             given_up += report.given_up;
-            let codes = report.refusals.keys().filter_map(|name| name.rsplit(' ').next()?.parse().ok());
+            let codes =
+                report.refusals.keys().filter_map(|name| name.rsplit(' ').next()?.parse::<u16>().ok());
             refused.extend(codes);
         }
     }

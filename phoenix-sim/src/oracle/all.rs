@@ -204,8 +204,8 @@ impl Oracles {
         }
         self.tokens.commits(disk, commit)?;
         let change = Change::new(&self.rows, server, disk, commit);
-        counted::commits(&change)?;
-        waiting::commits(&change)?;
+        counted::commits(&change, &self.repaired)?;
+        waiting::commits(&change, &self.repaired)?;
         // At the beginning of time, nothing is late.
         let now = if self.wrong_clocks { Timestamp::default() } else { moment.now };
         kept::commits(&change, now)?;

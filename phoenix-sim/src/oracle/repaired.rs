@@ -60,6 +60,8 @@ struct Concerned {
     logs: BTreeMap<Domain, u64>,
     /// The groups whose state is damaged.
     groups: BTreeSet<GroupId>,
+    /// The rows that are gone, each with the index of its homeserver.
+    gone: BTreeSet<(usize, Key)>,
 }
 
 /// A client of a homeserver whose store is copied or restored.
@@ -226,6 +228,22 @@ impl Repaired {
         self.damage.groups.insert(group);
     }
 
+    /// Notes that a row of homeserver `server` is gone.
+    pub fn row_is_gone(&mut self, server: usize, key: &Key) {
+        self.damage.gone.insert((server, key.clone()));
+    }
+
+    /// Returns whether damage has taken a row of homeserver `server`.
+    pub fn has_taken(&self, server: usize, key: &Key) -> bool {
+        self.damage.gone.contains(&(server, key.clone()))
+    }
+
+    /// Returns whether the state of the group with this log is damaged, and with it where its log goes on.
+    pub fn is_log_of_damaged(&self, log: &LogId) -> bool {
+        let LogId::Group(uuid) = log else { return false };
+        self.damage.groups.iter().any(|group| group.uuid == *uuid)
+    }
+
     /// Returns whether a user may find that its queue cannot be read, and is begun anew.
     pub fn is_queue_damaged(&self, user: &UserId) -> bool {
         self.damage.users.contains_key(user)
@@ -240,7 +258,7 @@ impl Repaired {
 
     /// Returns whether a user may be told that it misses something of a group.
     pub fn may_miss(&self, user: &UserId, group: &GroupId) -> bool {
-        let Concerned { users, logs, groups } = &self.damage;
+        let Concerned { users, logs, groups, .. } = &self.damage;
         if users.contains_key(user) || logs.contains_key(&group.domain) || groups.contains(group) {
             return true;
         }

@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use phoenix_core::{error::Refusal, identifiers::Domain, wire::operations::OperationKind};
 
-use super::{faults::FaultKind, world::Plan};
+use super::{
+    faults::{DamagedRows, FaultKind},
+    world::Plan,
+};
 
 /// The stores that a plan harms.
 #[derive(Debug, Clone, Default)]
 pub struct Harms {
     /// The homeservers whose stores are restored, and when.
     restored: Vec<(Domain, Duration)>,
+    /// The homeservers that have rows of a kind damaged, and when.
+    damaged: Vec<(Domain, DamagedRows, Duration)>,
 }
 
 impl Plan {
@@ -21,7 +26,11 @@ impl Plan {
             FaultKind::StoreRestored { server, .. } => Some((domain(server)?, fault.at)),
             _ => None,
         });
-        Harms { restored: restored.collect() }
+        let damaged = self.faults.iter().filter_map(|fault| match fault.kind {
+            FaultKind::DamagedRow { server, rows, .. } => Some((domain(server)?, rows, fault.at)),
+            _ => None,
+        });
+        Harms { restored: restored.collect(), damaged: damaged.collect() }
     }
 }
 
@@ -37,9 +46,23 @@ impl Harms {
     ) -> Option<&'static str> {
         let restored = || self.restored.iter().filter(|(_, at)| *at <= elapsed);
         let has_forgotten = || restored().any(|(of, _)| of == domain);
+        let are_damaged = |kinds: &[DamagedRows]| {
+            let mut damaged = self.damaged.iter().filter(|(of, _, at)| of == domain && *at <= elapsed);
+            damaged.any(|(_, rows, _)| kinds.contains(rows))
+        };
+        let groups = &[DamagedRows::GroupHead, DamagedRows::GroupSection];
         let when = |condition: bool, why: &'static str| condition.then_some(why);
         match refusal {
+            Refusal::NoSuchGroup | Refusal::StoredData { .. } if are_damaged(groups) => {
+                Some("the state of a group is damaged")
+            }
             Refusal::NoSuchGroup => when(has_forgotten(), "the group was founded after the backup was made"),
+            Refusal::NotReserved => {
+                when(has_forgotten(), "the group id was reserved after the backup was made")
+            }
+            Refusal::Unauthenticated if is_of_members(operation) => {
+                when(has_forgotten(), "the member, or its key, came after the backup was made")
+            }
             // The receiver says where it is; a sender that has gone back is told so by others.
             Refusal::StreamPosition { .. } | Refusal::StreamDiverged
                 if operation == OperationKind::EnqueueFederated =>
@@ -49,4 +72,15 @@ impl Harms {
             _ => None,
         }
     }
+}
+
+/// Returns whether members of a group ask for an operation, as members.
+fn is_of_members(operation: OperationKind) -> bool {
+    matches!(
+        operation,
+        OperationKind::SendMessage
+            | OperationKind::AddUsers
+            | OperationKind::UpdateClient
+            | OperationKind::UpdateQueueInfo
+    )
 }

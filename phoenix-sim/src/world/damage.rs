@@ -38,7 +38,10 @@ impl World {
         let place = &mut self.servers[server];
         place.journal.sync();
         match damage {
-            Damage::Removed => drop(place.disk.rows.remove(key)),
+            Damage::Removed => {
+                place.disk.rows.remove(key);
+                self.oracles.repaired.row_is_gone(server, key);
+            }
             Damage::Changed => {
                 // A byte behind the format.
                 if let Some(row) = place.disk.rows.get_mut(key)
