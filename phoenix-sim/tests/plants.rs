@@ -6,12 +6,13 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::atomic::AtomicU64,
+    time::Duration,
 };
 
 use phoenix_core::{client::ClientPlant, config::Plant, time::MINUTE};
 use phoenix_sim::{
     generate, oracle,
-    plan::{Bug, Cryptography, Settings},
+    plan::{Bug, Cryptography, DeviceCopy, Fault, FaultKind, Plan, Settings},
     report::Report,
     world,
 };
@@ -22,29 +23,64 @@ struct Size {
     servers: usize,
     users: usize,
     messages: usize,
-    /// Whether attackers have the keys of users, and use them.
-    attacked: bool,
+    trouble: Trouble,
 }
 
-const SMALL: Size = Size { servers: 2, users: 3, messages: 12, attacked: true };
+/// What goes wrong in a world.
+#[derive(Clone, Copy)]
+enum Trouble {
+    /// Whatever the generator thinks of.
+    Any,
+    /// Clients go back to older copies of their devices, and nothing else.
+    OlderCopies,
+    /// Stores are restored from backups, and nothing else.
+    Backups,
+}
+
+const SMALL: Size = Size { servers: 2, users: 3, messages: 12, trouble: Trouble::Any };
 
 /// Many users of one homeserver need tokens of the other.
-const CROWDED: Size = Size { servers: 2, users: 6, messages: 2, attacked: true };
+const CROWDED: Size = Size { servers: 2, users: 6, messages: 2, trouble: Trouble::Any };
 
 /// Each user needs many tokens.
-const TALKATIVE: Size = Size { servers: 1, users: 6, messages: 60, attacked: true };
+const TALKATIVE: Size = Size { servers: 1, users: 6, messages: 60, trouble: Trouble::Any };
 
-/// No attacker repeats what a client with a bug repeats.
-const UNATTACKED: Size = Size { attacked: false, ..SMALL };
+/// Clients forget what they have done.
+const FORGETFUL: Size = Size { trouble: Trouble::OlderCopies, ..SMALL };
+
+/// Homeservers forget what they have done.
+const BACKED_UP: Size = Size { trouble: Trouble::Backups, ..SMALL };
 
 fn run(seed: u64, size: Size, plant: Option<Bug>) -> Report {
-    let Size { servers, users, messages, attacked } = size;
+    let Size { servers, users, messages, trouble } = size;
     let (span, cryptography) = (Some(MINUTE / 2), Cryptography::Null);
-    let mut plan = generate::plan(&Settings { seed, servers, users, messages, span, plant, cryptography });
-    if !attacked {
-        plan.loans.clear();
-    }
+    let settings = Settings { seed, servers, users, messages, span, plant, cryptography };
+    let plan = match trouble {
+        Trouble::Any => generate::plan(&settings),
+        Trouble::OlderCopies => Plan { faults: older_copies(seed, users), ..generate::plain(&settings) },
+        Trouble::Backups => Plan { faults: backups(seed), ..generate::plain(&settings) },
+    };
     world::run_plan(&plan, String::new(), &AtomicU64::new(0), 0).unwrap().report
+}
+
+/// One after the other, users' clients crash and are restored from copies that are some seconds old.
+fn older_copies(seed: u64, users: usize) -> Vec<Fault> {
+    let crash = |number: u64| {
+        let copy = DeviceCopy::Older(Duration::from_secs(1 + number % 20));
+        let kind = FaultKind::ClientCrash { user: number as usize % users, steps: number % 8, copy };
+        Fault { at: Duration::from_secs(10 + seed % 7 + 6 * number), lasts: MINUTE / 60, kind }
+    };
+    (0..12).map(crash).collect()
+}
+
+/// While messages are sent, both homeservers' stores are restored from copies that are some seconds old.
+fn backups(seed: u64) -> Vec<Fault> {
+    let restored = |server: u64| {
+        let kind =
+            FaultKind::StoreRestored { server: server as usize, age: Duration::from_secs(5 + seed % 20) };
+        Fault { at: Duration::from_secs(70 + 8 * server + seed % 5), lasts: MINUTE / 60, kind }
+    };
+    [0, 1].map(restored).into()
 }
 
 /// Asserts that one of these oracles finds the bug in the world of some seed, and that no oracle fails there
@@ -170,10 +206,10 @@ plants! {
         Homeservers(Plant::ExtraRecipients), SMALL => ["misdelivered"]
     }
     fn going_on_with_restored_queues_as_they_are_is_found() {
-        Homeservers(Plant::KeepGeneration), SMALL => ["repaired"]
+        Homeservers(Plant::KeepGeneration), BACKED_UP => ["repaired"]
     }
     fn using_nonces_again_is_found() {
-        Homeservers(Plant::FixedNonce), SMALL => ["reuse"]
+        Homeservers(Plant::FixedNonce), BACKED_UP => ["reuse"]
     }
     fn refusing_requests_that_are_a_little_ahead_is_found() {
         Homeservers(Plant::NoFuture), SMALL => ["refusals"]
@@ -187,7 +223,7 @@ plants! {
         Clients(ClientPlant::HideUnreadable), SMALL => ["malformed"]
     }
     fn clients_that_go_on_with_a_saved_generator_are_found() {
-        Clients(ClientPlant::SavedGenerator), UNATTACKED => ["restored"]
+        Clients(ClientPlant::SavedGenerator), FORGETFUL => ["restored"]
     }
     fn clients_that_show_messages_at_once_or_never_are_found() {
         Clients(ClientPlant::ForgetMessage), SMALL => ["acknowledged"]

@@ -89,7 +89,7 @@ fn what_a_store_has_promised_and_not_synced_is_missed_after_a_power_failure() {
     assert!(report.passed(), "without a power failure: {report}");
     let report = run(|| plan(1, None, power_failures()), 0, lie);
     let failure = report.failure.expect("what is lost is missed");
-    let oracles = ["acknowledged", "enqueued", "order", "queues", "tokens", "unfinished"];
+    let oracles = ["acknowledged", "enqueued", "order", "queues", "refusals", "tokens", "unfinished"];
     assert!(oracles.contains(&failure.oracle.as_str()), "{failure}");
 }
 

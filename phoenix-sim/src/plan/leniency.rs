@@ -9,9 +9,11 @@ use phoenix_core::{
     wire::{fan_out::GapReason, operations::OperationKind},
 };
 
+use crate::disk::StoreFaults;
+
 use super::{
     bounds::Bound,
-    faults::FaultKind,
+    faults::{DeviceCopy, Fault, FaultKind},
     harms::Harms,
     world::{Plan, ServerPlan},
 };
@@ -34,6 +36,8 @@ pub struct Leniency {
     wrong_clocks: bool,
     /// Whether token keys issue for a shorter time than the world lasts.
     token_keys_retire: bool,
+    /// Whether clients are restored from older copies of their devices.
+    older_copies: bool,
     /// Whether attackers overhear requests.
     is_overheard: bool,
     /// What there is little of.
@@ -49,18 +53,13 @@ pub struct Leniency {
 impl Plan {
     /// Returns what honest users and homeservers may meet in the world of this plan.
     pub fn leniency(&self) -> Leniency {
-        let sets = |server: bool| {
-            self.faults.iter().any(|fault| match fault.kind {
-                FaultKind::ServerClock { .. } => true,
-                FaultKind::UserClock { .. } => !server,
-                _ => false,
-            })
-        };
+        let StoreFaults { conflicts, unknown, unreadable, .. } = self.store_faults;
         Leniency {
-            stores_fail: self.store_faults.conflicts.0 > 0 || self.store_faults.unknown.0 > 0,
-            wrong_server_clocks: sets(true),
-            wrong_clocks: sets(false),
+            stores_fail: [conflicts, unknown, unreadable].iter().any(|share| share.0 > 0),
+            wrong_server_clocks: self.sets_server_clocks(),
+            wrong_clocks: self.sets_clocks(),
             token_keys_retire: self.retires_token_keys(),
+            older_copies: self.restores_clients(),
             is_overheard: !self.attempts.is_empty() || !self.loans.is_empty(),
             scarce: Bound::ALL.into_iter().filter(|bound| self.is_small(*bound)).collect(),
             harms: self.harms(),
@@ -71,6 +70,12 @@ impl Plan {
 }
 
 impl Plan {
+    fn restores_clients(&self) -> bool {
+        let restores =
+            |fault: &Fault| matches!(fault.kind, FaultKind::ClientCrash { copy: DeviceCopy::Older(_), .. });
+        self.faults.iter().any(restores)
+    }
+
     /// Returns whether a token key retires while the world lasts, by any of its clocks: all issue for a period
     /// that is counted from the Unix epoch.
     pub fn retires_token_keys(&self) -> bool {
@@ -120,8 +125,13 @@ impl Leniency {
             Refusal::KeyPackageNotCovered | Refusal::InvalidKeyPackage => {
                 when(self.wrong_clocks, "it was made or handed out while a clock was wrong")
             }
-            Refusal::Unauthenticated if operation == OperationKind::ExternalCommitInfo => {
-                Some("an earlier attempt has joined, and its answer was lost")
+            Refusal::Unauthenticated
+                if operation == OperationKind::ExternalCommitInfo && self.older_copies =>
+            {
+                Some("a client has joined, and knows nothing of it as it is an older copy")
+            }
+            Refusal::NoSuchGroup if operation == OperationKind::WelcomeInfo => {
+                when(self.older_copies, "an older copy was invited long ago: what joiners pick up is gone")
             }
             Refusal::InvalidCredential { .. } | Refusal::Unauthenticated | Refusal::InvalidGroupState => {
                 when(self.wrong_clocks && !is_calm, "a clock is wrong: what is valid is not yet, or no more")

@@ -87,6 +87,13 @@ impl Plan {
         let sets = |fault: &Fault| matches!(fault.kind, FaultKind::ServerClock { .. });
         self.faults.iter().any(sets)
     }
+
+    /// Returns whether any clock is wrong for a while, a homeserver's or a device's.
+    pub fn sets_clocks(&self) -> bool {
+        let sets =
+            |fault: &Fault| matches!(fault.kind, FaultKind::ServerClock { .. } | FaultKind::UserClock { .. });
+        self.faults.iter().any(sets)
+    }
 }
 
 /// The plan of one homeserver.

@@ -150,8 +150,9 @@ impl World {
         }
         let plan = &self.plan;
         let is_other = NO_VERDICT.contains(&code)
-            || (MISDATED.contains(&code) && plan.sets_server_clocks())
-            || (INVALID.contains(&code) && plan.sets_server_clocks())
+            // The lender's own clock may be wrong, and what it dates and signs.
+            || (MISDATED.contains(&code) && plan.sets_clocks())
+            || (INVALID.contains(&code) && plan.sets_clocks())
             // The token's key has retired; the direct queue is short.
             || (RETIRED.contains(&code) && plan.retires_token_keys())
             || (code == 406 && plan.is_small(Bound::DirectQueue));

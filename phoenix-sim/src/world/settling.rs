@@ -36,11 +36,10 @@ impl World {
     /// Returns something that must still happen: a violation, if the bound has passed.
     fn unsettled(&self) -> Option<Violation> {
         let journeys = &self.oracles.journeys;
-        let lost = self.oracles.lost().into_iter().next();
-        let unsaid = || {
-            let unsaid = self.oracles.restored.unsaid().into_iter();
-            unsaid.chain(self.oracles.repaired.unsaid()).next()
-        };
+        // Who is not told that its queue was restored does not know what it has lost, either.
+        let untold_of_queue = self.oracles.repaired.unsaid().into_iter().next();
+        let lost = || self.oracles.lost().into_iter().next();
+        let unsaid = || self.oracles.restored.unsaid().into_iter().next();
         // A marker stands for many deliveries.
         let is_complete = !self.oracles.excused.permitted.permits_gaps();
         let not_enqueued = || self.oracles.enqueued.missing(journeys).filter(|_| is_complete);
@@ -55,7 +54,9 @@ impl World {
                 self.servers.iter().map(|server| drained::check(server.domain.as_str(), &server.disk));
             checks.filter_map(Result::err).next()
         };
-        lost.or_else(unsaid)
+        untold_of_queue
+            .or_else(lost)
+            .or_else(unsaid)
             .or_else(not_enqueued)
             .or_else(unmarked)
             .or_else(untold)

@@ -24,7 +24,7 @@ use crate::{
         messages::{ConnectionRequest, FriendshipPackage},
         records::{Chunks, ClientRecordKind, PlainChange, Rows, Single, Table, Value},
     },
-    codec::{Flag, encode},
+    codec::Flag,
     credentials::{
         AsCredentialSet, ClientCredential, MemberCredential, QsKeySet,
         validation::{ValidatedAsCredentials, ValidatedQsKeys},
@@ -235,10 +235,10 @@ impl State {
         }
     }
 
-    /// The generator as it would be if it were saved with the other records: a function of them.
+    /// The generator as it would be if it were saved with the other records: a function of how often they were.
     fn saved_generator(&self) -> Random {
         let seed = *self.account.client_key.to_bytes();
-        Random::derive(&seed, "saved generator", &[&encode(&*self.header)])
+        Random::derive(&seed, "saved generator", &[&self.header.saves.to_be_bytes()])
     }
 
     /// Shows something to the application, now and after each restart until it confirms.

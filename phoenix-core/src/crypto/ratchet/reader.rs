@@ -92,7 +92,7 @@ impl QueueReader {
     }
 
     /// The ratchet key, for a test that looks for it where it should not be.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "client"))]
     pub(crate) fn secret_bytes(&self) -> Option<Vec<u8>> {
         self.secret.as_ref().map(|secret| secret.as_bytes().to_vec())
     }
