@@ -82,6 +82,9 @@ pub(crate) fn distribute(transaction: &mut Transaction<'_>, log: &LogId) -> Resu
 fn go_on(transaction: &mut Transaction<'_>, log: &LogId, position: u64) -> Result<(), Interrupt> {
     let timer = Timer::Distribute(log.clone());
     let name = LogPosition { log: log.clone(), position };
+    // Both answers come with one read. What is behind a row that is there does not matter, and may change.
+    let keys: Vec<Key> = std::iter::once(&name).chain(&behind(&name)).map(Key::of::<FanOutRow>).collect();
+    transaction.snapshot().load(&keys)?;
     let is_over = is_absent(transaction, &name)? && !is_lost(transaction, &name)?;
     if is_over || transaction.planted(Plant::EndTimer) {
         transaction.clear_timer(&timer);
