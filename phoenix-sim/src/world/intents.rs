@@ -69,7 +69,13 @@ impl World {
 
     /// Finishes the intent of the plan that a client's intent served, or schedules another try of it.
     pub(super) fn end_intent(&mut self, user: usize, id: IntentId, outcome: &Result<(), ClientError>) {
-        let Some(Begun { intent, .. }) = self.users[user].begun.remove(&id) else { return };
+        let Some(Begun { intent, .. }) = self.users[user].begun.remove(&id) else {
+            // It could not read its queues.
+            if outcome.is_err() && !self.plan.periodic.polls {
+                self.after(self.plan.habits.try_again, Event::ReadQueues { user, again: false });
+            }
+            return;
+        };
         let outcome_text =
             outcome.as_ref().map_or_else(|error| format!("has failed: {error}"), |()| "is done".into());
         self.trace.note(format!("intent {intent} of user {user} {outcome_text}"));
