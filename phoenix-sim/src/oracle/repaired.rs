@@ -15,8 +15,9 @@
 //!   receive anything more of that group.
 //!
 //! Rows that are lost or damaged concern the owner of the queue that they are an entry of, or those that a message
-//! on its way was for: they may miss it, and are told at the latest by what comes next. All that a homeserver can
-//! have again concerns no one.
+//! on its way was for: they may miss it, and are told at the latest by what comes next. Messages that wait while the
+//! position of their stream is damaged may be overtaken by the next ones. All else that a homeserver can have again
+//! concerns no one.
 //!
 //! A message of a text that its sender began to send after the restoration is none of those: it reaches all
 //! members that were not told. And each client that had read further than the copy must say so, while no other
@@ -58,6 +59,9 @@ struct Concerned {
     users: BTreeMap<UserId, u64>,
     /// The homeservers that have lost a message on its way, and when the last one.
     logs: BTreeMap<Domain, u64>,
+    /// The streams whose positions were damaged while messages of theirs waited, from a homeserver to another:
+    /// what comes next goes to another log, and may overtake those.
+    streams: BTreeSet<(Domain, Domain)>,
     /// The groups whose state is damaged.
     groups: BTreeSet<GroupId>,
     /// The rows that are gone, each with the index of its homeserver.
@@ -223,6 +227,11 @@ impl Repaired {
         self.damage.logs.insert(domain.clone(), step);
     }
 
+    /// Notes that what waits of a stream may be overtaken by what comes next in it.
+    pub fn stream_is_damaged(&mut self, from: &Domain, to: &Domain) {
+        self.damage.streams.insert((from.clone(), to.clone()));
+    }
+
     /// Notes that the state of a group is damaged.
     pub fn group_is_damaged(&mut self, group: GroupId) {
         self.damage.groups.insert(group);
@@ -258,8 +267,12 @@ impl Repaired {
 
     /// Returns whether a user may be told that it misses something of a group.
     pub fn may_miss(&self, user: &UserId, group: &GroupId) -> bool {
-        let Concerned { users, logs, groups, .. } = &self.damage;
+        let Concerned { users, logs, streams, groups, .. } = &self.damage;
+        let is_overtaken = || streams.contains(&(group.domain.clone(), user.domain.clone()));
         if users.contains_key(user) || logs.contains_key(&group.domain) || groups.contains(group) {
+            return true;
+        }
+        if is_overtaken() {
             return true;
         }
         self.restored.contains_key(&group.domain) || self.restored.contains_key(&user.domain)
@@ -271,10 +284,14 @@ impl Repaired {
         self.damage.groups.contains(group) || restoration.is_some_and(|of| of.stuck.contains(group))
     }
 
+    /// Returns whether a user cannot send to a group for certain: nothing need work there, or it was told so.
+    pub fn has_lost(&self, user: &UserId, group: &GroupId) -> bool {
+        self.is_stuck(group) || self.told.contains(&(user.clone(), group.clone()))
+    }
+
     /// Returns whether a user need not receive what is sent to a group, and cannot send there.
     pub fn excepts(&self, user: &UserId, group: &GroupId) -> bool {
-        let name = (user.clone(), group.clone());
-        self.is_stuck(group) || self.told.contains(&name) || self.is_left_out(&name)
+        self.has_lost(user, group) || self.is_left_out(&(user.clone(), group.clone()))
     }
 
     /// Returns whether the invitation of a user to a group may be lost.

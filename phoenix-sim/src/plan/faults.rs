@@ -81,7 +81,8 @@ pub enum FaultKind {
         users: Vec<usize>,
     },
     /// All processes of a homeserver stop, its store is replaced by a copy, and they start again when the
-    /// fault ends.
+    /// fault ends. What was spent or accepted since then can be spent and accepted once more: this is for worlds in
+    /// which no one attacks.
     StoreRestored {
         /// The index of the homeserver.
         server: usize,

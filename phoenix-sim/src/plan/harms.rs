@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phoenix_core::{error::Refusal, identifiers::Domain, wire::operations::OperationKind};
+use phoenix_core::{error::Refusal, identifiers::Domain, store::RecordKind, wire::operations::OperationKind};
 
 use super::{
     faults::{DamagedRows, FaultKind},
@@ -35,6 +35,11 @@ impl Plan {
 }
 
 impl Harms {
+    /// Returns whether all stores are left whole.
+    pub fn is_empty(&self) -> bool {
+        self.restored.is_empty() && self.damaged.is_empty()
+    }
+
     /// Returns why the homeserver that owns `domain` may refuse an honest caller so, when `elapsed` has passed since
     /// the beginning of the world. `None`: no harm is a reason for it.
     pub fn permits(
@@ -53,7 +58,8 @@ impl Harms {
         let groups = &[DamagedRows::GroupHead, DamagedRows::GroupSection];
         let when = |condition: bool, why: &'static str| condition.then_some(why);
         match refusal {
-            Refusal::NoSuchGroup | Refusal::StoredData { .. } if are_damaged(groups) => {
+            Refusal::NoSuchGroup if are_damaged(groups) => Some("the state of a group is damaged"),
+            Refusal::StoredData { kind } if GROUP_ROWS.contains(kind) && are_damaged(groups) => {
                 Some("the state of a group is damaged")
             }
             Refusal::NoSuchGroup => when(has_forgotten(), "the group was founded after the backup was made"),
@@ -73,6 +79,9 @@ impl Harms {
         }
     }
 }
+
+/// The kinds of rows that hold the state of a group.
+const GROUP_ROWS: [u8; 2] = [RecordKind::GroupHead as u8, RecordKind::GroupSection as u8];
 
 /// Returns whether members of a group ask for an operation, as members.
 fn is_of_members(operation: OperationKind) -> bool {

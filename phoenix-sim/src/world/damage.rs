@@ -5,7 +5,7 @@ use std::time::Duration;
 use phoenix_core::{
     client::Client,
     codec::decode,
-    identifiers::{GroupId, LogId},
+    identifiers::{Domain, GroupId, LogId},
     store::{Key, RecordKind},
 };
 
@@ -91,8 +91,26 @@ impl World {
                     self.oracles.repaired.group_is_damaged(GroupId { uuid, domain });
                 }
             }
+            RecordKind::InboundStream => {
+                let source = key.name().split_last_chunk::<16>().map(|(source, _)| decode::<Domain>(source));
+                if let Some(Ok(source)) = source
+                    && self.has_waiting(server, &source)
+                {
+                    self.oracles.repaired.stream_is_damaged(&source, &domain);
+                    self.oracles.enqueued.except_homeserver(&source);
+                }
+            }
             _ => {}
         }
+    }
+
+    /// Returns whether a homeserver has messages of another one to distribute.
+    fn has_waiting(&self, server: usize, source: &Domain) -> bool {
+        let rows = self.servers[server].disk.rows.keys_of(RecordKind::FanOutRow);
+        let log = |key: &Key| decode::<LogId>(key.name().split_last_chunk::<8>()?.0).ok();
+        rows.iter()
+            .filter_map(log)
+            .any(|log| matches!(log, LogId::Stream { source: of, .. } if of == *source))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phoenix_core::client::Client;
+use phoenix_core::{client::Client, identifiers::GroupId};
 
 use super::{event::Event, state::World};
 use crate::{
@@ -45,9 +45,11 @@ impl World {
         let not_enqueued = || self.oracles.enqueued.missing(journeys).filter(|_| is_complete);
         let unmarked = || self.oracles.refused.unmarked().into_iter().next().filter(|_| is_complete);
         let untold = || {
-            let is_older = |user: &usize| self.oracles.restored.has_gone_back(&self.users[*user].id);
-            let older = (0..self.users.len()).filter(is_older).collect();
-            self.oracles.malformed.untold(&self.oracles.misdelivered, &older).into_iter().next()
+            let excepts = |user: usize, group: &GroupId| {
+                let user = &self.users[user].id;
+                self.oracles.restored.has_gone_back(user) || self.oracles.repaired.may_miss(user, group)
+            };
+            self.oracles.malformed.untold(&self.oracles.misdelivered, excepts).into_iter().next()
         };
         let undrained = || {
             let checks =
