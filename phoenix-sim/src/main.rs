@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    io::{self, Write},
     num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -157,7 +158,7 @@ fn main() -> ExitCode {
             plan.to_text().map_err(|error| error.to_string())
         }) {
             Ok(text) => {
-                print!("{text}");
+                say(&text);
                 ExitCode::SUCCESS
             }
             Err(error) => refuse(&error),
@@ -284,12 +285,17 @@ fn show(run: &Run, world: &World, result: Result<LoggedRun, WorldError>) -> bool
 fn print(report: &Report, json: bool) {
     if json {
         match serde_json::to_string(report) {
-            Ok(line) => println!("{line}"),
+            Ok(line) => say(&format!("{line}\n")),
             Err(error) => eprintln!("{error}"),
         }
     } else {
-        print!("{report}");
+        say(&report.to_string());
     }
+}
+
+/// Prints a result. Whoever does not read it to its end has seen enough: that is no failure.
+fn say(text: &str) {
+    let _ = io::stdout().lock().write_all(text.as_bytes());
 }
 
 /// Runs a world and prints its progress once a second.

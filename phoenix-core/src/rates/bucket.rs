@@ -28,6 +28,10 @@ pub(crate) struct Rate {
 /// How far ahead of this node's clock another's may be.
 const SKEW: Duration = MINUTE;
 
+/// How many seconds a bucket takes to drain to its burst at most: more than the largest single thing takes. A row
+/// that says more is damaged, or was written under another rate.
+const LONGEST_DEBT: u64 = 3_600;
+
 impl Bucket {
     /// Since when the bucket drains.
     fn since(&self, now: Timestamp) -> Timestamp {
@@ -36,7 +40,9 @@ impl Bucket {
 
     fn drained(&self, now: Timestamp, rate: Rate) -> u64 {
         let elapsed = u64::try_from(now.since(self.since(now)).as_millis()).unwrap_or(u64::MAX);
-        self.level.saturating_sub(elapsed.saturating_mul(rate.per_second))
+        let highest = rate.per_second.saturating_mul(LONGEST_DEBT).saturating_add(rate.burst);
+        let level = self.level.min(highest.saturating_mul(1000));
+        level.saturating_sub(elapsed.saturating_mul(rate.per_second))
     }
 
     /// Checks that something may be taken now.
@@ -89,5 +95,15 @@ mod tests {
         wrong.take(now + 1000 * MINUTE, rate, 5);
         wrong.take(now, rate, 45);
         assert_eq!(wrong.check(now + Duration::from_secs(3), rate), Ok(()));
+    }
+
+    #[test]
+    fn a_damaged_level_locks_no_caller_out_for_long() {
+        let rate = Rate { per_second: 10, burst: 20 };
+        let now = Timestamp::from_milliseconds(1_000_000_000);
+        let damaged = Bucket { level: u64::MAX / 2, at: StoredTime::new(now) };
+        let wait = damaged.check(now, rate).unwrap_err();
+        assert_eq!(damaged.check(now + wait, rate), Ok(()));
+        assert!(wait <= Duration::from_secs(LONGEST_DEBT), "{wait:?}");
     }
 }

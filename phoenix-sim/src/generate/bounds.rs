@@ -5,7 +5,7 @@ use std::time::Duration;
 use phoenix_core::{config::Config, rng::Random, time::MINUTE};
 
 use super::phases::Phases;
-use crate::plan::{Bound, DeviceCopy, Fault, FaultKind, Packages, ServerPlan, Settings};
+use crate::plan::{Action, Bound, DeviceCopy, Fault, FaultKind, Intent, Packages, ServerPlan, Settings};
 
 /// The bounds of which there can be little.
 const SCARCE: [Bound; 14] = [
@@ -25,15 +25,24 @@ const SCARCE: [Bound; 14] = [
     Bound::ConnectionPackages,
 ];
 
-/// In one world of this many there is enough of everything.
-const ENOUGH: u64 = 3;
+/// Of this many seeds in a row, each bound is small in the world of one at least; in a third of them there is enough
+/// of everything.
+const CYCLE: u64 = 3 * SCARCE.len() as u64 / 2;
+
+/// When users look for each other, one shortly after the other, where homeservers ask each other once in a second.
+const ALL_CONNECT: Duration = Duration::from_secs(15);
+const SHORTLY: Duration = Duration::from_millis(300);
+
+/// When all are invited where there is one key package for each.
+const ALL_INVITE: Duration = Duration::from_secs(30);
 
 /// How long a homeserver is out of reach where little may wait for it: long enough for contents to be dropped, not
 /// so long that it is forgotten whom to tell.
 const OUT_OF_REACH: Duration = Duration::from_secs(45);
 
-/// The time frame that tokens count in where there are few.
+/// The time frame that tokens count in where there are few, and how many a client fetches at a time.
 const TOKEN_FRAME: Duration = MINUTE;
+const TOKEN_BATCH: u64 = 20;
 
 /// What there is little of in a world.
 #[derive(Default)]
@@ -42,22 +51,17 @@ pub struct Scarcity {
 }
 
 impl Scarcity {
-    /// Draws one to three bounds, or none.
-    pub fn of(random: &mut Random) -> Self {
-        let (is_none, count) = (random.below(ENOUGH) == 0, 1 + random.below(3));
-        let drawn = (0..count).map(|_| SCARCE[random.below(SCARCE.len() as u64) as usize]);
-        let mut bounds: Vec<Bound> = drawn.collect();
+    /// Returns none, or one bound that is the seed's and up to two that are drawn.
+    pub fn of(random: &mut Random, seed: u64) -> Self {
+        let Some(first) = SCARCE.get((seed % CYCLE) as usize) else { return Self { bounds: Vec::new() } };
+        let others = (0..random.below(3)).map(|_| SCARCE[random.below(SCARCE.len() as u64) as usize]);
+        // Where what waits for another homeserver is dropped, nothing else may hold it up for long.
+        let mut bounds: Vec<Bound> = match drops(first) {
+            true => vec![*first],
+            false => others.filter(|bound| !drops(bound)).chain([*first]).collect(),
+        };
         bounds.sort_unstable();
         bounds.dedup();
-        if is_none {
-            bounds.clear();
-        }
-        // Where what waits for another homeserver is dropped, nothing else may hold it up for long.
-        if let Some(drops) =
-            bounds.iter().find(|bound| [Bound::OutboxEntries, Bound::OutboxAge].contains(bound))
-        {
-            bounds = vec![*drops];
-        }
         Self { bounds }
     }
 
@@ -68,7 +72,7 @@ impl Scarcity {
 
     /// Returns whether what waits for another homeserver may be dropped.
     pub fn drops(&self) -> bool {
-        self.has(Bound::OutboxEntries) || self.has(Bound::OutboxAge)
+        self.bounds.iter().any(drops)
     }
 
     /// Returns whether there is little of something.
@@ -88,30 +92,62 @@ impl Scarcity {
     pub fn packages(&self) -> Packages {
         let usual = Packages::default();
         Packages {
-            keys: if self.has(Bound::KeyPackages) { 1 } else { usual.keys },
+            keys: if self.has(Bound::KeyPackages) { 0 } else { usual.keys },
             connections: if self.has(Bound::ConnectionPackages) { 1 } else { usual.connections },
+        }
+    }
+
+    /// Has all users do at about the same time what there would be enough for if they did it now and then.
+    pub fn crowd(&self, phases: &Phases, intents: &mut [Intent]) {
+        for Intent { at, action, user } in intents {
+            let after = match action {
+                Action::Connect { .. } if self.has(Bound::FirstContacts) => {
+                    ALL_CONNECT + SHORTLY * *user as u32
+                }
+                Action::Invite { .. } if self.has(Bound::KeyPackages) => ALL_INVITE,
+                _ => continue,
+            };
+            let visit = at.as_millis() / phases.stay.as_millis();
+            *at = phases.stay * visit as u32 + after * phases.leisure;
         }
     }
 
     /// Returns the faults without which there would be enough: users and homeservers that are out of reach while
     /// others send to them.
-    pub fn faults(&self, random: &mut Random, settings: &Settings, phases: &Phases) -> Vec<Fault> {
-        let span = phases.end.saturating_sub(phases.acquaintance).as_millis() as u64;
-        let mut at = || phases.acquaintance + Duration::from_millis(random.below(span));
+    pub fn faults(
+        &self,
+        random: &mut Random,
+        settings: &Settings,
+        intents: &[Intent],
+        phases: &Phases,
+    ) -> Vec<Fault> {
+        let is_message = |intent: &&Intent| matches!(intent.action, Action::Send { .. });
+        let messages: Vec<Duration> = intents.iter().filter(is_message).map(|intent| intent.at).collect();
+        // When there is something to miss, and not cut short by the end of all faults.
+        let mut at = |lasts: Duration| {
+            let message = messages.get(random.below(messages.len().max(1) as u64) as usize);
+            message.copied().unwrap_or(phases.acquaintance).min(phases.end.saturating_sub(lasts))
+        };
         let mut faults = Vec::new();
         if self.has(Bound::FanOutQueue) {
             for user in 0..settings.users.min(3) {
                 let kind = FaultKind::ClientCrash { user, steps: 0, copy: DeviceCopy::Last };
-                faults.push(Fault { at: at(), lasts: 2 * MINUTE * phases.leisure, kind });
+                let lasts = 2 * MINUTE * phases.leisure;
+                faults.push(Fault { at: at(lasts), lasts, kind });
             }
         }
         if self.drops() {
             let kind = FaultKind::Partition { one_side: vec![settings.servers - 1] };
             let lasts = if self.has(Bound::OutboxAge) { 2 * OUT_OF_REACH } else { OUT_OF_REACH };
-            faults.push(Fault { at: at(), lasts, kind });
+            faults.push(Fault { at: at(lasts), lasts, kind });
         }
         faults
     }
+}
+
+/// Returns whether what waits for another homeserver is dropped where there is little of it.
+fn drops(bound: &Bound) -> bool {
+    matches!(bound, Bound::OutboxEntries | Bound::OutboxAge)
 }
 
 /// Has a homeserver have little of something: how little follows from `draw`, which is below 1000.
@@ -122,19 +158,20 @@ fn reduce(config: &mut Config, bound: Bound, draw: u64) {
         Bound::DirectQueue => sizes.direct_queue = 2,
         Bound::OutboxEntries => sizes.outbox_entries = 12 + draw % 16,
         Bound::OutboxAge => {
-            times.outbox_age = Duration::from_secs(75 + draw % 10);
+            times.outbox_age = Duration::from_secs(50 + draw % 10);
             // What waits twice as long is forgotten altogether.
             (times.backoff_limit, times.key_retry) = (Duration::from_secs(8), Duration::from_secs(4));
         }
         Bound::Registrations => rates.registrations_per_minute = 1 + draw as u32 % 2,
         Bound::TokenAllowance => {
-            (rates.token_allowance, rates.token_time_frame) = (20 + draw % 20, TOKEN_FRAME);
+            (rates.token_allowance, rates.token_time_frame) = (TOKEN_BATCH, 3 * TOKEN_FRAME);
         }
         Bound::DomainTokens => {
-            (rates.domain_first_day, rates.token_time_frame) = (20 + draw % 20, TOKEN_FRAME);
+            (rates.domain_first_day, rates.token_time_frame) =
+                (TOKEN_BATCH + draw % TOKEN_BATCH, TOKEN_FRAME);
         }
         Bound::NewDomains => {
-            (rates.new_domains, rates.token_time_frame) = (20 + draw % 20, TOKEN_FRAME);
+            (rates.new_domains, rates.token_time_frame) = (TOKEN_BATCH + draw % TOKEN_BATCH, TOKEN_FRAME);
         }
         Bound::SourceRate => (rates.source_entries_per_second, rates.source_burst) = (2, 2 + draw % 4),
         Bound::FirstContacts => (rates.first_contacts_per_second, rates.first_contact_burst) = (1, 1),

@@ -21,8 +21,10 @@ pub fn plan(settings: &Settings) -> Plan {
     // What is lost with rows of a store could not be told from what is lost for another reason.
     let harms = repair::harms(&seed, settings, &phases);
     let is_whole = harms.is_empty();
-    let scarcity = Some(Scarcity::of(&mut random("scarcity"))).filter(|_| is_whole).unwrap_or_default();
+    let scarcity = Some(Scarcity::of(&mut random("scarcity"), settings.seed));
+    let scarcity = scarcity.filter(|_| is_whole).unwrap_or_default();
     scarcity.apply(&mut random("bounds"), &mut plan.servers);
+    scarcity.crowd(&phases, &mut plan.intents);
     plan.packages = scarcity.packages();
     let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &plan.servers, phases.end);
     trouble.extend(faults::client_crashes(&mut random("client crashes"), settings, &phases));
@@ -36,9 +38,9 @@ pub fn plan(settings: &Settings) -> Plan {
     trouble.extend(repair::mishaps(&seed, settings, &plan.servers, phases.end));
     trouble.extend(harms);
     if phases.leisure == 1 && !scarcity.drops() {
-        hastened::hasten(&mut random("hastened"), settings, &mut plan.servers, &trouble);
+        hastened::hasten(&mut random("hastened"), &mut plan.servers, &trouble);
     }
-    trouble.extend(scarcity.faults(&mut random("absences"), settings, &phases));
+    trouble.extend(scarcity.faults(&mut random("absences"), settings, &plan.intents, &phases));
     plan.periodic = periodic::periodic(&mut random("periodic"));
     // No one is signalled that a direct queue is full.
     plan.periodic.polls |= scarcity.has(Bound::DirectQueue);

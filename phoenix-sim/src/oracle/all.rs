@@ -99,7 +99,7 @@ impl Oracles {
         self.repaired.observe(observation, self.restored.has_gone_back(observation.user_id))?;
         self.epochs.observe(observation, &self.repaired)?;
         self.misdelivered.observe(observation)?;
-        if self.repaired.is_doubtful(observation.event) {
+        if self.repaired.is_doubtful(observation.user_id, observation.event) {
             return Ok(());
         }
         self.restored.distinguishes(observation)?;

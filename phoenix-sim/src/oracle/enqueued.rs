@@ -27,6 +27,9 @@ pub struct Enqueued {
     touched: BTreeMap<QsClientId, BTreeSet<Domain>>,
     /// The homeservers whose stores were restored: what they deliver, or take in, may come twice or never.
     excepted: BTreeSet<Domain>,
+    /// From which homeserver to which one the position of a stream was lost: what the one could not know to be
+    /// accepted comes once more.
+    repeated: BTreeSet<(Domain, Domain)>,
     /// Whether entries may have a marker besides: what waits too long for an answer may be dropped after it was
     /// delivered.
     pub may_mark_twice: bool,
@@ -85,6 +88,16 @@ impl Enqueued {
         self.excepted.insert(domain.clone());
     }
 
+    /// From now on, excepts what comes once more from a homeserver to another one.
+    pub fn except_repeats(&mut self, from: &Domain, to: &Domain) {
+        self.repeated.insert((from.clone(), to.clone()));
+    }
+
+    fn may_repeat(&self, queue: &QsClientId) -> bool {
+        let Some(touched) = self.touched.get(queue) else { return false };
+        self.repeated.iter().any(|(from, to)| touched.contains(from) && touched.contains(to))
+    }
+
     fn is_excepted(&self, queue: &QsClientId) -> bool {
         self.touched.get(queue).is_some_and(|touched| !touched.is_disjoint(&self.excepted))
     }
@@ -129,7 +142,7 @@ impl Enqueued {
     /// The queue has more entries than there were deliveries for it.
     pub fn entered(&mut self, write: &Write, journeys: &Journeys) -> Result<(), Violation> {
         let Some((client, sequence)) = entry_name(write.key.name()) else { return Ok(()) };
-        let is_excepted = self.is_excepted(&client);
+        let is_excepted = self.is_excepted(&client) || self.may_repeat(&client);
         let counts = self.queues.entry(client).or_default();
         counts.end = sequence + 1;
         if !is_delivery(write) {

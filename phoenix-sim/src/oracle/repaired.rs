@@ -267,15 +267,19 @@ impl Repaired {
 
     /// Returns whether a user may be told that it misses something of a group.
     pub fn may_miss(&self, user: &UserId, group: &GroupId) -> bool {
-        let Concerned { users, logs, streams, groups, .. } = &self.damage;
-        let is_overtaken = || streams.contains(&(group.domain.clone(), user.domain.clone()));
+        let Concerned { users, logs, groups, .. } = &self.damage;
         if users.contains_key(user) || logs.contains_key(&group.domain) || groups.contains(group) {
             return true;
         }
-        if is_overtaken() {
+        if self.is_overtaken(user, group) {
             return true;
         }
         self.restored.contains_key(&group.domain) || self.restored.contains_key(&user.domain)
+    }
+
+    /// Returns whether messages of a group may have been overtaken on their way to a user.
+    fn is_overtaken(&self, user: &UserId, group: &GroupId) -> bool {
+        self.damage.streams.contains(&(group.domain.clone(), user.domain.clone()))
     }
 
     /// Returns whether nothing need work in a group.
@@ -319,14 +323,17 @@ impl Repaired {
         damaged.chain(self.until(user)).max()
     }
 
-    /// Returns whether an event tells of a message whose position may have been given again.
-    pub fn is_doubtful(&self, event: &Event) -> bool {
+    /// Returns whether an event tells of a message whose position may have been given again, or that others may
+    /// have overtaken.
+    pub fn is_doubtful(&self, user: &UserId, event: &Event) -> bool {
         let (Event::Message { group, position, text, .. }
         | Event::MessageAcknowledged { group, position, text, .. }) = event
         else {
             return false;
         };
-        self.is_stuck(group) || self.is_lost_order(group, *position, text)
+        let name = (user.clone(), group.clone());
+        let is_late = || self.is_overtaken(user, group) && self.told.contains(&name);
+        self.is_stuck(group) || self.is_lost_order(group, *position, text) || is_late()
     }
 
     /// Returns whether the message at a position was, or may have been, ordered between copy and restoration.

@@ -93,11 +93,12 @@ impl World {
             }
             RecordKind::InboundStream => {
                 let source = key.name().split_last_chunk::<16>().map(|(source, _)| decode::<Domain>(source));
-                if let Some(Ok(source)) = source
-                    && self.has_waiting(server, &source)
-                {
-                    self.oracles.repaired.stream_is_damaged(&source, &domain);
-                    self.oracles.enqueued.except_homeserver(&source);
+                if let Some(Ok(source)) = source {
+                    self.oracles.enqueued.except_repeats(&source, &domain);
+                    if self.has_waiting(server, &source) {
+                        self.oracles.repaired.stream_is_damaged(&source, &domain);
+                        self.oracles.enqueued.except_homeserver(&source);
+                    }
                 }
             }
             _ => {}

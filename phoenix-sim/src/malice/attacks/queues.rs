@@ -104,8 +104,9 @@ impl Malice {
     /// Key packages without a last resort, so that there would be none when the others are gone (§7.5).
     pub(super) fn no_last_resort(&mut self, lender: &Lender, now: Timestamp) -> Option<Attempt> {
         self.changed_packages("no last resort", lender, now, &[501], |body| {
-            let first = body.packages.first()?.clone();
-            body.packages = vec![first].try_into().ok()?;
+            // The last one is the last resort.
+            let [first, _, ..] = &*body.packages else { return None };
+            body.packages = vec![first.clone()].try_into().ok()?;
             Some(())
         })
     }
