@@ -250,7 +250,8 @@ plants! {
             => ["refusals", "acknowledged", "enqueued", "order", "queues", "tokens", "unfinished"]
     }
     fn clients_that_send_before_they_save_are_found() {
-        Clients(ClientPlant::SaveAfterRequest), SMALL => ["duplicates", "queues", "restored", "unfinished"]
+        Clients(ClientPlant::SaveAfterRequest), SMALL
+            => ["duplicates", "queues", "refusals", "restored", "unfinished"]
     }
     fn clients_that_forget_events_before_they_show_them_are_found() {
         Clients(ClientPlant::ConfirmBeforeShown), SMALL => ["acknowledged", "refused", "unfinished"]
