@@ -54,8 +54,8 @@ impl Phases {
     pub fn habits(&self) -> Habits {
         let share = |parts: u32, least: Duration, most: Duration| (self.end / parts).clamp(least, most);
         Habits {
-            scan_timers: share(20_000, Duration::from_secs(5), 5 * MINUTE),
-            read_queues: share(5_000, Duration::from_secs(20), HOUR),
+            scan_timers: share(4_000, Duration::from_secs(5), HOUR),
+            read_queues: share(1_000, Duration::from_secs(20), 6 * HOUR),
             try_again: share(20_000, Duration::from_secs(3), 5 * MINUTE),
         }
     }
