@@ -45,6 +45,11 @@ impl Journal {
         self.sync_until(|unsynced| unsynced.before.iter().any(|(key, _)| is_read(key)));
     }
 
+    /// Syncs all commits.
+    pub fn sync(&mut self) {
+        self.sync_until(|_| true);
+    }
+
     /// Syncs all commits up to the last one for which `is_synced` holds.
     fn sync_until(&mut self, is_synced: impl Fn(&Unsynced) -> bool) {
         if let Some(last) = self.unsynced.iter().rposition(is_synced) {

@@ -32,6 +32,8 @@
 //! | [`network`] | messages are delayed, overtake each other, are lost, are duplicated; the network partitions |
 //! | [`disk`] | reads fail; rows of one read are of different times; commits conflict or have an unknown outcome |
 //! | [`plan`] | processes crash at any step and restart; commits on their way to the store may outlive the crash |
+//! | [`plan`] | in one world of eight, the store of a homeserver is restored from a backup |
+//! | [`plan`] | in another of eight, rows of a store are lost or damaged |
 //! | [`plan`] | processes pause for milliseconds to minutes, beyond their leases, and go on with what has arrived |
 //! | [`plan`] | clocks of homeservers and devices are set wrong, and right again |
 //! | [`journal`] | power fails: commits that no one has seen yet are rolled back, saves under way are lost |
@@ -113,6 +115,8 @@
 //! | `refused` | no attack of the dishonest homeserver or of malicious clients succeeds |
 //! | `refusals` | honest callers are refused for no reason but those of the plan |
 //! | `restored` | a restored client repeats the same words, reuses nothing, and knows an older copy |
+//! | `repaired` | what a restored or damaged store has lost is all that is lost, and who must be told of it is told |
+//! | `reuse` | no nonce meets one key of a queue or stream twice, whatever was rolled back or restored |
 //! | `drained` | logs and outboxes drain after the faults end |
 //! | `unfinished` | users' intents and clients' own finish after the faults end |
 //!

@@ -1,11 +1,14 @@
 //! A homeserver of a world: what its processes share and what outlives them.
 
+use std::collections::BTreeMap;
+
 use phoenix_core::{
     config::Config,
     homeserver::Homeserver,
     identifiers::{Domain, NodeId},
     keys::ServiceKeys,
     rng::Random,
+    store::MemoryStore,
     time::Timestamp,
 };
 
@@ -21,6 +24,8 @@ pub struct Server {
     pub disk: Disk,
     /// What the store has applied and may lose if the power fails.
     pub journal: Journal,
+    /// Copies of its store, by the number of the fault for which they were made.
+    pub copies: BTreeMap<usize, MemoryStore>,
     /// When its power is to fail, if a fault says that it is.
     pub doom: Option<Doom>,
     /// The error of its clock.
@@ -52,6 +57,7 @@ impl Server {
             config: plan.config.clone(),
             disk: Disk::default(),
             journal: Journal::default(),
+            copies: BTreeMap::new(),
             doom: None,
             skew: Skew::from_milliseconds(plan.skew_milliseconds),
             machines,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{
+    collections::BTreeSet,
     process::{Command, Output},
     sync::atomic::AtomicU64,
     time::Duration,
@@ -32,6 +33,7 @@ fn simulator(arguments: &[&str]) -> Output {
 
 #[test]
 fn generated_plans_are_read_as_they_were_written() {
+    let mut faults = BTreeSet::new();
     for seed in 1..=40 {
         let sizes = [(1, 2, 0), (2, 3, 12), (3, 9, 200), (seed as usize % 7 + 1, 30, 50)];
         for (servers, users, messages) in sizes {
@@ -47,8 +49,11 @@ fn generated_plans_are_read_as_they_were_written() {
             let again = Plan::from_text(&text).unwrap();
             assert_eq!(format!("{again:?}"), format!("{plan:?}"));
             assert_eq!(again.to_text().unwrap(), text);
+            let kinds = ["store_restored", "damaged_row", "power_failure", "pause"];
+            faults.extend(kinds.into_iter().filter(|kind| text.contains(&format!("kind = {{ {kind} "))));
         }
     }
+    assert_eq!(faults.len(), 4, "{faults:?}");
 }
 
 #[test]

@@ -31,8 +31,12 @@ struct Size {
 enum Trouble {
     /// Whatever the generator thinks of.
     Any,
+    /// Nothing.
+    Nothing,
     /// Clients go back to older copies of their devices, and nothing else.
     OlderCopies,
+    /// Stores are restored from backups, and nothing else.
+    Backups,
 }
 
 const SMALL: Size = Size { servers: 2, users: 3, messages: 12, trouble: Trouble::Any };
@@ -46,13 +50,21 @@ const TALKATIVE: Size = Size { servers: 1, users: 6, messages: 60, trouble: Trou
 /// Clients forget what they have done.
 const FORGETFUL: Size = Size { trouble: Trouble::OlderCopies, ..SMALL };
 
+/// Nothing else is in the place of what a bug replaces.
+const UNTROUBLED: Size = Size { trouble: Trouble::Nothing, ..SMALL };
+
+/// Homeservers forget what they have done.
+const BACKED_UP: Size = Size { trouble: Trouble::Backups, ..SMALL };
+
 fn run(seed: u64, size: Size, plant: Option<Bug>) -> Report {
     let Size { servers, users, messages, trouble } = size;
     let (span, cryptography) = (Some(MINUTE / 2), Cryptography::Null);
     let settings = Settings { seed, servers, users, messages, span, plant, cryptography };
     let plan = match trouble {
         Trouble::Any => generate::plan(&settings),
+        Trouble::Nothing => generate::plain(&settings),
         Trouble::OlderCopies => Plan { faults: older_copies(seed, users), ..generate::plain(&settings) },
+        Trouble::Backups => Plan { faults: backups(seed), ..generate::plain(&settings) },
     };
     world::run_plan(&plan, String::new(), &AtomicU64::new(0), 0).unwrap().report
 }
@@ -65,6 +77,16 @@ fn older_copies(seed: u64, users: usize) -> Vec<Fault> {
         Fault { at: Duration::from_secs(10 + seed % 7 + 6 * number), lasts: MINUTE / 60, kind }
     };
     (0..12).map(crash).collect()
+}
+
+/// While messages are sent, both homeservers' stores are restored from copies that are some seconds old.
+fn backups(seed: u64) -> Vec<Fault> {
+    let restored = |server: u64| {
+        let kind =
+            FaultKind::StoreRestored { server: server as usize, age: Duration::from_secs(5 + seed % 20) };
+        Fault { at: Duration::from_secs(70 + 8 * server + seed % 5), lasts: MINUTE / 60, kind }
+    };
+    [0, 1].map(restored).into()
 }
 
 /// Asserts that one of these oracles finds the bug in the world of some seed, and that no oracle fails there
@@ -142,7 +164,7 @@ plants! {
         Homeservers(Plant::ReuseNullifier), SMALL => ["tokens"]
     }
     fn not_pinning_groups_is_found() {
-        Homeservers(Plant::ForgetPin), SMALL => ["queues"]
+        Homeservers(Plant::ForgetPin), UNTROUBLED => ["queues"]
     }
     fn ending_timers_with_each_commit_is_found() {
         Homeservers(Plant::EndTimer), SMALL => ["waiting"]
@@ -189,6 +211,12 @@ plants! {
     fn carrying_more_recipients_than_are_concerned_is_found() {
         Homeservers(Plant::ExtraRecipients), SMALL => ["misdelivered"]
     }
+    fn going_on_with_restored_queues_as_they_are_is_found() {
+        Homeservers(Plant::KeepGeneration), BACKED_UP => ["repaired"]
+    }
+    fn using_nonces_again_is_found() {
+        Homeservers(Plant::FixedNonce), BACKED_UP => ["reuse"]
+    }
     fn refusing_requests_that_are_a_little_ahead_is_found() {
         Homeservers(Plant::NoFuture), SMALL => ["refusals"]
     }
@@ -222,7 +250,8 @@ plants! {
             => ["refusals", "acknowledged", "enqueued", "order", "queues", "tokens", "unfinished"]
     }
     fn clients_that_send_before_they_save_are_found() {
-        Clients(ClientPlant::SaveAfterRequest), SMALL => ["duplicates", "queues", "restored", "unfinished"]
+        Clients(ClientPlant::SaveAfterRequest), SMALL
+            => ["duplicates", "queues", "refusals", "restored", "unfinished"]
     }
     fn clients_that_forget_events_before_they_show_them_are_found() {
         Clients(ClientPlant::ConfirmBeforeShown), SMALL => ["acknowledged", "refused", "unfinished"]

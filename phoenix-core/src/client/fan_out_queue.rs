@@ -102,7 +102,11 @@ impl State {
                         "a queue entry of no known kind",
                     ))),
                 },
-                BroughtEntry::Restored => self.emit(Event::QueueRestored { direct: false }),
+                BroughtEntry::Restored => {
+                    self.emit(Event::QueueRestored { direct: false });
+                    // Those that were handed out since the backup would be handed out again.
+                    self.want(&Want::PublishKeyPackages);
+                }
                 BroughtEntry::Unreadable(sequence) => {
                     self.emit(Event::QueueUnreadable { direct: false, sequence });
                 }

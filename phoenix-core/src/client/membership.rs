@@ -192,6 +192,12 @@ fn catch_up(pass: &mut Pass<'_>, id: &GroupId, refusal: &Refusal, epoch: u64) ->
         pass.once("catches up", |state| Ok((state.now + state.config.request_window, state.readings)))?;
     pass.state().group(id)?;
     follow_first(pass, id)?;
+    if matches!(refusal, Refusal::WrongEpoch { current } if *current < epoch) {
+        pass.once("is ahead", |state| {
+            state.mark_gone_back(id);
+            Ok(())
+        })?;
+    }
     let state = pass.state();
     if !state.is_healthy(id) {
         return Err(ClientError::NeedsResync.into());

@@ -77,10 +77,7 @@ impl State {
         let Some(next) = self.next_in_inbox(id).cloned() else { return Step::Nothing };
         let last = progress.last_position;
         let (position, expected) = (next.position(), last.map_or(0, |last| last + 1));
-        if position < expected {
-            self.drop_next_in_inbox(id);
-            return Step::Done;
-        }
+        let again = position < expected;
         if position > expected && last.is_some() {
             // If this one has to wait for keys, the missing ones are not reported again.
             if let Some(progress) = self.progress.get_mut(id) {
@@ -91,10 +88,10 @@ impl State {
         }
         let followed = match &next {
             InboxEntry::Gap(gap) => {
-                self.mark_gap(id, position, gap.reason);
+                self.follow_gap(id, position, gap.reason, again);
                 Ok(())
             }
-            InboxEntry::Delivery(delivery) => self.follow_delivery(id, delivery),
+            InboxEntry::Delivery(delivery) => self.follow_delivery(id, delivery, again),
         };
         match followed {
             Ok(()) => {}
@@ -108,7 +105,7 @@ impl State {
     fn followed(&mut self, id: &GroupId, position: u64) {
         self.drop_next_in_inbox(id);
         if let Some(progress) = self.progress.get_mut(id) {
-            progress.last_position = Some(position);
+            progress.last_position = progress.last_position.max(Some(position));
         }
         self.changed();
     }
@@ -128,17 +125,32 @@ impl State {
         }
     }
 
-    fn mark_gap(&mut self, id: &GroupId, position: u64, reason: GapReason) {
-        self.mark_unhealthy(id);
-        self.emit(Event::Gap { group: id.clone(), position, reason });
+    /// Marks the group as one of which something was dropped. A repeat of a marker changes nothing.
+    fn follow_gap(&mut self, id: &GroupId, position: u64, reason: GapReason, again: bool) {
+        if !again || self.is_healthy(id) {
+            self.mark_unhealthy(id);
+            self.emit(Event::Gap { group: id.clone(), position, reason });
+        }
     }
 
-    fn follow_delivery(&mut self, id: &GroupId, delivery: &Delivery) -> Result<(), Unverified> {
+    /// Marks the group as one whose homeserver is in an earlier epoch than the client: its store was restored
+    /// from a backup.
+    pub fn mark_gone_back(&mut self, id: &GroupId) {
+        let position = self.progress.get(id).and_then(|progress| progress.last_position);
+        let reason = ClientError::dishonest("an epoch that is over: the group's homeserver has gone back");
+        self.mark_unprocessable(id, position.unwrap_or_default(), reason);
+    }
+
+    /// Follows a delivery; `again`: at a position that was followed before. Then it is a repeat, unless the
+    /// group's homeserver was restored from a backup and gives positions once more: what can still be read is
+    /// new.
+    fn follow_delivery(&mut self, id: &GroupId, delivery: &Delivery, again: bool) -> Result<(), Unverified> {
+        let position = delivery.position;
         match &delivery.content {
-            FanOutContent::Message(message) => self.follow_message(id, delivery.position, message.as_slice()),
-            FanOutContent::Receipt(receipt) => self.follow_receipt(id, delivery.position, receipt),
+            FanOutContent::Message(message) => self.follow_message(id, position, message.as_slice(), again),
+            FanOutContent::Receipt(receipt) => self.follow_receipt(id, position, receipt, again),
             FanOutContent::Dropped => {
-                self.mark_gap(id, delivery.position, GapReason::Dropped);
+                self.follow_gap(id, position, GapReason::Dropped, again);
                 Ok(())
             }
             // The client is a member already.
@@ -147,12 +159,21 @@ impl State {
     }
 
     /// Follows a receipt, which confirms an own commit or message whether or not the answer came.
-    fn follow_receipt(&mut self, id: &GroupId, position: u64, receipt: &Receipt) -> Result<(), Unverified> {
+    fn follow_receipt(
+        &mut self,
+        id: &GroupId,
+        position: u64,
+        receipt: &Receipt,
+        again: bool,
+    ) -> Result<(), Unverified> {
         let pending = self.pending_commits.get(id);
         if pending.is_some_and(|pending| pending.id == receipt.request_id) {
             self.merge_pending(id)?;
         }
         let is_known = self.receive(id, receipt.request_id, position);
+        if again {
+            return Ok(());
+        }
         let epoch = self.epoch(id)?;
         if epoch < receipt.epoch {
             return Err(ClientError::dishonest("a receipt for a commit of another client").into());
@@ -163,24 +184,38 @@ impl State {
         Ok(())
     }
 
-    fn follow_message(&mut self, id: &GroupId, position: u64, message: &[u8]) -> Result<(), Unverified> {
+    fn follow_message(
+        &mut self,
+        id: &GroupId,
+        position: u64,
+        message: &[u8],
+        again: bool,
+    ) -> Result<(), Unverified> {
         let parsed = parse_message(message)
             .map_err(ClientError::mls)
             .and_then(|message| message.try_into_protocol_message().map_err(ClientError::mls));
         let parsed: ProtocolMessage = match parsed {
             Ok(parsed) => parsed,
+            Err(_) if again => return Ok(()),
             Err(reason) => return self.unreadable(id, position, reason),
         };
         let content_type = parsed.content_type();
+        let (of, present) = (parsed.epoch().as_u64(), self.epoch(id)?);
+        // What was followed before is of an epoch that the client has reached; a commit, of one that it has left.
+        let is_over = of < present || (of == present && content_type != ContentType::Commit);
         let Self { mls_groups, provider, .. } = self;
         let mls = mls_groups.get_mut(id).ok_or(ClientError::UnknownGroup)?;
         let processed = mls.process_message(provider, parsed);
         let is_repeated = content_type == ContentType::Application && self.note_message(id, message);
         match processed {
             Ok(processed) => self.follow_processed(id, position, processed),
+            Err(_) if again && is_over => Ok(()),
             Err(error) if content_type == ContentType::Commit => Err(ClientError::mls(error).into()),
             // Its sender did not know that the first copy was ordered.
             Err(_) if is_repeated => Ok(()),
+            Err(_) if of > present => {
+                Err(ClientError::dishonest("a message of an epoch that no commit began").into())
+            }
             Err(error) => self.unreadable(id, position, ClientError::mls(error)),
         }
     }

@@ -261,6 +261,10 @@ pub enum Plant {
     ReuseNullifier,
     /// Unbound queue configurations authorise everything, for ever.
     UnboundForever,
+    /// Queues go on as they are, though their owners have read what they do not have.
+    KeepGeneration,
+    /// Entries of queues all have the same nonce.
+    FixedNonce,
     /// A group that a client was invited to is not pinned.
     ForgetPin,
     /// A log's timer ends with each commit of the distributor.

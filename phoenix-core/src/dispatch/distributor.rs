@@ -41,6 +41,8 @@ pub(crate) fn distribute(transaction: &mut Transaction<'_>, log: &LogId) -> Resu
     let messages = match waiting(transaction, log, &progress)? {
         Waiting::Messages(messages) => messages,
         Waiting::Damaged(name) => return pass_over(transaction, &name),
+        Waiting::Nothing(name) if is_lost(transaction, &name)? => return pass_over(transaction, &name),
+        Waiting::Nothing(_) => Vec::new(),
     };
     let ours = transaction.domain();
     let mut room = transaction.config().sizes.recipients_per_commit.max(1);
@@ -79,22 +81,48 @@ pub(crate) fn distribute(transaction: &mut Transaction<'_>, log: &LogId) -> Resu
 /// none.
 fn go_on(transaction: &mut Transaction<'_>, log: &LogId, position: u64) -> Result<(), Interrupt> {
     let timer = Timer::Distribute(log.clone());
-    match transaction.read::<FanOutRow>(&LogPosition { log: log.clone(), position })? {
-        Stored::Absent => transaction.clear_timer(&timer),
-        Stored::Intact(_) if transaction.planted(Plant::EndTimer) => transaction.clear_timer(&timer),
-        Stored::Intact(_) if transaction.planted(Plant::ForgetWake) => {}
+    let name = LogPosition { log: log.clone(), position };
+    // Both answers come with one read. What is behind a row that is there does not matter, and may change.
+    let keys: Vec<Key> = std::iter::once(&name).chain(&behind(&name)).map(Key::of::<FanOutRow>).collect();
+    transaction.snapshot().load(&keys)?;
+    let is_over = is_absent(transaction, &name)? && !is_lost(transaction, &name)?;
+    if is_over || transaction.planted(Plant::EndTimer) {
+        transaction.clear_timer(&timer);
+    } else if !transaction.planted(Plant::ForgetWake) {
         // The timer's row stays until the log is empty; this only says that there is more to do now.
-        Stored::Intact(_) | Stored::Damaged(_) => {
-            transaction.effect(Effect::Wake { timer, due: transaction.now() });
-        }
+        transaction.effect(Effect::Wake { timer, due: transaction.now() });
     }
     Ok(())
 }
 
+fn is_absent(transaction: &mut Transaction<'_>, name: &LogPosition) -> Result<bool, Interrupt> {
+    Ok(matches!(transaction.read::<FanOutRow>(name)?, Stored::Absent))
+}
+
+/// Whether a row that is absent was lost: there is one behind it, and rows go from the first on.
+fn is_lost(transaction: &mut Transaction<'_>, absent: &LogPosition) -> Result<bool, Interrupt> {
+    let behind = behind(absent);
+    transaction.load(std::iter::once(absent).chain(&behind).map(Key::of::<FanOutRow>))?;
+    for name in &behind {
+        if !is_absent(transaction, name)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The next few rows behind one.
+fn behind(LogPosition { log, position }: &LogPosition) -> Vec<LogPosition> {
+    let positions = (position + 1..).take(LOOK_AHEAD);
+    positions.map(|position| LogPosition { log: log.clone(), position }).collect()
+}
+
 /// What waits in a log.
 enum Waiting {
-    /// The next messages, as many as one commit can serve; none if the log is empty.
+    /// The next messages, as many as one commit can serve.
     Messages(Vec<FanOutMessage>),
+    /// There is none, unless the first of them was lost.
+    Nothing(LogPosition),
     /// The first of them is damaged.
     Damaged(LogPosition),
 }
@@ -121,6 +149,7 @@ fn waiting(
                     messages.push(message);
                 }
                 Stored::Damaged(_) if messages.is_empty() => return Ok(Waiting::Damaged(name)),
+                Stored::Absent if messages.is_empty() => return Ok(Waiting::Nothing(name)),
                 Stored::Damaged(_) | Stored::Absent => return Ok(Waiting::Messages(messages)),
             }
             if recipients >= room.saturating_add(progress.made as usize) {
@@ -131,15 +160,14 @@ fn waiting(
     Ok(Waiting::Messages(messages))
 }
 
-/// Passes over a damaged row, so that it does not hold up those behind it. Its recipients are not known any
+/// Passes over a damaged or lost row, so that it does not hold up those behind it. Its recipients are not known any
 /// more: they notice by the group's positions that something is missing.
 ///
 /// That happens only if one of the next rows can be read. Under another service key none can, and then
 /// nothing is lost yet: all of it waits for the right key.
 fn pass_over(transaction: &mut Transaction<'_>, damaged: &LogPosition) -> Result<(), Interrupt> {
     let LogPosition { log, position } = damaged;
-    let behind = (position + 1..).take(LOOK_AHEAD).map(|position| LogPosition { log: log.clone(), position });
-    let behind: Vec<LogPosition> = behind.collect();
+    let behind = behind(damaged);
     transaction.load(behind.iter().map(Key::of::<FanOutRow>))?;
     let mut lost = false;
     for name in &behind {
@@ -159,7 +187,7 @@ fn pass_over(transaction: &mut Transaction<'_>, damaged: &LogPosition) -> Result
     Ok(())
 }
 
-/// The number of rows behind a damaged one that are looked at.
+/// The number of rows behind a damaged or absent one that are looked at.
 const LOOK_AHEAD: usize = 8;
 
 /// How often a damaged row is looked at while nothing behind it can be read. The next message looks at once.

@@ -81,7 +81,8 @@ impl<K: Published> Kept<K> {
 
     /// The set of `domain` that is kept. `None` if there is none, or none that is still valid.
     pub fn get(transaction: &mut Transaction<'_>, domain: &Domain) -> Result<Option<Self>, Interrupt> {
-        let row: Option<PeerKeys<K::Set>> = transaction.get(&K::name(domain))?;
+        // What is damaged is fetched again.
+        let row = transaction.read::<PeerKeys<K::Set>>(&K::name(domain))?.intact();
         let Some(PeerKeys { set, fetched_at }) = row else { return Ok(None) };
         let keys = K::kept(set, domain, transaction.now());
         Ok(keys.ok().map(|keys| Self { keys, fetched_at }))

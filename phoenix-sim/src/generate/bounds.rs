@@ -45,6 +45,7 @@ const TOKEN_FRAME: Duration = MINUTE;
 const TOKEN_BATCH: u64 = 20;
 
 /// What there is little of in a world.
+#[derive(Default)]
 pub struct Scarcity {
     bounds: Vec<Bound>,
 }

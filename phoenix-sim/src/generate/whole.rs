@@ -18,18 +18,25 @@ pub fn plan(settings: &Settings) -> Plan {
     let (seed, phases) = (seed_bytes(settings.seed), phases(settings));
     let random = |label: &str| Random::derive(&seed, label, &[]);
     let mut plan = plain(settings);
-    let scarcity = Scarcity::of(&mut random("scarcity"), settings.seed);
+    // What is lost with rows of a store could not be told from what is lost for another reason.
+    let harms = repair::harms(&seed, settings, &phases);
+    let is_whole = harms.is_empty();
+    let scarcity = Some(Scarcity::of(&mut random("scarcity"), settings.seed));
+    let scarcity = scarcity.filter(|_| is_whole).unwrap_or_default();
     scarcity.apply(&mut random("bounds"), &phases, &mut plan.servers);
     scarcity.crowd(&phases, &mut plan.intents);
     plan.packages = scarcity.packages();
     let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &plan.servers, phases.end);
     trouble.extend(faults::client_crashes(&mut random("client crashes"), settings, &phases));
-    trouble.extend(faults::older_copy(&mut random("older copies"), settings, &phases));
+    if is_whole {
+        trouble.extend(faults::older_copy(&mut random("older copies"), settings, &phases));
+    }
     // A wrong clock may take everything that waits for too old, at once.
-    if !scarcity.drops() {
+    if is_whole && !scarcity.drops() {
         trouble.extend(clocks::steps(&mut random("clocks"), settings, &phases));
     }
     trouble.extend(repair::mishaps(&seed, settings, &plan.servers, phases.end));
+    trouble.extend(harms);
     if phases.leisure == 1 && !scarcity.drops() {
         hastened::hasten(&mut random("hastened"), &mut plan.servers, &trouble);
     }
@@ -39,10 +46,13 @@ pub fn plan(settings: &Settings) -> Plan {
     plan.periodic.polls |= scarcity.has(Bound::DirectQueue);
     plan.network = faults::network(&mut random("network"));
     plan.store_faults = periodic::without_losses(plan.periodic, faults::store_faults(&mut random("trouble")));
-    plan.attempts = faults::attempts(&mut random("attempts"), phases.end);
-    plan.loans = malice::loans(&mut random("malicious clients"), settings, &phases);
+    // What was spent or accepted since a copy of a store was made can be spent and accepted once more.
+    if is_whole {
+        plan.attempts = faults::attempts(&mut random("attempts"), phases.end);
+        plan.loans = malice::loans(&mut random("malicious clients"), settings, &phases);
+    }
     // What others must be told of damaged messages is known exactly where nothing else is lost.
-    if phases.leisure == 1 && scarcity.is_none() && !clocks::are_set(&trouble) {
+    if is_whole && phases.leisure == 1 && scarcity.is_none() && !clocks::are_set(&trouble) {
         let next = plan.groups();
         let (hostile, intents) = malice::hostile_group(&mut random("hostile group"), settings, next, &phases);
         plan.hostile = hostile;

@@ -9,7 +9,7 @@ use phoenix_core::{
 
 use super::{
     epochs::Epochs, excused::Excused, journeys::Journeys, observation::Observation, order::Order,
-    restored::Restored, violation::Violation,
+    repaired::Repaired, restored::Restored, violation::Violation,
 };
 use crate::schedule::EventNumber;
 
@@ -32,6 +32,8 @@ struct Message {
     sender: UserId,
     text: Vec<u8>,
     event: EventNumber,
+    /// In which step of the world it was acknowledged.
+    step: u64,
 }
 
 impl Acknowledged {
@@ -52,7 +54,8 @@ impl Acknowledged {
         if self.damaged.contains(group) {
             return Ok(());
         }
-        let message = Message { sender: user.clone(), text: text.clone(), event: observation.number };
+        let (event, step) = (observation.number, observation.step);
+        let message = Message { sender: user.clone(), text: text.clone(), event, step };
         let earlier = self.acknowledged.insert((group.clone(), *position), message);
         if earlier.is_some_and(|earlier| earlier.text != *text) {
             let what = format!("two messages were acknowledged at position {position} of {group}");
@@ -71,6 +74,12 @@ impl Acknowledged {
     pub fn goes_back(&mut self, user: &UserId, since: u64) {
         self.received.retain(|(of, _, _), step| of != user || *step < since);
         self.texts.retain(|(of, _, _), step| of != user || *step < since);
+    }
+
+    /// Forgets the messages of a group from a position on: its order has lost them.
+    pub fn group_goes_back(&mut self, group: &GroupId, first: u64) {
+        self.acknowledged.retain(|(of, position), _| of != group || *position < first);
+        self.received.retain(|(_, of, position), _| of != group || *position < first);
     }
 
     /// Returns how many messages were acknowledged.
@@ -93,21 +102,22 @@ impl Acknowledged {
     }
 
     /// Returns a violation for each acknowledged message and member of its epoch that it has not reached,
-    /// except for members whom `restored` or `excused` excepts; `journeys` says how far it came.
+    /// except for members whom `excepts` excepts; `journeys` says how far it came.
     pub fn missing(
         &self,
         epochs: &Epochs,
         order: &Order,
-        restored: &Restored,
-        excused: &Excused,
+        excepts: (&Restored, &Repaired, &Excused),
         journeys: &Journeys,
     ) -> Vec<Violation> {
+        let (restored, repaired, excused) = excepts;
         let of = |((group, position), message): (&(GroupId, u64), &Message)| {
             let epoch = order.epoch(group, *position);
             let members = epoch.map_or_else(BTreeSet::new, |epoch| epochs.members(group, epoch));
             let missing = members.into_iter().filter(|member| {
                 *member != message.sender
                     && !restored.excepts(member, group)
+                    && !repaired.excuses(member, group, *position, &message.text, message.step)
                     && !excused.excepts(member, group, *position)
                     && !self.received.contains_key(&(member.clone(), group.clone(), *position))
                     && !self.texts.contains_key(&(member.clone(), group.clone(), message.text.clone()))

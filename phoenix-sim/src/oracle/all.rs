@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use phoenix_core::{
-    identifiers::{GroupId, UserId},
-    store::{Commit, RecordKind, Write},
+    identifiers::{Domain, GroupId, UserId},
+    store::{Commit, MemoryStore, RecordKind, Write},
     time::Timestamp,
 };
 
@@ -27,7 +27,9 @@ use super::{
     queues,
     refusals::Refusals,
     refused::Refused,
+    repaired::{Reader, Repaired},
     restored::Restored,
+    reuse::Reuse,
     rows::{LoggedMessage, Rows},
     secrecy::Secrecy,
     tokens::Tokens,
@@ -73,6 +75,10 @@ pub struct Oracles {
     pub refused: Refused,
     /// A client that is restored goes on from what it saved.
     pub restored: Restored,
+    /// No nonce meets one key twice.
+    pub reuse: Reuse,
+    /// What a restored store has lost is what cannot be had again.
+    pub repaired: Repaired,
     /// No token is spent twice.
     pub tokens: Tokens,
 }
@@ -88,10 +94,15 @@ impl Oracles {
         self.restored.observe(observation)?;
         self.excused.observe(observation, &self.order);
         if !self.malformed.observe(observation, &self.misdelivered)? {
-            queues::observe(observation, &self.restored, &self.excused)?;
+            queues::observe(observation, &self.restored, &self.excused, &self.repaired)?;
         }
-        self.epochs.observe(observation)?;
+        self.repaired.observe(observation, self.restored.has_gone_back(observation.user_id))?;
+        self.epochs.observe(observation, &self.repaired)?;
         self.misdelivered.observe(observation)?;
+        if self.repaired.is_doubtful(observation.user_id, observation.event) {
+            return Ok(());
+        }
+        self.restored.distinguishes(observation)?;
         let explained = |violation| self.journeys.explain(violation, observation);
         self.duplicates.observe(observation).map_err(explained)?;
         self.order.observe(observation).map_err(explained)?;
@@ -100,8 +111,8 @@ impl Oracles {
 
     /// Returns a violation for each message that was acknowledged and has not reached a member of its epoch.
     pub fn lost(&self) -> Vec<Violation> {
-        let Self { acknowledged, epochs, order, restored, excused, journeys, .. } = self;
-        acknowledged.missing(epochs, order, restored, excused, journeys)
+        let Self { acknowledged, epochs, order, restored, repaired, excused, journeys, .. } = self;
+        acknowledged.missing(epochs, order, (restored, repaired, excused), journeys)
     }
 
     /// Notes that the client of a user is to be restored from a copy of its device that was made in the step
@@ -112,6 +123,36 @@ impl Oracles {
         self.duplicates.goes_back(user, since);
         self.order.goes_back(user, since);
         self.restored.goes_back(user, since, lost, number);
+    }
+
+    /// Notes that a copy of the store of the homeserver that owns `domain` is made for a fault.
+    pub fn store_copied(&mut self, fault: usize, domain: &Domain, step: u64) {
+        let (ends, behind) = (self.enqueued.ends(), self.enqueued.behind());
+        self.repaired.copied(fault, domain, step, ends, behind);
+    }
+
+    /// Notes that the copy made for a fault takes the place of the store of the homeserver that owns `domain`,
+    /// and which rows are there before and after.
+    pub fn store_restored(
+        &mut self,
+        fault: usize,
+        (server, domain): (usize, &Domain),
+        rows: (&MemoryStore, &MemoryStore),
+        readers: &[Reader],
+        at: (u64, EventNumber),
+    ) {
+        let back = self.repaired.restored(fault, rows, readers, at);
+        for (group, first) in back {
+            let is_stuck = self.repaired.is_stuck(&group);
+            self.acknowledged.group_goes_back(&group, first);
+            self.duplicates.group_goes_back(&group, first);
+            self.order.group_goes_back(&group, first, is_stuck);
+            self.restored.group_goes_back(&group, first);
+            self.journeys.group_goes_back(&group, first);
+        }
+        self.enqueued.except_homeserver(domain);
+        self.secrecy.forgets(server);
+        self.allowances.restored(server, rows);
     }
 
     /// Checks the reply of a homeserver to a request, which it sends at `moment`.
@@ -127,6 +168,7 @@ impl Oracles {
     ) -> Result<(), Violation> {
         self.misdelivered.answered(request, reply)?;
         self.order.answered(request, reply, moment.number)?;
+        self.reuse.answered(request, reply)?;
         self.tokens.answered(server, request, reply, moment.number)?;
         if self.wrong_clocks {
             return Ok(());
@@ -147,6 +189,7 @@ impl Oracles {
     ) -> Result<(), Violation> {
         let is_new = |write: &&Write| write.bytes.is_some() && disk.rows.get(&write.key).is_none();
         self.misdelivered.written(server, commit.writes.iter().filter(is_new))?;
+        commit.writes.iter().filter(is_new).try_for_each(|write| self.reuse.entered(server, write))?;
         let rows_of = |kind| commit.writes.iter().filter(move |write| write.key.kind() == kind);
         for write in rows_of(RecordKind::FanOutRow).filter(is_new) {
             if let Some(logged) = self.rows.logged_message(server, write) {
@@ -161,8 +204,8 @@ impl Oracles {
         }
         self.tokens.commits(disk, commit)?;
         let change = Change::new(&self.rows, server, disk, commit);
-        counted::commits(&change)?;
-        waiting::commits(&change)?;
+        counted::commits(&change, &self.repaired)?;
+        waiting::commits(&change, &self.repaired)?;
         // At the beginning of time, nothing is late.
         let now = if self.wrong_clocks { Timestamp::default() } else { moment.now };
         kept::commits(&change, now)?;
@@ -186,6 +229,7 @@ impl Oracles {
         self.refused.delivered(&logged.message.group_id, users);
         self.order.logged(logged);
         self.restored.logged(logged);
+        self.repaired.logged(logged);
         let Self { enqueued, rows, refused, misdelivered, .. } = self;
         enqueued.logged(rows, logged, |client| {
             let owner = misdelivered.owner(client);
@@ -207,6 +251,8 @@ impl Oracles {
                 && let Some(logged) = self.rows.logged_message(server, write)
             {
                 self.enqueued.unlogged(&mut self.rows, &logged);
+                self.repaired.unlogged(&logged);
+                self.repaired.unlogged(&logged);
             }
             if write.key.kind() == RecordKind::FanOutQueueEntry {
                 self.enqueued.unmade(write);

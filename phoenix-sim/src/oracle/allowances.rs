@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use phoenix_core::{
     config::Rates,
     identifiers::{ClientId, Domain},
-    store::{Key, RecordKind},
+    store::{Key, MemoryStore, RecordKind},
     time::Timestamp,
     wire::{
         auth_service::{IssueTokens, IssueTokensReply},
@@ -69,6 +69,18 @@ impl Allowances {
         let count = kept.count() as u64;
         let issued = self.homeservers.entry(server).or_default();
         issued.spent = issued.spent.saturating_sub(count);
+    }
+
+    /// Notes that the store of homeserver `server` has the rows `after`, of a copy, in the place of those `before`.
+    /// It has forgotten what was spent and issued since, and can issue as much again in the same time frame.
+    pub fn restored(&mut self, server: usize, (before, after): (&MemoryStore, &MemoryStore)) {
+        let spent = before.keys_of(RecordKind::Nullifier).into_iter();
+        let count = spent.filter(|key| after.get(key).is_none()).count() as u64;
+        let issued = self.homeservers.entry(server).or_default();
+        issued.spent = issued.spent.saturating_sub(count);
+        issued.clients.clear();
+        issued.domains.clear();
+        issued.new.clear();
     }
 
     /// Notes that a request arrives at homeserver `server`, by whose clock it is `now`.

@@ -1,14 +1,20 @@
 //! R1, R3 — heads agree with the rows that they count: a queue has the entries from its first to its end, a
 //! pool the packages that its head names, a log the messages behind its progress, a stream what lies between
-//! its start and its end. It is checked at each commit, by what that changes.
+//! its start and its end. It is checked at each commit, by what that changes. A log may lack a message that damage
+//! has taken, and that of a group whose head is damaged goes on wherever the head says now.
 
 use std::{collections::BTreeSet, ops::Range};
 
-use phoenix_core::store::RecordKind;
+use phoenix_core::{
+    codec::decode,
+    identifiers::LogId,
+    store::{Key, RecordKind},
+};
 
 use super::{
     change::{Both, Change, Fate},
     layout::{self, PoolHead, QueueHead, StreamEnd, StreamStart},
+    repaired::Repaired,
     violation::Violation,
 };
 
@@ -18,7 +24,7 @@ const SHOULD: &str = "A head and the numbered rows behind it change together, in
 ///
 /// # Errors
 /// A head and the rows that it counts will not agree.
-pub fn commits(change: &Change<'_>) -> Result<(), Violation> {
+pub fn commits(change: &Change<'_>, repaired: &Repaired) -> Result<(), Violation> {
     let mut counted = BTreeSet::new();
     for (key, _) in change.written() {
         let (kind, name) = (key.kind(), key.name());
@@ -42,17 +48,17 @@ pub fn commits(change: &Change<'_>) -> Result<(), Violation> {
         };
         counted.extend(collection);
     }
-    counted.into_iter().try_for_each(|(head, name)| check(change, head, name))
+    counted.into_iter().try_for_each(|(head, name)| check(change, repaired, head, name))
 }
 
-fn check(change: &Change<'_>, head: RecordKind, name: &[u8]) -> Result<(), Violation> {
+fn check(change: &Change<'_>, repaired: &Repaired, head: RecordKind, name: &[u8]) -> Result<(), Violation> {
     match head {
         RecordKind::FanOutQueue => queue(change, head, RecordKind::FanOutQueueEntry, name),
         RecordKind::DirectQueue => queue(change, head, RecordKind::DirectQueueEntry, name),
         RecordKind::KeyPackagePool => pool(change, head, RecordKind::KeyPackage, name),
         RecordKind::ConnectionPackagePool => pool(change, head, RecordKind::ConnectionPackage, name),
         RecordKind::OutboundEnd => stream(change, name),
-        _ => log(change, name),
+        _ => log(change, repaired, name),
     }
 }
 
@@ -135,11 +141,18 @@ fn stream(change: &Change<'_>, name: &[u8]) -> Result<(), Violation> {
 }
 
 /// A log has no head that says where it ends: its messages follow each other from its progress on.
-fn log(change: &Change<'_>, name: &[u8]) -> Result<(), Violation> {
+fn log(change: &Change<'_>, repaired: &Repaired, name: &[u8]) -> Result<(), Violation> {
     let Both { before, after } = change.both(RecordKind::FanOutProgress, name, layout::progress);
     let (from, to) = (before.unwrap_or(0), after.unwrap_or(0));
     let row = |number: u64| [name, &number.to_be_bytes()].concat();
     let is_there = |number: u64| change.after(RecordKind::FanOutRow, &row(number)).is_some();
+    let was_there = |number: u64| {
+        let key = Key::from_bytes(&[&[RecordKind::FanOutRow as u8], &row(number)[..]].concat());
+        key.is_some_and(|key| repaired.has_taken(change.server, &key))
+    };
+    if decode::<LogId>(name).is_ok_and(|log| repaired.is_log_of_damaged(&log)) {
+        return Ok(());
+    }
     let wrong = |what: String| Err(Violation::now("counted", what, SHOULD));
     if to < from {
         return wrong(format!("the progress of a log goes back from {from} to {to}"));
@@ -149,7 +162,7 @@ fn log(change: &Change<'_>, name: &[u8]) -> Result<(), Violation> {
     }
     for (number, fate) in change.numbered(RecordKind::FanOutRow, name) {
         let is_right = match fate {
-            Fate::Made => number == to || (number > to && is_there(number - 1)),
+            Fate::Made => number == to || (number > to && (is_there(number - 1) || was_there(number - 1))),
             Fate::Dropped => (from..to).contains(&number),
             Fate::Rewritten | Fate::Absent => true,
         };

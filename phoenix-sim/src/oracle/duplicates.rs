@@ -46,6 +46,11 @@ impl Duplicates {
         Err(Violation::since("duplicates", what, should, earlier.event))
     }
 
+    /// Forgets the positions of a group from one on: they are given again. No text is shown twice all the same.
+    pub fn group_goes_back(&mut self, group: &GroupId, first: u64) {
+        self.positions.retain(|(_, of, position), _| of != group || *position < first);
+    }
+
     /// Forgets what has reached a user from the step `since` on.
     pub fn goes_back(&mut self, user: &UserId, since: u64) {
         self.positions.retain(|(of, _, _), arrival| of != user || arrival.step < since);

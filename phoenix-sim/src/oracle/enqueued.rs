@@ -3,18 +3,19 @@
 //! Clients drop what comes again, so duplicates in a queue cannot be seen from outside. This oracle reads the
 //! stores, with the homeservers' own keys.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use phoenix_core::{
-    codec::decode,
-    identifiers::{LogId, QsClientId},
+    identifiers::{Domain, LogId, QsClientId},
     store::Write,
 };
 
 use super::{
     journeys::Journeys,
-    layout,
-    rows::{LoggedMessage, Rows, is_delivery},
+    rows::{LoggedMessage, Rows, entry_name, is_delivery},
     violation::Violation,
 };
 
@@ -22,6 +23,13 @@ use super::{
 #[derive(Default)]
 pub struct Enqueued {
     queues: BTreeMap<QsClientId, Counts>,
+    /// The homeservers that each queue is at or gets deliveries from.
+    touched: BTreeMap<QsClientId, BTreeSet<Domain>>,
+    /// The homeservers whose stores were restored: what they deliver, or take in, may come twice or never.
+    excepted: BTreeSet<Domain>,
+    /// From which homeserver to which one the position of a stream was lost: what the one could not know to be
+    /// accepted comes once more.
+    repeated: BTreeSet<(Domain, Domain)>,
     /// Whether entries may have a marker besides: what waits too long for an answer may be dropped after it was
     /// delivered.
     pub may_mark_twice: bool,
@@ -36,11 +44,13 @@ struct Counts {
     markers: u64,
     /// Entries of the queue.
     made: u64,
+    /// The position behind its last entry.
+    end: u64,
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { due, markers, made } = self;
+        let Self { due, markers, made, .. } = self;
         write!(formatter, "{made} for {due} deliveries and {markers} markers of what is not authorised")
     }
 }
@@ -48,7 +58,9 @@ impl fmt::Display for Counts {
 impl Enqueued {
     /// Returns a violation if a queue has fewer entries than deliveries.
     pub fn missing(&self, journeys: &Journeys) -> Option<Violation> {
-        let (client, counts) = self.queues.iter().find(|(_, counts)| counts.made < counts.due)?;
+        let lacks =
+            |(client, counts): &(&QsClientId, &Counts)| counts.made < counts.due && !self.is_excepted(client);
+        let (client, counts) = self.queues.iter().find(lacks)?;
         let what = format!("{client:?} lacks entries: it has {counts}");
         let should = "The distributor of the recipient's homeserver enters each delivery into its queue.";
         Some(journeys.explain_missing(Violation::now("enqueued", what, should), *client))
@@ -66,7 +78,39 @@ impl Enqueued {
                 LogId::Stream { source, .. } if rows.is_dishonest(source) => counts.markers += 1,
                 LogId::Stream { .. } => {}
             }
+            let touched = self.touched.entry(client).or_default();
+            touched.extend([recipient.config.domain.clone(), logged.message.group_id.domain.clone()]);
         }
+    }
+
+    /// From now on, excepts queues of a homeserver whose store was restored, and those that it delivers to.
+    pub fn except_homeserver(&mut self, domain: &Domain) {
+        self.excepted.insert(domain.clone());
+    }
+
+    /// From now on, excepts what comes once more from a homeserver to another one.
+    pub fn except_repeats(&mut self, from: &Domain, to: &Domain) {
+        self.repeated.insert((from.clone(), to.clone()));
+    }
+
+    fn may_repeat(&self, queue: &QsClientId) -> bool {
+        let Some(touched) = self.touched.get(queue) else { return false };
+        self.repeated.iter().any(|(from, to)| touched.contains(from) && touched.contains(to))
+    }
+
+    fn is_excepted(&self, queue: &QsClientId) -> bool {
+        self.touched.get(queue).is_some_and(|touched| !touched.is_disjoint(&self.excepted))
+    }
+
+    /// Returns the position behind the last entry of each queue.
+    pub fn ends(&self) -> BTreeMap<QsClientId, u64> {
+        self.queues.iter().map(|(name, counts)| (*name, counts.end)).collect()
+    }
+
+    /// Returns the queues to which deliveries are under way.
+    pub fn behind(&self) -> BTreeSet<QsClientId> {
+        let behind = self.queues.iter().filter(|(_, counts)| counts.made < counts.due + counts.markers);
+        behind.map(|(name, _)| *name).collect()
     }
 
     /// Takes back what [`logged`](Self::logged) has counted: the store has lost the row.
@@ -84,11 +128,11 @@ impl Enqueued {
 
     /// Takes back what [`entered`](Self::entered) has counted: the store has lost the row.
     pub fn unmade(&mut self, write: &Write) {
-        if let Some(client) = owner(write.key.name())
-            && is_delivery(write)
+        if let Some((client, sequence)) = entry_name(write.key.name())
             && let Some(counts) = self.queues.get_mut(&client)
         {
-            counts.made -= 1;
+            counts.made -= u64::from(is_delivery(write));
+            counts.end = sequence;
         }
     }
 
@@ -97,13 +141,15 @@ impl Enqueued {
     /// # Errors
     /// The queue has more entries than there were deliveries for it.
     pub fn entered(&mut self, write: &Write, journeys: &Journeys) -> Result<(), Violation> {
-        let Some(client) = owner(write.key.name()) else { return Ok(()) };
+        let Some((client, sequence)) = entry_name(write.key.name()) else { return Ok(()) };
+        let is_excepted = self.is_excepted(&client) || self.may_repeat(&client);
+        let counts = self.queues.entry(client).or_default();
+        counts.end = sequence + 1;
         if !is_delivery(write) {
             return Ok(());
         }
-        let counts = self.queues.entry(client).or_default();
         counts.made += 1;
-        if self.may_mark_twice || counts.made <= counts.due + counts.markers {
+        if self.may_mark_twice || is_excepted || counts.made <= counts.due + counts.markers {
             return Ok(());
         }
         let what = format!("{client:?} has an entry twice: it has {counts}");
@@ -111,9 +157,4 @@ impl Enqueued {
             "A homeserver enters each delivery into a queue once, however often it is carried there.";
         Err(journeys.explain_twice(Violation::now("enqueued", what, should), client))
     }
-}
-
-/// Returns the client in whose queue an entry is.
-fn owner(name: &[u8]) -> Option<QsClientId> {
-    layout::numbered(name).and_then(|(of, _)| decode(of).ok())
 }

@@ -7,7 +7,7 @@ use phoenix_core::{
     identifiers::{GroupId, UserId},
 };
 
-use super::{observation::Observation, violation::Violation};
+use super::{observation::Observation, repaired::Repaired, violation::Violation};
 use crate::schedule::EventNumber;
 
 /// Every epoch that a member has been in.
@@ -23,21 +23,24 @@ pub struct Epochs {
 struct Epoch {
     authenticator: Vec<u8>,
     members: Option<BTreeSet<UserId>>,
-    /// The event in which the first member was seen in the epoch.
+    /// The event in which the first member was seen in the epoch, and the step of the world.
     event: EventNumber,
+    step: u64,
 }
 
 impl Epochs {
-    /// Compares the epochs that a client is in with those of others.
+    /// Compares the epochs that a client is in with those of others, except for groups that `repaired` excepts.
     ///
     /// # Errors
     /// Two members of one epoch hold different secrets or see different members.
-    pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
-        if let Event::EpochChanged { group, epoch, authenticator } = observation.event {
+    pub fn observe(&mut self, observation: &Observation<'_>, repaired: &Repaired) -> Result<(), Violation> {
+        if let Event::EpochChanged { group, epoch, authenticator } = observation.event
+            && !repaired.is_stuck(group)
+        {
             self.changes += 1;
             self.compare(observation, group, *epoch, authenticator, None)?;
         }
-        for view in observation.groups {
+        for view in observation.groups.iter().filter(|view| !repaired.is_stuck(&view.group_id)) {
             let members: BTreeSet<UserId> = view.members.iter().cloned().collect();
             let authenticator = &view.epoch_authenticator;
             self.compare(observation, &view.group_id, view.epoch, authenticator, Some(members))?;
@@ -53,8 +56,8 @@ impl Epochs {
         authenticator: &[u8],
         members: Option<BTreeSet<UserId>>,
     ) -> Result<(), Violation> {
-        let event = observation.number;
-        let seen = Epoch { authenticator: authenticator.to_vec(), members: members.clone(), event };
+        let (event, step) = (observation.number, observation.step);
+        let seen = Epoch { authenticator: authenticator.to_vec(), members: members.clone(), event, step };
         let known = self.epochs.entry((group.clone(), epoch)).or_insert(seen);
         let differs = |what: &str, known: &Epoch| {
             let user = observation.user_id;
@@ -74,6 +77,11 @@ impl Epochs {
             known.members = members;
         }
         Ok(())
+    }
+
+    /// Returns in which step of the world the first member was seen in an epoch.
+    pub fn began(&self, group: &GroupId, epoch: u64) -> Option<u64> {
+        self.epochs.get(&(group.clone(), epoch)).map(|epoch| epoch.step)
     }
 
     /// Returns the members of an epoch as far as they are known: those of the last epoch up to it that some

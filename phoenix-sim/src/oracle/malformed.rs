@@ -2,7 +2,7 @@
 //! else: a message is shown as one that cannot be read, a commit as one that cannot be followed, an invitation is
 //! declined. Nothing else suffers, as all other oracles check.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use phoenix_core::{
     client::Event,
@@ -114,8 +114,9 @@ impl Malformed {
         Ok(true)
     }
 
-    /// Returns a violation for each client that was not told, except for those in `except`.
-    pub fn untold(&self, owners: &Misdelivered, except: &BTreeSet<usize>) -> Vec<Violation> {
+    /// Returns a violation for each client that was not told, except for users and groups for which `excepts` is
+    /// true: an older copy, or a store that was restored or damaged, has lost what was to be told.
+    pub fn untold(&self, owners: &Misdelivered, excepts: impl Fn(usize, &GroupId) -> bool) -> Vec<Violation> {
         let untold = self.due.iter().filter(|due| !due.told);
         let violation = |due: &Due| {
             let user = owners.owner(&due.client)?;
@@ -124,7 +125,7 @@ impl Malformed {
                 format!("user {user} was not told of a damaged {damage:?} at position {position} of {group}");
             let should = format!("The client of user {user} tells of it: nothing is passed over in silence.");
             let violation = Violation::since("malformed", what, should, *event);
-            (!except.contains(&user)).then_some(violation)
+            (!excepts(user, group)).then_some(violation)
         };
         untold.filter_map(violation).collect()
     }

@@ -29,7 +29,9 @@ pub mod order;
 pub mod queues;
 pub mod refusals;
 pub mod refused;
+pub mod repaired;
 pub mod restored;
+pub mod reuse;
 pub mod rows;
 pub mod secrecy;
 pub mod tokens;
@@ -45,7 +47,7 @@ mod tests;
 mod violation;
 
 /// The names of all oracles, as failures show them. `drained` and `unfinished` judge the end of a world.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 22] = [
     "acknowledged",
     "allowances",
     "counted",
@@ -61,7 +63,9 @@ pub const NAMES: [&str; 20] = [
     "queues",
     "refusals",
     "refused",
+    "repaired",
     "restored",
+    "reuse",
     "secrecy",
     "tokens",
     "unfinished",
@@ -70,4 +74,5 @@ pub const NAMES: [&str; 20] = [
 
 pub use all::Oracles;
 pub use observation::{Moment, Observation};
+pub use repaired::Reader;
 pub use violation::{Stage, Violation};

@@ -113,6 +113,16 @@ impl Order {
         Ok(())
     }
 
+    /// Forgets the order of a group from a position on, and if it `is_stuck`, all its epochs.
+    pub fn group_goes_back(&mut self, group: &GroupId, first: u64, is_stuck: bool) {
+        self.positions.retain(|(of, position), _| of != group || *position < first);
+        self.message_epochs.retain(|(of, position), _| of != group || *position < first);
+        self.texts.retain(|(of, position), _| of != group || *position < first);
+        self.commits.retain(|(of, _), _| of != group || !is_stuck);
+        let of_group = self.seen.iter_mut().filter(|((_, of), _)| of == group);
+        of_group.for_each(|(_, seen)| seen.retain(|position, _| *position < first));
+    }
+
     /// Returns the last position of a group that a user has received. `None`: it has received nothing.
     pub fn last_seen(&self, user: &UserId, group: &GroupId) -> Option<u64> {
         self.seen.get(&(user.clone(), group.clone()))?.last_key_value().map(|(last, _)| *last)

@@ -3,35 +3,44 @@
 
 use phoenix_core::{client::Event, wire::fan_out::GapReason};
 
-use super::{excused::Excused, observation::Observation, restored::Restored, violation::Violation};
+use super::{
+    excused::Excused, observation::Observation, repaired::Repaired, restored::Restored, violation::Violation,
+};
 use crate::names;
 
 /// Checks an event that a client reports.
 ///
 /// # Errors
 /// The client cannot read or process an entry, or finds a marker in place of a message of one of its groups,
-/// and neither `restored` nor `excused` excepts it.
+/// and neither `restored` nor `excused` nor `repaired` excepts it.
 pub fn observe(
     observation: &Observation<'_>,
     restored: &Restored,
     excused: &Excused,
+    repaired: &Repaired,
 ) -> Result<(), Violation> {
     let user = observation.user_id;
-    let excepted = |group| restored.excepts(user, group) || excused.has_lost(user, group);
+    let excepted = |group| {
+        restored.excepts(user, group) || excused.has_lost(user, group) || repaired.excepts(user, group)
+    };
+    let may_miss = |group| excepted(group) || repaired.may_miss(user, group);
     let wrong = match observation.event {
         Event::Gap { group, reason, .. } => {
             // No plan exceeds a limit. Unauthorised deliveries are attacks, which `refused` checks.
             let own = observation.groups.iter().any(|view| view.group_id == *group);
-            (*reason != GapReason::NotAuthorised || own) && !excepted(group)
+            (*reason != GapReason::NotAuthorised || own) && !may_miss(group)
         }
         // Generated users invite their contacts only and attackers invite no one, so no invitation is
         // declined.
         Event::Declined { group, .. }
         | Event::Missing { group, .. }
-        | Event::MessageUnreadable { group, .. }
-        | Event::CommitUnprocessable { group, .. } => !excepted(group),
+        | Event::CommitUnprocessable { group, .. } => !may_miss(group),
+        Event::MessageUnreadable { group, .. } => !excepted(group),
         // An older copy cannot read on behind a key that it has not got.
-        Event::QueueUnreadable { .. } => !restored.is_older(user) && !restored.has_gone_back(user),
+        Event::QueueUnreadable { direct, .. } => {
+            let is_damaged = !*direct && repaired.is_queue_damaged(user);
+            !restored.is_older(user) && !restored.has_gone_back(user) && !is_damaged
+        }
         Event::Removed(_) => true,
         Event::Registered
         | Event::ConnectionRequested(_)

@@ -28,13 +28,10 @@ impl Refusals {
             self.unasked.insert(hash);
         }
         let Ok((operation, envelope)) = RequestEnvelope::read(request) else { return Ok(()) };
-        match self.permitted.permits(
-            operation,
-            refusal,
-            self.unasked.contains(&hash),
-            now - envelope.timestamp,
-            now,
-        ) {
+        let (is_repeated, age) = (self.unasked.contains(&hash), now - envelope.timestamp);
+        let elapsed = now - self.permitted.start;
+        let of_harm = || self.permitted.harms.permits(operation, refusal, &envelope.service_domain, elapsed);
+        match self.permitted.permits(operation, refusal, is_repeated, age, now).or_else(of_harm) {
             Some(_) => Ok(()),
             None => {
                 let what = format!("an honest caller's {operation:?} was refused: {refusal}");

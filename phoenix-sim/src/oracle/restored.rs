@@ -179,10 +179,15 @@ impl Restored {
         }
     }
 
-    /// Checks an event that a client shows for the first time.
+    /// Forgets the messages of a group from a position on.
+    pub fn group_goes_back(&mut self, group: &GroupId, first: u64) {
+        self.ciphertexts.retain(|(of, position), _| of != group || *position < first);
+    }
+
+    /// Notes an event that a client shows for the first time.
     ///
     /// # Errors
-    /// One ciphertext was ordered for two texts, or a client says for no reason that it is an older copy.
+    /// A client says for no reason that it is an older copy.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         match (observation.event, self.older.get_mut(observation.user_id)) {
             (Event::OldCopy, Some(older)) => {
@@ -204,6 +209,14 @@ impl Restored {
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// Checks the message that an event tells of.
+    ///
+    /// # Errors
+    /// One ciphertext was ordered for two texts.
+    pub fn distinguishes(&mut self, observation: &Observation<'_>) -> Result<(), Violation> {
         let (Event::Message { group, position, text, .. }
         | Event::MessageAcknowledged { group, position, text, .. }) = observation.event
         else {

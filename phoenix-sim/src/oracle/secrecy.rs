@@ -41,7 +41,7 @@ struct Position {
 }
 
 impl Secrecy {
-    /// Notes that the store of homeserver `server` has lost a commit: the keys before it are present ones again.
+    /// Notes that the store of homeserver `server` has lost commits: the keys before them are present ones again.
     pub fn forgets(&mut self, server: usize) {
         self.past.remove(&server);
     }

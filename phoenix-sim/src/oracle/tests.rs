@@ -17,6 +17,7 @@ use super::{
     counted,
     effects::{Effects, Served},
     kept,
+    repaired::Repaired,
     rows::{Homeserver, Rows},
     secrecy::Secrecy,
     waiting,
@@ -77,8 +78,8 @@ impl Store {
         let commit = self.commit(wanted);
         let Self { rows, disk, secrecy, .. } = self;
         let change = Change::new(rows, 0, disk, &commit);
-        let checked = counted::commits(&change)
-            .and_then(|()| waiting::commits(&change))
+        let checked = counted::commits(&change, &Repaired::default())
+            .and_then(|()| waiting::commits(&change, &Repaired::default()))
             .and_then(|()| kept::commits(&change, START))
             .and_then(|()| secrecy.commits(&change, START));
         checked.map_err(|violation: Violation| violation.oracle)?;

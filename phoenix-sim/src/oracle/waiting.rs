@@ -1,6 +1,6 @@
 //! R3 — what waits has its timer: a log with messages to distribute, a stream with entries to deliver or to
 //! pass over. It is checked at each commit, so that no scan and no later message hides that a timer was
-//! forgotten.
+//! forgotten. Where the head of a group is damaged, its log may go on where nothing looks for it: that is excepted.
 
 use std::collections::BTreeSet;
 
@@ -14,6 +14,7 @@ use phoenix_core::{
 use super::{
     change::Change,
     layout::{self, StreamEnd, StreamStart},
+    repaired::Repaired,
     violation::Violation,
 };
 use crate::names;
@@ -22,10 +23,14 @@ use crate::names;
 ///
 /// # Errors
 /// Something will wait in one of them that has no timer.
-pub fn commits(change: &Change<'_>) -> Result<(), Violation> {
+pub fn commits(change: &Change<'_>, repaired: &Repaired) -> Result<(), Violation> {
     let timers: BTreeSet<Timer> = change.written().filter_map(|(key, _)| timer_of(key)).collect();
-    let forgotten =
-        |timer: &Timer| change.after(RecordKind::Timer, &encode(timer)).is_none() && waits(change, timer);
+    let is_excepted =
+        |timer: &Timer| matches!(timer, Timer::Distribute(log) if repaired.is_log_of_damaged(log));
+    let forgotten = |timer: &Timer| {
+        let is_set = change.after(RecordKind::Timer, &encode(timer)).is_some();
+        !is_set && waits(change, timer) && !is_excepted(timer)
+    };
     match timers.into_iter().find(forgotten) {
         Some(timer) => {
             let what = format!("what waits for the timer {} has no such timer", names::timer(&timer));

@@ -80,6 +80,64 @@ pub enum FaultKind {
         /// The indices of the users whose devices fail with it: saves under way never reach them.
         users: Vec<usize>,
     },
+    /// All processes of a homeserver stop, its store is replaced by a copy, and they start again when the
+    /// fault ends. What was spent or accepted since then can be spent and accepted once more: this is for worlds in
+    /// which no one attacks.
+    StoreRestored {
+        /// The index of the homeserver.
+        server: usize,
+        /// How long before the fault the copy is made, or as soon after that as all users of the homeserver
+        /// are registered: there is no way back yet for a client that its homeserver does not know.
+        age: Duration,
+    },
+    /// A row of a homeserver's store is lost or damaged, as soon as there is one.
+    DamagedRow {
+        /// The index of the homeserver.
+        server: usize,
+        /// Of which kind.
+        rows: DamagedRows,
+        /// Which of them, counted from 0 and around.
+        #[serde(default, skip_serializing_if = "is_default")]
+        number: usize,
+        /// What becomes of it.
+        damage: Damage,
+    },
+}
+
+/// A kind of rows that are damaged, named by what the damage concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DamagedRows {
+    /// No one: the node that works on some timers.
+    Lease,
+    /// No one: the kept keys of a peer.
+    PeerKeys,
+    /// No one: how much a peer has delivered.
+    InboundSource,
+    /// No one: the budget of first contacts.
+    FirstContacts,
+    /// One client: an entry of its queue.
+    QueueEntry,
+    /// One log: a message on its way to its recipients.
+    FanOutRow,
+    /// One destination: an entry of an outbound stream.
+    OutboundEntry,
+    /// One source: the position of a stream.
+    InboundStream,
+    /// One group: its head.
+    GroupHead,
+    /// One group: a section of its state.
+    GroupSection,
+}
+
+/// What becomes of a damaged row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Damage {
+    /// It is gone.
+    Removed,
+    /// One of its bytes is another one.
+    Changed,
 }
 
 /// What a client is restored from.

@@ -14,6 +14,7 @@ use crate::disk::StoreFaults;
 use super::{
     bounds::Bound,
     faults::{DeviceCopy, Fault, FaultKind},
+    harms::Harms,
     world::{Plan, ServerPlan},
 };
 
@@ -41,9 +42,12 @@ pub struct Leniency {
     is_overheard: bool,
     /// What there is little of.
     scarce: Vec<Bound>,
+    /// The stores that are harmed.
+    pub harms: Harms,
     /// When what goes wrong has been over for long.
     calm_from: Duration,
-    start: Timestamp,
+    /// When the world begins.
+    pub start: Timestamp,
 }
 
 impl Plan {
@@ -58,6 +62,7 @@ impl Plan {
             older_copies: self.restores_clients(),
             is_overheard: !self.attempts.is_empty() || !self.loans.is_empty(),
             scarce: Bound::ALL.into_iter().filter(|bound| self.is_small(*bound)).collect(),
+            harms: self.harms(),
             calm_from: self.faults_end + AFTERMATH,
             start: self.start,
         }

@@ -10,6 +10,7 @@
 //! * `faults`: what goes wrong at a time that the plan names.
 //! * `bounds`: what homeservers and clients have little of.
 //! * `packages`: how many packages clients publish.
+//! * `harms`: what they may meet where a store is restored or damaged.
 //! * `leniency`: what honest users may meet in a world.
 //! * `rest`: when everything must have settled.
 //! * [`durations`]: durations as people write them.
@@ -22,6 +23,7 @@ mod config;
 mod differences;
 pub mod durations;
 mod faults;
+mod harms;
 mod intents;
 mod leniency;
 mod moments;
@@ -33,7 +35,8 @@ pub mod text;
 mod world;
 
 pub use bounds::Bound;
-pub use faults::{DeviceCopy, Fault, FaultKind};
+pub use faults::{Damage, DamagedRows, DeviceCopy, Fault, FaultKind};
+pub use harms::Harms;
 pub use intents::{Action, GroupNumber, Intent};
 pub use leniency::Leniency;
 pub use packages::Packages;

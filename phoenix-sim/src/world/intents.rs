@@ -46,6 +46,9 @@ impl World {
             }
             (_, None) => return Ok(()),
         };
+        if let Action::Send { text, .. } = &action {
+            self.oracles.repaired.begins(text, self.trace.count());
+        }
         self.users[user].begun.insert(intent, Begun { intent: number, kept: Kept::Not });
         self.drive_user(user)
     }
@@ -85,7 +88,14 @@ impl World {
             return;
         }
         self.report.fault("failed intents");
-        self.try_again(intent);
+        let group = self.plan.intents[intent].action.group().and_then(|group| self.groups.get(&group));
+        let user = &self.users[user].id;
+        if group.is_some_and(|group| self.oracles.repaired.has_lost(user, group)) {
+            // Whoever tried for ever would have no tokens left for other groups.
+            self.given_up.insert(intent);
+        } else {
+            self.try_again(intent);
+        }
     }
 
     fn is_possible(&self, user: usize, action: &Action) -> bool {

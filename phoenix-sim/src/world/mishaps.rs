@@ -7,6 +7,9 @@ impl World {
     /// Schedules the stages of a mishap.
     pub(super) fn schedule_mishap(&mut self, fault: usize) {
         let at = self.plan.faults[fault].at;
+        if let FaultKind::StoreRestored { age, .. } = self.plan.faults[fault].kind {
+            self.after(at.saturating_sub(age), Event::Mishap { fault, stage: Stage::Prepares });
+        }
         self.after(at, Event::Mishap { fault, stage: Stage::Begins });
     }
 
@@ -22,7 +25,14 @@ impl World {
                 self.servers[server].doom = Some(Doom { fault, commits });
             }
             (FaultKind::PowerFailure { server, users, .. }, _) => self.fail_power(server, &users, of.lasts),
-            (FaultKind::Pause { .. }, Stage::Strikes)
+            (FaultKind::StoreRestored { server, .. }, Stage::Prepares) => self.copy_store(server, fault),
+            (FaultKind::StoreRestored { server, .. }, Stage::Begins) => {
+                self.restore_store(server, fault, of.lasts);
+            }
+            (FaultKind::DamagedRow { server, rows, number, damage }, _) => {
+                self.damage_row(fault, server, rows, number, damage);
+            }
+            (FaultKind::Pause { .. } | FaultKind::StoreRestored { .. }, _)
             | (
                 FaultKind::Crash { .. }
                 | FaultKind::Partition { .. }

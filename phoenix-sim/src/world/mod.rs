@@ -11,12 +11,13 @@
 //! * `requests`, `processes`, `timers`, `stores`: the homeservers and the network between them.
 //! * `users`, `clients`, `intents`, `giving_up`, `attempts`, `malice`: the honest and the dishonest who use them.
 //! * `naming`: what failures call all of them.
-//! * `faults`, `mishaps`, `pauses`, `power`, `settling`: what goes wrong, and the end of it.
+//! * `faults`, `damage`, `mishaps`, `pauses`, `power`, `restores`, `settling`: what goes wrong, and the end of it.
 //! * `run`: the loop, which handles one event after the other.
 
 mod attempts;
 mod call;
 mod clients;
+mod damage;
 mod event;
 mod faults;
 mod giving_up;
@@ -31,6 +32,7 @@ mod power;
 mod process;
 mod processes;
 mod requests;
+mod restores;
 mod run;
 mod settling;
 mod setup;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phoenix_core::client::Client;
+use phoenix_core::{client::Client, identifiers::GroupId};
 
 use super::{event::Event, state::World};
 use crate::{
@@ -23,6 +23,7 @@ impl World {
     }
 
     pub(super) fn check_settled(&mut self) -> Result<(), Violation> {
+        self.give_up_what_is_lost();
         let since = self.clock.elapsed().saturating_sub(self.plan.faults_end);
         match self.unsettled() {
             None => self.is_settled = true,
@@ -35,23 +36,29 @@ impl World {
     /// Returns something that must still happen: a violation, if the bound has passed.
     fn unsettled(&self) -> Option<Violation> {
         let journeys = &self.oracles.journeys;
-        let lost = self.oracles.lost().into_iter().next();
+        // Who is not told that its queue was restored does not know what it has lost, either.
+        let untold_of_queue = self.oracles.repaired.unsaid().into_iter().next();
+        let lost = || self.oracles.lost().into_iter().next();
         let unsaid = || self.oracles.restored.unsaid().into_iter().next();
         // A marker stands for many deliveries.
         let is_complete = !self.oracles.excused.permitted.permits_gaps();
         let not_enqueued = || self.oracles.enqueued.missing(journeys).filter(|_| is_complete);
         let unmarked = || self.oracles.refused.unmarked().into_iter().next().filter(|_| is_complete);
         let untold = || {
-            let is_older = |user: &usize| self.oracles.restored.has_gone_back(&self.users[*user].id);
-            let older = (0..self.users.len()).filter(is_older).collect();
-            self.oracles.malformed.untold(&self.oracles.misdelivered, &older).into_iter().next()
+            let excepts = |user: usize, group: &GroupId| {
+                let user = &self.users[user].id;
+                self.oracles.restored.has_gone_back(user) || self.oracles.repaired.may_miss(user, group)
+            };
+            self.oracles.malformed.untold(&self.oracles.misdelivered, excepts).into_iter().next()
         };
         let undrained = || {
             let checks =
                 self.servers.iter().map(|server| drained::check(server.domain.as_str(), &server.disk));
             checks.filter_map(Result::err).next()
         };
-        lost.or_else(unsaid)
+        untold_of_queue
+            .or_else(lost)
+            .or_else(unsaid)
             .or_else(not_enqueued)
             .or_else(unmarked)
             .or_else(untold)
@@ -79,8 +86,17 @@ impl World {
             let what = format!("{wanted} intents of users are not finished: {intents}");
             return violation(what, "Once the faults have ended, users succeed at what they want.");
         }
-        let is_idle = |user: &User| user.has_left || user.client.as_ref().is_some_and(Client::is_idle);
-        if let Some(user) = self.users.iter().position(|user| !is_idle(user)) {
+        // What waits for a group in which nothing need work may wait.
+        let may_wait = |user: usize, client: &Client| {
+            let mut groups = client.under_way().into_iter().map(|intent| intent.group);
+            groups.all(|group| group.is_some_and(|group| self.is_lost_to(user, &group)))
+        };
+        let is_idle = |user: usize| {
+            let User { has_left, client, .. } = &self.users[user];
+            let is_done = |client: &Client| client.is_idle() || may_wait(user, client);
+            *has_left || client.as_ref().is_some_and(is_done)
+        };
+        if let Some(user) = (0..self.users.len()).find(|user| !is_idle(*user)) {
             let what = format!("the client of user {user} is not idle: {}", self.under_way(user));
             return violation(what, "Once the faults have ended, clients finish what they are about.");
         }

@@ -156,7 +156,10 @@ impl World {
                     }
                     self.after(fault.at, Event::DoomClient { user, fault: number });
                 }
-                FaultKind::Pause { .. } | FaultKind::PowerFailure { .. } => self.schedule_mishap(number),
+                FaultKind::Pause { .. }
+                | FaultKind::PowerFailure { .. }
+                | FaultKind::StoreRestored { .. }
+                | FaultKind::DamagedRow { .. } => self.schedule_mishap(number),
             }
         }
     }

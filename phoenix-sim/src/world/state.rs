@@ -188,6 +188,11 @@ impl World {
         &mut self.users
     }
 
+    /// The group with this number in the plan, once it exists.
+    pub fn group(&self, number: GroupNumber) -> Option<&GroupId> {
+        self.groups.get(&number)
+    }
+
     /// The world's clock, which is right. Those of homeservers and users are off by their `skew`.
     pub fn clock(&self) -> Clock {
         self.clock

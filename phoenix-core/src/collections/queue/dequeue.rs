@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::head::{Entry, FIRST_CHUNK, Head, Queue};
 use crate::{
     codec::List,
+    config::Plant,
     crypto::ratchet::QueueEntry,
     error::Refusal,
     limits::{MAX_ACKNOWLEDGED, MAX_DEQUEUE},
@@ -28,7 +29,8 @@ pub(crate) fn dequeue<Q: Queue>(
     range: &DequeueRange,
 ) -> Result<DequeueReply, Interrupt> {
     let mut head: Head<Q> = transaction.get(name)?.ok_or(Refusal::Unauthenticated)?;
-    let restored = !head.is_continued(transaction, name, range)?;
+    let continued = head.is_continued(transaction, name, range)?;
+    let restored = !continued && !transaction.planted(Plant::KeepGeneration);
     if restored {
         let remaining = head.start_generation(transaction, name, range)?;
         if remaining > 0 {
@@ -78,8 +80,8 @@ fn read<Q: Queue>(
             transaction.load((sequence..loaded).map(|sequence| Entry::<Q>::key(name, sequence)))?;
             chunk = (2 * chunk).min(LARGEST_CHUNK);
         }
-        let entry = Entry::<Q>::get(transaction, name, sequence)?;
-        let entry = entry.ok_or(Refusal::StoredData { kind: Q::ENTRY as u8 })?;
+        // The owner passes over what is lost, and its groups notice.
+        let Some(entry) = Entry::<Q>::get(transaction, name, sequence)? else { continue };
         size += tls_codec::Size::tls_serialized_len(&entry);
         if size > MAX_REPLY && !entries.is_empty() {
             break;

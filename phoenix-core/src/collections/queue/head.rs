@@ -18,6 +18,7 @@ use crate::{
     limits::MAX_LISTED_GROUPS,
     operation::{Interrupt, Transaction},
     rates::Window,
+    rng::Random,
     store::{Key, Record, RecordKind},
     wire::queues::queue_name,
 };
@@ -81,12 +82,14 @@ impl<Q: Queue> Entry<Q> {
         Key::of::<Self>(&EntryName { queue: queue.clone(), sequence })
     }
 
+    /// Returns the entry with this sequence number. `None` if it is lost or damaged: its owner goes on with
+    /// the next one.
     pub fn get(
         transaction: &mut Transaction<'_>,
         queue: &Q::Name,
         sequence: u64,
     ) -> Result<Option<QueueEntry>, Interrupt> {
-        let row: Option<Self> = transaction.get(&EntryName { queue: queue.clone(), sequence })?;
+        let row = transaction.read::<Self>(&EntryName { queue: queue.clone(), sequence })?.intact();
         Ok(row.map(|row| row.entry))
     }
 
@@ -159,7 +162,11 @@ impl<Q: Queue> Head<Q> {
             let entry = self.ratchet.rotate(transaction.random(), &associated, now)?;
             Entry::<Q>::put(transaction, name, entry);
         }
-        let entry = self.ratchet.append(transaction.random(), &associated, message)?;
+        let entry = if transaction.planted(Plant::FixedNonce) {
+            self.ratchet.append(&mut Random::from_seed([0; 32]), &associated, message)?
+        } else {
+            self.ratchet.append(transaction.random(), &associated, message)?
+        };
         Entry::<Q>::put(transaction, name, entry);
         transaction.put(name, self);
         Ok(())

@@ -351,3 +351,34 @@ fn a_long_queue_that_was_restored_goes_in_steps_before_it_starts_anew() {
         assert_eq!(rows, 1, "nothing of the old generation is left");
     }
 }
+
+/// The owner passes over it, and what is behind it arrives.
+#[test]
+fn an_entry_that_is_lost_or_damaged_holds_up_no_other() {
+    for is_lost in [true, false] {
+        let mut fixture = Fixture::new();
+        let home = fixture.home.clone();
+        let mut group = fixture.group(Flag::No);
+        let mut owner = Owner::new(&fixture, false);
+        assert_eq!(owner.read(&mut fixture), []);
+        send(&mut fixture, &mut group, 3);
+        let client = fixture.alice.client;
+        let store = fixture.world.store_mut(&home);
+        let keys = store.keys_of(RecordKind::FanOutQueueEntry).into_iter();
+        let keys: Vec<Key> = keys.filter(|key| key.name().starts_with(&client.0)).collect();
+        let [.., second, _] = keys.as_slice() else { panic!("{keys:?}") };
+        if is_lost {
+            store.remove(second);
+        } else {
+            store.get_mut(second).unwrap().bytes.truncate(9);
+        }
+        let next = owner.reader.next_sequence();
+        let reply = owner.dequeue(&mut fixture, next, 500).unwrap();
+        let sequences: Vec<u64> = reply.entries.iter().map(|entry| entry.sequence - next).collect();
+        assert_eq!(sequences, [0, 2]);
+        let name = fan_out_queue_name(&client);
+        assert!(reply.entries.iter().all(|entry| owner.reader.open_or_skip(&name, entry).is_ok()));
+        send(&mut fixture, &mut group, 1);
+        assert_eq!(positions(&owner.read(&mut fixture)), [(3, None)]);
+    }
+}

@@ -43,7 +43,9 @@ impl Serve for EnqueueFederated {
         transaction.config().federation.check(Direction::Inbound, &content.source)?;
         let name = InboundName { source: content.source.clone(), stream_id: content.stream_id };
         load(transaction, &name)?;
-        let mut source: InboundSource = transaction.get(&content.source)?.unwrap_or_default();
+        // What is damaged begins anew, as if it were lost: the source goes on from where it is.
+        let source = transaction.read::<InboundSource>(&content.source)?.intact();
+        let mut source = source.unwrap_or_default();
         source.check_rate(transaction.context())?;
         check_time(transaction.context(), content)?;
         check_signature(transaction, frame)?;
@@ -54,7 +56,7 @@ impl Serve for EnqueueFederated {
         source.charge(transaction.context(), parts(content));
         transaction.put(&content.source, &source);
         transaction.savepoint();
-        let stream = transaction.get(&name)?;
+        let stream = transaction.read::<InboundStream>(&name)?.intact();
         source.note_stream(transaction, &name)?;
         let mut stream = stream.unwrap_or_else(|| InboundStream::begin(transaction, &content.payload));
         let more = match &content.payload {

@@ -185,3 +185,19 @@ fn under_another_service_key_nothing_is_lost() {
     world.install(A, |_, _| ());
     assert_all(&mut world, &mut members, 3, "with the right key");
 }
+
+#[test]
+fn a_message_that_is_lost_is_reported_and_those_behind_it_arrive() {
+    for (per_commit, lost) in [(3, 0), (3, 1), (128, 0), (128, 1)] {
+        let (mut world, mut members) = scene(per_commit);
+        let key = world.server(A).store.keys_of(RecordKind::FanOutRow)[lost].clone();
+        world.server(A).store.remove(&key);
+        assert!(world.settle(LONG));
+        let expected: Vec<u64> = (0..3).filter(|position| *position != lost as u64).collect();
+        for member in &mut members {
+            assert_eq!(member.positions(&mut world, &group(A, 1)), expected);
+        }
+        assert_eq!(reports(&world), [(lost as u64, true)]);
+        assert_eq!((world.count(A, RecordKind::FanOutRow), world.count(A, RecordKind::Timer)), (0, 0));
+    }
+}

@@ -7,6 +7,7 @@ use crate::{
     credentials::{Fingerprint, KeyId},
     crypto::sign::VERIFICATIONS,
     error::Refusal,
+    store::RecordKind,
     testing::{
         fixtures::{Fixture, Sample},
         samples::sample_request,
@@ -197,4 +198,17 @@ fn equal_questions_are_equal_bytes_so_that_a_driver_can_make_them_one() {
     assert!(asks.len() >= 3 && asks.iter().all(|ask| **ask == *asks[0]));
     let envelope: RequestEnvelope = decode(&asks[0].request).unwrap();
     assert_eq!((envelope.token, envelope.authentication), (None, None));
+}
+
+#[test]
+fn a_kept_set_that_is_damaged_is_fetched_again() {
+    let mut fixture = Fixture::new();
+    let before = fetches(&fixture);
+    let away = fixture.away.clone();
+    let store = fixture.world.store_mut(&away);
+    for key in store.keys_of(RecordKind::PeerKeys) {
+        store.get_mut(&key).unwrap().bytes.truncate(9);
+    }
+    assert_eq!(ask(&mut fixture), None);
+    assert_eq!(fetches(&fixture), before + 1);
 }

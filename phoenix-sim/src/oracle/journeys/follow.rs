@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, num::NonZeroU64, ops::Range};
 use phoenix_core::{
     client::Event,
     codec::decode,
-    identifiers::{Domain, LogId, QsClientId},
+    identifiers::{Domain, GroupId, LogId, QsClientId},
     store::{Commit, RecordKind, Row, Write},
 };
 
@@ -34,8 +34,9 @@ impl Journeys {
         let Some(ours) = rows.domain(row.0).cloned() else { return };
         let name = (logged.message.group_id.clone(), logged.message.position);
         let is_ordered = matches!(logged.log, LogId::Group(_));
-        let next = Ordered { number: self.messages.len() as MessageNumber, event: NonZeroU64::new(number) };
+        let next = Ordered { number: self.ordered, event: NonZeroU64::new(number) };
         let message = if is_ordered {
+            self.ordered += 1;
             self.messages.entry(name).or_insert(next).number
         } else {
             // What no delivery service has ordered is an attacker's.
@@ -123,6 +124,11 @@ impl Journeys {
         if let Some(journey) = self.journeys.get_mut(&(message, entry.0)) {
             (journey.entered, journey.entered_again) = (journey.entered_again, None);
         }
+    }
+
+    /// Forgets the messages of a group from a position on: others get their positions.
+    pub fn group_goes_back(&mut self, group: &GroupId, first: u64) {
+        self.messages.retain(|(of, position), _| of != group || *position < first);
     }
 
     /// Notes that entries of a queue were returned to its owner.

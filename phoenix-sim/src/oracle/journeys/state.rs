@@ -19,6 +19,8 @@ pub type RowName = (usize, Vec<u8>);
 /// The journeys of all messages.
 #[derive(Debug, Default)]
 pub struct Journeys {
+    /// How many messages were ordered.
+    pub(super) ordered: MessageNumber,
     /// By group and position.
     pub(super) messages: BTreeMap<(GroupId, u64), Ordered>,
     /// By message and queue.

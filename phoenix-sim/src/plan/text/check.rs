@@ -80,7 +80,9 @@ fn fault(plan: &Plan, fault: &Fault) -> Result<(), PlanError> {
             homeserver(plan, *server)?;
             users.iter().try_for_each(|of| user(plan, *of))
         }
-        FaultKind::ServerClock { server, .. } => homeserver(plan, *server),
+        FaultKind::ServerClock { server, .. }
+        | FaultKind::StoreRestored { server, .. }
+        | FaultKind::DamagedRow { server, .. } => homeserver(plan, *server),
         FaultKind::UserClock { user: of, .. } | FaultKind::ClientCrash { user: of, .. } => user(plan, *of),
     }
 }
