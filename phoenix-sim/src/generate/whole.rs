@@ -21,8 +21,8 @@ pub fn plan(settings: &Settings) -> Plan {
     // What is lost with rows of a store could not be told from what is lost for another reason.
     let harms = repair::harms(&seed, settings, &phases);
     let is_whole = harms.is_empty();
-    let scarcity = Some(Scarcity::of(&mut random("scarcity"), settings.seed));
-    let scarcity = scarcity.filter(|_| is_whole).unwrap_or_default();
+    let scarcity =
+        if is_whole { Scarcity::of(&mut random("scarcity"), settings.seed) } else { Scarcity::default() };
     scarcity.apply(&mut random("bounds"), &phases, &mut plan.servers);
     scarcity.crowd(&phases, &mut plan.intents);
     plan.packages = scarcity.packages();
