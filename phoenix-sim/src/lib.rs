@@ -47,7 +47,8 @@
 //! # Which bounds are met
 //!
 //! In two worlds of three, homeservers and clients have little of something: of room in queues and outboxes, of
-//! rates, of tokens, of packages. Reports count how often each [`Bound`](plan::Bound) was met, and a run of at
+//! rates, of tokens, of packages. One of these bounds follows from the seed, so that each comes in some of any
+//! 50 seeds in a row. Reports count how often each [`Bound`](plan::Bound) was met, and a run of at
 //! least 200 worlds fails if one was met in none. Where a bound is met, a member is told by a marker that it
 //! cannot follow a group any further; what is behind its last message there is excused, and nothing else.
 //!
@@ -64,8 +65,17 @@
 //! world has no faults that may lose an effect: the outcome of every commit is known, and a commit that
 //! outlives the crash of its process is applied before the restart. Everything settles there as elsewhere.
 //!
-//! In a third of the worlds of minutes queues are rotated, and streams begin new epochs, within a minute; in a third
-//! clients get few tokens a minute.
+//! In a third of the worlds of minutes queues are rotated, and streams begin new epochs, within a minute; in a
+//! quarter token keys retire within minutes.
+//!
+//! # What a harmed store loses
+//!
+//! In a quarter of the worlds a store is harmed: it is restored from a backup that is seconds to a minute old, or
+//! single rows of it are removed or changed. What it had acknowledged since the backup is lost, and nothing else:
+//! who must learn of it does (`repaired`), no key meets a nonce twice (`reuse`), and whom it does not concern goes
+//! on. What others were told meanwhile stays true for them, so such a world has no attackers, no older copies of
+//! devices, no wrong clocks and no scarcity: what is lost for another reason could not be told apart. What honest
+//! callers may be told there is as exact as elsewhere ([`Harms`](plan::Harms)).
 //!
 //! # How clients crash
 //!
