@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix_core::{
-    client::Event,
+    client::{ClientError, Event},
     identifiers::{Domain, GroupId, UserId},
 };
 
@@ -21,6 +21,8 @@ pub struct Excused {
     pub permitted: Leniency,
     /// The first position that is excused.
     from: BTreeMap<(UserId, GroupId), u64>,
+    /// The users whose clients cannot follow the group of some connection, and so have no contact of it.
+    unconnected: BTreeSet<UserId>,
     /// From which homeserver to which one entries were forgotten, with whom to tell: far too many waited.
     forgotten: BTreeSet<(Domain, Domain)>,
 }
@@ -28,8 +30,19 @@ pub struct Excused {
 impl Excused {
     /// Takes in what a client is told. Returns the group that it cannot follow any more, if that is permitted.
     pub fn observe<'a>(&mut self, observation: &Observation<'a>, order: &Order) -> Option<&'a GroupId> {
+        let user = observation.user_id;
         let group = match observation.event {
-            Event::Gap { group, reason, .. } if self.permitted.permits_gap(*reason) => group,
+            Event::Gap { group, reason, .. } if self.permitted.permits_gap(*reason) => {
+                if observation.groups.iter().any(|view| view.connection && view.group_id == *group) {
+                    self.unconnected.insert(user.clone());
+                }
+                group
+            }
+            Event::Declined { group, reason: ClientError::NotAContact(_) }
+                if self.unconnected.contains(user) =>
+            {
+                group
+            }
             Event::Missing { group, .. } if self.permitted.permits_missing() => group,
             Event::Declined { group, .. } | Event::CommitUnprocessable { group, .. }
                 if self.permitted.permits_declining() =>
@@ -38,7 +51,6 @@ impl Excused {
             }
             _ => return None,
         };
-        let user = observation.user_id;
         let from = order.last_seen(user, group).map_or(0, |last| last + 1);
         self.from.entry((user.clone(), group.clone())).or_insert(from);
         Some(group)
