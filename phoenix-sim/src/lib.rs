@@ -32,8 +32,8 @@
 //! | [`network`] | messages are delayed, overtake each other, are lost, are duplicated; the network partitions |
 //! | [`disk`] | reads fail; rows of one read are of different times; commits conflict or have an unknown outcome |
 //! | [`plan`] | processes crash at any step and restart; commits on their way to the store may outlive the crash |
-//! | [`plan`] | in one world of eight, the store of a homeserver is restored from a backup |
-//! | [`plan`] | in another of eight, rows of a store are lost or damaged |
+//! | [`plan`] | in one world of eight, all of odd seeds, the store of a homeserver is restored from a backup |
+//! | [`plan`] | in another of ten, rows of a store are lost or damaged |
 //! | [`plan`] | processes pause for milliseconds to minutes, beyond their leases, and go on with what has arrived |
 //! | [`plan`] | clocks of homeservers and devices are set wrong, and right again |
 //! | [`journal`] | power fails: commits that no one has seen yet are rolled back, saves under way are lost |

@@ -157,7 +157,7 @@ fn check_request(pass: &mut Pass<'_>, request: &ConnectionRequest) -> Result<(),
     // The queue does not deliver the request again: wait until its homeserver is back.
     match pass.take_failure() {
         None => {}
-        Some(ClientError::Unanswered { .. }) if pass.now().since(pass.since()) < LONGEST_WAIT => {}
+        Some(error) if error.may_pass() && pass.now().since(pass.since()) < LONGEST_WAIT => {}
         Some(error) => return Err(error.into()),
     }
     pass.verify_client(&content.sender)?;

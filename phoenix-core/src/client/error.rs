@@ -14,7 +14,7 @@ use crate::{
         sign::InvalidSignature,
         tokens::TokenError,
     },
-    error::Refusal,
+    error::{Advice, Refusal},
     identifiers::{Domain, UserId},
 };
 
@@ -118,6 +118,15 @@ impl ClientError {
     /// Something that was received contradicts itself or the protocol.
     pub(super) const fn dishonest(what: &'static str) -> Self {
         Self::Dishonest(Cow::Borrowed(what))
+    }
+
+    /// Whether the same may succeed later: the homeserver did not answer, or said when to come back.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unanswered { .. } => true,
+            Self::Refused(refusal) => matches!(refusal.advice(), Advice::Retry(_)),
+            _ => false,
+        }
     }
 
     /// Keeps the text of an MLS error: openmls has an error type for each call.

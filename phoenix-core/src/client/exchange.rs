@@ -199,7 +199,7 @@ impl Pass<'_> {
     /// Has tokens fetched: again and again, if that is how long the request is sent.
     fn after_tokens(&mut self, domain: Domain, patience: Patience) -> Interrupt {
         match self.take_failure() {
-            Some(ClientError::Unanswered { .. }) if patience != Patience::Window => {}
+            Some(error) if patience != Patience::Window && error.may_pass() => {}
             Some(error) => return error.into(),
             None => {}
         }

@@ -26,8 +26,9 @@ const SCARCE: [Bound; 14] = [
 ];
 
 /// Of this many seeds in a row, each bound is small in the world of one at least; in a third of them there is enough
-/// of everything.
+/// of everything. An odd number, so that every other time the seed is even.
 const CYCLE: u64 = 3 * SCARCE.len() as u64 / 2;
+const _: () = assert!(CYCLE % 2 == 1);
 
 /// When users look for each other, one shortly after the other, where homeservers ask each other once in a second.
 const ALL_CONNECT: Duration = Duration::from_secs(15);
@@ -81,10 +82,10 @@ impl Scarcity {
     }
 
     /// Gives homeservers less.
-    pub fn apply(&self, random: &mut Random, phases: &Phases, servers: &mut [ServerPlan]) {
+    pub fn apply(&self, random: &mut Random, servers: &mut [ServerPlan]) {
         for bound in &self.bounds {
             let draw = random.below(1_000);
-            servers.iter_mut().for_each(|server| reduce(&mut server.config, *bound, draw, phases.leisure));
+            servers.iter_mut().for_each(|server| reduce(&mut server.config, *bound, draw));
         }
     }
 
@@ -132,7 +133,7 @@ impl Scarcity {
         if self.has(Bound::FanOutQueue) {
             for user in 0..settings.users.min(3) {
                 let kind = FaultKind::ClientCrash { user, steps: 0, copy: DeviceCopy::Last };
-                let lasts = 2 * MINUTE * phases.leisure;
+                let lasts = 3 * MINUTE / 2 * phases.leisure;
                 faults.push(Fault { at: at(lasts), lasts, kind });
             }
         }
@@ -150,13 +151,11 @@ fn drops(bound: &Bound) -> bool {
     matches!(bound, Bound::OutboxEntries | Bound::OutboxAge)
 }
 
-/// Has a homeserver have little of something: how little follows from `draw`, which is below 1000;
-/// `leisure`: how many times as long as in a world of minutes users take.
-fn reduce(config: &mut Config, bound: Bound, draw: u64, leisure: u32) {
-    let frame = TOKEN_FRAME * leisure;
+/// Has a homeserver have little of something: how little follows from `draw`, which is below 1000.
+fn reduce(config: &mut Config, bound: Bound, draw: u64) {
     let Config { times, rates, sizes, .. } = config;
     match bound {
-        Bound::FanOutQueue => sizes.fan_out_queue = 6 + draw % 20,
+        Bound::FanOutQueue => sizes.fan_out_queue = 6 + draw % 8,
         Bound::DirectQueue => sizes.direct_queue = 2,
         Bound::OutboxEntries => sizes.outbox_entries = 12 + draw % 16,
         Bound::OutboxAge => {
@@ -164,15 +163,16 @@ fn reduce(config: &mut Config, bound: Bound, draw: u64, leisure: u32) {
             // What waits twice as long is forgotten altogether.
             (times.backoff_limit, times.key_retry) = (Duration::from_secs(8), Duration::from_secs(4));
         }
-        Bound::Registrations => rates.registrations_per_minute = 1 + draw as u32 % 2,
+        Bound::Registrations => rates.registrations_per_minute = 1,
         Bound::TokenAllowance => {
-            (rates.token_allowance, rates.token_time_frame) = (TOKEN_BATCH, 3 * frame);
+            (rates.token_allowance, rates.token_time_frame) = (TOKEN_BATCH, 3 * TOKEN_FRAME);
         }
         Bound::DomainTokens => {
-            (rates.domain_first_day, rates.token_time_frame) = (TOKEN_BATCH + draw % TOKEN_BATCH, frame);
+            (rates.domain_first_day, rates.token_time_frame) =
+                (TOKEN_BATCH + draw % TOKEN_BATCH, TOKEN_FRAME);
         }
         Bound::NewDomains => {
-            (rates.new_domains, rates.token_time_frame) = (TOKEN_BATCH + draw % TOKEN_BATCH, frame);
+            (rates.new_domains, rates.token_time_frame) = (TOKEN_BATCH + draw % TOKEN_BATCH, TOKEN_FRAME);
         }
         Bound::SourceRate => (rates.source_entries_per_second, rates.source_burst) = (2, 2 + draw % 4),
         Bound::FirstContacts => (rates.first_contacts_per_second, rates.first_contact_burst) = (1, 1),

@@ -61,15 +61,22 @@ impl Phases {
     }
 }
 
-/// Draws how long messages are sent: minutes in most worlds, hours, days, weeks or months in others.
+/// Returns whether a world may last long, and its stores may be harmed: that of every other seed. In the others what
+/// is scarce is sure to be met.
+pub const fn is_wild(settings: &Settings) -> bool {
+    settings.seed % 2 == 1
+}
+
+/// Draws how long messages are sent: minutes in most worlds, hours, days, weeks or months in half of the wild ones.
 fn drawn_span(settings: &Settings, random: &mut Random) -> Duration {
     let minutes = Duration::from_millis((1_000 * settings.messages as u64).clamp(30_000, 600_000));
     let (kind, part) = (random.below(100), random.below(1_000) as u32 + 1);
     match kind {
-        0..75 => minutes,
-        75..85 => HOUR * 24 / 1_000 * part + HOUR,
-        85..94 => DAY * 7 / 1_000 * part + HOUR,
-        94..99 => DAY * 42 / 1_000 * part + HOUR,
+        _ if !is_wild(settings) => minutes,
+        0..50 => minutes,
+        50..70 => HOUR * 24 / 1_000 * part + HOUR,
+        70..88 => DAY * 7 / 1_000 * part + HOUR,
+        88..98 => DAY * 42 / 1_000 * part + HOUR,
         _ => DAY * 120 / 1_000 * part + HOUR,
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use phoenix_core::rng::Random;
 
-use super::phases::Phases;
+use super::phases::{Phases, is_wild};
 use crate::plan::{Damage, DamagedRows, Fault, FaultKind, ServerPlan, Settings};
 
 /// In one world of this many no process pauses.
@@ -13,11 +13,11 @@ const NO_PAUSES: u64 = 8;
 /// In one world of this many the power fails.
 const POWER_FAILURES: u64 = 2;
 
-/// In one world of this many a store is restored from a backup.
-const RESTORED_STORES: u64 = 8;
+/// In one wild world of this many a store is restored from a backup.
+const RESTORED_STORES: u64 = 4;
 
-/// In one world of this many rows of a store are lost or damaged.
-const DAMAGED_ROWS: u64 = 8;
+/// In one wild world of this many rows of a store are lost or damaged.
+const DAMAGED_ROWS: u64 = 4;
 
 /// What may happen to which rows. A damaged message with nothing behind it waits for longer than a world lasts, and
 /// so does what a changed rate limits.
@@ -41,15 +41,18 @@ pub fn mishaps(seed: &[u8; 32], settings: &Settings, servers: &[ServerPlan], end
     mishaps
 }
 
-/// Returns what harms a store: in some worlds it is restored from a backup, in others rows of it are damaged. Not
+/// Returns what harms a store: in some wild worlds it is restored from a backup, in others rows of it are damaged. Not
 /// both: what is lost by one could not be told from what is lost by the other.
 pub fn harms(seed: &[u8; 32], settings: &Settings, phases: &Phases) -> Vec<Fault> {
+    if !is_wild(settings) {
+        return Vec::new();
+    }
     let random = |label: &str| Random::derive(seed, label, &[b"repair"]);
     let restored = restored_store(&mut random("restored stores"), settings, phases);
     if restored.is_empty() { damaged_rows(&mut random("damaged rows"), settings, phases) } else { restored }
 }
 
-/// Returns, for one world of eight, one to three damages of rows of one honest homeserver.
+/// Returns, for one world of four, one to three damages of rows of one honest homeserver.
 fn damaged_rows(random: &mut Random, settings: &Settings, phases: &Phases) -> Vec<Fault> {
     let (happens, count) = (random.below(DAMAGED_ROWS) == 0, 1 + random.below(3));
     let server = random.below(settings.servers as u64) as usize;
@@ -65,7 +68,7 @@ fn damaged_rows(random: &mut Random, settings: &Settings, phases: &Phases) -> Ve
     if happens { (0..count).map(damage).collect() } else { Vec::new() }
 }
 
-/// Returns, for one world of eight, the restoration of an honest homeserver's store in the middle of
+/// Returns, for one world of four, the restoration of an honest homeserver's store in the middle of
 /// conversations.
 fn restored_store(random: &mut Random, settings: &Settings, phases: &Phases) -> Vec<Fault> {
     let happens = random.below(RESTORED_STORES) == 0;

@@ -123,6 +123,7 @@ impl World {
         }
         let name = attempt.name;
         match &attempt.expected {
+            Expected::Refused(_) if self.may_be_of_now(attempt) => Ok("no verdict"),
             Expected::Refused(_) => violation(format!("{name} was accepted")),
             Expected::Harmless | Expected::Misdirected { .. } => Ok("served"),
             Expected::PackageOf(user) => {
@@ -144,6 +145,14 @@ impl World {
         }
     }
 
+    /// Returns whether a request of another time may be one of now, by a homeserver's wrong clock: then nothing is wrong
+    /// with it but that its token may be spent.
+    fn may_be_of_now(&self, attempt: &Attempt) -> bool {
+        let is_misdated = |codes: &[u16]| codes.iter().any(|code| MISDATED.contains(code));
+        self.plan.sets_server_clocks()
+            && matches!(attempt.expected, Expected::Refused(codes) if is_misdated(codes))
+    }
+
     fn verdict_on_refusal(&self, attempt: &Attempt, refusal: &Refusal) -> Result<&'static str, Violation> {
         let code = refusal.code();
         if let Expected::Refused(codes) = attempt.expected
@@ -159,10 +168,7 @@ impl World {
             // The token's key has retired; the direct queue is short.
             || (RETIRED.contains(&code) && plan.retires_token_keys())
             || (code == 406 && plan.is_small(Bound::DirectQueue));
-        // By a wrong clock a request of another time is one of now: what is wrong with it then is its spent token.
-        let is_of_now = matches!(attempt.expected, Expected::Refused(codes) if codes.iter().any(|code| MISDATED.contains(code)))
-            && code == SPENT
-            && plan.sets_server_clocks();
+        let is_of_now = code == SPENT && self.may_be_of_now(attempt);
         if is_other || is_of_now {
             return Ok("no verdict");
         }

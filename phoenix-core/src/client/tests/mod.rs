@@ -1,5 +1,6 @@
 //! PROTOCOL.md §11 — clients against homeservers, from registration to messages in both directions.
 
+mod allowances;
 mod backups;
 mod clocks;
 mod dishonest;

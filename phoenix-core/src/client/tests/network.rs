@@ -7,13 +7,16 @@ use super::super::{
     StoredRecord,
 };
 use crate::{
+    config::Config,
     crypto::{
         kdf::{self, Hash},
         labels::Label,
         opaque::PasswordHashing,
     },
     error::PeerFailure,
+    homeserver::Homeserver,
     identifiers::{Domain, GroupId, QsClientId, RequestId, UserId},
+    keys::ServiceKeys,
     operation::{Effect, timers},
     rng::Random,
     testing::world::{World, homeserver},
@@ -146,6 +149,15 @@ impl Network {
                 return outcome.clone();
             }
         }
+    }
+
+    /// Changes the settings of a homeserver while it runs.
+    pub fn configure(&mut self, name: &str, change: impl FnOnce(&mut Config)) {
+        let homeserver = &self.world.server(name).homeserver;
+        let keys = ServiceKeys::from_bytes(&homeserver.keys().to_bytes()).unwrap();
+        let mut config = homeserver.config().clone();
+        change(&mut config);
+        self.world.add(Homeserver::new(config, keys));
     }
 
     /// Goes on until `task` has ended. Returns its result.
