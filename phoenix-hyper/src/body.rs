@@ -18,18 +18,18 @@ pub const MEDIA_TYPE: &str = "application/vnd.phoenix";
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {
     total: Arc<Semaphore>,
-    quota: Option<Quota>,
+    quota: Quota,
 }
 
-/// The most that one of many holders may take of a budget.
-#[derive(Debug, Clone)]
-pub(crate) struct Quota(Arc<Semaphore>);
+/// The most that one of many holders may take of a budget: alone, and together with others.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Quota(Vec<Arc<Semaphore>>);
 
 /// Bytes taken from a budget, returned on drop.
 #[derive(Debug, Default)]
 pub(crate) struct Reservation {
     total: Option<OwnedSemaphorePermit>,
-    quota: Option<OwnedSemaphorePermit>,
+    quota: Vec<OwnedSemaphorePermit>,
 }
 
 /// Bytes that count against a budget for as long as they are in memory.
@@ -50,22 +50,27 @@ pub(crate) enum BodyError<E> {
     Broken(E),
 }
 
+#[cfg(feature = "service")]
 impl Quota {
     pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
+        Self(vec![bytes_of(bytes)])
+    }
+
+    /// Adds what this holder and others may take together.
+    pub fn share(&mut self, together: &Self) {
+        self.0.extend(together.0.iter().cloned());
     }
 }
 
 impl Budget {
     pub fn new(bytes: usize) -> Self {
-        let Quota(total) = Quota::new(bytes);
-        Self { total, quota: None }
+        Self { total: bytes_of(bytes), quota: Quota::default() }
     }
 
     /// The same budget, of which at most `quota` can be taken.
     #[cfg(feature = "service")]
     pub fn within(&self, quota: Option<&Quota>) -> Self {
-        Self { total: Arc::clone(&self.total), quota: quota.cloned() }
+        Self { total: Arc::clone(&self.total), quota: quota.cloned().unwrap_or_default() }
     }
 
     /// Grows `reservation` by `bytes`. Returns `false` and takes nothing if that exceeds the budget.
@@ -76,24 +81,23 @@ impl Budget {
     fn take(&self, reservation: &mut Reservation, bytes: usize) -> Option<()> {
         let bytes = u32::try_from(bytes).ok()?;
         let take = |from: &Arc<Semaphore>| Arc::clone(from).try_acquire_many_owned(bytes).ok();
-        let quota = match &self.quota {
-            Some(Quota(quota)) => Some(take(quota)?),
-            None => None,
-        };
+        let quota = self.quota.0.iter().map(take).collect::<Option<Vec<_>>>()?;
         let total = take(&self.total)?;
-        merge(&mut reservation.total, total);
-        if let Some(quota) = quota {
-            merge(&mut reservation.quota, quota);
+        match &mut reservation.total {
+            Some(held) => held.merge(total),
+            None => reservation.total = Some(total),
+        }
+        if reservation.quota.is_empty() {
+            reservation.quota = quota;
+        } else {
+            reservation.quota.iter_mut().zip(quota).for_each(|(held, more)| held.merge(more));
         }
         Some(())
     }
 }
 
-fn merge(held: &mut Option<OwnedSemaphorePermit>, more: OwnedSemaphorePermit) {
-    match held {
-        Some(held) => held.merge(more),
-        None => *held = Some(more),
-    }
+fn bytes_of(bytes: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)))
 }
 
 impl AsRef<[u8]> for Counted {
@@ -153,5 +157,22 @@ mod tests {
         assert!(total.grow(&mut Reservation::default(), 10));
         assert!(total.within(Some(&quota)).grow(&mut Reservation::default(), 6));
         assert!(total.within(Some(&rest)).grow(&mut Reservation::default(), 10), "a refusal takes nothing");
+    }
+
+    #[test]
+    fn holders_that_share_take_no_more_together_than_their_share() {
+        let (total, together) = (Budget::new(100), Quota::new(10));
+        let [one, other] = [6, 6].map(|bytes| {
+            let mut quota = Quota::new(bytes);
+            quota.share(&together);
+            total.within(Some(&quota))
+        });
+        let (mut first, mut second) = (Reservation::default(), Reservation::default());
+        assert!(one.grow(&mut first, 3) && one.grow(&mut first, 3));
+        assert!(!one.grow(&mut first, 1), "over its own");
+        assert!(!other.grow(&mut second, 5), "over what both may take");
+        assert!(other.grow(&mut second, 4));
+        drop(first);
+        assert!(other.grow(&mut second, 2), "all of it is returned");
     }
 }

@@ -6,7 +6,10 @@ use crate::{
     error::{Advice, Refusal},
     homeserver::Homeserver,
     operation::{Context, Handler, Interrupt, Lane, Operation, Transaction},
-    request::{Call, Serve, redeem, remembered::RememberedAnswer},
+    request::{
+        Call, Serve, redeem,
+        remembered::{Progress, RememberedAnswer},
+    },
     store::Key,
     time::Timestamp,
     wire::{
@@ -82,31 +85,50 @@ impl<B: Serve> Handler for RequestHandler<B> {
         }
         let rows = self.rows(rules, &remembered, transaction.context());
         transaction.snapshot().load(&rows)?;
-        if rules.remembered
-            && let Some(answer) = remembered.get(transaction)?
-        {
-            return Ok(Some(answer));
-        }
-        let reply = B::serve(transaction, &Call { envelope: &self.envelope, body: &self.body })?;
+        let progress = if rules.remembered { remembered.get(transaction)? } else { None };
+        let is_redeemed = match progress {
+            Some(Progress::Answered(answer)) => return Ok(Some(answer.into_vec())),
+            Some(Progress::Redeemed(redemption)) => {
+                redemption.check_turn(transaction.context()).map(|()| true)?
+            }
+            None => false,
+        };
+        let call = Call { envelope: &self.envelope, body: &self.body, is_redeemed };
+        let reply = B::serve(transaction, &call)?;
         if !Call::<B>::is_proved(transaction) {
             debug_assert!(false, "{:?} answers without having checked all that its rules say", B::KIND);
             return Err(Refusal::Internal.into());
         }
         let answer = ResponseEnvelope::reply(&reply);
         if rules.remembered {
-            remembered.put(transaction, &answer);
+            remembered.answer(transaction, &answer);
         }
         Ok(Some(answer))
     }
 
     fn refused(&self, transaction: &mut Transaction<'_>, refusal: &Refusal) -> Option<Vec<u8>> {
         let answer = ResponseEnvelope::refused(refusal);
-        // A caller that is told to come back must not be told the same again.
-        let is_final = !matches!(refusal.advice(), Advice::Retry(_));
-        if B::KIND.rules().remembered && is_final && Call::<B>::remembers_refusal(transaction) {
-            self.remembered(transaction.context()).put(transaction, &answer);
+        if B::KIND.rules().remembered && Call::<B>::remembers_refusal(transaction) {
+            let remembered = self.remembered(transaction.context());
+            match refusal.advice() {
+                // A caller that comes back as told must not be told the same again, nor pay again.
+                Advice::Retry(wait) if Call::<B>::has_paid(transaction) => {
+                    remembered.come_back(transaction, wait);
+                }
+                Advice::Retry(_) => {}
+                Advice::GetToken | Advice::RefreshKeys | Advice::Rebase | Advice::Stop => {
+                    remembered.answer(transaction, &answer);
+                }
+            }
         }
         Some(answer)
+    }
+
+    fn pay(&self, transaction: &mut Transaction<'_>) -> Result<bool, Interrupt> {
+        if B::KIND.rules().remembered && Call::<B>::has_paid(transaction) {
+            self.remembered(transaction.context()).take_ask(transaction)?;
+        }
+        Ok(true)
     }
 }
 

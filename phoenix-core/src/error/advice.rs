@@ -8,8 +8,7 @@ use crate::codec::encode;
 /// What a caller can do about a [`Refusal`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Advice {
-    /// Wait for this time, then send the same bytes again. If that is answered with [`Refusal::TokenSpent`],
-    /// make a new request with another token.
+    /// Wait for this time, then send the same bytes again: what they have paid counts.
     Retry(Duration),
     /// Get another token, then make a new request.
     GetToken,

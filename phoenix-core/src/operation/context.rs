@@ -8,15 +8,22 @@ use crate::{
     time::Timestamp,
 };
 
-/// The homeserver that an operation runs at, and the time at which its input was accepted.
+/// The homeserver that an operation runs at, the time at which its input was accepted, and its name.
 pub struct Context {
     homeserver: Homeserver,
     now: Timestamp,
+    name: [u8; 16],
 }
 
 impl Context {
-    pub(crate) const fn new(homeserver: Homeserver, now: Timestamp) -> Self {
-        Self { homeserver, now }
+    /// `name` is random: no other operation has it.
+    pub(crate) const fn new(homeserver: Homeserver, now: Timestamp, name: [u8; 16]) -> Self {
+        Self { homeserver, now, name }
+    }
+
+    /// What tells this operation from every other, in all its attempts: what it noted in a row, it knows again.
+    pub const fn name(&self) -> [u8; 16] {
+        self.name
     }
 
     /// The time at which the input was accepted: the only time that an operation knows.

@@ -1,6 +1,6 @@
 //! What an operation has fetched so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::step::Ask;
 use crate::{
@@ -14,6 +14,7 @@ pub(crate) struct Loaded {
     pub rows: BTreeMap<Key, Option<Row>>,
     pub scans: BTreeMap<Scan, Vec<Key>>,
     pub answers: BTreeMap<Ask, Result<Vec<u8>, PeerFailure>>,
+    paid: BTreeSet<Ask>,
 }
 
 impl Loaded {
@@ -26,6 +27,16 @@ impl Loaded {
     /// Adds what a peer answered.
     pub fn answer(&mut self, ask: Ask, answer: Result<Vec<u8>, PeerFailure>) {
         self.answers.insert(ask, answer);
+    }
+
+    /// Notes that what `ask` costs is committed.
+    pub fn pay_for(&mut self, ask: Ask) {
+        self.paid.insert(ask);
+    }
+
+    /// Whether what `ask` costs is committed, or it was asked already.
+    pub fn is_paid(&self, ask: &Ask) -> bool {
+        self.paid.contains(ask) || self.answers.contains_key(ask)
     }
 
     /// Forgets what was read: a new attempt reads afresh. The answers of peers stay true, for they are named

@@ -10,7 +10,7 @@
 //! | --- | --- | --- |
 //! | [`Step::Read`] | reads every key and scan named | [`Operation::supply`] with all of them |
 //! | [`Step::Ask`] | sends the request to the peer; equal asks under way at the same time may be one | [`Operation::answer`] |
-//! | [`Step::Commit`] | gives the batch to the store | [`Operation::settle`] |
+//! | [`Step::Commit`] | gives the batch to the store: what an ask costs, or the outcome | [`Operation::settle`] |
 //! | [`Step::Done`] | sends the reply, carries out the effects | nothing: the operation is over |
 //!
 //! A driver whose store cannot be read calls [`Operation::give_up`] instead of `supply`: the caller is told
@@ -30,6 +30,10 @@
 //! leaves the function through `?` with an [`Interrupt`]; the driver fetches the row, and the function is
 //! called again from the top, with a new transaction. Of one pass nothing is left for the next but what was
 //! loaded. What the last pass read, all of it, is what the commit expects to be still so.
+//!
+//! What a caller pays for a question to another homeserver is committed before it is asked: all that would
+//! survive a refusal (the last [savepoint](Transaction::savepoint)), and what the handler adds. Then the function starts
+//! again on fresh rows, and asks. So one payment asks once, however many operations bring it at the same time.
 
 mod context;
 mod handler;
@@ -70,6 +74,8 @@ pub struct Operation {
     seed: [u8; 32],
     attempt: u32,
     rounds: usize,
+    /// What is to happen for what was paid, once the operation is over.
+    effects: Vec<Effect>,
     state: State,
 }
 
@@ -77,6 +83,7 @@ enum State {
     Ready,
     Reading,
     Asking(Ask),
+    Paying { ask: Ask, effects: Vec<Effect> },
     Committing(Outcome),
     Finished(Option<Outcome>),
 }
@@ -85,6 +92,7 @@ enum State {
 enum Ended {
     Reads(Reads),
     Asks(Ask),
+    Pays { commit: Commit, ask: Ask, effects: Vec<Effect> },
     Comes { commit: Commit, outcome: Outcome },
 }
 
@@ -97,13 +105,14 @@ impl Operation {
         handler: Box<dyn Handler>,
     ) -> Self {
         Self {
-            context: Context::new(homeserver, now),
+            context: Context::new(homeserver, now, Random::derive(&seed, "name", &[]).array()),
             lane: handler.lane(),
             handler,
             loaded: Loaded::default(),
             seed,
             attempt: 0,
             rounds: 0,
+            effects: Vec::new(),
             state: State::Ready,
         }
     }
@@ -131,9 +140,13 @@ impl Operation {
                 self.state = State::Asking(ask.clone());
                 Step::Ask(ask)
             }
+            Ended::Pays { commit, ask, effects } => {
+                self.state = State::Paying { ask, effects };
+                Step::Commit(commit)
+            }
             Ended::Comes { commit, outcome } if commit.expect.is_empty() && commit.writes.is_empty() => {
                 self.state = State::Finished(None);
-                Step::Done(outcome)
+                Step::Done(self.with_effects(outcome))
             }
             Ended::Comes { commit, outcome } => {
                 self.state = State::Committing(outcome);
@@ -160,18 +173,28 @@ impl Operation {
 
     /// Takes what became of [`Step::Commit`].
     pub fn settle(&mut self, settlement: Settlement) {
-        let State::Committing(outcome) = std::mem::replace(&mut self.state, State::Ready) else {
-            debug_assert!(false, "settle answers Commit");
-            return;
-        };
-        match settlement {
-            Settlement::Committed => self.state = State::Finished(Some(outcome)),
-            Settlement::Conflict | Settlement::Unknown if self.attempt + 1 < MAX_ATTEMPTS => {
-                self.attempt += 1;
-                self.rounds = 0;
-                self.loaded.begin_attempt();
+        let committed = settlement == Settlement::Committed;
+        match std::mem::replace(&mut self.state, State::Ready) {
+            State::Committing(outcome) if committed => {
+                self.state = State::Finished(Some(self.with_effects(outcome)));
+                return;
             }
-            Settlement::Conflict | Settlement::Unknown => self.give_up(),
+            State::Paying { ask, effects } if committed => {
+                self.effects.extend(effects);
+                self.loaded.pay_for(ask);
+            }
+            State::Committing(_) | State::Paying { .. } => {}
+            State::Ready | State::Reading | State::Asking(_) | State::Finished(_) => {
+                debug_assert!(false, "settle answers Commit");
+                return;
+            }
+        }
+        if self.attempt + 1 < MAX_ATTEMPTS {
+            self.attempt += 1;
+            self.rounds = 0;
+            self.loaded.begin_attempt();
+        } else {
+            self.give_up();
         }
     }
 
@@ -182,7 +205,15 @@ impl Operation {
         let reply = self.handler.refused(&mut transaction, &refusal);
         // Nothing is written. The effects that schedule another try are returned.
         let (_, effects) = transaction.commit(self.version());
-        self.state = State::Finished(Some(Outcome { reply, effects }));
+        let outcome = self.with_effects(Outcome { reply, effects });
+        self.state = State::Finished(Some(outcome));
+    }
+
+    /// The outcome, with the effects of what was paid on the way to it.
+    fn with_effects(&mut self, mut outcome: Outcome) -> Outcome {
+        self.effects.append(&mut outcome.effects);
+        outcome.effects = std::mem::take(&mut self.effects);
+        outcome
     }
 
     /// One pass over the handler.
@@ -190,7 +221,18 @@ impl Operation {
         let mut transaction = self.transaction();
         let result = self.handler.run(&mut transaction);
         // What poisoned the transaction goes before what the handler made of it.
-        let result = transaction.poison().cloned().map_or(result, Err);
+        let mut result = transaction.poison().cloned().map_or(result, Err);
+        if let Err(Interrupt::Ask(ask)) = result {
+            if transaction.has_paid_for(&ask) {
+                return Ended::Asks(ask);
+            }
+            transaction.roll_back();
+            match self.handler.pay(&mut transaction) {
+                Ok(true) => return self.pay(transaction, ask),
+                Ok(false) => return Ended::Asks(ask),
+                Err(interrupt) => result = Err(interrupt),
+            }
+        }
         let reply = match result {
             Ok(reply) => reply,
             Err(Interrupt::Load(reads)) => return Ended::Reads(reads),
@@ -202,6 +244,12 @@ impl Operation {
         };
         let (commit, effects) = transaction.commit(self.version());
         Ended::Comes { commit, outcome: Outcome { reply, effects } }
+    }
+
+    /// Leaves to commit what `ask` costs, if it costs anything.
+    fn pay(&self, transaction: Transaction<'_>, ask: Ask) -> Ended {
+        let (commit, effects) = transaction.commit(self.version());
+        if commit.writes.is_empty() { Ended::Asks(ask) } else { Ended::Pays { commit, ask, effects } }
     }
 
     fn transaction(&self) -> Transaction<'_> {

@@ -213,12 +213,18 @@ impl<'a> Transaction<'a> {
         }
     }
 
+    /// Whether what `ask` costs is committed, or it was asked already: an operation pays once for a question.
+    pub fn has_paid_for(&self, ask: &Ask) -> bool {
+        self.loaded.is_paid(ask)
+    }
+
     /// Whether this operation has asked another homeserver already, and has its answer.
     pub fn has_asked(&self) -> bool {
         !self.loaded.answers.is_empty()
     }
 
-    /// Lets everything written so far survive a refusal: a spent token, a used-up attempt (PROTOCOL.md §2).
+    /// Lets everything written so far survive a refusal: a spent token, a used-up attempt (PROTOCOL.md §2). What
+    /// a request leaves so is committed before another homeserver is asked.
     pub fn savepoint(&mut self) {
         self.pass.savepoint = self.pass.changes.clone();
     }

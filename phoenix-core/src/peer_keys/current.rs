@@ -81,10 +81,11 @@ pub(crate) fn current<K: Published>(
     {
         return known.ok_or_else(|| Refusal::peer_unavailable(domain, retry_at - now).into());
     }
-    if known.is_none() && caller == Caller::Stranger {
-        admit_first_contact(transaction)?;
+    let question = question::<K>(domain)?;
+    if known.is_none() && caller == Caller::Stranger && !transaction.has_paid_for(&question) {
+        pay_first_contact(transaction)?;
     }
-    let fetched = fetch::<K>(transaction, domain)?;
+    let fetched = fetch::<K>(transaction, question)?;
     let fetched =
         fetched.and_then(|set| K::validate(&set, domain, now, known.as_ref()).map_err(Failure::Invalid));
     if !fetched.as_ref().is_ok_and(suffices) {
@@ -109,16 +110,21 @@ enum Failure {
     Invalid(ValidationError),
 }
 
-/// Asks `domain`. The question has neither time nor name, so that equal ones are one.
-fn fetch<K: Published>(
-    transaction: &mut Transaction<'_>,
-    domain: &Domain,
-) -> Result<Result<K::Set, Failure>, Interrupt> {
+/// The question for the set of `domain`. It has neither time nor name, so that equal ones are one.
+fn question<K: Published>(domain: &Domain) -> Result<Ask, Refusal> {
     let request = RequestEnvelope::to(domain.clone(), Timestamp::default(), RequestId([0; 16]), &K::REQUEST)
         .unsigned()
         .map_err(|_| Refusal::Internal)?;
     let service = K::Request::KIND.rules().service;
-    let answer = transaction.ask_peer(Ask { domain: domain.clone(), service, request: encode(&request) })?;
+    Ok(Ask { domain: domain.clone(), service, request: encode(&request) })
+}
+
+/// Asks for the set.
+fn fetch<K: Published>(
+    transaction: &mut Transaction<'_>,
+    question: Ask,
+) -> Result<Result<K::Set, Failure>, Interrupt> {
+    let answer = transaction.ask_peer(question)?;
     let reply = answer.ok().and_then(|bytes| ResponseEnvelope::read(&bytes).ok()?.ok());
     Ok(reply.map(K::in_reply).ok_or(Failure::NoAnswer))
 }
@@ -134,16 +140,15 @@ impl Record for FirstContacts {
 }
 
 /// Takes one question from the budget of all strangers together: a caller that is not authenticated can name
-/// any domain.
-fn admit_first_contact(transaction: &mut Transaction<'_>) -> Result<(), Interrupt> {
+/// any domain. It is taken before the question is asked, so that the budget is never overdrawn by more than one
+/// question, and a newcomer waits no longer than that takes.
+fn pay_first_contact(transaction: &mut Transaction<'_>) -> Result<(), Interrupt> {
     let rates = &transaction.config().rates;
     let rate = Rate { per_second: rates.first_contacts_per_second, burst: rates.first_contact_burst };
     let FirstContacts(mut taken) = transaction.get(&())?.unwrap_or_default();
-    // Once the question is out, its answer counts, even if others have used up the budget meanwhile.
-    if !transaction.has_asked() {
-        taken.check(transaction.now(), rate).map_err(Refusal::rate_limited)?;
-    }
+    taken.check(transaction.now(), rate).map_err(Refusal::rate_limited)?;
     taken.take(transaction.now(), rate, 1);
     transaction.put(&(), &FirstContacts(taken));
+    transaction.savepoint();
     Ok(())
 }

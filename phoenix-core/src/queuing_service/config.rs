@@ -109,7 +109,7 @@ mod tests {
         let mut world = World::of(&["b.example"]);
         let mut client = TestClient::new(&mut world, "b.example", 1);
         let homeserver = world.server("b.example").homeserver.clone();
-        let context = Context::new(homeserver.clone(), world.now);
+        let context = Context::new(homeserver.clone(), world.now, [0; 16]);
         let sealed = client.bound(&group("a.example", 1));
         let name = |sealed: &ClientQueueConfig| kdf::hash(Label::SEALED_CONFIGURATION, &[&encode(sealed)]);
         let known = |name| homeserver.with_opened_configs(|cache| cache.get(&name)).is_some();

@@ -42,6 +42,8 @@ pub(crate) struct Call<'a, B> {
     pub envelope: &'a RequestEnvelope,
     /// The operation's own message, decoded from the envelope.
     pub body: &'a B,
+    /// Whether these very bytes have redeemed their token before, and were told to come back.
+    pub is_redeemed: bool,
 }
 
 impl<B> Call<'_, B> {
@@ -87,7 +89,7 @@ impl<B: RequestBody> Call<'_, B> {
     }
 
     /// Redeems the request's token: from here on it is spent, whatever becomes of the request (PROTOCOL.md
-    /// §2, Refusals).
+    /// §2, Refusals). The same bytes, come back as told, go on from there.
     ///
     /// # Errors
     /// A refusal if there is no token, or not one that this operation takes, or it is spent.
@@ -96,8 +98,10 @@ impl<B: RequestBody> Call<'_, B> {
             Self::is_authenticated(transaction),
             "tokens are redeemed once authentication has passed"
         );
-        let token = self.envelope.token.as_ref().ok_or(Refusal::TokenNeeded)?;
-        redeem(transaction, token, Self::rules().token == TokenRule::Local)?;
+        if !self.is_redeemed {
+            let token = self.envelope.token.as_ref().ok_or(Refusal::TokenNeeded)?;
+            redeem(transaction, token, Self::rules().token == TokenRule::Local)?;
+        }
         transaction.note_standing(Standing::Paid);
         Ok(())
     }
@@ -112,6 +116,11 @@ impl<B: RequestBody> Call<'_, B> {
     pub fn is_proved(transaction: &Transaction<'_>) -> bool {
         let paid = Self::rules().token == TokenRule::None || transaction.standing() == Standing::Paid;
         Self::is_authenticated(transaction) && paid
+    }
+
+    /// Whether the request has redeemed a token.
+    pub fn has_paid(transaction: &Transaction<'_>) -> bool {
+        transaction.standing() == Standing::Paid
     }
 
     /// Whether a refusal is remembered (PROTOCOL.md §2, Idempotency): only once the sender is authenticated,

@@ -82,7 +82,7 @@ record_kinds! {
     Lease = 2, "core", "shard", Plain, "30 s after the last renewal";
     /// The key at which the sweep of records without an hour of expiry goes on.
     SweepCursor = 9, "core", "kind of record", Plain, "never";
-    /// The answer given to a request.
+    /// How far a request has come: that it has paid, then its answer.
     RememberedAnswer = 3, "core", "hour of expiry, hash of the request", Caller, "with the authentication window";
     /// A spent token.
     Nullifier = 4, "core", "hour of expiry, nullifier", Plain, "with the token key";

@@ -30,6 +30,10 @@ where
         (self.0)(transaction)
     }
 
+    fn pay(&self, _: &mut Transaction<'_>) -> Result<bool, Interrupt> {
+        Ok(true)
+    }
+
     fn refused(&self, _: &mut Transaction<'_>, refusal: &Refusal) -> Option<Vec<u8>> {
         let unavailable = matches!(refusal, Refusal::Unavailable { .. });
         Some(if unavailable { UNAVAILABLE.to_vec() } else { REFUSED.to_vec() })

@@ -26,9 +26,10 @@ impl PeerRequests {
     {
         let (sender, answer) = oneshot::channel();
         if self.flights().join(ask.clone(), sender) {
-            let flight = Flight { peer_requests: Arc::clone(self), ask: ask.clone() };
+            let answer = Err(PeerFailure::NoAnswer);
+            let flight = Flight { peer_requests: Arc::clone(self), ask: ask.clone(), answer };
             let sent = send(ask);
-            tokio::spawn(async move { flight.answer(sent.await) });
+            tokio::spawn(flight.end_with(sent));
         }
         answer.await.unwrap_or(Err(PeerFailure::NoAnswer))
     }
@@ -38,24 +39,27 @@ impl PeerRequests {
     }
 }
 
-/// A request under way. Dropping it without an answer fails all that wait for it.
+/// A request under way. It ends once, when it is dropped: whoever asks after that sends another one.
 struct Flight {
     peer_requests: Arc<PeerRequests>,
     ask: Ask,
+    /// What all that wait for it are told.
+    answer: Answer,
 }
 
 impl Flight {
-    fn answer(self, answer: Answer) {
-        for waiting in self.peer_requests.flights().complete(&self.ask) {
-            // The receiver may be gone.
-            let _ = waiting.send(answer.clone());
-        }
+    async fn end_with(mut self, answer: impl Future<Output = Answer>) {
+        self.answer = answer.await;
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.peer_requests.flights().complete(&self.ask);
+        let waiting = self.peer_requests.flights().complete(&self.ask);
+        for waiting in waiting {
+            // The receiver may be gone.
+            let _ = waiting.send(self.answer.clone());
+        }
     }
 }
 
@@ -87,6 +91,29 @@ mod tests {
         // An answered request is sent again.
         assert_eq!(peer_requests.ask(ask(1), send).await, Ok(vec![1]));
         assert_eq!(sent.lock().unwrap().len(), 3);
+    }
+
+    /// Each answer wakes a task that asks the same again at once, while the request before ends.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn the_end_of_a_request_takes_no_newer_one_with_it() {
+        let peer_requests = Arc::<PeerRequests>::default();
+        let asking: Vec<_> = (0..8)
+            .map(|_| {
+                let peer_requests = Arc::clone(&peer_requests);
+                tokio::spawn(async move {
+                    let mut failed = 0;
+                    for _ in 0..25_000 {
+                        let send = |ask: Ask| async move { Ok(ask.request) };
+                        failed += u32::from(peer_requests.ask(ask(1), send).await.is_err());
+                    }
+                    failed
+                })
+            })
+            .collect();
+        for asking in asking {
+            assert_eq!(asking.await.unwrap(), 0);
+        }
+        assert_eq!(peer_requests.flights().under_way(), 0);
     }
 
     #[tokio::test]

@@ -11,10 +11,11 @@ pub struct ServerLimits {
     /// Connections at once, web sockets included: about 40 KiB of memory and a file each.
     pub connections: usize,
     /// Connections at once from one IPv4 address or IPv6 network of 64 bits, so that one customer of a
-    /// provider cannot take them all. A company or a whole country may share an address.
+    /// provider cannot take them all; from a network of 56 bits four times, of 48 bits 16 times as many. A company
+    /// or a whole country may share an address.
     pub connections_per_address: usize,
-    /// Bytes of bodies under way at once from one such address, so that no client can exhaust the shared
-    /// budget.
+    /// Bytes of bodies under way at once from one such address, and likewise from networks, so that no client can
+    /// exhaust the shared budget.
     pub body_bytes_per_address: usize,
     /// Time for the TLS handshake: two round trips on a bad line.
     pub handshake: Duration,

@@ -175,7 +175,8 @@ fn reduce(config: &mut Config, bound: Bound, draw: u64) {
             (rates.new_domains, rates.token_time_frame) = (TOKEN_BATCH + draw % TOKEN_BATCH, TOKEN_FRAME);
         }
         Bound::SourceRate => (rates.source_entries_per_second, rates.source_burst) = (2, 2 + draw % 4),
-        Bound::FirstContacts => (rates.first_contacts_per_second, rates.first_contact_burst) = (1, 1),
+        // One at once: with three homeservers, users of both others come.
+        Bound::FirstContacts => (rates.first_contacts_per_second, rates.first_contact_burst) = (1, 0),
         Bound::ClientRate => rates.client_per_minute = 12 + draw as u32 % 20,
         Bound::MembershipRate => rates.membership_per_minute = 6 + draw as u32 % 12,
         Bound::KeyPackages

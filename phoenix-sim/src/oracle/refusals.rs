@@ -1,9 +1,6 @@
 //! Honest callers are told nothing but what the plan permits.
 
-use std::collections::BTreeSet;
-
 use phoenix_core::{error::Refusal, time::Timestamp, wire::envelope::RequestEnvelope};
-use sha2::{Digest, Sha256};
 
 use super::violation::Violation;
 use crate::plan::Leniency;
@@ -13,8 +10,6 @@ use crate::plan::Leniency;
 pub struct Refusals {
     /// What they may be told.
     pub permitted: Leniency,
-    /// The hashes of requests that were refused because a peer could not be asked.
-    unasked: BTreeSet<[u8; 32]>,
 }
 
 impl Refusals {
@@ -23,15 +18,11 @@ impl Refusals {
     /// # Errors
     /// Nothing in the plan is a reason for it.
     pub fn refused(&mut self, request: &[u8], refusal: &Refusal, now: Timestamp) -> Result<(), Violation> {
-        let hash: [u8; 32] = Sha256::digest(request).into();
-        if matches!(refusal, Refusal::PeerUnavailable { .. }) {
-            self.unasked.insert(hash);
-        }
         let Ok((operation, envelope)) = RequestEnvelope::read(request) else { return Ok(()) };
-        let (is_repeated, age) = (self.unasked.contains(&hash), now - envelope.timestamp);
         let elapsed = now - self.permitted.start;
         let of_harm = || self.permitted.harms.permits(operation, refusal, &envelope.service_domain, elapsed);
-        match self.permitted.permits(operation, refusal, is_repeated, age, now).or_else(of_harm) {
+        let age = now - envelope.timestamp;
+        match self.permitted.permits(operation, refusal, age, now).or_else(of_harm) {
             Some(_) => Ok(()),
             None => {
                 let what = format!("an honest caller's {operation:?} was refused: {refusal}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use phoenix_core::{
     error::Refusal,
+    limits::MAX_ASKS,
     time::{MINUTE, Timestamp},
     wire::{fan_out::GapReason, operations::OperationKind},
 };
@@ -38,6 +39,8 @@ pub struct Leniency {
     token_keys_retire: bool,
     /// Whether clients are restored from older copies of their devices.
     older_copies: bool,
+    /// How old a request is at least when its token has paid for all questions that it pays for.
+    asked_for: Duration,
     /// Whether attackers overhear requests.
     is_overheard: bool,
     /// What there is little of.
@@ -60,6 +63,7 @@ impl Plan {
             wrong_clocks: self.sets_clocks(),
             token_keys_retire: self.retires_token_keys(),
             older_copies: self.restores_clients(),
+            asked_for: self.shortest_key_retry() * (u32::from(MAX_ASKS) - 1),
             is_overheard: !self.attempts.is_empty() || !self.loans.is_empty(),
             scarce: Bound::ALL.into_iter().filter(|bound| self.is_small(*bound)).collect(),
             harms: self.harms(),
@@ -74,6 +78,11 @@ impl Plan {
         let restores =
             |fault: &Fault| matches!(fault.kind, FaultKind::ClientCrash { copy: DeviceCopy::Older(_), .. });
         self.faults.iter().any(restores)
+    }
+
+    /// Returns how long a homeserver waits at least before it asks again for keys that it could not have.
+    fn shortest_key_retry(&self) -> Duration {
+        self.servers.iter().map(|server| server.config.times.key_retry).min().unwrap_or_default()
     }
 
     /// Returns whether a token key retires while the world lasts, by any of its clocks: all issue for a period
@@ -93,14 +102,12 @@ impl Plan {
 const MOST_SKEW: Duration = MINUTE;
 
 impl Leniency {
-    /// Returns why an honest caller may be refused so at the time `now`. `None`: it must not be.
-    /// `is_repeated`: the very same bytes were refused before because a peer could not be asked. `age`: how long
-    /// ago they were made.
+    /// Returns why an honest caller may be refused so at the time `now`. `None`: it must not be. `age`: how long ago
+    /// the request was made.
     pub fn permits(
         &self,
         operation: OperationKind,
         refusal: &Refusal,
-        is_repeated: bool,
         age: Duration,
         now: Timestamp,
     ) -> Option<&'static str> {
@@ -112,8 +119,9 @@ impl Leniency {
                 when(self.stores_fail && !is_calm, "the store fails, or others are in the way")
             }
             Refusal::PeerUnavailable { .. } => when(asks(operation) && !is_calm, "the network fails"),
-            // The token of the first attempt is spent, although nothing came of it.
-            Refusal::TokenSpent if is_repeated => Some("a peer could not be asked before"),
+            Refusal::TokenSpent if operation == OperationKind::AddUsers && self.may_have_asked(age) => {
+                Some("its token has paid for all questions that it pays for")
+            }
             Refusal::TokenSpent => when(self.is_overheard, "an attacker was faster with an overheard token"),
             Refusal::OutsideTimeWindow { .. } => when(
                 self.wrong_clocks || age > REPEATED_FOR,
@@ -141,6 +149,9 @@ impl Leniency {
             }
             Refusal::UnknownTokenKey | Refusal::TokenNeeded => {
                 when(self.token_keys_retire, "the token key has retired meanwhile")
+            }
+            Refusal::RateLimited { .. } if operation == OperationKind::AddUsers => {
+                when(!is_calm, "a copy of it asks, or it came too early")
             }
             Refusal::RateLimited { .. } => when(self.limits(operation), "a rate is low"),
             Refusal::QueueFull => when(self.is_scarce(Bound::DirectQueue), "the direct queue is short"),
@@ -177,6 +188,11 @@ impl Leniency {
         self.wrong_clocks
     }
 
+    /// Returns whether a request of this age may have asked as often as its token pays for: each time it waits.
+    fn may_have_asked(&self, age: Duration) -> bool {
+        self.wrong_clocks || age + MOST_SKEW >= self.asked_for
+    }
+
     fn drops(&self) -> bool {
         self.is_scarce(Bound::OutboxEntries) || self.is_scarce(Bound::OutboxAge)
     }
@@ -193,7 +209,7 @@ impl Leniency {
                 any(&[Bound::TokenAllowance, Bound::DomainTokens, Bound::NewDomains, Bound::FirstContacts])
             }
             OperationKind::EnqueueFederated => any(&[Bound::SourceRate, Bound::FirstContacts]),
-            _ => any(&[Bound::FirstContacts]) && asks(operation),
+            _ => false,
         }
     }
 }

@@ -40,18 +40,21 @@ impl World {
         let Ok((operation, _)) = RequestEnvelope::read(request) else { return };
         match (operation, refusal) {
             (OperationKind::InitRegistration, Refusal::RateLimited { .. }) => self.meet(Bound::Registrations),
-            (OperationKind::IssueTokens, Refusal::RateLimited { .. }) => {
+            (OperationKind::IssueTokens, Refusal::RateLimited { retry_after_milliseconds }) => {
                 let caller = self.calls.get(&call).map(|call| &call.caller);
                 let is_local =
                     matches!(caller, Some(Caller::User { user, .. }) if self.users[*user].server == server);
-                let others =
-                    [Bound::DomainTokens, Bound::NewDomains, Bound::FirstContacts, Bound::TokenAllowance];
+                let mut others =
+                    [Bound::DomainTokens, Bound::NewDomains, Bound::TokenAllowance, Bound::FirstContacts];
+                // Strangers wait for a second at most, for tokens mostly longer.
+                if *retry_after_milliseconds <= 1000 {
+                    others.rotate_right(1);
+                }
                 self.meet_scarce(if is_local { &[Bound::TokenAllowance] } else { &others });
             }
             (OperationKind::EnqueueFederated, Refusal::RateLimited { .. }) => {
                 self.meet_scarce(&[Bound::SourceRate, Bound::FirstContacts]);
             }
-            (_, Refusal::RateLimited { .. }) => self.meet_scarce(&[Bound::FirstContacts]),
             (OperationKind::EnqueueDirect, Refusal::QueueFull) => self.meet(Bound::DirectQueue),
             (OperationKind::IssueTokens, Refusal::UnknownTokenKey) | (_, Refusal::TokenNeeded) => {
                 self.meet(Bound::TokenKey);

@@ -8,6 +8,7 @@ mod hostile;
 mod lent_keys;
 mod mls_vectors;
 mod network;
+mod paying;
 mod restarts;
 mod saves;
 mod vectors;

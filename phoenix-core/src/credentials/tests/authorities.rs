@@ -2,7 +2,7 @@
 
 use super::*;
 
-use crate::time::CLOCK_TOLERANCE;
+use crate::{crypto::sign::VERIFICATIONS, time::CLOCK_TOLERANCE};
 
 /// The reason why the set is refused after `forge` changed its content; signed as it should be.
 fn refusal(forge: impl FnOnce(&mut TestChain, &mut AsCredentialSetContent)) -> ValidationError {
@@ -253,10 +253,43 @@ fn what_is_revoked_stays_revoked() {
     assert_eq!(after(list(4, vec![entry(1)])), shrank);
     assert_eq!(after(list(6, vec![entry(2)])), shrank);
     assert_eq!(after(list(5, vec![entry(1), entry(2)])), Err(ValidationError::Contradiction));
-    // A forged entry is found although the rest is known.
-    let mut forged = entry(2);
-    forged.signature = entry(1).signature;
-    assert_eq!(after(list(6, vec![entry(1), forged])), Err(ValidationError::BadSignature));
+}
+
+/// Strangers can have sets fetched: what a set costs does not grow with its list.
+#[test]
+fn a_set_costs_the_signatures_of_its_credentials_and_not_those_of_its_list() {
+    let chain = TestChain::new(10);
+    let issuer = chain.intermediate.fingerprint();
+    let entry = revoke(&chain.intermediate_key, issuer, Fingerprint([1; 32]));
+    let entries = (0..1000_u64).map(|number| {
+        let mut entry = entry.clone();
+        entry.content.fingerprint.0[..8].copy_from_slice(&number.to_be_bytes());
+        entry
+    });
+    let mut content = chain.content();
+    content.revocations = revocations(1, entries.collect());
+    let before = VERIFICATIONS.get();
+    let authorities = chain.validate(content).unwrap();
+    let set = VERIFICATIONS.get() - before;
+    assert!(set <= 4, "{set}: the set's, the root's own, and two of the intermediate");
+    let before = VERIFICATIONS.get();
+    assert!(validate_client_credential(&chain.client, &authorities, NOW).is_ok());
+    assert_eq!(VERIFICATIONS.get() - before, 2, "its own chain");
+}
+
+/// The set's signer lists it, and the issuer has not signed it.
+#[test]
+fn a_revocation_that_the_issuer_has_not_signed_revokes_nothing() {
+    let chain = TestChain::new(10);
+    let (issuer, client) = (chain.intermediate.fingerprint(), chain.client.fingerprint());
+    for (key, expected) in
+        [(&chain.intermediate_key, Err(ValidationError::Revoked)), (&chain.client_key, Ok(()))]
+    {
+        let mut content = chain.content();
+        content.revocations = revocations(1, vec![revoke(key, issuer, client)]);
+        let authorities = chain.validate(content).unwrap();
+        assert_eq!(validate_client_credential(&chain.client, &authorities, NOW).map(|_| ()), expected);
+    }
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub fn validate_as_credential_set(
     validated.check_set_signature(now)?;
     validated.check_roots()?;
     validated.check_intermediates()?;
-    validated.check_revocations(previous)?;
+    validated.check_revocations()?;
     Ok(validated)
 }
 
@@ -66,8 +66,8 @@ impl ValidatedAsCredentials {
         Self { set, roots, intermediates }
     }
 
-    /// Restores a set of `expected_domain` that was validated before it was stored. Its signatures, of which
-    /// there can be thousands, are not checked again: only the time has changed.
+    /// Restores a set of `expected_domain` that was validated before it was stored. Its signatures are not checked
+    /// again: only the time has changed.
     ///
     /// # Errors
     /// The reason why the set is no longer valid.
@@ -119,10 +119,14 @@ impl ValidatedAsCredentials {
             || self.intermediate(fingerprint).is_some_and(|intermediate| revoked(intermediate.signer()))
     }
 
-    /// Whether this issuer has revoked a credential. A revocation by another issuer does not count.
+    /// Whether this issuer has revoked a credential. A revocation by another issuer does not count, nor one that the
+    /// issuer has not signed.
     pub fn is_revoked_by(&self, fingerprint: &Fingerprint, issuer: &Fingerprint) -> bool {
         let revocation = self.set.content.revocations.find(fingerprint);
-        revocation.is_some_and(|revocation| revocation.content.signer == *issuer)
+        let issuer = self.intermediate(issuer).map(|listed| (issuer, listed.verifying_key()));
+        revocation.zip(issuer).is_some_and(|(revocation, (issuer, key))| {
+            revocation.content.signer == *issuer && revocation.verify(key).is_ok()
+        })
     }
 
     fn root(&self, fingerprint: &Fingerprint) -> Option<&AsCredential> {
@@ -191,12 +195,14 @@ impl ValidatedAsCredentials {
         }
     }
 
-    fn check_revocations(&self, previous: Option<&Self>) -> Result<(), ValidationError> {
-        let known = previous.map(|previous| &previous.set.content.revocations);
+    /// Whoever may have revoked it is listed. The signatures of those that name listed credentials are verified
+    /// here; those of others, thousands perhaps, when a credential that they name is validated: strangers can have
+    /// sets fetched, and a set costs no more signatures than it lists credentials.
+    fn check_revocations(&self) -> Result<(), ValidationError> {
         for revocation in &self.set.content.revocations.entries {
             let key = self.revoker(revocation)?;
-            // A list can be long and changes little: what was verified before is not verified again.
-            if known.and_then(|known| known.find(&revocation.content.fingerprint)) != Some(revocation) {
+            let named = &revocation.content.fingerprint;
+            if self.roots.contains(named) || self.intermediates.contains(named) {
                 revocation.verify(key).map_err(|_| ValidationError::BadSignature)?;
             }
         }

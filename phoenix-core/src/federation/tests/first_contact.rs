@@ -1,6 +1,8 @@
 //! PROTOCOL.md §9, Key distribution — what it costs that strangers can name any domain, and what stays of it.
 
-use super::sender::{TestSender, deliver, refused};
+use std::time::Duration;
+
+use super::sender::{TestSender, deliver, refused, request};
 use crate::{
     error::Refusal,
     operation::timers,
@@ -51,6 +53,25 @@ fn junk_that_names_ever_new_domains_has_us_ask_a_few_of_them_only() {
     world.now = NOW + MINUTE;
     let new = frame(&world, "c.example");
     assert_eq!(deliver(&mut world, B, new), Ok(1), "a new source is served later");
+}
+
+/// Each pays before it asks, so the budget is not overdrawn, and a newcomer does not wait until a debt is paid.
+#[test]
+fn strangers_at_the_same_time_have_no_more_asked_than_one_after_the_other() {
+    let mut world = world();
+    let junk: Vec<Vec<u8>> =
+        (0..200).map(|number| request(&world, B, frame(&world, &format!("junk{number}.example")))).collect();
+    for recorded in world.race(&domain(B), &junk) {
+        let refusal = recorded.refusal().unwrap();
+        assert!(
+            matches!(refusal, Refusal::PeerUnavailable { .. } | Refusal::RateLimited { .. }),
+            "{refusal:?}"
+        );
+    }
+    assert_eq!(world.asks.len(), 6, "the burst, and the one that goes over it");
+    world.now = NOW + Duration::from_secs(1);
+    let new = frame(&world, "c.example");
+    assert_eq!(deliver(&mut world, B, new), Ok(1), "the newcomer waits for one question");
 }
 
 #[test]

@@ -122,12 +122,17 @@ impl TestSender {
     }
 }
 
+/// Returns the request to `at` that carries `frame`.
+pub fn request(world: &World, at: &str, frame: Frame) -> Vec<u8> {
+    let body = EnqueueFederated { frame };
+    let request = RequestEnvelope::to(domain(at), world.now, RequestId([0; 16]), &body);
+    encode(&request.unsigned().unwrap())
+}
+
 /// Delivers the frame to `at`. Returns what it answers.
 pub fn deliver(world: &mut World, at: &str, frame: Frame) -> Result<u64, Refusal> {
-    let request = RequestEnvelope::to(domain(at), world.now, RequestId([0; 16]), &EnqueueFederated { frame })
-        .unsigned()
-        .unwrap();
-    let answer = world.request(&domain(at), &encode(&request)).reply.unwrap();
+    let request = request(world, at, frame);
+    let answer = world.request(&domain(at), &request).reply.unwrap();
     let reply = ResponseEnvelope::read::<EnqueueFederatedReply>(&answer).unwrap();
     reply.map(|reply| reply.accepted_through)
 }

@@ -294,6 +294,63 @@ fn an_answer_of_a_peer_outlives_a_conflict() {
     assert_eq!(finish(&mut operation, &mut store).reply, Some(b"answer".to_vec()));
 }
 
+fn question() -> Ask {
+    Ask { domain: "b.example".parse().unwrap(), service: Service::Queuing, request: vec![1] }
+}
+
+/// Takes one of what the row has left, once, and asks.
+fn paying() -> Operation {
+    operation(|transaction| {
+        if !transaction.has_paid_for(&question()) {
+            let Some(Number(left)) = transaction.get(&1)?.filter(|left| *left != Number(0)) else {
+                return Err(Refusal::NotFound.into());
+            };
+            transaction.put(&1, &Number(left - 1));
+            transaction.effect(wake());
+            transaction.savepoint();
+        }
+        transaction.put(&2, &Number(7));
+        let answer = transaction.ask_peer(question())?.unwrap();
+        Ok(Some(answer))
+    })
+}
+
+#[test]
+fn what_an_ask_costs_is_committed_before_it_and_paid_once() {
+    let mut store = store_with(1, 5);
+    let mut operation = paying();
+    let mut payment = to_commit(&mut operation, &store);
+    for settlement in [Settlement::Conflict, Settlement::Unknown] {
+        operation.settle(settlement);
+        payment = to_commit(&mut operation, &store);
+    }
+    let paid: Vec<&Key> = payment.writes.iter().map(|write| &write.key).collect();
+    assert_eq!(paid, [&key(1)], "what is written after the savepoint is not part of it");
+    operation.settle(store.apply(&payment));
+    assert_eq!(operation.poll(), Step::Ask(question()));
+    operation.answer(Ok(b"answer".to_vec()));
+    let outcome = finish(&mut operation, &mut store);
+    let expected = Outcome { reply: Some(b"answer".to_vec()), effects: vec![wake()] };
+    assert_eq!(outcome, expected, "the effects of what was paid come with the others");
+    let numbers = [1, 2].map(|name| store.get(&key(name)).unwrap().bytes[1..].to_vec());
+    assert_eq!(numbers, [4_u64, 7].map(|number| number.to_be_bytes().to_vec()));
+}
+
+#[test]
+fn of_operations_that_pay_with_the_same_only_one_asks() {
+    let mut store = store_with(1, 1);
+    // All operations of this file draw the same versions.
+    store.get_mut(&key(1)).unwrap().version = Version([0; 16]);
+    let mut operations = [paying(), paying()];
+    let payments = operations.each_mut().map(|operation| to_commit(operation, &store));
+    for (operation, payment) in operations.iter_mut().zip(payments) {
+        operation.settle(store.apply(&payment));
+    }
+    let [mut first, mut second] = operations;
+    assert_eq!(first.poll(), Step::Ask(question()));
+    assert_eq!(finish(&mut second, &mut store).reply, Some(REFUSED.to_vec()));
+}
+
 #[test]
 fn an_operation_that_touches_nothing_is_done_without_a_commit() {
     let mut operation = operation(|_| Ok(Some(b"answer".to_vec())));

@@ -104,6 +104,23 @@ impl World {
         }
     }
 
+    /// Serves all `requests` at the same time, each at a node of its own: none commits before all of them want to.
+    pub fn race(&mut self, domain: &Domain, requests: &[Vec<u8>]) -> Vec<Recorded> {
+        let mut running: Vec<Running> =
+            requests.iter().map(|bytes| self.begin(domain, Input::Request(bytes))).collect();
+        let mut commits: Vec<Option<Commit>> =
+            running.iter_mut().map(|running| self.until_commit(running)).collect();
+        while commits.iter().any(Option::is_some) {
+            for (running, next) in running.iter_mut().zip(&mut commits) {
+                if let Some(commit) = next.take() {
+                    self.settle_commit(running, commit);
+                    *next = self.until_commit(running);
+                }
+            }
+        }
+        running.into_iter().map(|running| running.recorded).collect()
+    }
+
     /// Goes on to the end of the operation.
     pub fn finish(&mut self, mut running: Running) -> Recorded {
         while let Some(commit) = self.until_commit(&mut running) {
