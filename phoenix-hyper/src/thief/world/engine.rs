@@ -2,7 +2,10 @@
 //! given. One step comes after the other, so that the engine's batches are commits of single operations: the
 //! worst that a homeserver with little traffic can leave to a thief.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use phoenix_core::{
     Input, Random, Timestamp,
@@ -33,6 +36,10 @@ pub struct Engine {
     known: BTreeSet<(usize, Vec<u8>)>,
     runtime: Runtime,
 }
+
+/// How long an answer takes at least, and how many milliseconds more at most.
+const FASTEST: Duration = Duration::from_millis(20);
+const SPREAD: u64 = 200;
 
 /// The kinds of rows that are noted when they are written first.
 const NOTED: [RecordKind; 7] = [
@@ -109,6 +116,9 @@ impl Engine {
                     Some(site) => self.serve(site, Input::Request(&request), Some(user))?,
                     None => None,
                 };
+                // Answers take their time: no two requests are served in the same millisecond.
+                let taken = FASTEST + Duration::from_millis(self.random.below(SPREAD));
+                self.now = self.now + taken;
                 self.clients[user].respond(id, answer.ok_or(PeerFailure::NoAnswer), self.now);
             }
             Output::Event(id, event) => {
