@@ -16,6 +16,7 @@
 //! * `settings`, `data_directory`, `key_file`, `private_file`, `logs`, `admin`: what the binary adds for its
 //!   operator.
 //! * `demo`, `bench`: all of it at work, on homeservers as processes of one machine (`local`).
+//! * `thief`: what the files of homeservers tell.
 //!
 //! # Features
 //!
@@ -73,6 +74,8 @@ pub mod service;
 #[cfg(feature = "binary")]
 pub mod settings;
 pub mod store;
+#[cfg(feature = "binary")]
+pub mod thief;
 #[cfg(any(feature = "server", feature = "peers"))]
 pub mod tls;
 #[cfg(any(feature = "service", feature = "client"))]

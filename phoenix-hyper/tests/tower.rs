@@ -32,6 +32,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("local", "homeservers as processes of one machine"),
     ("bench", "throughput, latency and cost of homeservers"),
     ("demo", "homeservers at work and under attack"),
+    ("thief", "what the files of homeservers tell"),
     ("commands", "the command line"),
 ];
 

@@ -7,7 +7,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use super::{bench, config, demo, exit::Failure, keys, serve};
+use super::{bench, config, demo, exit::Failure, keys, serve, thief};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -49,6 +49,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Measure homeservers on this machine: throughput, latency, recovery, processor time and memory.
     Bench(bench::Arguments),
+    /// Measure what the files of homeservers tell a thief, with and without the key file.
+    Thief(thief::Arguments),
     /// Run the attacker of the demonstration.
     #[command(hide = true)]
     DemoEvil(demo::EvilArguments),
@@ -62,6 +64,7 @@ pub fn run() -> ExitCode {
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Thief(arguments) => thief::run(&arguments),
         Command::DemoEvil(arguments) => demo::run_evil(&arguments),
     };
     let Err(Failure { exit, message }) = done else { return ExitCode::SUCCESS };

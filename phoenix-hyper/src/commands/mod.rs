@@ -8,5 +8,6 @@ mod exit;
 mod keys;
 mod output;
 mod serve;
+mod thief;
 
 pub use self::command_line::run;
