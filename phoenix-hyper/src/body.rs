@@ -50,7 +50,7 @@ pub(crate) enum BodyError<E> {
     Broken(E),
 }
 
-#[cfg(feature = "service")]
+#[cfg(feature = "server")]
 impl Quota {
     pub fn new(bytes: usize) -> Self {
         Self(vec![bytes_of(bytes)])

@@ -49,12 +49,21 @@ impl Record for RegistrationRate {
     const KIND: RecordKind = RecordKind::RegistrationRate;
 }
 
-/// The number of rows that registrations are counted in.
+/// The number of rows that registrations are counted in, unless fewer of them are allowed.
 const SHARDS: u8 = 8;
 
-/// The row that counts the registration of this user.
-fn shard(user_id: &UserId) -> u8 {
-    kdf::hash(Label::ROW_NAME, &[b"registration", &encode(user_id)])[0] % SHARDS
+/// The row, of this many, that counts the registration of this user.
+fn shard(user_id: &UserId, shards: u8) -> u8 {
+    kdf::hash(Label::ROW_NAME, &[b"registration", &encode(user_id)])[0] % shards
+}
+
+/// The row that counts the registration of this user, and how many it may count: with all rows together as many as
+/// are allowed in a minute.
+fn share(allowed: u32, user_id: &UserId) -> (u8, u32) {
+    let shards = u8::try_from(allowed).map_or(SHARDS, |allowed| allowed.clamp(1, SHARDS));
+    let shard = shard(user_id, shards);
+    let (each, left) = (allowed / u32::from(shards), allowed % u32::from(shards));
+    (shard, each + u32::from(u32::from(shard) < left))
 }
 
 /// Counts a registration.
@@ -62,8 +71,7 @@ fn shard(user_id: &UserId) -> u8 {
 /// # Errors
 /// [`Interrupt`]; refuses with [`Refusal::RateLimited`] if it is one too many in this minute.
 fn count(transaction: &mut Transaction<'_>, user_id: &UserId) -> Result<(), Interrupt> {
-    let shard = shard(user_id);
-    let limit = (transaction.config().rates.registrations_per_minute / u32::from(SHARDS)).max(1);
+    let (shard, limit) = share(transaction.config().rates.registrations_per_minute, user_id);
     let RegistrationRate(mut begun) = transaction.get(&shard)?.unwrap_or_default();
     begun.take(transaction.now(), MINUTE, 1, limit.into()).map_err(Refusal::rate_limited)?;
     transaction.put(&shard, &RegistrationRate(begun));
@@ -73,7 +81,7 @@ fn count(transaction: &mut Transaction<'_>, user_id: &UserId) -> Result<(), Inte
 /// `init_registration`: signs the credential request and answers the first OPAQUE message.
 impl Serve for InitRegistration {
     fn lane(&self, _: &RequestEnvelope) -> Lane {
-        Lane::of(&[b"registrations", &[shard(&self.credential_request.payload.client_id.user_id)]])
+        Lane::of(&[b"registrations", &[shard(&self.credential_request.payload.client_id.user_id, SHARDS)]])
     }
 
     fn serve(

@@ -82,7 +82,13 @@ impl Scarcity {
     }
 
     /// Gives homeservers less.
-    pub fn apply(&self, random: &mut Random, servers: &mut [ServerPlan]) {
+    pub fn apply(&self, random: &mut Random, settings: &Settings, servers: &mut [ServerPlan]) {
+        if self.has(Bound::Registrations) {
+            // One user of each has to wait for a minute.
+            let users = settings.users.div_ceil(settings.servers) as u32;
+            let allowed = users.saturating_sub(1).max(1);
+            servers.iter_mut().for_each(|server| server.config.rates.registrations_per_minute = allowed);
+        }
         for bound in &self.bounds {
             let draw = random.below(1_000);
             servers.iter_mut().for_each(|server| reduce(&mut server.config, *bound, draw));
@@ -157,13 +163,12 @@ fn reduce(config: &mut Config, bound: Bound, draw: u64) {
     match bound {
         Bound::FanOutQueue => sizes.fan_out_queue = 6 + draw % 8,
         Bound::DirectQueue => sizes.direct_queue = 2,
-        Bound::OutboxEntries => sizes.outbox_entries = 12 + draw % 16,
+        Bound::OutboxEntries => sizes.outbox_entries = 8 + draw % 8,
         Bound::OutboxAge => {
             times.outbox_age = Duration::from_secs(50 + draw % 10);
             // What waits twice as long is forgotten altogether.
             (times.backoff_limit, times.key_retry) = (Duration::from_secs(8), Duration::from_secs(4));
         }
-        Bound::Registrations => rates.registrations_per_minute = 1,
         Bound::TokenAllowance => {
             (rates.token_allowance, rates.token_time_frame) = (TOKEN_BATCH, 3 * TOKEN_FRAME);
         }
@@ -179,7 +184,8 @@ fn reduce(config: &mut Config, bound: Bound, draw: u64) {
         Bound::FirstContacts => (rates.first_contacts_per_second, rates.first_contact_burst) = (1, 0),
         Bound::ClientRate => rates.client_per_minute = 12 + draw as u32 % 20,
         Bound::MembershipRate => rates.membership_per_minute = 6 + draw as u32 % 12,
-        Bound::KeyPackages
+        Bound::Registrations
+        | Bound::KeyPackages
         | Bound::ConnectionPackages
         | Bound::Batch
         | Bound::Recipients

@@ -23,7 +23,7 @@ pub fn plan(settings: &Settings) -> Plan {
     let is_whole = harms.is_empty();
     let scarcity =
         if is_whole { Scarcity::of(&mut random("scarcity"), settings.seed) } else { Scarcity::default() };
-    scarcity.apply(&mut random("bounds"), &mut plan.servers);
+    scarcity.apply(&mut random("bounds"), settings, &mut plan.servers);
     scarcity.crowd(&phases, &mut plan.intents);
     plan.packages = scarcity.packages();
     let mut trouble = faults::crashes_and_partitions(&mut random("faults"), &plan.servers, phases.end);

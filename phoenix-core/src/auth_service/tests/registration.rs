@@ -166,6 +166,20 @@ fn registrations_that_are_too_many_in_a_minute_wait_for_the_next_one() {
 }
 
 #[test]
+fn no_more_registrations_are_begun_in_a_minute_than_are_allowed() {
+    for allowed in [0, 1, 3, 20] {
+        let mut fixture = Fixture::with(|config| config.rates.registrations_per_minute = allowed);
+        fixture.world.now = fixture.world.now + MINUTE;
+        let begun = (0..60).filter(|_| {
+            let person = fixture.unregistered();
+            let (_, init) = fixture.init_registration(&person);
+            fixture.send(&init).refusal().is_none()
+        });
+        assert_eq!(begun.count(), allowed as usize);
+    }
+}
+
+#[test]
 fn nodes_on_either_side_of_a_minute_do_not_reset_each_others_count() {
     let mut fixture = Fixture::with(|config| config.rates.registrations_per_minute = 8);
     let border = Timestamp::from_milliseconds((fixture.world.now.seconds() / 60 + 2) * 60_000);
