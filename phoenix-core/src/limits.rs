@@ -34,8 +34,8 @@ pub const MAX_ADDS: usize = 128;
 /// committer waits, one after the other.
 pub const MAX_ADDED_DOMAINS: usize = 16;
 
-/// Questions to other homeservers that one token pays for: a few for a peer that is away, and come back to. To
-/// add users of [`MAX_ADDED_DOMAINS`] of which nothing is known takes four tokens.
+/// How often a request may have other homeservers asked for one token, each time about no more than it names
+/// ([`MAX_ADDED_DOMAINS`]): once, and a few times more where a peer is away and the caller comes back.
 pub const MAX_ASKS: u8 = 4;
 
 /// All Welcomes of one commit together, which each joiner gets a copy of: [`MAX_ADDS`] copies of a Welcome to

@@ -49,7 +49,7 @@
 //! In two worlds of three, homeservers and clients have little of something: of room in queues and outboxes, of
 //! rates, of tokens, of packages. One of these bounds follows from the seed, so that each comes in some of any
 //! 50 seeds in a row. Reports count how often each [`Bound`](plan::Bound) was met, and a run of at
-//! least 200 worlds fails if one was met in none. Where a bound is met, a member is told by a marker that it
+//! least 50 worlds of three homeservers, nine users and 100 messages fails if one was met in none. Where a bound is met, a member is told by a marker that it
 //! cannot follow a group any further; what is behind its last message there is excused, and nothing else.
 //!
 //! What honest callers may be told is a short list that follows from the plan

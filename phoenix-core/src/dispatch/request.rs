@@ -126,7 +126,7 @@ impl<B: Serve> Handler for RequestHandler<B> {
 
     fn pay(&self, transaction: &mut Transaction<'_>) -> Result<bool, Interrupt> {
         if B::KIND.rules().remembered && Call::<B>::has_paid(transaction) {
-            self.remembered(transaction.context()).take_ask(transaction)?;
+            return self.remembered(transaction.context()).take_ask(transaction);
         }
         Ok(true)
     }

@@ -50,7 +50,7 @@ pub(crate) enum Progress {
 /// What is left of a token that was redeemed.
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(crate) struct Redemption {
-    /// How many questions to other homeservers it still pays for.
+    /// For how many rounds of questions to other homeservers it still pays.
     asks_left: u8,
     /// The operation that last served the request.
     operation: [u8; 16],
@@ -58,7 +58,8 @@ pub(crate) struct Redemption {
     not_before: StoredTime,
 }
 
-/// How long a copy waits for one beside it that asks: longer than any question is under way.
+/// How long a copy waits for one beside it that asks: longer than any question is under way. Whoever asks for
+/// longer pays again.
 const UNDER_WAY: Duration = MINUTE;
 
 /// The longest wait that is noted. A copy that comes after it, and still too early, is told the same again.
@@ -81,6 +82,11 @@ impl Redemption {
             Some(until) if self.operation != context.name() => Err(Refusal::rate_limited(until - now)),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Whether all others wait for this operation, which has paid for what it asks.
+    fn is_held_by(&self, context: &Context) -> bool {
+        self.operation == context.name() && self.not_before.pending(context.now(), LONGEST_WAIT).is_some()
     }
 
     /// Has all other operations wait.
@@ -145,17 +151,20 @@ impl RememberedAnswer {
         }
     }
 
-    /// Takes one of the questions that the redeemed token pays for, and has copies of the request wait
-    /// meanwhile.
+    /// Takes one of the rounds of questions that the redeemed token pays for, and has copies of the request wait
+    /// meanwhile. Returns whether there is anything to commit: not if this operation has taken one before.
     ///
     /// # Errors
-    /// [`Refusal::TokenSpent`] if none is left: more questions take another token.
-    pub(crate) fn take_ask(&self, transaction: &mut Transaction<'_>) -> Result<(), Interrupt> {
+    /// [`Refusal::TokenSpent`] if none is left: more of them take another token.
+    pub(crate) fn take_ask(&self, transaction: &mut Transaction<'_>) -> Result<bool, Interrupt> {
         let mut redemption = self.redemption(transaction)?;
+        if redemption.is_held_by(transaction.context()) {
+            return Ok(false);
+        }
         redemption.asks_left = redemption.asks_left.checked_sub(1).ok_or(Refusal::TokenSpent)?;
         redemption.hold(transaction.context(), UNDER_WAY);
         self.put(transaction, &Progress::Redeemed(redemption));
-        Ok(())
+        Ok(true)
     }
 
     fn redemption(&self, transaction: &mut Transaction<'_>) -> Result<Redemption, Interrupt> {

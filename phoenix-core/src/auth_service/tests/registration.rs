@@ -168,8 +168,13 @@ fn registrations_that_are_too_many_in_a_minute_wait_for_the_next_one() {
 #[test]
 fn no_more_registrations_are_begun_in_a_minute_than_are_allowed() {
     for allowed in [0, 1, 3, 20] {
-        let mut fixture = Fixture::with(|config| config.rates.registrations_per_minute = allowed);
+        let mut fixture = Fixture::new();
         fixture.world.now = fixture.world.now + MINUTE;
+        let (home, now) = (fixture.home.clone(), fixture.world.now);
+        let limited = homeserver(&mut fixture.random, &home, now, &|config| {
+            config.rates.registrations_per_minute = allowed;
+        });
+        fixture.world.add(limited);
         let begun = (0..60).filter(|_| {
             let person = fixture.unregistered();
             let (_, init) = fixture.init_registration(&person);

@@ -62,7 +62,8 @@ fn users_of_many_homeservers_are_added_in_a_handful_of_rounds() {
     let bytes = fixture.bytes(&full);
     let recorded = cold.request(&full.domain, &bytes);
     assert_eq!((recorded.refusal(), recorded.asks.len()), (None, MAX_ADDED_DOMAINS));
-    assert!(recorded.reads.len() <= 6, "{} rounds", recorded.reads.len());
+    // What was read before the questions are paid for is read again.
+    assert!(recorded.reads.len() <= 10, "{} rounds", recorded.reads.len());
 
     body.batches.push(batch_from_elsewhere(&mut fixture, MAX_ADDED_DOMAINS)).unwrap();
     let recorded = fixture.send(&Sample { body: encode(&body), ..full.clone() });
