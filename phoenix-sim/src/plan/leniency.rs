@@ -150,6 +150,10 @@ impl Leniency {
             Refusal::UnknownTokenKey | Refusal::TokenNeeded => {
                 when(self.token_keys_retire, "the token key has retired meanwhile")
             }
+            Refusal::StreamDiverged if operation == OperationKind::EnqueueFederated => when(
+                self.drops(),
+                "a frame from before a skip arrives after it, and no one waits for its answer",
+            ),
             Refusal::RateLimited { .. } if operation == OperationKind::AddUsers => {
                 when(!is_calm, "a copy of it asks, or it came too early")
             }
