@@ -69,6 +69,9 @@ impl Harms {
             Refusal::Unauthenticated if is_of_members(operation) => {
                 when(has_forgotten(), "the member, or its key, came after the backup was made")
             }
+            Refusal::InvalidMlsMessage if is_of_members(operation) => {
+                when(has_forgotten(), "the group has begun the member's epoch anew, and otherwise")
+            }
             // The receiver says where it is; a sender that has gone back is told so by others.
             Refusal::StreamPosition { .. } | Refusal::StreamDiverged
                 if operation == OperationKind::EnqueueFederated =>
