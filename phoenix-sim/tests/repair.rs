@@ -170,7 +170,7 @@ fn a_power_failure_shows_requests_that_left_before_their_save() {
         run(|| plan(seed, plant, power_failures()), 0, |_| {}).failure
     });
     let found = found.expect("one of the seeds finds the bug");
-    let oracles = ["duplicates", "queues", "restored", "unfinished"];
+    let oracles = ["duplicates", "queues", "refusals", "restored", "unfinished"];
     assert!(oracles.contains(&found.oracle.as_str()), "{found}");
 }
 
